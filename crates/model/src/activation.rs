@@ -1,0 +1,67 @@
+//! Elementwise nonlinearities σ.
+
+use burn::tensor::{Tensor, activation};
+use serde::{Deserialize, Serialize};
+
+/// An elementwise nonlinearity, applied after every hidden layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Activation {
+    /// `tanh(x)`.
+    #[default]
+    Tanh,
+    /// `max(x, 0)`.
+    Relu,
+    /// `x·Φ(x)` with the normal distribution function Φ, by erf (Hendrycks & Gimpel 2016), not the tanh approximation.
+    Gelu,
+    /// `log(1 + eˣ)`.
+    Softplus,
+    /// `1 / (1 + e⁻ˣ)`.
+    Sigmoid,
+    /// `x / (1 + e⁻ˣ)` (swish).
+    Silu,
+    /// `x`: a deep linear network.
+    Identity,
+}
+
+impl Activation {
+    /// Every activation.
+    pub const ALL: &'static [Self] =
+        &[Self::Tanh, Self::Relu, Self::Gelu, Self::Softplus, Self::Sigmoid, Self::Silu, Self::Identity];
+
+    /// σ of every element.
+    #[must_use]
+    pub fn forward<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+        match self {
+            Self::Tanh => tanh(x),
+            Self::Relu => activation::relu(x),
+            Self::Gelu => activation::gelu(x),
+            Self::Softplus => activation::softplus(x, 1.0),
+            Self::Sigmoid => activation::sigmoid(x),
+            Self::Silu => activation::silu(x),
+            Self::Identity => x,
+        }
+    }
+
+    /// The variance gain `g²` of a layer followed by σ: initial weights have variance `g² / fan_in`.
+    ///
+    /// 2 for relu and its smooth relatives gelu and silu (He et al. 2015, eq. 10: half of the signal's second moment is lost),
+    /// 1 otherwise (LeCun et al. 1998, §4.6).
+    #[must_use]
+    pub fn variance_gain(self) -> f64 {
+        match self {
+            Self::Relu | Self::Gelu | Self::Silu => 2.0,
+            Self::Tanh | Self::Softplus | Self::Sigmoid | Self::Identity => 1.0,
+        }
+    }
+}
+
+/// `tanh x = 1 − 2 / (e^{2x} + 1)`, from the exponential.
+///
+/// Burn's own tanh is a scalar loop, six times slower on the CPU. The argument of the exponential is capped where tanh is 1 to
+/// the last bit of f64, so that neither value nor gradient overflows. The absolute error is that of one rounding near 1.
+fn tanh<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    const CAP: f64 = 80.0; // e^80 ≈ 5.5e34 fits f32, and 2e^-80 is far below the epsilon of f64
+    let e = x.mul_scalar(2.0).clamp_max(CAP).exp();
+    e.add_scalar(1.0).recip().mul_scalar(-2.0).add_scalar(1.0)
+}

@@ -1,0 +1,40 @@
+//! The handwritten digits that come with this crate: 1,797 images of 8×8 pixels in 10 classes.
+//!
+//! Origin, licence (CC BY 4.0) and checksum are in `assets/README.md`.
+
+use std::io::Read;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Dataset, Matrix, Targets};
+
+/// The gzipped table: 64 pixel values from 0 to 16 and the label in each row.
+pub const ARCHIVE: &[u8] = include_bytes!("../../assets/digits.csv.gz");
+
+const PIXELS: usize = 64;
+const CLASSES: usize = 10;
+
+/// Settings of the source `digits`: there are none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Digits {}
+
+/// All digits, pixels unscaled (0 to 16).
+///
+/// # Panics
+///
+/// Never: the archive is part of the program, and a test reads it.
+#[must_use]
+pub fn load() -> Dataset {
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(ARCHIVE).read_to_string(&mut text).expect("the archive is whole");
+    let mut values = Vec::new();
+    let mut labels = Vec::new();
+    for line in text.lines() {
+        let mut numbers = line.split(',').map(|number| number.parse::<u8>().expect("the archive holds small integers"));
+        values.extend(numbers.by_ref().take(PIXELS).map(f64::from));
+        labels.push(usize::from(numbers.next().expect("the label is the last column")));
+    }
+    Dataset::new(Matrix { values, columns: PIXELS }, Targets::Labels { labels, classes: CLASSES })
+        .expect("the archive is a dataset")
+}

@@ -1,0 +1,329 @@
+//! Datasets: real ones, generated ones, and files.
+//!
+//! [`DataConfig`] names a source; [`DataConfig::load`] gives the standardized training and test parts ready for a device.
+//! Values are held on the host in f64, so that the same numbers reach f32 and f64 runs.
+//!
+//! | source | file |
+//! |---|---|
+//! | the digits that come with this crate | [`digits`] |
+//! | moons, spirals, teacher-student regression, least squares with a chosen spectrum | [`generate`] |
+//! | IDX (MNIST and relatives, also gzipped) | [`idx`] |
+//! | CIFAR-10 binary | [`cifar`] |
+//! | CSV | [`table`] |
+//! | NumPy archives, read and written | [`npz`] |
+//! | splitting, standardization, random labels | [`prepare`] |
+
+pub mod cifar;
+pub mod digits;
+pub mod generate;
+pub mod idx;
+pub mod npz;
+pub mod prepare;
+pub mod table;
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+pub use prepare::{DataConfig, Prepared, Standardize};
+
+/// Data that cannot be read, or does not fit what is asked of it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// The file cannot be opened or read.
+    #[error("cannot read {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file ends before its header or records say it should.
+    #[error("{} is truncated: {expected} bytes expected, {found} found", path.display())]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that the header promises.
+        expected: usize,
+        /// Bytes that are there.
+        found: usize,
+    },
+    /// The file is not of the format it should be.
+    #[error("{}{}: {problem}", path.display(), line.map(|line| format!(":{line}")).unwrap_or_default())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// The line, in a text file.
+        line: Option<u64>,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A label is not below the number of classes.
+    #[error("sample {sample} has label {label}, but there are {classes} classes (labels 0 to {})", classes - 1)]
+    LabelOutOfRange {
+        /// The sample, counted from 0.
+        sample: usize,
+        /// Its label.
+        label: usize,
+        /// Number of classes.
+        classes: usize,
+    },
+    /// An input or target is NaN or infinite.
+    #[error("sample {sample} has a {what} that is not finite (column {column})")]
+    NotFinite {
+        /// The sample, counted from 0.
+        sample: usize,
+        /// The column, counted from 0.
+        column: usize,
+        /// "input" or "target".
+        what: &'static str,
+    },
+    /// Parts that should match do not.
+    #[error("{what}: {left} against {right}")]
+    Mismatch {
+        /// What does not match.
+        what: &'static str,
+        /// Size of one.
+        left: usize,
+        /// Size of the other.
+        right: usize,
+    },
+    /// No samples, or none left in a part of a split.
+    #[error("{0} has no samples")]
+    Empty(&'static str),
+    /// A setting outside its range.
+    #[error("{name} = {value} is not possible: {must}")]
+    Setting {
+        /// The setting's name.
+        name: &'static str,
+        /// The value given.
+        value: String,
+        /// What it must be.
+        must: &'static str,
+    },
+}
+
+/// A matrix of numbers on the host, row by row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Matrix {
+    /// `rows · columns` values.
+    pub values: Vec<f64>,
+    /// Number of columns.
+    pub columns: usize,
+}
+
+impl Matrix {
+    /// Number of rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.values.len().checked_div(self.columns).unwrap_or(0)
+    }
+
+    /// Row `at`.
+    #[must_use]
+    pub fn row(&self, at: usize) -> &[f64] {
+        &self.values[at * self.columns..(at + 1) * self.columns]
+    }
+
+    fn select(&self, rows: &[usize]) -> Self {
+        Self { values: rows.iter().flat_map(|&at| self.row(at)).copied().collect(), columns: self.columns }
+    }
+
+    fn tensor(&self, device: &Device, dtype: DType) -> Tensor<2> {
+        let data = TensorData::new(self.values.clone(), [self.rows(), self.columns]);
+        Tensor::from_data(data.convert_dtype(dtype), (device, dtype))
+    }
+
+    fn check_finite(&self, what: &'static str) -> Result<(), DataError> {
+        match self.values.iter().position(|value| !value.is_finite()) {
+            Some(at) => Err(DataError::NotFinite { sample: at / self.columns, column: at % self.columns, what }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a network should say about each sample.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Targets {
+    /// A class for each sample.
+    Labels {
+        /// The class of each sample, below `classes`.
+        labels: Vec<usize>,
+        /// Number of classes C.
+        classes: usize,
+    },
+    /// C numbers for each sample.
+    Values(Matrix),
+}
+
+/// Inputs `[n, d]` and targets of `n` samples.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dataset {
+    /// `[n, d]`.
+    pub inputs: Matrix,
+    /// Labels or values.
+    pub targets: Targets,
+}
+
+impl Dataset {
+    /// Puts inputs and targets together.
+    ///
+    /// # Errors
+    ///
+    /// When there are no samples, sizes differ, a label is not below the number of classes, or a number is not finite.
+    pub fn new(inputs: Matrix, targets: Targets) -> Result<Self, DataError> {
+        let samples = inputs.rows();
+        if samples == 0 {
+            return Err(DataError::Empty("the dataset"));
+        }
+        let count = match &targets {
+            Targets::Labels { labels, classes } => {
+                if let Some(sample) = labels.iter().position(|label| label >= classes) {
+                    let label = labels[sample];
+                    return Err(DataError::LabelOutOfRange { sample, label, classes: *classes });
+                }
+                labels.len()
+            }
+            Targets::Values(values) => {
+                values.check_finite("target")?;
+                values.rows()
+            }
+        };
+        if count != samples {
+            return Err(DataError::Mismatch { what: "number of inputs and of targets", left: samples, right: count });
+        }
+        inputs.check_finite("input")?;
+        Ok(Self { inputs, targets })
+    }
+
+    /// Number of samples n.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.inputs.rows()
+    }
+
+    /// Whether there are no samples (never, for a dataset built by [`Dataset::new`]).
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Number of outputs C a network for it needs.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        match &self.targets {
+            Targets::Labels { classes, .. } => *classes,
+            Targets::Values(values) => values.columns,
+        }
+    }
+
+    /// The samples `rows`, in that order.
+    #[must_use]
+    pub fn select(&self, rows: &[usize]) -> Self {
+        let targets = match &self.targets {
+            Targets::Labels { labels, classes } => {
+                Targets::Labels { labels: rows.iter().map(|&at| labels[at]).collect(), classes: *classes }
+            }
+            Targets::Values(values) => Targets::Values(values.select(rows)),
+        };
+        Self { inputs: self.inputs.select(rows), targets }
+    }
+
+    /// Inputs as a tensor `[n, d]`.
+    #[must_use]
+    pub fn input_tensor(&self, device: &Device, dtype: DType) -> Tensor<2> {
+        self.inputs.tensor(device, dtype)
+    }
+
+    /// Targets as a tensor `[n, C]`, labels one-hot.
+    #[must_use]
+    pub fn target_tensor(&self, device: &Device, dtype: DType) -> Tensor<2> {
+        match &self.targets {
+            Targets::Values(values) => values.tensor(device, dtype),
+            Targets::Labels { labels, classes } => {
+                let mut values = vec![0.0; labels.len() * classes];
+                for (sample, label) in labels.iter().enumerate() {
+                    values[sample * classes + label] = 1.0;
+                }
+                Matrix { values, columns: *classes }.tensor(device, dtype)
+            }
+        }
+    }
+}
+
+/// Bytes of a file, decompressed if it starts like a gzip stream.
+fn read_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
+    let io = |source| DataError::Io { path: path.to_owned(), source };
+    let raw = std::fs::read(path).map_err(io)?;
+    if !raw.starts_with(&[0x1f, 0x8b]) {
+        return Ok(raw);
+    }
+    let mut bytes = Vec::new();
+    flate2::read::MultiGzDecoder::new(raw.as_slice()).read_to_end(&mut bytes).map_err(io)?;
+    Ok(bytes)
+}
+
+/// Training part and, where the source has one of its own, test part.
+pub(crate) type Parts = (Dataset, Option<Dataset>);
+
+/// One more than the largest label, unless the number of classes is given.
+fn classes(labels: &[usize], given: Option<usize>) -> usize {
+    given.unwrap_or_else(|| labels.iter().max().map_or(0, |largest| largest + 1))
+}
+
+/// Where data comes from; the name and its settings in the `[data]` table of a training configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// Handwritten digits, shipped with the crate.
+    Digits(digits::Digits),
+    /// Two interleaved half circles.
+    Moons(generate::Moons),
+    /// Interleaved spiral arms.
+    Spirals(generate::Spirals),
+    /// Regression on the outputs of a random network.
+    TeacherStudent(generate::TeacherStudent),
+    /// Linear regression whose Hessian has chosen eigenvalues.
+    LeastSquares(generate::LeastSquares),
+    /// IDX files.
+    Idx(idx::Idx),
+    /// CIFAR-10 binary files.
+    Cifar10(cifar::Cifar10),
+    /// A CSV file.
+    Csv(table::Csv),
+    /// A NumPy archive.
+    Npz(npz::Npz),
+}
+
+impl Source {
+    /// Every name accepted in a configuration, with one line on what it is.
+    pub const ALL: &'static [(&'static str, &'static str)] = &[
+        ("digits", "1,797 handwritten digits of 8×8 pixels in 10 classes (UCI); comes with the program"),
+        ("moons", "two interleaved half circles, 2 classes"),
+        ("spirals", "interleaved spiral arms, any number of classes"),
+        ("teacher-student", "regression on the outputs of a random tanh network"),
+        ("least-squares", "linear regression with the eigenvalues of ΦᵀΦ and its rank prescribed"),
+        ("idx", "IDX files, plain or gzipped: MNIST, Fashion-MNIST"),
+        ("cifar10", "CIFAR-10 in its binary version"),
+        ("csv", "a CSV file with one target column"),
+        ("npz", "a NumPy archive with arrays x and y"),
+    ];
+
+    /// Reads or makes the data; what is random comes from `seed`. Relative paths start at `folder`.
+    pub(crate) fn load(&self, seed: u64, folder: &Path) -> Result<Parts, DataError> {
+        match self {
+            Self::Digits(_) => Ok((digits::load(), None)),
+            Self::Moons(moons) => moons.generate(seed).map(|data| (data, None)),
+            Self::Spirals(spirals) => spirals.generate(seed).map(|data| (data, None)),
+            Self::TeacherStudent(teacher) => teacher.generate(seed).map(|data| (data, None)),
+            Self::LeastSquares(problem) => problem.generate(seed).map(|problem| (problem.data, None)),
+            Self::Idx(files) => files.read(folder),
+            Self::Cifar10(files) => files.read(folder),
+            Self::Csv(file) => file.read(folder),
+            Self::Npz(file) => file.read(folder),
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! From a source to what training needs: split, random labels, standardization.
+//!
+//! In this order: the test part is split off (or is the source's own), labels of the training part are replaced where asked, and
+//! inputs are standardized by the statistics of the training part alone.
+
+use std::path::Path;
+
+use rand::RngExt;
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+
+use super::{DataError, Dataset, Source, Targets};
+use crate::random::{Purpose, stream};
+
+/// How inputs are centred and scaled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standardize {
+    /// Each feature to mean 0 and variance 1; a constant feature to 0.
+    Features,
+    /// All features by one mean and one variance, as is usual for images.
+    Global,
+    /// Inputs as they are.
+    None,
+}
+
+/// Which data to use and how to prepare it; the `[data]` table of a training configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// Where the data comes from.
+    pub source: Source,
+    /// Share of the samples split off for testing, from 0 to below 1; used when the source has no test part of its own.
+    /// Default: 0.2, and 0 for least squares, whose spectrum belongs to all its rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_fraction: Option<f64>,
+    /// How inputs are standardized. Default: each feature, and not at all for teacher-student and least squares, whose inputs
+    /// have the scale they should.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standardize: Option<Standardize>,
+    /// Share of the training labels replaced by uniformly drawn ones (Zhang et al. 2017, §2.1), from 0 to 1. Default: 0.
+    #[serde(default)]
+    pub random_labels: f64,
+    /// Seed of everything random about the data; independent of the run's own seed. Default: 0.
+    #[serde(default)]
+    pub seed: u64,
+}
+
+/// Data ready for training.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prepared {
+    /// What is trained on.
+    pub train: Dataset,
+    /// What generalization is measured on; absent when `test_fraction` is 0.
+    pub test: Option<Dataset>,
+}
+
+impl DataConfig {
+    /// All of `source`, with default preparation.
+    #[must_use]
+    pub fn new(source: Source) -> Self {
+        Self { source, test_fraction: None, standardize: None, random_labels: 0.0, seed: 0 }
+    }
+
+    /// Reads or makes the data and prepares it. Relative paths start at `folder`.
+    ///
+    /// # Errors
+    ///
+    /// What the source reports, and [`DataError::Setting`] or [`DataError::Empty`] when a share is out of range or leaves a part
+    /// without samples.
+    pub fn load(&self, folder: &Path) -> Result<Prepared, DataError> {
+        let test_fraction = self.test_fraction.unwrap_or(match self.source {
+            Source::LeastSquares(_) => 0.0,
+            _ => 0.2,
+        });
+        let standardize = self.standardize.unwrap_or(match self.source {
+            Source::LeastSquares(_) | Source::TeacherStudent(_) => Standardize::None,
+            _ => Standardize::Features,
+        });
+        if !(0.0..1.0).contains(&test_fraction) {
+            let value = test_fraction.to_string();
+            return Err(DataError::Setting { name: "test_fraction", value, must: "it must be from 0 to below 1" });
+        }
+        if !(0.0..=1.0).contains(&self.random_labels) {
+            let value = self.random_labels.to_string();
+            return Err(DataError::Setting { name: "random_labels", value, must: "it must be from 0 to 1" });
+        }
+        let (all, own_test) = self.source.load(self.seed, folder)?;
+        let (mut train, mut test) = match own_test {
+            Some(test) if test.inputs.columns != all.inputs.columns => {
+                return Err(DataError::Mismatch {
+                    what: "inputs of the training and of the test part",
+                    left: all.inputs.columns,
+                    right: test.inputs.columns,
+                });
+            }
+            Some(test) => (all, Some(test)),
+            None => self.split(all, test_fraction)?,
+        };
+        self.randomize_labels(&mut train)?;
+        let scaling = Scaling::fit(&train, standardize);
+        scaling.apply(&mut train);
+        if let Some(test) = &mut test {
+            scaling.apply(test);
+        }
+        Ok(Prepared { train, test })
+    }
+
+    /// The last `round(test_fraction · n)` samples of a permutation drawn from `(seed, Split)` are the test part.
+    fn split(&self, all: Dataset, test_fraction: f64) -> Result<(Dataset, Option<Dataset>), DataError> {
+        if test_fraction == 0.0 {
+            return Ok((all, None));
+        }
+        let n = all.len();
+        let test = (test_fraction * n as f64).round() as usize;
+        if test == 0 {
+            return Err(DataError::Empty("the test part of the split"));
+        }
+        if test >= n {
+            return Err(DataError::Empty("the training part of the split"));
+        }
+        let mut order: Vec<usize> = (0..n).collect();
+        order.shuffle(&mut stream(self.seed, Purpose::Split, 0));
+        let (train, test) = order.split_at(n - test);
+        Ok((all.select(train), Some(all.select(test))))
+    }
+
+    fn randomize_labels(&self, train: &mut Dataset) -> Result<(), DataError> {
+        if self.random_labels == 0.0 {
+            return Ok(());
+        }
+        let n = train.len();
+        let Targets::Labels { labels, classes } = &mut train.targets else {
+            let value = self.random_labels.to_string();
+            return Err(DataError::Setting { name: "random_labels", value, must: "this dataset has no labels" });
+        };
+        let mut random = stream(self.seed, Purpose::Labels, 0);
+        let mut order: Vec<usize> = (0..n).collect();
+        order.shuffle(&mut random);
+        for &sample in &order[..(self.random_labels * n as f64).round() as usize] {
+            labels[sample] = random.random_range(0..*classes);
+        }
+        Ok(())
+    }
+}
+
+/// Shift and scale of each feature.
+struct Scaling(Vec<(f64, f64)>);
+
+impl Scaling {
+    fn fit(train: &Dataset, standardize: Standardize) -> Self {
+        let inputs = &train.inputs;
+        let of = |values: &mut dyn Iterator<Item = f64>| {
+            let values: Vec<f64> = values.collect();
+            let n = values.len() as f64;
+            let mean = values.iter().sum::<f64>() / n;
+            let deviation = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n).sqrt();
+            // Rounding leaves a constant feature a tiny deviation, which must not be blown up to 1.
+            let constant = deviation <= 1e-12 * mean.abs();
+            (mean, if constant { 1.0 } else { deviation })
+        };
+        Self(match standardize {
+            Standardize::None => vec![(0.0, 1.0); inputs.columns],
+            Standardize::Global => vec![of(&mut inputs.values.iter().copied()); inputs.columns],
+            Standardize::Features => (0..inputs.columns)
+                .map(|column| of(&mut inputs.values.iter().skip(column).step_by(inputs.columns).copied()))
+                .collect(),
+        })
+    }
+
+    fn apply(&self, data: &mut Dataset) {
+        for row in data.inputs.values.chunks_mut(data.inputs.columns) {
+            for (value, (mean, deviation)) in row.iter_mut().zip(&self.0) {
+                *value = (*value - mean) / deviation;
+            }
+        }
+    }
+}

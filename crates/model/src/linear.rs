@@ -1,0 +1,62 @@
+//! The linear model `F(w) = Φ w` over a feature map: every statement of the notes about quadratics is about this one.
+
+use burn::module::{Module, Param};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+use crate::features::{FeatureMap, Features};
+use crate::mlp::parameter;
+use crate::{ModelError, Network};
+
+/// Configuration of a [`LinearModel`].
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinearModelConfig {
+    /// The feature map. Default: identity.
+    #[serde(default)]
+    pub features: FeatureMap,
+}
+
+impl LinearModelConfig {
+    /// Builds the model with `w = 0`; random features are drawn from `seed`.
+    ///
+    /// Zero is the customary start of a linear model: gradient descent then converges to the solution of least norm.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::ZeroWidth`] without inputs or outputs, or what [`FeatureMap::init`] reports.
+    pub fn init(
+        &self,
+        inputs: usize,
+        outputs: usize,
+        seed: u64,
+        device: &Device,
+        dtype: DType,
+    ) -> Result<LinearModel, ModelError> {
+        for (width, layer) in [(inputs, "the input"), (outputs, "the output")] {
+            if width == 0 {
+                return Err(ModelError::ZeroWidth { layer: layer.to_owned() });
+            }
+        }
+        let features = self.features.init(inputs, seed, device, dtype)?;
+        let shape = [self.features.len(inputs), outputs];
+        let zeros = TensorData::new(vec![0.0; shape[0] * shape[1]], shape);
+        Ok(LinearModel { features, weight: parameter(zeros, device, dtype) })
+    }
+}
+
+/// `F(w) = Φ w`; built by [`LinearModelConfig::init`].
+#[derive(Module, Debug)]
+pub struct LinearModel {
+    features: Features,
+    /// `[m, C]`: one column of weights an output.
+    pub weight: Param<Tensor<2>>,
+}
+
+impl Network for LinearModel {
+    type Input = Tensor<2>;
+
+    fn forward(&self, input: Tensor<2>) -> Tensor<2> {
+        self.features.forward(input).matmul(self.weight.val())
+    }
+}

@@ -1,0 +1,196 @@
+//! Multilayer perceptrons in three parameterizations.
+//!
+//! With `h₀ = x` and widths `n₀, …, n_L`, layer `l` computes `h_l = σ(s_l · h_{l−1} W_l + b_l)`, the last one without σ. What
+//! differs between the parameterizations is the multiplier `s_l` and the variance of the initial `W_l` (`g²` is the gain of
+//! σ, [`Activation::variance_gain`]; the last layer has `g² = 1`):
+//!
+//! | parameterization | multiplier `s_l` | initial variance of `W_l` | as width grows |
+//! |---|---|---|---|
+//! | standard | 1 | `g²/n_{l−1}` | the usual one (LeCun et al. 1998; He et al. 2015) |
+//! | NTK | `1/√n_{l−1}` | `g²` | the kernel stays fixed: lazy (Jacot et al. 2018, §3) |
+//! | mean-field | `1/√n_{l−1}`, last layer `1/n_{l−1}` | `g²` | features move (Mei et al. 2018, eq. 2) |
+//!
+//! Biases start at zero and carry no multiplier (Jacot et al. scale theirs by a constant β; ours is β = 1). In the mean-field
+//! parameterization the outputs and their gradients shrink with the width `m` of the last hidden layer: a learning rate of order
+//! `m` keeps training at the same pace.
+
+use burn::module::{Module, Param, ParamId};
+use burn::nn::Linear;
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use rand_distr::{Distribution, Normal};
+use serde::{Deserialize, Serialize};
+
+use crate::random::{Purpose, stream};
+use crate::{Activation, ModelError, Network};
+
+/// How weights and multipliers scale with width; see the [module documentation](self).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Parameterization {
+    /// No multiplier, initial variance `g²/fan_in`.
+    #[default]
+    Standard,
+    /// Multiplier `1/√fan_in`, initial variance `g²`.
+    Ntk,
+    /// As NTK, but `1/fan_in` at the last layer.
+    MeanField,
+}
+
+/// Configuration of an [`Mlp`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MlpConfig {
+    /// Widths of the hidden layers, from the input on; empty for a linear network.
+    pub hidden: Vec<usize>,
+    /// Nonlinearity after each hidden layer. Default: tanh, smooth as the theory asks.
+    #[serde(default)]
+    pub activation: Activation,
+    /// Whether layers have a bias. Default: true.
+    #[serde(default = "yes")]
+    pub bias: bool,
+    /// Default: standard.
+    #[serde(default)]
+    pub parameterization: Parameterization,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl MlpConfig {
+    /// Hidden widths; tanh, biases, standard parameterization.
+    #[must_use]
+    pub fn new(hidden: impl Into<Vec<usize>>) -> Self {
+        Self {
+            hidden: hidden.into(),
+            activation: Activation::default(),
+            bias: true,
+            parameterization: Parameterization::default(),
+        }
+    }
+
+    /// Sets the activation.
+    #[must_use]
+    pub fn with_activation(mut self, activation: Activation) -> Self {
+        self.activation = activation;
+        self
+    }
+
+    /// Sets whether layers have a bias.
+    #[must_use]
+    pub fn with_bias(mut self, bias: bool) -> Self {
+        self.bias = bias;
+        self
+    }
+
+    /// Sets the parameterization.
+    #[must_use]
+    pub fn with_parameterization(mut self, parameterization: Parameterization) -> Self {
+        self.parameterization = parameterization;
+        self
+    }
+
+    /// Builds the network with weights drawn from `seed`.
+    ///
+    /// Layer `l` draws from stream `(seed, Init, l)` in f64, row by row of `W_l`, and rounds to `dtype`: the weights are the same
+    /// on every device, and in f32 and f64 up to that rounding.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::ZeroWidth`] when a width, `inputs` or `outputs` is zero.
+    pub fn init(
+        &self,
+        inputs: usize,
+        outputs: usize,
+        seed: u64,
+        device: &Device,
+        dtype: DType,
+    ) -> Result<Mlp, ModelError> {
+        let mut widths = vec![inputs];
+        widths.extend(&self.hidden);
+        widths.push(outputs);
+        let depth = widths.len() - 1;
+        if let Some(at) = widths.iter().position(|&width| width == 0) {
+            let layer = match at {
+                0 => "the input".to_owned(),
+                _ if at == depth => "the output".to_owned(),
+                _ => format!("hidden layer {at}"),
+            };
+            return Err(ModelError::ZeroWidth { layer });
+        }
+
+        let mut layers = Vec::with_capacity(depth);
+        let mut multipliers = Vec::with_capacity(depth);
+        for (layer, pair) in widths.windows(2).enumerate() {
+            let (fan_in, fan_out) = (pair[0], pair[1]);
+            let last = layer + 1 == depth;
+            let gain = if last { 1.0 } else { self.activation.variance_gain() };
+            let (multiplier, variance) = match self.parameterization {
+                Parameterization::Standard => (1.0, gain / fan_in as f64),
+                Parameterization::MeanField if last => (1.0 / fan_in as f64, gain),
+                Parameterization::Ntk | Parameterization::MeanField => (1.0 / (fan_in as f64).sqrt(), gain),
+            };
+            let normal = Normal::new(0.0, variance.sqrt()).expect("the variance is positive and finite");
+            let mut random = stream(seed, Purpose::Init, layer as u64);
+            let weights: Vec<f64> = normal.sample_iter(&mut random).take(fan_in * fan_out).collect();
+            layers.push(Linear {
+                weight: parameter(TensorData::new(weights, [fan_in, fan_out]), device, dtype),
+                bias: self.bias.then(|| parameter(TensorData::new(vec![0.0; fan_out], [fan_out]), device, dtype)),
+            });
+            multipliers.push(multiplier);
+        }
+        Ok(Mlp { layers, multipliers, activation: self.activation })
+    }
+}
+
+/// A trainable parameter that holds `data` in `dtype`.
+pub(crate) fn parameter<const D: usize>(data: TensorData, device: &Device, dtype: DType) -> Param<Tensor<D>> {
+    let tensor = Tensor::from_data(data.convert_dtype(dtype), (device, dtype));
+    Param::initialized(ParamId::new(), tensor.require_grad())
+}
+
+/// A multilayer perceptron; built by [`MlpConfig::init`].
+#[derive(Module, Debug)]
+pub struct Mlp {
+    /// The layers from input to output, each weight `[fan_in, fan_out]`.
+    pub layers: Vec<Linear>,
+    #[module(skip)]
+    multipliers: Vec<f64>,
+    #[module(skip)]
+    activation: Activation,
+}
+
+impl Mlp {
+    /// The same function in standard parameterization: every multiplier multiplied into its weight.
+    #[must_use]
+    pub fn folded(self) -> Self {
+        let Self { layers, multipliers, activation } = self;
+        let layers: Vec<Linear> = layers
+            .into_iter()
+            .zip(&multipliers)
+            .map(|(layer, &multiplier)| Linear {
+                weight: layer.weight.map(|weight| weight.mul_scalar(multiplier)),
+                bias: layer.bias,
+            })
+            .collect();
+        Self { multipliers: vec![1.0; layers.len()], layers, activation }
+    }
+}
+
+impl Network for Mlp {
+    type Input = Tensor<2>;
+
+    fn forward(&self, input: Tensor<2>) -> Tensor<2> {
+        let mut h = input;
+        for (at, (layer, &multiplier)) in self.layers.iter().zip(&self.multipliers).enumerate() {
+            if multiplier != 1.0 {
+                h = h.mul_scalar(multiplier);
+            }
+            h = layer.forward(h);
+            if at + 1 < self.layers.len() {
+                h = self.activation.forward(h);
+            }
+        }
+        h
+    }
+}

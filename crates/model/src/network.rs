@@ -1,0 +1,89 @@
+//! [`Network`], the trait of everything that can be trained, and [`Model`], the networks a configuration file can name.
+
+use burn::module::Module;
+use burn::tensor::{DType, Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::{LinearModel, LinearModelConfig, Mlp, MlpConfig, ModelError};
+
+/// A Burn module that maps a batch of inputs to outputs `F(w) ∈ R^{n×C}`.
+///
+/// Implement it for a module of your own to train it with `losscape_lab`'s trainer:
+///
+/// ```
+/// use burn::{module::Module, nn::Linear, tensor::Tensor};
+/// use losscape_model::Network;
+///
+/// #[derive(Module, Debug)]
+/// struct Mine { layer: Linear }
+///
+/// impl Network for Mine {
+///     type Input = Tensor<2>;
+///     fn forward(&self, input: Tensor<2>) -> Tensor<2> { self.layer.forward(input) }
+/// }
+/// ```
+pub trait Network: Module {
+    /// The type of a batch of inputs; its first dimension is the sample.
+    type Input;
+
+    /// Outputs `[n, C]` of a batch of `n` inputs.
+    fn forward(&self, input: Self::Input) -> Tensor<2>;
+}
+
+/// A network that a configuration file can name.
+#[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant)] // one of it exists per run
+pub enum Model {
+    /// Multilayer perceptron.
+    Mlp(Mlp),
+    /// Linear model over a feature map.
+    Linear(LinearModel),
+}
+
+impl Network for Model {
+    type Input = Tensor<2>;
+
+    fn forward(&self, input: Tensor<2>) -> Tensor<2> {
+        match self {
+            Self::Mlp(model) => model.forward(input),
+            Self::Linear(model) => model.forward(input),
+        }
+    }
+}
+
+/// Which network to build; the `[model]` table of a training configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ModelConfig {
+    /// Multilayer perceptron.
+    Mlp(MlpConfig),
+    /// Linear model over a feature map: the notes' `Φ w`.
+    Linear(LinearModelConfig),
+}
+
+impl ModelConfig {
+    /// Every name accepted in a configuration, with one line on what it is.
+    pub const ALL: &'static [(&'static str, &'static str)] = &[
+        ("mlp", "multilayer perceptron; standard, NTK or mean-field parameterization"),
+        ("linear", "linear in its parameters, over identity, polynomial or random Fourier features"),
+    ];
+
+    /// Builds the network for `inputs` features and `outputs` outputs, its initial weights drawn from `seed`.
+    ///
+    /// # Errors
+    ///
+    /// When a width is zero or a feature map cannot be built; see [`ModelError`].
+    pub fn init(
+        &self,
+        inputs: usize,
+        outputs: usize,
+        seed: u64,
+        device: &Device,
+        dtype: DType,
+    ) -> Result<Model, ModelError> {
+        Ok(match self {
+            Self::Mlp(config) => Model::Mlp(config.init(inputs, outputs, seed, device, dtype)?),
+            Self::Linear(config) => Model::Linear(config.init(inputs, outputs, seed, device, dtype)?),
+        })
+    }
+}

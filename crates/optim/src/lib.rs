@@ -1,0 +1,108 @@
+//! Update rules for any Burn module: gradient descent, momentum, Nesterov, RMSProp, Adam, and SAM around any of them.
+//!
+//! With parameters `w`, gradient `g` and learning rate `ε`, each rule is three types: `XConfig` (settings, each default with its
+//! source) builds `X` (the rule, a [`burn::optim::Optimizer`]) which keeps an `XState` for each parameter. As Burn optimizers they
+//! also run in Burn's own `Learner` and take Burn's parameter groups.
+//!
+//! | file | rule |
+//! |---|---|
+//! | [`gradient_descent`] | `w − ε g`; SGD when g is a mini-batch's |
+//! | [`momentum`] | heavy ball |
+//! | [`nesterov`] | Nesterov's gradient, look-ahead and re-parameterised |
+//! | [`rmsprop`] | RMSProp |
+//! | [`adam`] | Adam |
+//! | [`sam`] | SAM and ASAM: the gradient at a perturbed point, for any rule |
+//! | [`weight_decay`] | `g + λ w` in front of any rule |
+//! | [`clip`] | clipping by the global norm |
+//! | [`muon`] | Burn's Muon for matrices, AdamW for the rest |
+//! | [`schedule`] | Burn's learning-rate schedules as factors |
+//! | [`config`] | all of this, and every optimizer that Burn ships, by name |
+//! | [`method`] | one step of whatever a configuration names |
+//!
+//! Methods that need more than one gradient a step (SAM, look-ahead, L-BFGS) take a closure, in the way of Burn's L-BFGS; see
+//! [`Method::step`].
+//!
+//! # Example
+//!
+//! One step of heavy ball on `½ w²` from `w = 1`:
+//!
+//! ```
+//! use burn::module::{Module, Param};
+//! use burn::optim::GradientsParams;
+//! use burn::tensor::{Device, Tensor};
+//! use losscape_optim::{OptimizerConfig, RuleConfig, momentum::MomentumConfig};
+//!
+//! #[derive(Module, Debug)]
+//! struct Point { w: Param<Tensor<1>> }
+//!
+//! let device = Device::flex().autodiff();
+//! let point = Point { w: Param::from_data([1.0], &device) };
+//! let rule = RuleConfig::Momentum(MomentumConfig { momentum: 0.9 });
+//! let mut method = OptimizerConfig::new(rule, 0.1).init()?;
+//! let (point, loss) = method.step(0.1, point, |point: &Point| {
+//!     let loss = point.w.val().square().sum().mul_scalar(0.5);
+//!     let gradients = GradientsParams::from_grads(loss.backward(), point);
+//!     (loss.into_scalar(), gradients)
+//! });
+//! assert_eq!(loss, 0.5);
+//! assert!((point.w.val().into_scalar::<f64>() - 0.9).abs() < 1e-6);
+//! # Ok::<(), losscape_optim::OptimError>(())
+//! ```
+
+pub mod adam;
+pub mod clip;
+pub mod config;
+pub mod gradient_descent;
+pub mod method;
+pub mod momentum;
+pub mod muon;
+pub mod nesterov;
+pub mod rmsprop;
+pub mod sam;
+pub mod schedule;
+pub mod weight_decay;
+
+pub use config::{OptimizerConfig, RuleConfig};
+pub use method::Method;
+pub use sam::{Sam, SamConfig};
+pub use schedule::{Schedule, ScheduleConfig};
+
+// Burn's `derive(RecordState)` names these by their place in Burn's own crate: it expects them at the root, and `burn_pack` beside.
+use burn::optim::{RecordState, StateSink, StateSource, join_path};
+
+/// A setting that no optimizer can work with.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OptimError {
+    /// A number outside its range.
+    #[error("{name} = {value} is not possible: it must be {must}")]
+    Setting {
+        /// The setting's name.
+        name: &'static str,
+        /// The value given.
+        value: f64,
+        /// What it must be.
+        must: &'static str,
+    },
+    /// Two settings that do not go together.
+    #[error("{0}")]
+    Combination(&'static str),
+}
+
+/// Checks that a setting lies in its range.
+fn check(name: &'static str, value: f64, valid: bool, must: &'static str) -> Result<(), OptimError> {
+    if valid { Ok(()) } else { Err(OptimError::Setting { name, value, must }) }
+}
+
+fn check_positive(name: &'static str, value: f64) -> Result<(), OptimError> {
+    check(name, value, value > 0.0 && value.is_finite(), "positive and finite")
+}
+
+fn check_not_negative(name: &'static str, value: f64) -> Result<(), OptimError> {
+    check(name, value, value >= 0.0 && value.is_finite(), "finite and not negative")
+}
+
+/// Averaging factors: below 1, or the average never forgets.
+fn check_factor(name: &'static str, value: f64) -> Result<(), OptimError> {
+    check(name, value, (0.0..1.0).contains(&value), "from 0 to below 1")
+}

@@ -1,0 +1,100 @@
+//! One step of any configured method, and its state on disk.
+
+use std::path::Path;
+
+use burn::module::Module;
+use burn::optim::{GradientsParams, LBFGS, LearningRate, ModuleOptimizer};
+use burn::store::RecordError;
+
+use crate::clip::clip_global_norm;
+use crate::nesterov::LookAhead;
+use crate::sam::Sam;
+
+/// How a step is made from gradients.
+#[derive(Clone)]
+pub(crate) enum Rule {
+    /// A rule that takes one gradient, at the parameters.
+    Module(ModuleOptimizer),
+    /// Nesterov's look-ahead.
+    LookAhead(LookAhead),
+    /// L-BFGS.
+    Lbfgs(LBFGS),
+}
+
+/// A rule with SAM and clipping around it; built by [`OptimizerConfig::init`](crate::OptimizerConfig::init).
+#[derive(Clone)]
+pub struct Method {
+    rule: Rule,
+    sam: Option<Sam>,
+    clip_norm: Option<f64>,
+}
+
+impl Method {
+    pub(crate) fn new(rule: Rule, sam: Option<Sam>, clip_norm: Option<f64>) -> Self {
+        Self { rule, sam, clip_norm }
+    }
+
+    /// One step at rate `lr`.
+    ///
+    /// `closure` gives loss and gradients at the module it is handed; it is called once by most rules, twice by SAM, more often by
+    /// L-BFGS. Returns the module after the step and the loss of the closure's first call: that at the parameters before the step
+    /// (at the extended point for look-ahead).
+    pub fn step<M: Module>(
+        &mut self,
+        lr: LearningRate,
+        module: M,
+        mut closure: impl FnMut(&M) -> (f64, GradientsParams),
+    ) -> (M, f64) {
+        let clip_norm = self.clip_norm;
+        let clip = |module: &M, gradients| match clip_norm {
+            Some(limit) => clip_global_norm(module, gradients, limit),
+            None => gradients,
+        };
+        match &mut self.rule {
+            Rule::Module(rule) => {
+                let (loss, gradients) = match self.sam {
+                    Some(sam) => sam.gradients(&module, &mut closure),
+                    None => closure(&module),
+                };
+                let gradients = clip(&module, gradients);
+                (rule.step(lr, module, gradients), loss)
+            }
+            Rule::LookAhead(rule) => rule.step(lr, module, |at| {
+                let (loss, gradients) = closure(at);
+                (loss, clip(at, gradients))
+            }),
+            Rule::Lbfgs(rule) => rule.step(lr, module, |at| {
+                let (loss, gradients) = closure(&at);
+                (loss, clip(&at, gradients))
+            }),
+        }
+    }
+
+    /// Writes the state in Burn's burnpack format.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), RecordError> {
+        match &self.rule {
+            Rule::Module(rule) => rule.save(path),
+            Rule::LookAhead(rule) => rule.momentum.save(path),
+            Rule::Lbfgs(rule) => rule.save(path),
+        }
+    }
+
+    /// Reads the state that [`save`](Self::save) wrote for the same configuration. States belong to parameters by their id: load
+    /// the module's record first.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read.
+    pub fn load(self, path: &Path) -> Result<Self, RecordError> {
+        let rule = match self.rule {
+            Rule::Module(rule) => Rule::Module(rule.load(path)?),
+            Rule::LookAhead(rule) => Rule::LookAhead(LookAhead { momentum: rule.momentum.load(path)? }),
+            Rule::Lbfgs(rule) => Rule::Lbfgs(rule.load(path)?),
+        };
+        Ok(Self { rule, ..self })
+    }
+}

@@ -1,0 +1,169 @@
+//! Sharpness-aware minimization: the gradient of the loss at the worst point nearby, for any rule.
+//!
+//! **SAM** (Foret et al. 2021, eq. 2 and Algorithm 1): `min_w max_{‖e‖ ≤ ρ} L(w + e)`, the inner problem solved to first order:
+//! `ê = ρ g/‖g‖`. The rule then steps from `w` with the gradient at `w + ê`.
+//!
+//! **ASAM** (Kwon et al. 2021, eq. 8, elementwise normalization): with `T = |w| + η`, `ê = ρ T² g/‖T g‖`, which does not change
+//! when weights are rescaled. Biases are normalized like weights.
+//!
+//! The notes say that adding the largest eigenvalue to the loss "gives SAM". That is another method, an explicit penalty: SAM never
+//! computes an eigenvalue, and its ascent direction is the gradient.
+//!
+//! A zero gradient has no direction: the point is then not moved. With `ρ = 0` SAM is the base rule, bit for bit.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::{GradientsParams, LearningRate, ModuleOptimizer, Optimizer};
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::clip::global_norm;
+use crate::{OptimError, check_not_negative};
+
+/// Configuration of [`Sam`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SamConfig {
+    /// Radius ρ, not negative. Default: 0.05 (Foret et al. 2021, §3.1); Kwon et al. take 0.5 for ASAM.
+    #[serde(default = "rho")]
+    pub rho: f64,
+    /// Whether to normalize by weight: ASAM. Default: false.
+    #[serde(default)]
+    pub adaptive: bool,
+    /// ASAM's η, not negative. Default: 0.01 (Kwon et al. 2021, §5).
+    #[serde(default = "eta")]
+    pub eta: f64,
+}
+
+fn rho() -> f64 {
+    0.05
+}
+
+fn eta() -> f64 {
+    0.01
+}
+
+impl SamConfig {
+    /// SAM with radius `rho`.
+    #[must_use]
+    pub fn new(rho: f64) -> Self {
+        Self { rho, adaptive: false, eta: eta() }
+    }
+
+    /// ASAM with radius `rho`.
+    #[must_use]
+    pub fn adaptive(rho: f64) -> Self {
+        Self { rho, adaptive: true, eta: eta() }
+    }
+
+    /// The method.
+    ///
+    /// # Errors
+    ///
+    /// When ρ or η is negative or not finite.
+    pub fn build(&self) -> Result<Sam, OptimError> {
+        check_not_negative("rho", self.rho)?;
+        check_not_negative("eta", self.eta)?;
+        Ok(Sam { config: *self })
+    }
+}
+
+/// SAM or ASAM; it has no state.
+#[derive(Debug, Clone, Copy)]
+pub struct Sam {
+    config: SamConfig,
+}
+
+impl Sam {
+    /// Loss at `module`, and gradients at the perturbed point `w + ê`.
+    ///
+    /// `closure` gives loss and gradients at the module it is handed; it is called twice (once if ρ = 0 or the gradient is zero).
+    pub fn gradients<M: Module>(
+        &self,
+        module: &M,
+        closure: &mut impl FnMut(&M) -> (f64, GradientsParams),
+    ) -> (f64, GradientsParams) {
+        let (loss, gradients) = closure(module);
+        match self.perturb(module, gradients) {
+            Ok(perturbed) => (loss, closure(&perturbed).1),
+            Err(gradients) => (loss, gradients),
+        }
+    }
+
+    /// The module at `w + ê`, or the gradients back when there is nowhere to go.
+    fn perturb<M: Module>(&self, module: &M, gradients: GradientsParams) -> Result<M, GradientsParams> {
+        let SamConfig { rho, adaptive, eta } = self.config;
+        if rho == 0.0 {
+            return Err(gradients);
+        }
+        let norm = if adaptive { adaptive_norm(module, &gradients, eta) } else { global_norm(module, &gradients) };
+        if norm == 0.0 {
+            return Err(gradients);
+        }
+        let mut ascent =
+            if adaptive { ModuleOptimizer::from(AdaptiveAscent { eta }) } else { ModuleOptimizer::from(Ascent) };
+        Ok(ascent.step(rho / norm, module.clone(), gradients))
+    }
+}
+
+/// `w + s g`: gradient ascent, as a rule so that Burn carries parameters and their flags over.
+#[derive(Clone)]
+struct Ascent;
+
+impl Optimizer for Ascent {
+    type State<const D: usize> = ();
+
+    fn step<const D: usize>(
+        &self,
+        s: LearningRate,
+        w: Tensor<D>,
+        g: Tensor<D>,
+        _: Option<()>,
+    ) -> (Tensor<D>, Option<()>) {
+        (w + g.mul_scalar(s), None)
+    }
+
+    fn to_device<const D: usize>((): (), _: &Device) {}
+}
+
+/// `w + s T² g` with `T = |w| + η`.
+#[derive(Clone)]
+struct AdaptiveAscent {
+    eta: f64,
+}
+
+impl Optimizer for AdaptiveAscent {
+    type State<const D: usize> = ();
+
+    fn step<const D: usize>(
+        &self,
+        s: LearningRate,
+        w: Tensor<D>,
+        g: Tensor<D>,
+        _: Option<()>,
+    ) -> (Tensor<D>, Option<()>) {
+        let t = w.clone().abs().add_scalar(self.eta);
+        (w + t.square() * g.mul_scalar(s), None)
+    }
+
+    fn to_device<const D: usize>((): (), _: &Device) {}
+}
+
+/// `‖T g‖₂`.
+fn adaptive_norm<M: Module>(module: &M, gradients: &GradientsParams, eta: f64) -> f64 {
+    struct Scaled<'a> {
+        gradients: &'a GradientsParams,
+        eta: f64,
+        scaled: GradientsParams,
+    }
+    impl ModuleVisitor for Scaled<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if let Some(g) = self.gradients.get::<D>(param.id) {
+                let t = param.val().inner().abs().add_scalar(self.eta);
+                self.scaled.register(param.id, t * g);
+            }
+        }
+    }
+    let mut visitor = Scaled { gradients, eta, scaled: GradientsParams::new() };
+    module.visit(&mut visitor);
+    global_norm(module, &visitor.scaled)
+}
