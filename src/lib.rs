@@ -1,1 +1,6 @@
-//! x
+#![doc = include_str!("../README.md")]
+
+pub use losscape_lab as lab;
+pub use losscape_model as model;
+pub use losscape_optim as optim;
+pub use losscape_report as report;

@@ -1,2 +1,57 @@
-//! x
-fn main() {}
+//! `losscape`: trains overparameterized networks and measures the loss landscape they move through.
+//!
+//! - [`args`]: the command line as types.
+//! - [`device`]: device names, and which devices this build has.
+//! - [`train`], [`data`], [`list`]: the commands that need more than a call.
+//! - [`error`]: what goes to the user when something is wrong, and the exit code.
+//!
+//! Exit codes: 0 fine, 1 a claim or check failed, 2 bad usage or input, 75 interrupted with a checkpoint.
+
+mod args;
+mod data;
+mod device;
+mod error;
+mod list;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+use losscape_lab::RunFolder;
+use losscape_report::{RunRecords, compare, page};
+
+use crate::args::{Cli, Command};
+use crate::error::CliError;
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            error.print();
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode, CliError> {
+    match command {
+        Command::Train(args) => return train::run(&args),
+        Command::Data(command) => data::run(&command)?,
+        Command::List { what } => list::print(what),
+        Command::Report { run } => {
+            let folder = RunFolder::new(run);
+            page::write(&folder)?;
+            anstream::println!("{}", folder.report().display());
+        }
+        Command::Compare { runs } => {
+            let records =
+                runs.iter().map(|run| RunRecords::read(&RunFolder::new(run))).collect::<Result<Vec<_>, _>>()?;
+            let table = compare::table(&records).map_err(|error| CliError::Message(error.to_string()))?;
+            anstream::print!("{table}");
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "losscape", &mut std::io::stdout());
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

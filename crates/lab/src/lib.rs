@@ -1,1 +1,96 @@
-//! x
+//! The laboratory: from a configuration file to a trained network and everything worth keeping of the way there.
+//!
+//! The only crate that sees model and optimizer together.
+//!
+//! - [`config`]: what a run is made of; [`document`]: the TOML it comes from, with errors that point at their source.
+//! - [`plan`]: a configuration with its data, checked, and its identity.
+//! - [`trainer`]: one step-level loop for every network and method; [`observe`]: how to measure along it.
+//! - [`run`]: a run in its folder, with [`checkpoint`]s and step-exact resume; [`folder`]: the folder's layout.
+//! - [`records`]: the types of the files in it, for whoever reads them.
+//! - [`export`]: weights for PyTorch.
+//! - `learner` (feature `learner`): the same networks and methods under Burn's own `Learner`.
+
+pub mod checkpoint;
+pub mod config;
+pub mod document;
+pub mod export;
+pub mod folder;
+pub mod observe;
+pub mod plan;
+pub mod records;
+pub mod run;
+pub mod trainer;
+
+use std::path::PathBuf;
+
+pub use config::RunConfig;
+pub use document::{Document, SourceError};
+pub use folder::RunFolder;
+pub use observe::Observe;
+pub use plan::Plan;
+pub use run::{Run, RunOptions};
+pub use trainer::{Outcome, Trainer};
+
+/// What can stop a run, other than its own end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LabError {
+    /// The configuration cannot be used; it says where.
+    #[error(transparent)]
+    Config(#[from] Box<SourceError>),
+    /// A file or folder cannot be read or written.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// "read", "write", "create", ….
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file is there but not what it should be.
+    #[error("{}: {problem}", path.display())]
+    Damaged {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The folder belongs to another run.
+    #[error("{} holds run {found}, not {expected}: its configuration was changed; use another --out or remove the folder", path.display())]
+    OtherRun {
+        /// The run folder.
+        path: PathBuf,
+        /// The run that was asked for.
+        expected: String,
+        /// The run found there.
+        found: String,
+    },
+    /// The run was started on another device, where the same steps round differently.
+    #[error("{} was started on device {started}, not {asked}: resume with --device {started}, or start over with --fresh", path.display())]
+    OtherDevice {
+        /// The run folder.
+        path: PathBuf,
+        /// Device of the first start.
+        started: String,
+        /// Device asked for now.
+        asked: String,
+    },
+    /// Another process is at work on the run.
+    #[error("{} is being trained by another process", path.display())]
+    Busy {
+        /// The run folder.
+        path: PathBuf,
+    },
+    /// Settings that a library caller passed to the trainer do not fit.
+    #[error("{0}")]
+    Setting(String),
+}
+
+impl LabError {
+    /// The error of a file operation.
+    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
+    }
+}

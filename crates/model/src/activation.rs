@@ -25,9 +25,16 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// Every activation.
-    pub const ALL: &'static [Self] =
-        &[Self::Tanh, Self::Relu, Self::Gelu, Self::Softplus, Self::Sigmoid, Self::Silu, Self::Identity];
+    /// Every name accepted in a configuration, with its formula.
+    pub const ALL: &'static [(&'static str, &'static str)] = &[
+        ("tanh", "tanh x"),
+        ("relu", "max(x, 0)"),
+        ("gelu", "x Φ(x), Φ the normal distribution function"),
+        ("softplus", "log(1 + eˣ)"),
+        ("sigmoid", "1/(1 + e⁻ˣ)"),
+        ("silu", "x/(1 + e⁻ˣ)"),
+        ("identity", "x"),
+    ];
 
     /// σ of every element.
     #[must_use]

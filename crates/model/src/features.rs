@@ -13,12 +13,11 @@ use crate::random::{Purpose, stream};
 pub const MAX_FEATURES: usize = 1 << 24;
 
 /// Which features of the input a linear model sees.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum FeatureMap {
     /// `φ(x) = x`.
-    #[default]
-    Identity,
+    Identity {},
     /// All monomials of the inputs of total degree 0 (the constant) to `degree`.
     Polynomial {
         /// Largest total degree.
@@ -67,12 +66,18 @@ pub struct RandomFourier {
     phases: Tensor<2>,
 }
 
+impl Default for FeatureMap {
+    fn default() -> Self {
+        Self::Identity {}
+    }
+}
+
 impl FeatureMap {
     /// Number of features of `inputs` inputs (saturating).
     #[must_use]
     pub fn len(&self, inputs: usize) -> usize {
         match *self {
-            Self::Identity => inputs,
+            Self::Identity {} => inputs,
             // C(inputs + degree, degree), built up so that every intermediate is an integer.
             Self::Polynomial { degree } => {
                 let mut count: u128 = 1;
@@ -88,23 +93,38 @@ impl FeatureMap {
         }
     }
 
-    /// Draws what is random in the map, from `(seed, Features)`, and builds it for `inputs` inputs.
+    /// Whether the map can be built for `inputs` inputs.
     ///
     /// # Errors
     ///
     /// No features, more than [`MAX_FEATURES`], or a length scale that is not positive and finite.
-    pub fn init(&self, inputs: usize, seed: u64, device: &Device, dtype: DType) -> Result<Features, ModelError> {
+    pub fn check(&self, inputs: usize) -> Result<(), ModelError> {
         let features = self.len(inputs);
-        let map = match self {
-            Self::Identity => "identity",
+        let map = match *self {
+            Self::Identity {} => "identity",
             Self::Polynomial { .. } => "polynomial",
-            Self::RandomFourier { .. } => "random Fourier",
+            Self::RandomFourier { length_scale, .. } => {
+                if !(length_scale > 0.0 && length_scale.is_finite()) {
+                    return Err(ModelError::NotPositive { name: "length_scale", value: length_scale });
+                }
+                "random Fourier"
+            }
         };
         if features == 0 || features > MAX_FEATURES {
             return Err(ModelError::Features { map, inputs, features, max: MAX_FEATURES });
         }
+        Ok(())
+    }
+
+    /// Draws what is random in the map, from `(seed, Features)`, and builds it for `inputs` inputs.
+    ///
+    /// # Errors
+    ///
+    /// What [`check`](Self::check) reports.
+    pub fn init(&self, inputs: usize, seed: u64, device: &Device, dtype: DType) -> Result<Features, ModelError> {
+        self.check(inputs)?;
         Ok(match *self {
-            Self::Identity => Features::Identity(Identity { inputs }),
+            Self::Identity {} => Features::Identity(Identity { inputs }),
             Self::Polynomial { degree } => {
                 let mut monomials = vec![Vec::new()];
                 let mut previous = monomials.clone();
@@ -121,9 +141,6 @@ impl FeatureMap {
                 Features::Polynomial(Polynomial { monomials })
             }
             Self::RandomFourier { features, length_scale } => {
-                if !(length_scale > 0.0 && length_scale.is_finite()) {
-                    return Err(ModelError::NotPositive { name: "length_scale", value: length_scale });
-                }
                 let mut random = stream(seed, Purpose::Features, 0);
                 let frequencies: Vec<f64> = (0..inputs * features)
                     .map(|_| {

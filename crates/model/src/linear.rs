@@ -1,6 +1,7 @@
 //! The linear model `F(w) = Φ w` over a feature map: every statement of the notes about quadratics is about this one.
 
-use burn::module::{Module, Param};
+use burn::module::Module;
+use burn::nn::Linear;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
@@ -18,13 +19,27 @@ pub struct LinearModelConfig {
 }
 
 impl LinearModelConfig {
+    /// Whether the model can be built.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::ZeroWidth`] without inputs or outputs, or what [`FeatureMap::check`] reports.
+    pub fn check(&self, inputs: usize, outputs: usize) -> Result<(), ModelError> {
+        for (width, layer) in [(inputs, "the input"), (outputs, "the output")] {
+            if width == 0 {
+                return Err(ModelError::ZeroWidth { layer: layer.to_owned() });
+            }
+        }
+        self.features.check(inputs)
+    }
+
     /// Builds the model with `w = 0`; random features are drawn from `seed`.
     ///
     /// Zero is the customary start of a linear model: gradient descent then converges to the solution of least norm.
     ///
     /// # Errors
     ///
-    /// [`ModelError::ZeroWidth`] without inputs or outputs, or what [`FeatureMap::init`] reports.
+    /// What [`check`](Self::check) reports.
     pub fn init(
         &self,
         inputs: usize,
@@ -33,15 +48,12 @@ impl LinearModelConfig {
         device: &Device,
         dtype: DType,
     ) -> Result<LinearModel, ModelError> {
-        for (width, layer) in [(inputs, "the input"), (outputs, "the output")] {
-            if width == 0 {
-                return Err(ModelError::ZeroWidth { layer: layer.to_owned() });
-            }
-        }
+        self.check(inputs, outputs)?;
         let features = self.features.init(inputs, seed, device, dtype)?;
         let shape = [self.features.len(inputs), outputs];
         let zeros = TensorData::new(vec![0.0; shape[0] * shape[1]], shape);
-        Ok(LinearModel { features, weight: parameter(zeros, device, dtype) })
+        let output = Linear { weight: parameter(zeros, device, dtype), bias: None };
+        Ok(LinearModel { features, output })
     }
 }
 
@@ -49,14 +61,14 @@ impl LinearModelConfig {
 #[derive(Module, Debug)]
 pub struct LinearModel {
     features: Features,
-    /// `[m, C]`: one column of weights an output.
-    pub weight: Param<Tensor<2>>,
+    /// The weights w, `[m, C]`: one column an output.
+    pub output: Linear,
 }
 
 impl Network for LinearModel {
     type Input = Tensor<2>;
 
     fn forward(&self, input: Tensor<2>) -> Tensor<2> {
-        self.features.forward(input).matmul(self.weight.val())
+        self.output.forward(self.features.forward(input))
     }
 }

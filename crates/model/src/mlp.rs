@@ -90,6 +90,21 @@ impl MlpConfig {
         self
     }
 
+    /// Every width from `inputs` to `outputs`.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::ZeroWidth`] when one of them is zero.
+    pub fn widths(&self, inputs: usize, outputs: usize) -> Result<Vec<usize>, ModelError> {
+        let widths = [&[inputs], self.hidden.as_slice(), &[outputs]].concat();
+        match widths.iter().position(|&width| width == 0) {
+            None => Ok(widths),
+            Some(0) => Err(ModelError::ZeroWidth { layer: "the input".to_owned() }),
+            Some(at) if at > self.hidden.len() => Err(ModelError::ZeroWidth { layer: "the output".to_owned() }),
+            Some(at) => Err(ModelError::ZeroWidth { layer: format!("hidden layer {at}") }),
+        }
+    }
+
     /// Builds the network with weights drawn from `seed`.
     ///
     /// Layer `l` draws from stream `(seed, Init, l)` in f64, row by row of `W_l`, and rounds to `dtype`: the weights are the same
@@ -106,19 +121,8 @@ impl MlpConfig {
         device: &Device,
         dtype: DType,
     ) -> Result<Mlp, ModelError> {
-        let mut widths = vec![inputs];
-        widths.extend(&self.hidden);
-        widths.push(outputs);
+        let widths = self.widths(inputs, outputs)?;
         let depth = widths.len() - 1;
-        if let Some(at) = widths.iter().position(|&width| width == 0) {
-            let layer = match at {
-                0 => "the input".to_owned(),
-                _ if at == depth => "the output".to_owned(),
-                _ => format!("hidden layer {at}"),
-            };
-            return Err(ModelError::ZeroWidth { layer });
-        }
-
         let mut layers = Vec::with_capacity(depth);
         let mut multipliers = Vec::with_capacity(depth);
         for (layer, pair) in widths.windows(2).enumerate() {

@@ -68,11 +68,23 @@ impl ModelConfig {
         ("linear", "linear in its parameters, over identity, polynomial or random Fourier features"),
     ];
 
+    /// Whether the network can be built for `inputs` features and `outputs` outputs.
+    ///
+    /// # Errors
+    ///
+    /// When a width is zero or a feature map cannot be built.
+    pub fn check(&self, inputs: usize, outputs: usize) -> Result<(), ModelError> {
+        match self {
+            Self::Mlp(config) => config.widths(inputs, outputs).map(drop),
+            Self::Linear(config) => config.check(inputs, outputs),
+        }
+    }
+
     /// Builds the network for `inputs` features and `outputs` outputs, its initial weights drawn from `seed`.
     ///
     /// # Errors
     ///
-    /// When a width is zero or a feature map cannot be built; see [`ModelError`].
+    /// What [`check`](Self::check) reports.
     pub fn init(
         &self,
         inputs: usize,

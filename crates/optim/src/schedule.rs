@@ -16,14 +16,12 @@ use serde::{Deserialize, Serialize};
 use crate::{OptimError, check};
 
 /// How the learning rate changes from step to step; `t` counts steps from 0.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ScheduleConfig {
     /// `ε`.
-    #[default]
-    Constant,
+    Constant {},
     /// `ε · factorᵏ` with `k = ⌊t/every⌋`.
-    #[serde(rename_all = "kebab-case")]
     Step(StepConfig),
     /// `ε · decayᵗ`.
     Exponential(ExponentialConfig),
@@ -83,6 +81,12 @@ fn warmup() -> usize {
     4000
 }
 
+impl Default for ScheduleConfig {
+    fn default() -> Self {
+        Self::Constant {}
+    }
+}
+
 impl ScheduleConfig {
     /// Every name accepted in a configuration, with its formula.
     pub const ALL: &'static [(&'static str, &'static str)] = &[
@@ -104,7 +108,7 @@ impl ScheduleConfig {
         let end = |value: f64| check("end", value, (0.0..=1.0).contains(&value), "from 0 to 1");
         let mut hold_after = None;
         let scheduler = match *self {
-            Self::Constant => Ok(ModuleLrScheduler::new(ConstantLr::new(1.0))),
+            Self::Constant {} => Ok(ModuleLrScheduler::new(ConstantLr::new(1.0))),
             Self::Step(StepConfig { every, factor }) => {
                 count("every", every)?;
                 check("factor", factor, factor > 0.0 && factor.is_finite(), "positive and finite")?;

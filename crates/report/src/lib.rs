@@ -1,1 +1,71 @@
-//! x
+//! Figures and pages from the records of run folders. No tensor enters here: what can be drawn was measured and written down before.
+//!
+//! - [`figure`]: curves of a run as SVG and for the terminal.
+//! - [`page`]: the report of a run, one HTML file that needs no network.
+//! - [`compare`]: runs side by side.
+
+pub mod compare;
+pub mod figure;
+pub mod page;
+
+use losscape_lab::records::{Manifest, Metric, Status, Summary};
+use losscape_lab::{LabError, RunFolder};
+
+/// What a run folder tells about its run.
+#[derive(Debug, Clone)]
+pub struct RunRecords {
+    /// Where the run comes from.
+    pub manifest: Manifest,
+    /// How far it is.
+    pub status: Status,
+    /// Every record.
+    pub metrics: Vec<Metric>,
+    /// Its summary, once it ended or was interrupted.
+    pub summary: Option<Summary>,
+    /// Its resolved configuration, as text.
+    pub config: String,
+}
+
+impl RunRecords {
+    /// Reads a run folder.
+    ///
+    /// # Errors
+    ///
+    /// When a file of it is missing or damaged; a missing summary is no error.
+    pub fn read(folder: &RunFolder) -> Result<Self, LabError> {
+        let config = folder.config();
+        Ok(Self {
+            manifest: folder.read_manifest()?,
+            status: folder.read_status()?,
+            metrics: folder.read_metrics()?,
+            summary: if folder.summary().exists() { Some(folder.read_summary()?) } else { None },
+            config: std::fs::read_to_string(&config).map_err(|source| LabError::Io {
+                action: "read",
+                path: config,
+                source,
+            })?,
+        })
+    }
+}
+
+/// A number in four significant digits, with an exponent only where it is shorter.
+#[must_use]
+pub fn number(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return value.to_string();
+    }
+    let magnitude = value.abs().log10().floor();
+    if (-4.0..6.0).contains(&magnitude) {
+        let decimals = (3.0 - magnitude).max(0.0) as usize;
+        let text = format!("{value:.decimals$}");
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    } else {
+        format!("{value:.3e}")
+    }
+}
+
+/// A share as a percentage with two decimals.
+#[must_use]
+pub fn percent(share: f64) -> String {
+    format!("{:.2} %", 100.0 * share)
+}

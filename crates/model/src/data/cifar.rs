@@ -1,6 +1,6 @@
 //! CIFAR-10 in its binary version (Krizhevsky 2009): records of one label byte and 3,072 pixel bytes (red, green, blue planes).
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,23 +21,22 @@ pub struct Cifar10 {
 }
 
 impl Cifar10 {
-    pub(super) fn read(&self, folder: &Path) -> Result<Parts, DataError> {
-        let test = if self.test_files.is_empty() { None } else { Some(read(&self.test_files, folder)?) };
-        Ok((read(&self.files, folder)?, test))
+    pub(super) fn read(&self) -> Result<Parts, DataError> {
+        let test = if self.test_files.is_empty() { None } else { Some(read(&self.test_files)?) };
+        Ok((read(&self.files)?, test))
     }
 }
 
-fn read(files: &[PathBuf], folder: &Path) -> Result<Dataset, DataError> {
+fn read(files: &[PathBuf]) -> Result<Dataset, DataError> {
     let mut values = Vec::new();
     let mut labels = Vec::new();
-    for file in files {
-        let path = folder.join(file);
-        let bytes = read_bytes(&path)?;
+    for path in files {
+        let bytes = read_bytes(path)?;
         let records = bytes.chunks_exact(1 + PIXELS);
         let rest = records.remainder().len();
         if bytes.is_empty() || rest != 0 {
             let expected = bytes.len() - rest + 1 + PIXELS;
-            return Err(DataError::Truncated { path, expected, found: bytes.len() });
+            return Err(DataError::Truncated { path: path.clone(), expected, found: bytes.len() });
         }
         for record in records {
             labels.push(usize::from(record[0]));

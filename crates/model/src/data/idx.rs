@@ -28,13 +28,11 @@ pub struct Idx {
 }
 
 impl Idx {
-    pub(super) fn read(&self, folder: &Path) -> Result<Parts, DataError> {
-        let train = pair(&folder.join(&self.images), &folder.join(&self.labels), self.classes)?;
+    pub(super) fn read(&self) -> Result<Parts, DataError> {
+        let train = pair(&self.images, &self.labels, self.classes)?;
         let test = match (&self.test_images, &self.test_labels) {
             (None, None) => None,
-            (Some(images), Some(labels)) => {
-                Some(pair(&folder.join(images), &folder.join(labels), Some(train.outputs()))?)
-            }
+            (Some(images), Some(labels)) => Some(pair(images, labels, Some(train.outputs()))?),
             (images, _) => {
                 return Err(DataError::Setting {
                     name: if images.is_some() { "test_labels" } else { "test_images" },

@@ -312,18 +312,35 @@ impl Source {
         ("npz", "a NumPy archive with arrays x and y"),
     ];
 
-    /// Reads or makes the data; what is random comes from `seed`. Relative paths start at `folder`.
-    pub(crate) fn load(&self, seed: u64, folder: &Path) -> Result<Parts, DataError> {
+    /// The files that it reads.
+    pub fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
+        match self {
+            Self::Digits(_) | Self::Moons(_) | Self::Spirals(_) | Self::TeacherStudent(_) | Self::LeastSquares(_) => {
+                Vec::new()
+            }
+            Self::Idx(files) => [&mut files.images, &mut files.labels]
+                .into_iter()
+                .chain(files.test_images.as_mut())
+                .chain(files.test_labels.as_mut())
+                .collect(),
+            Self::Cifar10(files) => files.files.iter_mut().chain(&mut files.test_files).collect(),
+            Self::Csv(file) => std::iter::once(&mut file.path).chain(file.test_path.as_mut()).collect(),
+            Self::Npz(file) => vec![&mut file.path],
+        }
+    }
+
+    /// Reads or makes the data; what is random comes from `seed`.
+    pub(crate) fn load(&self, seed: u64) -> Result<Parts, DataError> {
         match self {
             Self::Digits(_) => Ok((digits::load(), None)),
             Self::Moons(moons) => moons.generate(seed).map(|data| (data, None)),
             Self::Spirals(spirals) => spirals.generate(seed).map(|data| (data, None)),
             Self::TeacherStudent(teacher) => teacher.generate(seed).map(|data| (data, None)),
             Self::LeastSquares(problem) => problem.generate(seed).map(|problem| (problem.data, None)),
-            Self::Idx(files) => files.read(folder),
-            Self::Cifar10(files) => files.read(folder),
-            Self::Csv(file) => file.read(folder),
-            Self::Npz(file) => file.read(folder),
+            Self::Idx(files) => files.read(),
+            Self::Cifar10(files) => files.read(),
+            Self::Csv(file) => file.read(),
+            Self::Npz(file) => file.read(),
         }
     }
 }

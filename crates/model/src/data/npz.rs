@@ -24,13 +24,13 @@ pub struct Npz {
 }
 
 impl Npz {
-    pub(super) fn read(&self, folder: &Path) -> Result<Parts, DataError> {
-        let path = folder.join(&self.path);
-        let file = File::open(&path).map_err(|source| DataError::Io { path: path.clone(), source })?;
-        let mut archive = ZipArchive::new(file).map_err(|error| broken(&path, &error))?;
-        let train = dataset(&mut archive, &path, "x", "y", self.classes)?;
+    pub(super) fn read(&self) -> Result<Parts, DataError> {
+        let path = &self.path;
+        let file = File::open(path).map_err(|source| DataError::Io { path: path.clone(), source })?;
+        let mut archive = ZipArchive::new(file).map_err(|error| broken(path, &error))?;
+        let train = dataset(&mut archive, path, "x", "y", self.classes)?;
         let test = if archive.index_for_name("x_test.npy").is_some() {
-            let test = dataset(&mut archive, &path, "x_test", "y_test", Some(train.outputs()))?;
+            let test = dataset(&mut archive, path, "x_test", "y_test", Some(train.outputs()))?;
             Some(test)
         } else {
             None

@@ -3,8 +3,6 @@
 //! In this order: the test part is split off (or is the source's own), labels of the training part are replaced where asked, and
 //! inputs are standardized by the statistics of the training part alone.
 
-use std::path::Path;
-
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
@@ -62,13 +60,13 @@ impl DataConfig {
         Self { source, test_fraction: None, standardize: None, random_labels: 0.0, seed: 0 }
     }
 
-    /// Reads or makes the data and prepares it. Relative paths start at `folder`.
+    /// Reads or makes the data and prepares it.
     ///
     /// # Errors
     ///
     /// What the source reports, and [`DataError::Setting`] or [`DataError::Empty`] when a share is out of range or leaves a part
     /// without samples.
-    pub fn load(&self, folder: &Path) -> Result<Prepared, DataError> {
+    pub fn load(&self) -> Result<Prepared, DataError> {
         let test_fraction = self.test_fraction.unwrap_or(match self.source {
             Source::LeastSquares(_) => 0.0,
             _ => 0.2,
@@ -85,7 +83,7 @@ impl DataConfig {
             let value = self.random_labels.to_string();
             return Err(DataError::Setting { name: "random_labels", value, must: "it must be from 0 to 1" });
         }
-        let (all, own_test) = self.source.load(self.seed, folder)?;
+        let (all, own_test) = self.source.load(self.seed)?;
         let (mut train, mut test) = match own_test {
             Some(test) if test.inputs.columns != all.inputs.columns => {
                 return Err(DataError::Mismatch {

@@ -51,15 +51,13 @@ struct Columns {
 }
 
 impl Csv {
-    pub(super) fn read(&self, folder: &Path) -> Result<Parts, DataError> {
-        let path = folder.join(&self.path);
-        let train = self.columns(&path)?;
+    pub(super) fn read(&self) -> Result<Parts, DataError> {
+        let train = self.columns(&self.path)?;
         let names = self.names(&train);
         let columns = train.inputs.columns;
-        let train = self.dataset(&path, train, &names, self.classes)?;
-        let Some(test) = &self.test_path else { return Ok((train, None)) };
-        let path = folder.join(test);
-        let test = self.columns(&path)?;
+        let train = self.dataset(&self.path, train, &names, self.classes)?;
+        let Some(path) = &self.test_path else { return Ok((train, None)) };
+        let test = self.columns(path)?;
         if test.inputs.columns != columns {
             return Err(DataError::Mismatch {
                 what: "columns of the training and of the test file",
@@ -67,7 +65,7 @@ impl Csv {
                 right: test.inputs.columns,
             });
         }
-        let test = self.dataset(&path, test, &names, Some(train.outputs()))?;
+        let test = self.dataset(path, test, &names, Some(train.outputs()))?;
         Ok((train, Some(test)))
     }
 

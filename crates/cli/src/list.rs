@@ -1,0 +1,23 @@
+//! `losscape list`: names from the registries.
+
+use losscape_model::data::Source;
+use losscape_model::{Activation, Loss, ModelConfig};
+use losscape_optim::{RuleConfig, ScheduleConfig};
+
+use crate::args::Names;
+
+/// Prints names with what they are, one a line.
+pub fn print(what: Names) {
+    let rows = match what {
+        Names::Optimizers => RuleConfig::ALL,
+        Names::Schedules => ScheduleConfig::ALL,
+        Names::Models => ModelConfig::ALL,
+        Names::Losses => Loss::ALL,
+        Names::Data => Source::ALL,
+        Names::Activations => Activation::ALL,
+    };
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    for (name, words) in rows {
+        anstream::println!("{name:width$}  {words}");
+    }
+}

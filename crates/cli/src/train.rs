@@ -1,0 +1,138 @@
+//! `losscape train`.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use losscape_lab::records::{Metric, Split, State, Summary};
+use losscape_lab::{LabError, Observe, Outcome, Plan, Run, RunFolder, RunOptions, Trainer};
+use losscape_model::Model;
+use losscape_report::compare::Table;
+use losscape_report::{RunRecords, figure, number, page, percent};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+
+use crate::args::TrainArgs;
+use crate::device;
+use crate::error::CliError;
+
+/// Exit code of an interrupted run, as of sysexits' EX_TEMPFAIL: try again later.
+const INTERRUPTED: u8 = 75;
+
+/// Trains, reports, and says how it went.
+pub fn run(args: &TrainArgs) -> Result<ExitCode, CliError> {
+    let device = device::parse(&args.device)?;
+    let plan = Plan::read(&args.config, &args.set)?;
+    let options = RunOptions {
+        out: args.out.clone(),
+        device,
+        device_name: args.device.clone(),
+        fresh: args.fresh,
+        argv: std::env::args().collect(),
+    };
+    let run = Run::open(plan, &options)?;
+    for warning in &run.warnings {
+        anstream::eprintln!("passed over: {warning}");
+    }
+    let folder = run.folder().clone();
+    if let Some(summary) = run.ended() {
+        anstream::eprintln!("this run has ended already; --fresh starts it over");
+        page::write(&folder)?;
+        print(&folder, &summary)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if run.resumes_at() > 0 {
+        anstream::eprintln!("going on from step {}", run.resumes_at());
+    }
+
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGUSR1] {
+        // In this order the first signal finds the flag unset, sets it and goes on; a second one finds it set.
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
+            .map_err(|error| CliError::Message(format!("cannot listen for signals: {error}")))?;
+    }
+    let mut progress = Progress::new(run.resumes_at());
+    let (_, outcome, summary) = run.train(&mut progress, &stop)?;
+    progress.bar.finish_and_clear();
+    page::write(&folder)?;
+    print(&folder, &summary)?;
+    Ok(match outcome {
+        Outcome::Interrupted => ExitCode::from(INTERRUPTED),
+        Outcome::Finished(_) | Outcome::Diverged(_) => ExitCode::SUCCESS,
+    })
+}
+
+/// The progress bar; silent when standard error is no terminal.
+struct Progress {
+    bar: ProgressBar,
+    test_accuracy: Option<f64>,
+    started_at: usize,
+}
+
+impl Progress {
+    fn new(started_at: usize) -> Self {
+        let style =
+            ProgressStyle::with_template("{bar:28} {percent:>3} %  step {pos}/{len}  {msg}  {per_sec}  {eta} left")
+                .expect("the template is valid")
+                .with_key("per_sec", |state: &indicatif::ProgressState, w: &mut dyn std::fmt::Write| {
+                    let _ = write!(w, "{:.0} steps/s", state.per_sec());
+                });
+        let bar = ProgressBar::new(0).with_style(style);
+        Self { bar, test_accuracy: None, started_at }
+    }
+}
+
+impl Observe<Model> for Progress {
+    fn batch(&mut self, trainer: &Trainer<Model>, record: &Metric) -> Result<(), LabError> {
+        if self.bar.length() == Some(0) {
+            self.bar.set_length(trainer.total_steps() as u64);
+            self.bar.set_position(self.started_at as u64);
+            self.bar.reset_eta();
+        }
+        let accuracy = self.test_accuracy.map(|share| format!("  test {}", percent(share))).unwrap_or_default();
+        self.bar.set_message(format!("loss {}{accuracy}", number(record.loss)));
+        self.bar.set_position(record.step as u64);
+        Ok(())
+    }
+
+    fn evaluation(&mut self, _: &Trainer<Model>, record: &Metric) -> Result<(), LabError> {
+        if record.split == Split::Test {
+            self.test_accuracy = record.accuracy;
+        }
+        Ok(())
+    }
+}
+
+/// The curves and numbers of a run, and where the rest is.
+fn print(folder: &RunFolder, summary: &Summary) -> Result<(), CliError> {
+    let records = RunRecords::read(folder)?;
+    if let Some(plot) = figure::terminal(&records.metrics, 78) {
+        anstream::println!("{plot}");
+    }
+    let cell = |value: Option<f64>, form: fn(f64) -> String| value.map_or_else(|| "–".to_owned(), form);
+    let row = |name: &str, loss, accuracy| vec![name.to_owned(), cell(loss, number), cell(accuracy, percent)];
+    let table = Table {
+        head: vec![String::new(), "loss".to_owned(), "accuracy".to_owned()],
+        rows: vec![
+            row("train", summary.train_loss, summary.train_accuracy),
+            row("test", summary.test_loss, summary.test_accuracy),
+        ],
+    };
+    anstream::println!("{table}");
+    anstream::println!(
+        "{}: {}; {} parameters for {} samples × {} outputs; {:.1} s, {} steps/s",
+        losscape_report::page::word(summary.outcome),
+        summary.reason,
+        summary.parameters,
+        summary.samples,
+        summary.outputs,
+        summary.wall_s,
+        number(summary.steps_per_s),
+    );
+    if summary.outcome == State::Diverged {
+        anstream::println!("the last checkpoint before is kept in {}", folder.checkpoints().display());
+    }
+    anstream::println!("{}", folder.report().display());
+    Ok(())
+}

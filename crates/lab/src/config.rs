@@ -1,0 +1,148 @@
+//! What a run is made of: the types behind a training configuration.
+//!
+//! ```toml
+//! seed = 0                     # initial weights and order of samples
+//! precision = "f32"            # or "f64"
+//!
+//! [data]                       # losscape data list
+//! name = "digits"
+//! [model]                      # losscape list models
+//! name = "mlp"
+//! hidden = [512, 512]
+//! [loss]                       # losscape list losses
+//! name = "cross-entropy"
+//! [optimizer]                  # losscape list optimizers
+//! name = "momentum"
+//! learning_rate = 0.05
+//! [training]
+//! batch_size = 64
+//! epochs = 20
+//! ```
+
+use burn::tensor::DType;
+use losscape_model::data::DataConfig;
+use losscape_model::{Loss, ModelConfig};
+use losscape_optim::OptimizerConfig;
+use serde::{Deserialize, Serialize};
+
+/// A training configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// First part of the run folder's name. Default: the name of the configuration file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// Seed of the initial weights and of the order of samples. Default: 0.
+    #[serde(default)]
+    pub seed: u64,
+    /// The type that training calculates in. Default: f32.
+    #[serde(default)]
+    pub precision: Precision,
+    /// The data.
+    pub data: DataConfig,
+    /// The network.
+    pub model: ModelConfig,
+    /// The loss.
+    pub loss: Loss,
+    /// The optimizer.
+    pub optimizer: OptimizerConfig,
+    /// How long to train and what to write down.
+    pub training: TrainingConfig,
+}
+
+/// Floating-point type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32 bits.
+    #[default]
+    F32,
+    /// 64 bits.
+    F64,
+}
+
+impl From<Precision> for DType {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::F32 => Self::F32,
+            Precision::F64 => Self::F64,
+        }
+    }
+}
+
+impl std::fmt::Display for Precision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+        })
+    }
+}
+
+/// Samples that a step sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum BatchSize {
+    /// So many, in an order drawn anew each epoch; the last batch of an epoch may be smaller.
+    Samples(usize),
+    /// All of them, in their own order: `"full"`.
+    Full(Full),
+}
+
+/// The word `full`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Full {
+    /// All samples.
+    Full,
+}
+
+/// How long to train and what to write down; everything is counted in optimizer steps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingConfig {
+    /// Samples a step: a number, or `"full"`.
+    pub batch_size: BatchSize,
+    /// Passes over the training part. One of `epochs` and `steps` is needed; with both, the shorter one ends the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<usize>,
+    /// Optimizer steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<usize>,
+    /// Stop when the loss over the whole training part is at most this; looked at with each evaluation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_loss: Option<f64>,
+    /// Stop when the norm of the gradient over the whole training part is at most this; looked at with each evaluation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_gradient_norm: Option<f64>,
+    /// Steps between records of the batch loss. Default: 10.
+    #[serde(default = "ten")]
+    pub log_every: usize,
+    /// Steps between evaluations on the whole training and test part. Default: an epoch, or a hundredth of the run if that is longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluate_every: Option<usize>,
+    /// Steps between checkpoints. Default: as for evaluations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint_every: Option<usize>,
+}
+
+fn ten() -> usize {
+    10
+}
+
+impl TrainingConfig {
+    /// So many steps with batches of the given size.
+    #[must_use]
+    pub fn steps(steps: usize, batch_size: BatchSize) -> Self {
+        Self {
+            batch_size,
+            epochs: None,
+            steps: Some(steps),
+            target_loss: None,
+            target_gradient_norm: None,
+            log_every: ten(),
+            evaluate_every: None,
+            checkpoint_every: None,
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The folder that a run leaves behind, and how files get into it whole.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::LabError;
+use crate::records::{Manifest, Metric, Status, Summary};
+
+/// A run folder; see the crate's documentation for what the files mean.
+///
+/// ```text
+/// <label>-<run_id>/
+///   manifest.json     where the run comes from
+///   config.toml       its configuration, defaults filled in: feeding it back repeats the run
+///   status.json       how far it is; "done" is written last
+///   metrics.jsonl     one record a line
+///   summary.json      the run in one flat object
+///   checkpoints/      step-<number>/{model.bpk, optimizer.bpk, state.json} and `latest`, the name of the newest
+///   model.safetensors the trained weights under PyTorch's names
+///   plots/            figures
+///   report.html       all of it to read
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    /// The run folder at `path`, which need not exist yet.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// `manifest.json`.
+    #[must_use]
+    pub fn manifest(&self) -> PathBuf {
+        self.path.join("manifest.json")
+    }
+
+    /// `config.toml`.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.path.join("config.toml")
+    }
+
+    /// `status.json`.
+    #[must_use]
+    pub fn status(&self) -> PathBuf {
+        self.path.join("status.json")
+    }
+
+    /// `metrics.jsonl`.
+    #[must_use]
+    pub fn metrics(&self) -> PathBuf {
+        self.path.join("metrics.jsonl")
+    }
+
+    /// `summary.json`.
+    #[must_use]
+    pub fn summary(&self) -> PathBuf {
+        self.path.join("summary.json")
+    }
+
+    /// `checkpoints`.
+    #[must_use]
+    pub fn checkpoints(&self) -> PathBuf {
+        self.path.join("checkpoints")
+    }
+
+    /// `model.safetensors`.
+    #[must_use]
+    pub fn weights(&self) -> PathBuf {
+        self.path.join("model.safetensors")
+    }
+
+    /// `plots`.
+    #[must_use]
+    pub fn plots(&self) -> PathBuf {
+        self.path.join("plots")
+    }
+
+    /// `report.html`.
+    #[must_use]
+    pub fn report(&self) -> PathBuf {
+        self.path.join("report.html")
+    }
+
+    /// Reads `manifest.json`.
+    ///
+    /// # Errors
+    ///
+    /// When it is missing or damaged.
+    pub fn read_manifest(&self) -> Result<Manifest, LabError> {
+        read_json(&self.manifest())
+    }
+
+    /// Reads `status.json`.
+    ///
+    /// # Errors
+    ///
+    /// When it is missing or damaged.
+    pub fn read_status(&self) -> Result<Status, LabError> {
+        read_json(&self.status())
+    }
+
+    /// Reads `summary.json`.
+    ///
+    /// # Errors
+    ///
+    /// When it is missing or damaged.
+    pub fn read_summary(&self) -> Result<Summary, LabError> {
+        read_json(&self.summary())
+    }
+
+    /// Reads every record of `metrics.jsonl`; a last line that was cut short by a kill is left out.
+    ///
+    /// # Errors
+    ///
+    /// When the file is missing, or a line before the last is no record.
+    pub fn read_metrics(&self) -> Result<Vec<Metric>, LabError> {
+        let path = self.metrics();
+        let text = std::fs::read_to_string(&path).map_err(LabError::io("read", &path))?;
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        whole
+            .lines()
+            .enumerate()
+            .map(|(at, line)| {
+                serde_json::from_str(line).map_err(|error| LabError::Damaged {
+                    path: path.clone(),
+                    problem: format!("line {} is no record: {error}", at + 1),
+                })
+            })
+            .collect()
+    }
+}
+
+/// Creates a folder and those above it.
+pub(crate) fn create(path: &Path) -> Result<(), LabError> {
+    std::fs::create_dir_all(path).map_err(LabError::io("create", path))
+}
+
+/// Writes a file whole or not at all: into a temporary file beside it, to the disk, and renamed.
+///
+/// # Errors
+///
+/// When the folder cannot be written or the disk is full; a file already there is then untouched.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LabError> {
+    let write = || -> std::io::Result<()> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        sync_folder(folder)
+    };
+    write().map_err(LabError::io("write", path))
+}
+
+/// Brings a folder's entries (renames, new files) to the disk.
+pub(crate) fn sync_folder(path: &Path) -> std::io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Writes a value as indented JSON, whole or not at all.
+pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), LabError> {
+    let mut text = serde_json::to_vec_pretty(value).expect("records have only string keys");
+    text.push(b'\n');
+    write_whole(path, &text)
+}
+
+/// Reads a value from JSON.
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, LabError> {
+    let text = std::fs::read(path).map_err(LabError::io("read", path))?;
+    serde_json::from_slice(&text)
+        .map_err(|error| LabError::Damaged { path: path.to_owned(), problem: error.to_string() })
+}

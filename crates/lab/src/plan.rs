@@ -1,0 +1,191 @@
+//! A configuration together with its data: checked, and with an identity.
+
+use std::path::Path;
+
+use losscape_model::data::{DataError, Dataset, Prepared, Targets};
+use losscape_model::{LossKind, ModelError};
+use losscape_optim::OptimError;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::LabError;
+use crate::config::RunConfig;
+use crate::document::{Document, SourceError};
+use crate::records::SCHEMA;
+use crate::trainer::{batch_size, total_steps};
+
+/// A run that can be started: everything a user can get wrong has been looked at.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The configuration, defaults filled in, paths absolute.
+    pub config: RunConfig,
+    /// The data.
+    pub data: Prepared,
+    /// SHA-256 of the data, in hex.
+    pub data_digest: String,
+    /// First part of the run folder's name.
+    pub label: String,
+    /// Identity of the run: the first 16 hex digits of the SHA-256 over configuration, data and schema version.
+    ///
+    /// Seed and precision are part of the configuration; label, paths, host, device and threads do not count.
+    pub run_id: String,
+}
+
+impl Plan {
+    /// Reads a configuration file and the data it names; relative paths in it start at its folder.
+    ///
+    /// # Errors
+    ///
+    /// [`LabError::Config`], pointing at what is wrong.
+    pub fn read(path: &Path, overrides: &[String]) -> Result<Self, LabError> {
+        let text = std::fs::read_to_string(path).map_err(LabError::io("read", path))?;
+        let document = Document::parse(path.display().to_string(), &text, overrides)?;
+        let mut config: RunConfig = document.read()?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        for file in config.data.source.paths_mut() {
+            *file = std::path::absolute(folder.join(&*file)).map_err(LabError::io("find", file.clone()))?;
+        }
+        let stem = path.file_stem().map_or_else(|| "run".into(), |stem| stem.to_string_lossy().into_owned());
+        Ok(Self::new(config, &stem, &document)?)
+    }
+
+    fn new(config: RunConfig, stem: &str, document: &Document) -> Result<Self, Box<SourceError>> {
+        let label = config.label.clone().unwrap_or_else(|| stem.to_owned());
+        if label.is_empty() || label.starts_with('.') || label.contains(['/', '\\', '\0']) {
+            return Err(document.error_at(&["label"], format!("`{label}` cannot name a folder")));
+        }
+        let method = config.optimizer.init().map_err(|error| optimizer_error(document, &error))?;
+        drop(method);
+        let data = config.data.load().map_err(|error| data_error(document, &error))?;
+        check_loss(&config, &data.train, document)?;
+        if let Some(test) = &data.test {
+            if test.outputs() != data.train.outputs() {
+                let message = format!("{} outputs in training, {} in test", data.train.outputs(), test.outputs());
+                return Err(document.error_at(&["data"], message));
+            }
+        }
+        let samples = data.train.len();
+        batch_size(&config.training, samples)
+            .and_then(|_| total_steps(&config.training, samples))
+            .and_then(|steps| {
+                let checked = config.optimizer.schedule.init(steps.max(1));
+                checked.map(|_| steps).map_err(|error| ("schedule", error.to_string()))
+            })
+            .map_err(|(name, message)| match name {
+                "schedule" => document.error_at(&["optimizer", "schedule"], message),
+                _ => document.error_at(&["training", name], message),
+            })?;
+        check_targets(&config, document)?;
+        check_model(&config, &data, document)?;
+        let data_digest = digest(&data);
+        let run_id = run_id(&config, &data_digest);
+        Ok(Self { config, data, data_digest, label, run_id })
+    }
+
+    /// Name of the run's folder.
+    #[must_use]
+    pub fn folder_name(&self) -> String {
+        format!("{}-{}", self.label, self.run_id)
+    }
+}
+
+fn optimizer_error(document: &Document, error: &OptimError) -> Box<SourceError> {
+    let path = match error {
+        OptimError::Setting { name: name @ ("rho" | "eta"), .. } => vec!["optimizer", "sam", name],
+        OptimError::Setting { name, .. } => vec!["optimizer", name],
+        _ => vec!["optimizer", "name"],
+    };
+    document.error_at(&path, error.to_string())
+}
+
+fn data_error(document: &Document, error: &DataError) -> Box<SourceError> {
+    let path = match error {
+        DataError::Setting { name, .. } => vec!["data", name],
+        DataError::LabelOutOfRange { .. } => vec!["data", "classes"],
+        _ => vec!["data"],
+    };
+    document.error_at(&path, error.to_string())
+}
+
+fn check_loss(config: &RunConfig, train: &Dataset, document: &Document) -> Result<(), Box<SourceError>> {
+    match (config.loss.kind, &train.targets) {
+        (LossKind::CrossEntropy, Targets::Values(_)) => {
+            let message = "cross-entropy needs labels, but the targets of this data are numbers; use squared-error";
+            Err(document.error_at(&["loss", "name"], message))
+        }
+        (LossKind::CrossEntropy, Targets::Labels { classes: 1, .. }) => {
+            let message = "cross-entropy needs at least two classes, but this data has one";
+            Err(document.error_at(&["loss", "name"], message))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_targets(config: &RunConfig, document: &Document) -> Result<(), Box<SourceError>> {
+    for (name, value) in
+        [("target_loss", config.training.target_loss), ("target_gradient_norm", config.training.target_gradient_norm)]
+    {
+        if let Some(value) = value.filter(|value| !(value.is_finite() && *value >= 0.0)) {
+            let message = format!("{name} = {value} is not possible: it must be finite and not negative");
+            return Err(document.error_at(&["training", name], message));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the network can be built, without building it: a plan needs no device.
+fn check_model(config: &RunConfig, data: &Prepared, document: &Document) -> Result<(), Box<SourceError>> {
+    config.model.check(data.train.inputs.columns, data.train.outputs()).map_err(|error| {
+        let path = match &error {
+            ModelError::ZeroWidth { .. } => vec!["model", "hidden"],
+            ModelError::NotPositive { name, .. } => vec!["model", "features", name],
+            _ => vec!["model", "features"],
+        };
+        document.error_at(&path, error.to_string())
+    })
+}
+
+/// SHA-256 over sizes, values and targets of both parts.
+fn digest(data: &Prepared) -> String {
+    let mut hash = Sha256::new();
+    for part in [Some(&data.train), data.test.as_ref()].into_iter().flatten() {
+        let mut number = |value: u64| hash.update(value.to_le_bytes());
+        number(part.len() as u64);
+        number(part.inputs.columns as u64);
+        number(part.outputs() as u64);
+        part.inputs.values.iter().for_each(|value| number(value.to_bits()));
+        match &part.targets {
+            Targets::Labels { labels, .. } => labels.iter().for_each(|&label| number(label as u64)),
+            Targets::Values(values) => values.values.iter().for_each(|value| number(value.to_bits())),
+        }
+    }
+    hex(&hash.finalize())
+}
+
+fn run_id(config: &RunConfig, data_digest: &str) -> String {
+    let mut config = RunConfig { label: None, ..config.clone() };
+    for path in config.data.source.paths_mut() {
+        path.clear();
+    }
+    let config = serde_json::to_value(config).expect("a configuration has only string keys");
+    let identity = sorted(json!({ "schema": SCHEMA, "config": config, "data": data_digest }));
+    hex(&Sha256::digest(identity.to_string()))[..16].to_owned()
+}
+
+/// The value with the keys of every object in alphabetical order.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(object) => {
+            let mut entries: Vec<_> = object.into_iter().collect();
+            entries.sort_by(|a, b| a.0.cmp(&b.0));
+            Value::Object(entries.into_iter().map(|(key, value)| (key, sorted(value))).collect())
+        }
+        Value::Array(values) => Value::Array(values.into_iter().map(sorted).collect()),
+        value => value,
+    }
+}
+
+/// Lower-case hexadecimal digits of `bytes`.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

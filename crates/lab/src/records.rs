@@ -1,0 +1,174 @@
+//! The files of a run folder, version 1: what they hold, for whoever reads them.
+//!
+//! Numbers that are not finite are written as `null` and read as NaN.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Version of everything in a run folder.
+pub const SCHEMA: u32 = 1;
+
+/// `manifest.json`: where a run comes from. Times are in seconds since 1970 (UTC).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The run's identity: see [`Plan::run_id`](crate::Plan::run_id).
+    pub run_id: String,
+    /// First part of the folder's name.
+    pub label: String,
+    /// The command line that started the run.
+    pub argv: Vec<String>,
+    /// Versions of this program and of Burn.
+    pub versions: BTreeMap<String, String>,
+    /// Name of the machine.
+    pub host: String,
+    /// Its processor.
+    pub cpu: String,
+    /// Device that the run calculates on.
+    pub device: String,
+    /// Type that it calculates in.
+    pub dtype: String,
+    /// Threads it may use.
+    pub threads: usize,
+    /// Seed of weights and order.
+    pub seed: u64,
+    /// SHA-256 of the prepared data.
+    pub data_digest: String,
+    /// When the run was first started.
+    pub started_unix_s: f64,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Not started.
+    Planned,
+    /// Started, and not known to have ended: running, or killed.
+    Running,
+    /// Ended as configured.
+    Done,
+    /// Ended because loss or parameters were not finite. A result, not a failure.
+    Diverged,
+    /// Ended by an error.
+    Failed,
+    /// Stopped from outside, with a checkpoint.
+    Interrupted,
+}
+
+/// `status.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// How far the run is.
+    pub state: State,
+    /// Why it is in that state, in words.
+    pub reason: String,
+    /// Steps done.
+    pub step: usize,
+    /// When this was written, in seconds since 1970.
+    pub updated_unix_s: f64,
+}
+
+/// What a line of `metrics.jsonl` was measured on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Split {
+    /// The batch of one step, before the step.
+    Batch,
+    /// The whole training part.
+    Train,
+    /// The whole test part.
+    Test,
+}
+
+/// A line of `metrics.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Metric {
+    /// Steps done when it was measured.
+    pub step: usize,
+    /// Epochs done, with fraction.
+    pub epoch: f64,
+    /// What it was measured on.
+    pub split: Split,
+    /// The loss.
+    #[serde(deserialize_with = "null_is_nan")]
+    pub loss: f64,
+    /// Share of samples whose largest output is that of their label; only with labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<f64>,
+    /// Learning rate of the step; only for batches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f64>,
+    /// Norm of the gradient; for batches before clipping, at the parameters (at the extended point for look-ahead).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grad_norm: Option<f64>,
+    /// Seconds of training so far, interruptions left out.
+    pub wall_s: f64,
+}
+
+fn null_is_nan<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
+}
+
+/// `summary.json`: the run in one flat object. A quantity that was not measured is absent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The run's identity.
+    pub run_id: String,
+    /// How it ended.
+    pub outcome: State,
+    /// Why it ended.
+    pub reason: String,
+    /// Parameters P.
+    pub parameters: usize,
+    /// Training samples n.
+    pub samples: usize,
+    /// Outputs C.
+    pub outputs: usize,
+    /// Steps done.
+    pub steps: usize,
+    /// Epochs done.
+    pub epochs: f64,
+    /// Loss over the training part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_loss: Option<f64>,
+    /// Accuracy over the training part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_accuracy: Option<f64>,
+    /// Norm of the gradient of the loss over the training part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_grad_norm: Option<f64>,
+    /// Loss over the test part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_loss: Option<f64>,
+    /// Accuracy over the test part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_accuracy: Option<f64>,
+    /// Seconds of training, interruptions left out.
+    pub wall_s: f64,
+    /// Optimizer steps a second, evaluations and checkpoints included.
+    pub steps_per_s: f64,
+}
+
+/// `state.json` of a checkpoint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckpointState {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The run it belongs to.
+    pub run_id: String,
+    /// Steps done.
+    pub step: usize,
+    /// Bytes of `metrics.jsonl` when it was taken: what is behind them is cut off on resuming.
+    pub metrics_bytes: u64,
+    /// Seconds of training so far.
+    pub wall_s: f64,
+    /// SHA-256 of the checkpoint's other files, by name.
+    pub digests: BTreeMap<String, String>,
+}

@@ -1,0 +1,336 @@
+//! A run in its folder: started, resumed, ended, each in a way that a kill at any moment does not spoil.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use burn::module::Module;
+use burn::tensor::Device;
+use losscape_model::{Model, parameters};
+
+use crate::LabError;
+use crate::checkpoint::Checkpoint;
+use crate::config::RunConfig;
+use crate::document;
+use crate::export;
+use crate::folder::{RunFolder, create, write_json, write_whole};
+use crate::observe::Observe;
+use crate::plan::Plan;
+use crate::records::{Manifest, Metric, SCHEMA, Split, State, Status, Summary};
+use crate::trainer::{Outcome, Trainer};
+
+/// Where and on what a run takes place.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// Folder that run folders are made in.
+    pub out: PathBuf,
+    /// The device, without autodiff.
+    pub device: Device,
+    /// Its name, as it goes into the manifest.
+    pub device_name: String,
+    /// Throw away what an earlier start of the same run left.
+    pub fresh: bool,
+    /// The command line, for the manifest.
+    pub argv: Vec<String>,
+}
+
+/// A run whose folder is open and locked.
+pub struct Run {
+    plan: Plan,
+    folder: RunFolder,
+    device: Device,
+    checkpoint: Option<Checkpoint>,
+    /// What was found damaged while opening, and passed over.
+    pub warnings: Vec<LabError>,
+    /// Held as long as the run is.
+    _lock: File,
+}
+
+impl Run {
+    /// Opens the folder of `plan`'s run, making it if it does not exist, and finds out where to go on.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be written, belongs to another run or device, is worked on by another process, or holds checkpoints of
+    /// which none is whole.
+    pub fn open(plan: Plan, options: &RunOptions) -> Result<Self, LabError> {
+        let folder = RunFolder::new(options.out.join(plan.folder_name()));
+        create(folder.path())?;
+        let lock = lock(folder.path())?;
+        if options.fresh {
+            clear(folder.path())?;
+        }
+        if folder.manifest().exists() {
+            check_manifest(&folder, &plan, &options.device_name)?;
+        } else {
+            write_whole(&folder.config(), resolved(&plan).as_bytes())?;
+            write_json(&folder.manifest(), &manifest(&plan, options))?;
+        }
+        create(&folder.checkpoints())?;
+        create(&folder.plots())?;
+        let (checkpoint, warnings) = match Checkpoint::newest(&folder)? {
+            Some((checkpoint, warnings)) => (Some(checkpoint), warnings),
+            None => (None, Vec::new()),
+        };
+        Ok(Self { plan, folder, device: options.device.clone(), checkpoint, warnings, _lock: lock })
+    }
+
+    /// Its folder.
+    #[must_use]
+    pub fn folder(&self) -> &RunFolder {
+        &self.folder
+    }
+
+    /// What it trains.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The summary, when the run has ended already.
+    #[must_use]
+    pub fn ended(&self) -> Option<Summary> {
+        let state = self.folder.read_status().ok()?.state;
+        matches!(state, State::Done | State::Diverged).then(|| self.folder.read_summary().ok())?
+    }
+
+    /// The step that training will go on from.
+    #[must_use]
+    pub fn resumes_at(&self) -> usize {
+        self.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.state.step)
+    }
+
+    /// Trains to the end, or until `stop` is set; `observer` sees every record on its way into the folder.
+    ///
+    /// # Errors
+    ///
+    /// When the folder can no longer be written, or an observer reports an error. The last checkpoint stays.
+    pub fn train(
+        self,
+        observer: &mut dyn Observe<Model>,
+        stop: &AtomicBool,
+    ) -> Result<(Trainer<Model>, Outcome, Summary), LabError> {
+        let result = self.try_train(observer, stop);
+        if let Err(error) = &result {
+            // The disk that failed the run may fail this too; the first error is the one to report.
+            let _ = self.write_status(State::Failed, &error.to_string(), self.resumes_at());
+        }
+        result
+    }
+
+    fn try_train(
+        &self,
+        observer: &mut dyn Observe<Model>,
+        stop: &AtomicBool,
+    ) -> Result<(Trainer<Model>, Outcome, Summary), LabError> {
+        let mut trainer = self.trainer()?;
+        let mut recorder = Recorder::open(self)?;
+        self.write_status(State::Running, "training", trainer.step())?;
+        let outcome = trainer.run(&mut [&mut recorder, observer], stop)?;
+        recorder.flush()?;
+        let (state, reason) = match &outcome {
+            Outcome::Finished(reason) => (State::Done, reason.as_str()),
+            Outcome::Diverged(reason) => (State::Diverged, reason.as_str()),
+            Outcome::Interrupted => (State::Interrupted, "stopped from outside, with a checkpoint"),
+        };
+        let summary = self.summary(&trainer, state, reason);
+        if state == State::Done {
+            export::safetensors(trainer.network(), &self.folder.weights())?;
+        }
+        write_json(&self.folder.summary(), &summary)?;
+        self.write_status(state, reason, trainer.step())?;
+        Ok((trainer, outcome, summary))
+    }
+
+    /// The trainer, at the last checkpoint if there is one.
+    fn trainer(&self) -> Result<Trainer<Model>, LabError> {
+        let RunConfig { model, loss, optimizer, training, seed, precision, .. } = &self.plan.config;
+        let data = &self.plan.data;
+        let device = self.device.clone().autodiff();
+        let dtype = (*precision).into();
+        let network = model
+            .init(data.train.inputs.columns, data.train.outputs(), *seed, &device, dtype)
+            .map_err(|error| LabError::Setting(error.to_string()))?;
+        let start = network.clone();
+        let trainer = Trainer::new(network, data, *loss, optimizer, training, *seed, &device, dtype)?;
+        let Some(checkpoint) = &self.checkpoint else { return Ok(trainer) };
+        let path = checkpoint.model();
+        let network =
+            start.try_load_file(&path).map_err(|error| LabError::Damaged { path, problem: error.to_string() })?;
+        trainer.restore(network, &checkpoint.optimizer(), checkpoint.state.step, checkpoint.state.wall_s)
+    }
+
+    fn summary(&self, trainer: &Trainer<Model>, outcome: State, reason: &str) -> Summary {
+        let records = if outcome == State::Diverged { Vec::new() } else { trainer.evaluate() };
+        let of = |split| records.iter().find(|record| record.split == split);
+        let finite = |value: f64| value.is_finite().then_some(value);
+        let wall_s = trainer.wall_s();
+        Summary {
+            schema: SCHEMA,
+            run_id: self.plan.run_id.clone(),
+            outcome,
+            reason: reason.to_owned(),
+            parameters: parameters::count(trainer.network()),
+            samples: self.plan.data.train.len(),
+            outputs: self.plan.data.train.outputs(),
+            steps: trainer.step(),
+            epochs: trainer.epoch(),
+            train_loss: of(Split::Train).and_then(|record| finite(record.loss)),
+            train_accuracy: of(Split::Train).and_then(|record| record.accuracy),
+            train_grad_norm: if records.is_empty() { None } else { finite(trainer.gradient_norm()) },
+            test_loss: of(Split::Test).and_then(|record| finite(record.loss)),
+            test_accuracy: of(Split::Test).and_then(|record| record.accuracy),
+            wall_s,
+            steps_per_s: trainer.step() as f64 / wall_s,
+        }
+    }
+
+    fn write_status(&self, state: State, reason: &str, step: usize) -> Result<(), LabError> {
+        let status = Status { schema: SCHEMA, state, reason: reason.to_owned(), step, updated_unix_s: unix_seconds() };
+        write_json(&self.folder.status(), &status)
+    }
+}
+
+/// The run's resolved configuration as a file.
+fn resolved(plan: &Plan) -> String {
+    let config = RunConfig { label: Some(plan.label.clone()), ..plan.config.clone() };
+    document::write(&config)
+}
+
+fn lock(folder: &Path) -> Result<File, LabError> {
+    let path = folder.join("run.lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(LabError::io("write", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(LabError::Busy { path: folder.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(LabError::io("lock", &path)(error)),
+    }
+}
+
+/// Removes everything in the folder but the lock that is held on it.
+fn clear(folder: &Path) -> Result<(), LabError> {
+    for entry in std::fs::read_dir(folder).map_err(LabError::io("read", folder))? {
+        let path = entry.map_err(LabError::io("read", folder))?.path();
+        let removed = if path.is_dir() {
+            std::fs::remove_dir_all(&path)
+        } else if path.file_name().is_some_and(|name| name == "run.lock") {
+            Ok(())
+        } else {
+            std::fs::remove_file(&path)
+        };
+        removed.map_err(LabError::io("remove", &path))?;
+    }
+    Ok(())
+}
+
+fn check_manifest(folder: &RunFolder, plan: &Plan, device: &str) -> Result<(), LabError> {
+    let manifest = folder.read_manifest()?;
+    let path = folder.path().to_owned();
+    if manifest.schema != SCHEMA {
+        let problem = format!("it has schema version {}, this program reads {SCHEMA}", manifest.schema);
+        return Err(LabError::Damaged { path, problem });
+    }
+    if manifest.run_id != plan.run_id {
+        return Err(LabError::OtherRun { path, expected: plan.run_id.clone(), found: manifest.run_id });
+    }
+    if manifest.device != device {
+        return Err(LabError::OtherDevice { path, started: manifest.device, asked: device.to_owned() });
+    }
+    Ok(())
+}
+
+fn manifest(plan: &Plan, options: &RunOptions) -> Manifest {
+    let line_of = |path: &str, prefix: &str| {
+        let text = std::fs::read_to_string(path).ok()?;
+        let line = text.lines().find(|line| line.starts_with(prefix))?;
+        Some(line[prefix.len()..].trim_start_matches([' ', '\t', ':']).trim().to_owned())
+    };
+    let unknown = || "unknown".to_owned();
+    let threads = std::env::var("RAYON_NUM_THREADS").ok().and_then(|threads| threads.parse().ok());
+    Manifest {
+        schema: SCHEMA,
+        run_id: plan.run_id.clone(),
+        label: plan.label.clone(),
+        argv: options.argv.clone(),
+        versions: BTreeMap::from([
+            ("losscape".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+            ("burn".to_owned(), "0.22.1".to_owned()),
+        ]),
+        host: line_of("/etc/hostname", "").unwrap_or_else(unknown),
+        cpu: line_of("/proc/cpuinfo", "model name").unwrap_or_else(unknown),
+        device: options.device_name.clone(),
+        dtype: plan.config.precision.to_string(),
+        threads: threads
+            .filter(|threads| *threads > 0)
+            .or_else(|| std::thread::available_parallelism().ok().map(usize::from))
+            .unwrap_or(1),
+        seed: plan.config.seed,
+        data_digest: plan.data_digest.clone(),
+        started_unix_s: unix_seconds(),
+    }
+}
+
+fn unix_seconds() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |elapsed| elapsed.as_secs_f64())
+}
+
+/// Writes records and checkpoints into the folder.
+struct Recorder<'a> {
+    run: &'a Run,
+    metrics: BufWriter<File>,
+    bytes: u64,
+}
+
+impl<'a> Recorder<'a> {
+    /// Opens `metrics.jsonl` where the checkpoint left it; what is behind was written by steps that will be done again.
+    fn open(run: &'a Run) -> Result<Self, LabError> {
+        let path = run.folder.metrics();
+        let bytes = run.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.state.metrics_bytes);
+        let open = || -> std::io::Result<File> {
+            let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
+            file.set_len(bytes)?;
+            drop(file);
+            OpenOptions::new().append(true).open(&path)
+        };
+        let file = open().map_err(LabError::io("write", &path))?;
+        Ok(Self { run, metrics: BufWriter::new(file), bytes })
+    }
+
+    fn write(&mut self, record: &Metric) -> Result<(), LabError> {
+        let mut line = serde_json::to_vec(record).expect("a record has only string keys");
+        line.push(b'\n');
+        self.bytes += line.len() as u64;
+        self.metrics.write_all(&line).map_err(LabError::io("write", self.run.folder.metrics()))
+    }
+
+    fn flush(&mut self) -> Result<(), LabError> {
+        let mut flush = || -> std::io::Result<()> {
+            self.metrics.flush()?;
+            self.metrics.get_ref().sync_data()
+        };
+        flush().map_err(LabError::io("write", self.run.folder.metrics()))
+    }
+}
+
+impl Observe<Model> for Recorder<'_> {
+    fn batch(&mut self, _: &Trainer<Model>, record: &Metric) -> Result<(), LabError> {
+        self.write(record)
+    }
+
+    fn evaluation(&mut self, _: &Trainer<Model>, record: &Metric) -> Result<(), LabError> {
+        self.write(record)
+    }
+
+    fn checkpoint(&mut self, trainer: &Trainer<Model>) -> Result<(), LabError> {
+        self.flush()?;
+        Checkpoint::write(&self.run.folder, trainer, &self.run.plan.run_id, self.bytes)
+    }
+}

@@ -1,0 +1,435 @@
+//! The training loop: one for every network and every method.
+//!
+//! Everything that decides a step is a function of configuration and step number: the batch order of epoch `e` is drawn from
+//! `(seed, Shuffle, e)`, the learning rate from the schedule at the step. A trainer moved to step `t` by [`Trainer::restore`]
+//! therefore goes on as if it had never stopped.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use burn::optim::GradientsParams;
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use losscape_model::data::{Dataset, Prepared, Targets};
+use losscape_model::parameters;
+use losscape_model::random::{Purpose, stream};
+use losscape_model::{Loss, Network, Reduction};
+use losscape_optim::clip::global_norm;
+use losscape_optim::{Method, OptimizerConfig, Schedule};
+use rand::seq::SliceRandom;
+
+use crate::LabError;
+use crate::config::{BatchSize, TrainingConfig};
+use crate::observe::Observe;
+use crate::records::{Metric, Split};
+
+/// Samples evaluated at once: enough to keep matrix products efficient, few enough to keep activations small.
+const EVALUATION_CHUNK: usize = 2048;
+
+/// How training ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// As configured; the reason says by which rule.
+    Finished(String),
+    /// Loss or parameters were not finite; the reason says which, and at which step.
+    Diverged(String),
+    /// Asked to stop from outside.
+    Interrupted,
+}
+
+/// One part of the data on the device.
+#[derive(Debug, Clone)]
+struct Part {
+    inputs: Tensor<2>,
+    targets: Tensor<2>,
+    labels: bool,
+}
+
+impl Part {
+    fn new(data: &Dataset, device: &Device, dtype: DType) -> Self {
+        Self {
+            inputs: data.input_tensor(device, dtype),
+            targets: data.target_tensor(device, dtype),
+            labels: matches!(data.targets, Targets::Labels { .. }),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.inputs.dims()[0]
+    }
+
+    fn chunks(&self) -> impl Iterator<Item = (Tensor<2>, Tensor<2>)> + '_ {
+        (0..self.len()).step_by(EVALUATION_CHUNK).map(|start| {
+            let length = EVALUATION_CHUNK.min(self.len() - start);
+            (self.inputs.clone().narrow(0, start, length), self.targets.clone().narrow(0, start, length))
+        })
+    }
+}
+
+/// Trains a network step by step; see the [module documentation](self).
+pub struct Trainer<N> {
+    /// Absent only while a step consumes it.
+    network: Option<N>,
+    method: Method,
+    schedule: Schedule,
+    learning_rate: f64,
+    loss: Loss,
+    train: Part,
+    /// Evaluation parts, outside the autodiff graph.
+    evaluation: Vec<(Split, Part)>,
+    training: TrainingConfig,
+    seed: u64,
+    batch_size: usize,
+    total_steps: usize,
+    evaluate_every: usize,
+    checkpoint_every: usize,
+    step: usize,
+    /// Order of the samples in the epoch it was drawn for.
+    order: Option<(usize, Vec<usize>)>,
+    wall: Wall,
+}
+
+/// Time spent training, with what was spent before an interruption.
+struct Wall {
+    before: f64,
+    since: Instant,
+}
+
+impl<N: Network<Input = Tensor<2>>> Trainer<N> {
+    /// A trainer at step 0.
+    ///
+    /// `network` must live on `device` with autodiff and have been built in `dtype`.
+    ///
+    /// # Errors
+    ///
+    /// [`LabError::Setting`] when optimizer or training settings do not fit each other or the data.
+    #[allow(clippy::too_many_arguments)] // each is a section of the configuration
+    pub fn new(
+        network: N,
+        data: &Prepared,
+        loss: Loss,
+        optimizer: &OptimizerConfig,
+        training: &TrainingConfig,
+        seed: u64,
+        device: &Device,
+        dtype: DType,
+    ) -> Result<Self, LabError> {
+        let setting = |error: &dyn std::fmt::Display| LabError::Setting(error.to_string());
+        let samples = data.train.len();
+        let batch_size = batch_size(training, samples).map_err(|(_, message)| LabError::Setting(message))?;
+        let total_steps = total_steps(training, samples).map_err(|(_, message)| LabError::Setting(message))?;
+        let epoch = samples.div_ceil(batch_size);
+        let evaluate_every = training.evaluate_every.unwrap_or_else(|| epoch.max(total_steps / 100));
+        let inner = device.clone().inner();
+        let parts = [(Split::Train, Some(&data.train)), (Split::Test, data.test.as_ref())];
+        Ok(Self {
+            network: Some(network),
+            method: optimizer.init().map_err(|error| setting(&error))?,
+            schedule: optimizer.schedule.init(total_steps).map_err(|error| setting(&error))?,
+            learning_rate: optimizer.learning_rate,
+            loss,
+            train: Part::new(&data.train, device, dtype),
+            evaluation: parts
+                .into_iter()
+                .filter_map(|(split, data)| Some((split, Part::new(data?, &inner, dtype))))
+                .collect(),
+            training: training.clone(),
+            seed,
+            batch_size,
+            total_steps,
+            evaluate_every,
+            checkpoint_every: training.checkpoint_every.unwrap_or(evaluate_every),
+            step: 0,
+            order: None,
+            wall: Wall { before: 0.0, since: Instant::now() },
+        })
+    }
+
+    /// The network as it is now.
+    ///
+    /// # Panics
+    ///
+    /// Never, unless a step panicked before.
+    #[must_use]
+    pub fn network(&self) -> &N {
+        self.network.as_ref().expect("no step is under way")
+    }
+
+    /// Optimizer steps done.
+    #[must_use]
+    pub fn step(&self) -> usize {
+        self.step
+    }
+
+    /// Optimizer steps at which training ends, if nothing ends it sooner.
+    #[must_use]
+    pub fn total_steps(&self) -> usize {
+        self.total_steps
+    }
+
+    /// Steps in an epoch.
+    #[must_use]
+    pub fn epoch_steps(&self) -> usize {
+        self.train.len().div_ceil(self.batch_size)
+    }
+
+    /// Epochs done, with fraction.
+    #[must_use]
+    pub fn epoch(&self) -> f64 {
+        self.step as f64 / self.epoch_steps() as f64
+    }
+
+    /// Seconds of training so far, interruptions left out.
+    #[must_use]
+    pub fn wall_s(&self) -> f64 {
+        self.wall.before + self.wall.since.elapsed().as_secs_f64()
+    }
+
+    /// Writes the optimizer's state.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn save_method(&self, path: &Path) -> Result<(), LabError> {
+        self.method.save(path).map_err(|error| LabError::Damaged { path: path.to_owned(), problem: error.to_string() })
+    }
+
+    /// Takes up where a checkpoint was taken: its network, its optimizer state, its step and the seconds spent until then.
+    ///
+    /// # Errors
+    ///
+    /// When the optimizer's state cannot be read.
+    pub fn restore(mut self, network: N, method: &Path, step: usize, wall_s: f64) -> Result<Self, LabError> {
+        self.method = self
+            .method
+            .load(method)
+            .map_err(|error| LabError::Damaged { path: method.to_owned(), problem: error.to_string() })?;
+        self.network = Some(network);
+        self.schedule.skip_to(step);
+        self.step = step;
+        self.wall = Wall { before: wall_s, since: Instant::now() };
+        Ok(self)
+    }
+
+    /// Trains to the end, or until `stop` is set, which is looked at between steps.
+    ///
+    /// # Errors
+    ///
+    /// The first error of an observer.
+    pub fn run(&mut self, observers: &mut [&mut dyn Observe<N>], stop: &AtomicBool) -> Result<Outcome, LabError> {
+        // Behind a checkpoint the records are written, but a target may have been reached.
+        if self.step.is_multiple_of(self.evaluate_every) {
+            let observers = if self.step == 0 { &mut *observers } else { &mut [] };
+            if let Some(outcome) = self.evaluate_for(observers)? {
+                return Ok(outcome);
+            }
+        }
+        while self.step < self.total_steps {
+            if stop.load(Ordering::Relaxed) {
+                for observer in &mut *observers {
+                    observer.checkpoint(self)?;
+                }
+                return Ok(Outcome::Interrupted);
+            }
+            let record = self.advance();
+            if !record.loss.is_finite() {
+                let loss = record.loss;
+                return Ok(Outcome::Diverged(format!("the loss was {loss} at step {}", self.step)));
+            }
+            if self.step.is_multiple_of(self.training.log_every) {
+                for observer in &mut *observers {
+                    observer.batch(self, &record)?;
+                }
+            }
+            let last = self.step == self.total_steps;
+            if last || self.step.is_multiple_of(self.evaluate_every) {
+                if let Some(outcome) = self.evaluate_for(observers)? {
+                    if matches!(outcome, Outcome::Finished(_)) {
+                        for observer in &mut *observers {
+                            observer.checkpoint(self)?;
+                        }
+                    }
+                    return Ok(outcome);
+                }
+            }
+            if last || self.step.is_multiple_of(self.checkpoint_every) {
+                if !self.parameters_are_finite() {
+                    return Ok(Outcome::Diverged(format!("parameters were not finite after step {}", self.step)));
+                }
+                for observer in &mut *observers {
+                    observer.checkpoint(self)?;
+                }
+            }
+        }
+        Ok(Outcome::Finished(format!("{} steps done", self.step)))
+    }
+
+    /// One optimizer step; the record is that of its batch. The gradient's norm is in it when the step is one to be logged.
+    pub fn advance(&mut self) -> Metric {
+        let (inputs, targets) = self.batch();
+        let rate = self.learning_rate * self.schedule.next_factor();
+        let logged = (self.step + 1).is_multiple_of(self.training.log_every);
+        let loss = self.loss;
+        let mut norm = None;
+        let network = self.network.take().expect("no step is under way");
+        let (network, value) = self.method.step(rate, network, |network: &N| {
+            let value = loss.value(network.forward(inputs.clone()), targets.clone());
+            let gradients = GradientsParams::from_grads(value.backward(), network);
+            if logged && norm.is_none() {
+                norm = Some(global_norm(network, &gradients));
+            }
+            (value.into_scalar(), gradients)
+        });
+        self.network = Some(network);
+        self.step += 1;
+        Metric {
+            step: self.step,
+            epoch: self.epoch(),
+            split: Split::Batch,
+            loss: value,
+            accuracy: None,
+            learning_rate: Some(rate),
+            grad_norm: norm,
+            wall_s: self.wall_s(),
+        }
+    }
+
+    /// The batch of the next step.
+    fn batch(&mut self) -> (Tensor<2>, Tensor<2>) {
+        let samples = self.train.len();
+        if self.batch_size == samples {
+            return (self.train.inputs.clone(), self.train.targets.clone());
+        }
+        let (epoch, at) = (self.step / self.epoch_steps(), self.step % self.epoch_steps());
+        if self.order.as_ref().is_none_or(|(drawn_for, _)| *drawn_for != epoch) {
+            let mut order: Vec<usize> = (0..samples).collect();
+            order.shuffle(&mut stream(self.seed, Purpose::Shuffle, epoch as u64));
+            self.order = Some((epoch, order));
+        }
+        let (_, order) = self.order.as_ref().expect("the order was just drawn");
+        let rows = &order[at * self.batch_size..((at + 1) * self.batch_size).min(samples)];
+        let rows: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
+        let count = rows.len();
+        let rows =
+            Tensor::<1, Int>::from_data(TensorData::new(rows, [count]), (&self.train.inputs.device(), DType::I64));
+        (self.train.inputs.clone().select(0, rows.clone()), self.train.targets.clone().select(0, rows))
+    }
+
+    /// Loss, and accuracy where there are labels, over the training part and, where there is one, the test part.
+    #[must_use]
+    pub fn evaluate(&self) -> Vec<Metric> {
+        let network = self.network().valid();
+        let sum = self.loss.with_reduction(Reduction::Sum);
+        self.evaluation
+            .iter()
+            .map(|(split, part)| {
+                let (mut loss, mut hits) = (0.0, 0);
+                for (inputs, targets) in part.chunks() {
+                    let outputs = network.forward(inputs);
+                    loss += sum.value(outputs.clone(), targets.clone()).into_scalar::<f64>();
+                    if part.labels {
+                        let hit = outputs.argmax(1).equal(targets.argmax(1));
+                        hits += hit.int().sum().into_scalar::<i64>();
+                    }
+                }
+                Metric {
+                    step: self.step,
+                    epoch: self.epoch(),
+                    split: *split,
+                    loss: loss * self.loss.scale(part.len()),
+                    accuracy: part.labels.then(|| hits as f64 / part.len() as f64),
+                    learning_rate: None,
+                    grad_norm: None,
+                    wall_s: self.wall_s(),
+                }
+            })
+            .collect()
+    }
+
+    /// `‖∇L‖` over the whole training part.
+    #[must_use]
+    pub fn gradient_norm(&self) -> f64 {
+        let network = self.network();
+        let sum = self.loss.with_reduction(Reduction::Sum);
+        let gradient = self
+            .train
+            .chunks()
+            .filter_map(|(inputs, targets)| {
+                let loss = sum.value(network.forward(inputs), targets);
+                parameters::ravel_gradient(network, &GradientsParams::from_grads(loss.backward(), network))
+            })
+            .reduce(|total, chunk| total + chunk);
+        let norm = gradient.map_or(0.0, |gradient| gradient.square().sum().into_scalar::<f64>().sqrt());
+        norm * self.loss.scale(self.train.len())
+    }
+
+    fn parameters_are_finite(&self) -> bool {
+        parameters::ravel(self.network()).is_none_or(|w| w.is_finite().all().into_scalar::<bool>())
+    }
+
+    /// Evaluates, hands the records out, and says whether training is over.
+    fn evaluate_for(&self, observers: &mut [&mut dyn Observe<N>]) -> Result<Option<Outcome>, LabError> {
+        let mut records = self.evaluate();
+        if let Some(target) = self.training.target_gradient_norm {
+            let norm = self.gradient_norm();
+            records[0].grad_norm = Some(norm);
+            if norm <= target {
+                self.hand_out(&records, observers)?;
+                let reason = format!("the gradient's norm reached {target} at step {}", self.step);
+                return Ok(Some(Outcome::Finished(reason)));
+            }
+        }
+        self.hand_out(&records, observers)?;
+        let train = &records[0];
+        if !train.loss.is_finite() {
+            let reason = format!("the training loss was {} after step {}", train.loss, self.step);
+            return Ok(Some(Outcome::Diverged(reason)));
+        }
+        Ok(self
+            .training
+            .target_loss
+            .filter(|target| train.loss <= *target)
+            .map(|target| Outcome::Finished(format!("the training loss reached {target} at step {}", self.step))))
+    }
+
+    fn hand_out(&self, records: &[Metric], observers: &mut [&mut dyn Observe<N>]) -> Result<(), LabError> {
+        for record in records {
+            for observer in &mut *observers {
+                observer.evaluation(self, record)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The batch size in samples; or the setting that is wrong, and why.
+pub(crate) fn batch_size(training: &TrainingConfig, samples: usize) -> Result<usize, (&'static str, String)> {
+    match training.batch_size {
+        BatchSize::Full(_) => Ok(samples),
+        BatchSize::Samples(0) => Err(("batch_size", "batches need at least one sample".to_owned())),
+        BatchSize::Samples(size) if size > samples => {
+            let message = format!("batches of {size} samples, but the training part has only {samples}");
+            Err(("batch_size", message))
+        }
+        BatchSize::Samples(size) => Ok(size),
+    }
+}
+
+/// Steps of the whole run; or the setting that is wrong, and why.
+pub(crate) fn total_steps(training: &TrainingConfig, samples: usize) -> Result<usize, (&'static str, String)> {
+    for (name, value) in [
+        ("log_every", Some(training.log_every)),
+        ("evaluate_every", training.evaluate_every),
+        ("checkpoint_every", training.checkpoint_every),
+    ] {
+        if value == Some(0) {
+            return Err((name, format!("{name} must be at least 1")));
+        }
+    }
+    let epoch = samples.div_ceil(batch_size(training, samples)?);
+    let by_epochs = training.epochs.map(|epochs| epochs.saturating_mul(epoch));
+    match (by_epochs, training.steps) {
+        (None, None) => Err(("batch_size", "how long to train? Set epochs or steps".to_owned())),
+        (a, b) => Ok(a.into_iter().chain(b).min().unwrap_or(0)),
+    }
+}

@@ -1,0 +1,112 @@
+//! The report of one run: a single HTML file with its figures inside.
+
+use askama::Template;
+use losscape_lab::folder::write_whole;
+use losscape_lab::records::State;
+use losscape_lab::{LabError, RunFolder};
+
+use crate::figure::{self, Figure};
+use crate::{RunRecords, number, percent};
+
+/// A figure of the head: a name and a number.
+struct Fact {
+    name: &'static str,
+    value: String,
+}
+
+#[derive(Template)]
+#[template(path = "run.html")]
+struct Page<'a> {
+    records: &'a RunRecords,
+    state: &'static str,
+    facts: Vec<Fact>,
+    details: Vec<Fact>,
+    figures: &'a [Figure],
+}
+
+/// Writes the figures of a run to `plots/` and its report to `report.html`.
+///
+/// # Errors
+///
+/// When the folder cannot be read or written.
+pub fn write(folder: &RunFolder) -> Result<(), LabError> {
+    let records = RunRecords::read(folder)?;
+    let figures = figure::curves(&records.metrics);
+    let plots = folder.plots();
+    std::fs::create_dir_all(&plots).map_err(|source| LabError::Io { action: "create", path: plots.clone(), source })?;
+    for figure in &figures {
+        write_whole(&plots.join(format!("{}.svg", figure.name)), figure.svg.as_bytes())?;
+    }
+    write_whole(&folder.report(), html(&records, &figures).as_bytes())
+}
+
+/// The report as HTML.
+///
+/// # Panics
+///
+/// Never: the template was checked when it was compiled, and writing to a string cannot fail.
+#[must_use]
+pub fn html(records: &RunRecords, figures: &[Figure]) -> String {
+    let page =
+        Page { records, state: word(records.status.state), facts: facts(records), details: details(records), figures };
+    page.render().expect("the template writes to a string")
+}
+
+/// A state in words.
+#[must_use]
+pub fn word(state: State) -> &'static str {
+    match state {
+        State::Planned => "planned",
+        State::Running => "running",
+        State::Done => "done",
+        State::Diverged => "diverged",
+        State::Failed => "failed",
+        State::Interrupted => "interrupted",
+    }
+}
+
+fn facts(records: &RunRecords) -> Vec<Fact> {
+    let Some(summary) = &records.summary else { return Vec::new() };
+    let measured = [
+        ("test accuracy", summary.test_accuracy.map(percent)),
+        ("train accuracy", summary.train_accuracy.map(percent)),
+        ("test loss", summary.test_loss.map(number)),
+        ("train loss", summary.train_loss.map(number)),
+        ("train gradient norm", summary.train_grad_norm.map(number)),
+    ];
+    measured.into_iter().filter_map(|(name, value)| Some(Fact { name, value: value? })).collect()
+}
+
+fn details(records: &RunRecords) -> Vec<Fact> {
+    let manifest = &records.manifest;
+    let mut details = Vec::new();
+    if let Some(summary) = &records.summary {
+        details.extend([
+            Fact { name: "parameters P", value: summary.parameters.to_string() },
+            Fact { name: "samples n × outputs C", value: format!("{} × {}", summary.samples, summary.outputs) },
+            Fact { name: "steps", value: format!("{} ({} epochs)", summary.steps, number(summary.epochs)) },
+            Fact { name: "time", value: format!("{} s", number(summary.wall_s)) },
+            Fact { name: "steps a second", value: number(summary.steps_per_s) },
+        ]);
+    }
+    details.extend([
+        Fact { name: "run", value: manifest.run_id.clone() },
+        Fact { name: "seed", value: manifest.seed.to_string() },
+        Fact {
+            name: "calculated on",
+            value: format!("{}, {}, {} threads, {}", manifest.device, manifest.dtype, manifest.threads, manifest.cpu),
+        },
+        Fact { name: "data (SHA-256)", value: manifest.data_digest.clone() },
+        Fact {
+            name: "versions",
+            value: manifest
+                .versions
+                .iter()
+                .map(|(name, version)| format!("{name} {version}"))
+                .collect::<Vec<_>>()
+                .join(", "),
+        },
+        Fact { name: "command", value: manifest.argv.join(" ") },
+    ]);
+    details
+}
