@@ -22,7 +22,11 @@ use crate::folder::write_whole;
 pub fn safetensors(model: &Model, path: &Path) -> Result<(), LabError> {
     let failed =
         |problem: &dyn std::fmt::Display| LabError::Damaged { path: path.to_owned(), problem: problem.to_string() };
-    let mut store = SafetensorsStore::from_bytes(None).with_to_adapter(BurnToPyTorchAdapter);
+    // One entry of metadata: with more, their order in the file would change from run to run.
+    let mut store = SafetensorsStore::from_bytes(None)
+        .clear_metadata()
+        .metadata("format", "pt")
+        .with_to_adapter(BurnToPyTorchAdapter);
     match model.valid() {
         Model::Mlp(mlp) => {
             for layer in 0..mlp.layers.len() {

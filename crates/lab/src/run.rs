@@ -157,6 +157,10 @@ impl Run {
         let start = network.clone();
         let trainer = Trainer::new(network, data, *loss, optimizer, training, *seed, &device, dtype)?;
         let Some(checkpoint) = &self.checkpoint else { return Ok(trainer) };
+        if !optimizer.rule.restores(dtype) {
+            let problem = "Burn reads this optimizer's state in f32 only, so an f64 run cannot go on from a checkpoint; start over with --fresh, or use f32";
+            return Err(LabError::Setting(problem.to_owned()));
+        }
         let path = checkpoint.model();
         let network =
             start.try_load_file(&path).map_err(|error| LabError::Damaged { path, problem: error.to_string() })?;

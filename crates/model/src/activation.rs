@@ -43,7 +43,8 @@ impl Activation {
             Self::Tanh => tanh(x),
             Self::Relu => activation::relu(x),
             Self::Gelu => activation::gelu(x),
-            Self::Softplus => activation::softplus(x, 1.0),
+            // Burn's default threshold of 20 rounds to the identity too early for f64.
+            Self::Softplus => activation::softplus_with_threshold(x, 1.0, f64::INFINITY),
             Self::Sigmoid => activation::sigmoid(x),
             Self::Silu => activation::silu(x),
             Self::Identity => x,

@@ -150,7 +150,7 @@ impl MlpConfig {
 /// A trainable parameter that holds `data` in `dtype`.
 pub(crate) fn parameter<const D: usize>(data: TensorData, device: &Device, dtype: DType) -> Param<Tensor<D>> {
     let tensor = Tensor::from_data(data.convert_dtype(dtype), (device, dtype));
-    Param::initialized(ParamId::new(), tensor.require_grad())
+    Param::initialized(ParamId::new(), tensor).set_require_grad(true)
 }
 
 /// A multilayer perceptron; built by [`MlpConfig::init`].

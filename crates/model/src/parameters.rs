@@ -1,7 +1,7 @@
 //! A module's trainable parameters as one flat vector `w ∈ R^P`, and back.
 //!
 //! The order is the module's own: parameters in the order Burn visits them, each flattened row by row. Frozen parameters
-//! (`require_grad` off), integer and boolean ones are left out.
+//! (`require_grad` off), integer and boolean ones are left out. On a device without autodiff every parameter counts as frozen.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;

@@ -11,11 +11,12 @@
 //! The notes write `v = δ v + (1 − γ) g²`, mixing the factors of the two averages; v has one factor, γ = β₂. Burn's own Adam rounds
 //! its factors to f32 and has ϵ = 1e-5 by default.
 
-use burn::optim::{LearningRate, Optimizer, RecordState};
+use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::rmsprop::{epsilon, root};
+use crate::state::{put, take};
 use crate::{OptimError, check_factor, check_not_negative};
 
 /// Configuration of [`Adam`]; all defaults are those of Kingma & Ba.
@@ -71,7 +72,7 @@ pub struct Adam {
 }
 
 /// State of [`Adam`].
-#[derive(RecordState, Clone)]
+#[derive(Clone)]
 pub struct AdamState<const D: usize> {
     /// Steps done, k.
     pub steps: usize,
@@ -79,6 +80,22 @@ pub struct AdamState<const D: usize> {
     pub mean: Tensor<D>,
     /// Second moment v.
     pub mean_square: Tensor<D>,
+}
+
+impl<const D: usize> RecordState for AdamState<D> {
+    fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
+        out.push_scalar(prefix, "steps", self.steps.into());
+        put(&self.mean, prefix, "mean", out);
+        put(&self.mean_square, prefix, "mean_square", out);
+    }
+
+    fn state_unflatten(prefix: &str, source: &mut StateSource, device: &Device) -> Option<Self> {
+        Some(Self {
+            steps: source.take_scalar(prefix, "steps")?.try_into().ok()?,
+            mean: take(prefix, "mean", source, device)?,
+            mean_square: take(prefix, "mean_square", source, device)?,
+        })
+    }
 }
 
 impl Optimizer for Adam {

@@ -26,7 +26,7 @@ pub fn global_norm<M: Module>(module: &M, gradients: &GradientsParams) -> f64 {
     visitor.1.map_or(0.0, |square| square.into_scalar::<f64>().sqrt())
 }
 
-/// The gradients times `min(1, limit/‖g‖)`.
+/// The gradients times `min(1, limit/‖g‖)`. (PyTorch's `clip_grad_norm_` adds 1e-6 to the norm, and so clips a little harder.)
 #[must_use]
 pub fn clip_global_norm<M: Module>(module: &M, gradients: GradientsParams, limit: f64) -> GradientsParams {
     struct Scale {

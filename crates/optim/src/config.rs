@@ -6,6 +6,7 @@ use burn::optim::{
     AdaGradConfig, AdafactorConfig, AdamConfig as BurnAdamConfig, AdamWConfig, AdanConfig, LBFGSConfig, LambConfig,
     LineSearchFn, LionConfig, ModuleOptimizer, Optimizer, RmsPropConfig as BurnRmsPropConfig, SgdConfig,
 };
+use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
 
 use crate::adam::{AdamConfig, beta_1, beta_2};
@@ -163,6 +164,17 @@ impl RuleConfig {
         ("burn-rmsprop", "Burn's RMSProp with its defaults: momentum 0.9, ϵ = 1e-5"),
         ("burn-adam", "Burn's Adam with its defaults: ϵ = 1e-5"),
     ];
+
+    /// Whether a saved state comes back as it was in this type.
+    ///
+    /// True for all rules of this crate, and for every rule in f32. Burn reads the states of its own rules in the device's default type:
+    /// in f64 they would come back rounded.
+    #[must_use]
+    pub fn restores(&self, dtype: DType) -> bool {
+        let ours =
+            matches!(self, Self::Gd(_) | Self::Momentum(_) | Self::Nesterov(_) | Self::Rmsprop(_) | Self::Adam(_));
+        ours || dtype == DType::F32
+    }
 
     fn build(&self, weight_decay: Option<f64>) -> Result<Rule, OptimError> {
         fn coupled<R: Optimizer>(rule: R, decay: f64) -> Rule {

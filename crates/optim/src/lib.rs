@@ -60,6 +60,7 @@ pub mod nesterov;
 pub mod rmsprop;
 pub mod sam;
 pub mod schedule;
+mod state;
 pub mod weight_decay;
 
 pub use config::{OptimizerConfig, RuleConfig};
@@ -67,7 +68,8 @@ pub use method::Method;
 pub use sam::{Sam, SamConfig};
 pub use schedule::{Schedule, ScheduleConfig};
 
-// Burn's `derive(RecordState)` names these by their place in Burn's own crate: it expects them at the root, and `burn_pack` beside.
+// Burn's `derive(RecordState)` (used by `muon`) names these by their place in Burn's own crate: it expects them at the root, and
+// `burn_pack` beside.
 use burn::optim::{RecordState, StateSink, StateSource, join_path};
 
 /// A setting that no optimizer can work with.

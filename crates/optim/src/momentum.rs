@@ -6,10 +6,11 @@
 //!
 //! A constant gradient drives the step to `ε g/(1 − b)`, an alternating one to `ε g/(1 + b)`.
 
-use burn::optim::{LearningRate, Optimizer, RecordState};
+use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::state::{put, take};
 use crate::{OptimError, check_factor};
 
 /// Configuration of [`Momentum`].
@@ -44,7 +45,7 @@ pub struct Momentum {
 }
 
 /// State of momentum rules.
-#[derive(RecordState, Clone)]
+#[derive(Clone)]
 pub struct MomentumState<const D: usize> {
     /// The previous step v.
     pub velocity: Tensor<D>,
@@ -62,6 +63,16 @@ impl<const D: usize> MomentumState<D> {
 
     pub(crate) fn to_device(self, device: &Device) -> Self {
         Self { velocity: self.velocity.to_device(device) }
+    }
+}
+
+impl<const D: usize> RecordState for MomentumState<D> {
+    fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
+        put(&self.velocity, prefix, "velocity", out);
+    }
+
+    fn state_unflatten(prefix: &str, source: &mut StateSource, device: &Device) -> Option<Self> {
+        Some(Self { velocity: take(prefix, "velocity", source, device)? })
     }
 }
 

@@ -5,10 +5,11 @@
 //! The notes print the update without the learning rate and with `∂²` in place of the derivative; both are slips. There is no
 //! momentum and no centring (Burn's own RMSProp has a momentum of 0.9 and ϵ = 1e-5 by default).
 
-use burn::optim::{LearningRate, Optimizer, RecordState};
+use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::state::{put, take};
 use crate::{OptimError, check_factor, check_not_negative};
 
 /// Configuration of [`RmsProp`].
@@ -56,7 +57,7 @@ pub struct RmsProp {
 }
 
 /// State of [`RmsProp`].
-#[derive(RecordState, Clone)]
+#[derive(Clone)]
 pub struct RmsPropState<const D: usize> {
     /// Running mean s of the squared derivative; 0 before the first step.
     pub mean_square: Tensor<D>,
@@ -65,6 +66,16 @@ pub struct RmsPropState<const D: usize> {
 /// `√s + ϵ`, or `√(s + ϵ)`.
 pub(crate) fn root<const D: usize>(square: Tensor<D>, epsilon: f64, inside: bool) -> Tensor<D> {
     if inside { square.add_scalar(epsilon).sqrt() } else { square.sqrt().add_scalar(epsilon) }
+}
+
+impl<const D: usize> RecordState for RmsPropState<D> {
+    fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
+        put(&self.mean_square, prefix, "mean_square", out);
+    }
+
+    fn state_unflatten(prefix: &str, source: &mut StateSource, device: &Device) -> Option<Self> {
+        Some(Self { mean_square: take(prefix, "mean_square", source, device)? })
+    }
 }
 
 impl Optimizer for RmsProp {

@@ -173,17 +173,33 @@ pub fn curves(metrics: &[Metric]) -> Vec<Figure> {
         .collect()
 }
 
-/// The loss curves drawn with characters, `columns` wide.
+/// The loss on training and test part drawn with characters, `columns` wide, coloured by ANSI codes.
 #[must_use]
 pub fn terminal(metrics: &[Metric], columns: usize) -> Option<String> {
-    const ROWS: usize = 18;
+    const ROWS: usize = 16;
     let chart = Chart::loss(metrics)?;
-    let plots = chart.plots(true);
+    let chart = Chart { curves: chart.curves.into_iter().filter(|curve| curve.color != GREY).collect(), ..chart };
+    if chart.curves.is_empty() {
+        return None;
+    }
+    let plots = chart.plots(false);
     // A cell is about 8 by 16 units, which keeps labels and curves in proportion.
     let layout = chart
         .layout(&plots)
+        .with_y_label("")
+        .with_show_grid(false)
         .with_width(8.0 * columns as f64)
         .with_height(16.0 * ROWS as f64)
         .with_term_rows(ROWS as u32);
-    Some(TerminalBackend::new(columns, ROWS).render_scene(&render_multiple(plots, layout)))
+    let drawing = TerminalBackend::new(columns, ROWS).render_scene(&render_multiple(plots, layout));
+    let names: Vec<String> = chart
+        .curves
+        .iter()
+        .map(|curve| {
+            let rgb = u32::from_str_radix(&curve.color[1..], 16).unwrap_or(0);
+            let (r, g, b) = (rgb >> 16, (rgb >> 8) & 255, rgb & 255);
+            format!("\x1b[38;2;{r};{g};{b}m{}\x1b[0m", curve.name)
+        })
+        .collect();
+    Some(format!("loss on {}\n{drawing}", names.join(", ")))
 }

@@ -32,8 +32,8 @@ pub struct DataConfig {
     /// Default: 0.2, and 0 for least squares, whose spectrum belongs to all its rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_fraction: Option<f64>,
-    /// How inputs are standardized. Default: each feature, and not at all for teacher-student and least squares, whose inputs
-    /// have the scale they should.
+    /// How inputs are standardized. Default: globally for images (`digits`, `idx`, `cifar10`), not at all for `teacher-student` and
+    /// `least-squares`, whose inputs have the scale they should, by feature for everything else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standardize: Option<Standardize>,
     /// Share of the training labels replaced by uniformly drawn ones (Zhang et al. 2017, §2.1), from 0 to 1. Default: 0.
@@ -73,7 +73,8 @@ impl DataConfig {
         });
         let standardize = self.standardize.unwrap_or(match self.source {
             Source::LeastSquares(_) | Source::TeacherStudent(_) => Standardize::None,
-            _ => Standardize::Features,
+            Source::Digits(_) | Source::Idx(_) | Source::Cifar10(_) => Standardize::Global,
+            Source::Moons(_) | Source::Spirals(_) | Source::Csv(_) | Source::Npz(_) => Standardize::Features,
         });
         if !(0.0..1.0).contains(&test_fraction) {
             let value = test_fraction.to_string();

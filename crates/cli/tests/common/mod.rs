@@ -1,0 +1,68 @@
+//! A temporary folder with a configuration in it, and the tool run there.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A small run: 100 steps of momentum with SAM and a schedule.
+pub const CONFIG: &str = r#"[data]
+name = "moons"
+samples = 200
+[model]
+name = "mlp"
+hidden = [16]
+[loss]
+name = "cross-entropy"
+[optimizer]
+name = "momentum"
+learning_rate = 0.1
+schedule = { name = "cosine" }
+sam = { rho = 0.05 }
+[training]
+batch_size = 20
+steps = 100
+checkpoint_every = 10
+"#;
+
+/// A temporary folder that holds `run.toml`.
+pub struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    pub fn new(config: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(folder.path().join("run.toml"), config).expect("the folder can be written");
+        Self { folder }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// `losscape` with arguments, in this folder.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_losscape"));
+        command.args(arguments).current_dir(self.path()).env("NO_COLOR", "1");
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("the tool starts")
+    }
+
+    /// The only run folder.
+    pub fn run_folder(&self) -> PathBuf {
+        let mut entries = std::fs::read_dir(self.path().join("runs")).expect("there are runs");
+        let folder = entries.next().expect("there is a run").expect("it can be read").path();
+        assert!(entries.next().is_none(), "there is only one run");
+        folder
+    }
+
+    pub fn weights(&self) -> Vec<u8> {
+        std::fs::read(self.run_folder().join("model.safetensors")).expect("the run has weights")
+    }
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

@@ -1,0 +1,181 @@
+//! Training from the command line: the run folder, interruption, and resuming to the bit.
+
+mod common;
+
+use std::fs;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use common::{CONFIG, Place, text};
+use losscape_lab::RunFolder;
+use losscape_lab::records::{Split, State};
+
+#[test]
+fn leaves_the_documented_folder() {
+    let place = Place::new(CONFIG);
+    let output = place.run(&["train", "run.toml", "-s", "seed=3"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let folder = RunFolder::new(place.run_folder());
+    let manifest = folder.read_manifest().expect("the manifest is whole");
+    assert_eq!((manifest.seed, manifest.device.as_str(), manifest.dtype.as_str()), (3, "flex", "f32"));
+    assert!(folder.path().ends_with(format!("run-{}", manifest.run_id)));
+    assert_eq!(folder.read_status().expect("the status is whole").state, State::Done);
+    let summary = folder.read_summary().expect("the summary is whole");
+    assert_eq!(
+        (summary.steps, summary.samples, summary.outputs, summary.parameters),
+        (100, 160, 2, 2 * 16 + 16 + 16 * 2 + 2)
+    );
+    assert!(summary.test_accuracy.expect("there are labels") > 0.8, "{summary:?}");
+    let metrics = folder.read_metrics().expect("the metrics are whole");
+    let steps =
+        |split| metrics.iter().filter(|record| record.split == split).map(|record| record.step).collect::<Vec<_>>();
+    assert_eq!(steps(Split::Batch), (1..=10).map(|k| 10 * k).collect::<Vec<_>>());
+    // 160 samples in batches of 20: an epoch has 8 steps, and the end is evaluated too.
+    let evaluations: Vec<usize> = (0..=12).map(|epoch| 8 * epoch).chain([100]).collect();
+    assert_eq!((steps(Split::Train), steps(Split::Test)), (evaluations.clone(), evaluations));
+    for file in ["config.toml", "model.safetensors", "report.html", "plots/loss.svg", "checkpoints/latest"] {
+        assert!(folder.path().join(file).exists(), "{file}");
+    }
+
+    // The resolved configuration is the same run.
+    let again = Place::new(&fs::read_to_string(folder.config()).expect("the configuration is there"));
+    assert!(again.run(&["train", "run.toml"]).status.success());
+    assert_eq!(again.run_folder().file_name(), folder.path().file_name());
+    assert!(again.weights() == place.weights(), "the weights differ");
+
+    // A run that ended is not trained again.
+    let output = place.run(&["train", "run.toml", "-s", "seed=3"]);
+    assert!(text(&output.stderr).contains("has ended already"), "{}", text(&output.stderr));
+}
+
+/// Steps enough that a kill comes in between.
+fn long() -> String {
+    CONFIG.replace("steps = 100", "steps = 1500").replace("hidden = [16]", "hidden = [32, 32]")
+}
+
+#[test]
+fn survives_kills_to_the_bit() {
+    let whole = Place::new(&long());
+    let start = Instant::now();
+    assert!(whole.run(&["train", "run.toml"]).status.success());
+    let length = start.elapsed();
+    let killed = Place::new(&long());
+    let mut kills = 0;
+    // Moments spread over a run, in an order without pattern; a killed run goes on from its last checkpoint.
+    for share in [7, 61, 23, 89, 41, 73, 13, 53, 31, 97].iter().cycle() {
+        let mut child = killed
+            .command(&["train", "run.toml"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the tool starts");
+        std::thread::sleep(length * *share / 250);
+        child.kill().expect("it can be killed");
+        if child.wait().expect("it ends").success() {
+            break;
+        }
+        kills += 1;
+        assert!(kills < 100, "the run makes no progress");
+    }
+    assert!(kills >= 2, "{kills} kills in {length:?}");
+    let output = killed.run(&["train", "run.toml"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(killed.weights() == whole.weights(), "the weights differ after {kills} kills");
+    // Apart from times, the records are the same too.
+    let records = |place: &Place| {
+        let mut records = RunFolder::new(place.run_folder()).read_metrics().expect("the metrics are whole");
+        records.iter_mut().for_each(|record| record.wall_s = 0.0);
+        records
+    };
+    assert_eq!(records(&killed), records(&whole));
+}
+
+#[test]
+fn a_signal_writes_a_checkpoint_and_exits_75() {
+    let place = Place::new(&long().replace("steps = 1500", "steps = 1000000"));
+    for signal in ["INT", "TERM", "USR1"] {
+        let mut child = place
+            .command(&["train", "run.toml"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the tool starts");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let started = || {
+            let folder = fs::read_dir(place.path().join("runs")).ok()?.next()?.ok()?.path();
+            (RunFolder::new(folder).read_status().ok()?.state == State::Running).then_some(())
+        };
+        while started().is_none() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let kill = std::process::Command::new("kill").args(["-s", signal, &child.id().to_string()]).status();
+        assert!(kill.expect("kill starts").success());
+        assert_eq!(child.wait().expect("it ends").code(), Some(75), "{signal}");
+        let status = RunFolder::new(place.run_folder()).read_status().expect("the status is whole");
+        assert_eq!(status.state, State::Interrupted, "{signal}");
+    }
+}
+
+#[test]
+fn divergence_is_an_outcome() {
+    let config =
+        CONFIG.replace("learning_rate = 0.1", "learning_rate = 1e30").replace("cross-entropy", "squared-error");
+    let place = Place::new(&config);
+    let output = place.run(&["train", "run.toml"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let folder = RunFolder::new(place.run_folder());
+    let summary = folder.read_summary().expect("the summary is whole");
+    assert_eq!(summary.outcome, State::Diverged);
+    assert!(summary.reason.contains("step"), "{}", summary.reason);
+    assert!(text(&output.stdout).contains("diverged"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn one_and_two_threads_agree_to_the_bit() {
+    let config = CONFIG.replace("hidden = [16]", "hidden = [256, 256]").replace("batch_size = 20", "batch_size = 128");
+    let weights: Vec<Vec<u8>> = ["1", "2"]
+        .iter()
+        .map(|threads| {
+            let place = Place::new(&config);
+            let output = place.command(&["train", "run.toml"]).env("RAYON_NUM_THREADS", threads).output();
+            assert!(output.expect("the tool starts").status.success());
+            place.weights()
+        })
+        .collect();
+    assert!(weights[0] == weights[1], "the weights differ");
+}
+
+#[test]
+fn lists_compares_and_completes() {
+    let place = Place::new(CONFIG);
+    for (arguments, word) in [
+        (vec!["data", "list"], "least-squares"),
+        (vec!["list", "optimizers"], "nesterov"),
+        (vec!["list", "models"], "mlp"),
+        (vec!["list", "losses"], "cross-entropy"),
+        (vec!["list", "schedules"], "cosine"),
+        (vec!["list", "activations"], "softplus"),
+        (vec!["completions", "bash"], "_losscape"),
+        (vec!["--help"], "train"),
+    ] {
+        let output = place.run(&arguments);
+        assert!(output.status.success() && text(&output.stdout).contains(word), "{arguments:?}");
+    }
+    for rate in ["0.1", "0.2"] {
+        let set = format!("optimizer.learning_rate={rate}");
+        assert!(place.run(&["train", "run.toml", "-s", &set]).status.success());
+    }
+    let runs: Vec<String> = fs::read_dir(place.path().join("runs"))
+        .expect("there are runs")
+        .map(|entry| entry.expect("it can be read").path().display().to_string())
+        .collect();
+    let output = place.run(&["compare", &runs[0], &runs[1]]);
+    let table = text(&output.stdout);
+    for word in ["optimizer.learning_rate", "0.2", "test accuracy"] {
+        assert!(table.contains(word), "{table}");
+    }
+    assert!(!table.contains("data.samples"), "settings that agree are left out: {table}");
+    fs::remove_file(format!("{}/report.html", runs[0])).expect("the report is there");
+    assert!(place.run(&["report", &runs[0]]).status.success());
+    assert!(fs::metadata(format!("{}/report.html", runs[0])).is_ok());
+}

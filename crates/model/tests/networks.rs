@@ -1,0 +1,270 @@
+//! Networks, losses and parameters: what must hold for all of them.
+
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use losscape_model::parameters::{count, ravel, ravel_gradient, unravel};
+use losscape_model::{
+    Activation, FeatureMap, LinearModelConfig, Loss, LossKind, MlpConfig, ModelConfig, ModelError, Network,
+    Parameterization, Reduction,
+};
+
+fn matrix(values: &[f64], shape: [usize; 2], device: &Device, dtype: DType) -> Tensor<2> {
+    Tensor::from_data(TensorData::new(values.to_vec(), shape).convert_dtype(dtype), (device, dtype))
+}
+
+fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
+    tensor.cast(DType::F64).into_data().try_to_vec().expect("the dtype is f64")
+}
+
+/// A few inputs without pattern.
+fn inputs(shape: [usize; 2], device: &Device, dtype: DType) -> Tensor<2> {
+    let values: Vec<f64> = (0..shape[0] * shape[1]).map(|k| ((k * k + 3) as f64 * 0.7).sin()).collect();
+    matrix(&values, shape, device, dtype)
+}
+
+fn activations() -> [(Activation, fn(f64) -> f64); 6] {
+    [
+        (Activation::Tanh, f64::tanh),
+        (Activation::Relu, |x| x.max(0.0)),
+        (Activation::Softplus, |x| x.exp().ln_1p()),
+        (Activation::Sigmoid, |x| 1.0 / (1.0 + (-x).exp())),
+        (Activation::Silu, |x| x / (1.0 + (-x).exp())),
+        (Activation::Identity, |x| x),
+    ]
+}
+
+#[test]
+fn activations_are_their_formulas() {
+    let points: Vec<f64> = vec![-100.0, -30.0, -2.0, -0.3, 0.0, 1e-9, 0.3, 2.0, 30.0, 100.0, 500.0];
+    for (dtype, tolerance) in [(DType::F64, 2e-15), (DType::F32, 1e-6)] {
+        let x = matrix(&points, [1, points.len()], &Device::flex(), dtype);
+        for (activation, formula) in activations() {
+            // Softplus by its printed formula overflows beyond 700; its value there is x.
+            for (value, &point) in numbers(activation.forward(x.clone())).into_iter().zip(&points) {
+                let expected = formula(point);
+                let error = (value - expected).abs() / expected.abs().max(1.0);
+                assert!(error <= tolerance, "{activation:?} at {point}, {dtype:?}: {value} against {expected}");
+            }
+        }
+        // Gelu at ±1: x Φ(x) with Φ(1) = 0.841344746068543 (tables of the normal distribution).
+        let gelu = numbers(Activation::Gelu.forward(matrix(&[-1.0, 1.0], [1, 2], &Device::flex(), dtype)));
+        for (value, expected) in gelu.into_iter().zip([-0.158_655_253_931_457, 0.841_344_746_068_543]) {
+            assert!((value - expected).abs() < 1e-6, "gelu: {value} against {expected}");
+        }
+    }
+}
+
+#[test]
+fn tanh_has_finite_gradients_everywhere() {
+    let device = Device::flex().autodiff();
+    for dtype in [DType::F32, DType::F64] {
+        let points = [-1e4, -50.0, -1.0, 0.0, 1.0, 50.0, 1e4];
+        let x = matrix(&points, [1, 7], &device, dtype).require_grad();
+        let gradients = Activation::Tanh.forward(x.clone()).sum().backward();
+        let slopes = numbers(x.grad(&gradients).expect("x is tracked"));
+        for (slope, point) in slopes.into_iter().zip(points) {
+            let expected = 1.0 - point.tanh().powi(2);
+            assert!((slope - expected).abs() < 1e-6, "{slope} at {point}");
+        }
+    }
+}
+
+#[test]
+fn initial_weights_are_the_same_in_f32_and_f64_up_to_rounding() {
+    let device = Device::flex();
+    let config = MlpConfig::new([7, 5]);
+    let weights = |seed, dtype| {
+        let mlp = config.init(3, 2, seed, &device.clone().autodiff(), dtype).expect("the widths are valid");
+        numbers(ravel(&mlp).expect("there are parameters"))
+    };
+    for (a, b) in weights(1, DType::F64).into_iter().zip(weights(1, DType::F32)) {
+        assert!((a - b).abs() <= f64::from(f32::EPSILON) * a.abs(), "{a} against {b}");
+    }
+    assert_eq!(weights(1, DType::F64), weights(1, DType::F64));
+    assert_ne!(weights(1, DType::F64), weights(2, DType::F64));
+}
+
+#[test]
+fn weights_have_the_variance_of_their_parameterization() {
+    let device = Device::flex();
+    let (inputs, width) = (200, 300);
+    for (parameterization, scale) in
+        [(Parameterization::Standard, 1.0 / 200.0), (Parameterization::Ntk, 1.0), (Parameterization::MeanField, 1.0)]
+    {
+        for (activation, gain) in [(Activation::Tanh, 1.0), (Activation::Relu, 2.0)] {
+            let config = MlpConfig::new([width]).with_activation(activation).with_parameterization(parameterization);
+            let mlp = config.init(inputs, 1, 0, &device, DType::F64).expect("the widths are valid");
+            let weights = numbers(mlp.layers[0].weight.val());
+            let variance = weights.iter().map(|w| w * w).sum::<f64>() / weights.len() as f64;
+            // The relative error of a variance of 60,000 normal numbers is √(2/60000) = 0.006; five of these.
+            assert!((variance / (gain * scale) - 1.0).abs() < 0.03, "{parameterization:?}, {activation:?}: {variance}");
+        }
+    }
+}
+
+#[test]
+fn folding_multipliers_in_keeps_the_function() {
+    let device = Device::flex();
+    for parameterization in [Parameterization::Standard, Parameterization::Ntk, Parameterization::MeanField] {
+        let config = MlpConfig::new([16, 8]).with_parameterization(parameterization);
+        let mlp = config.init(4, 3, 5, &device, DType::F64).expect("the widths are valid");
+        let x = inputs([6, 4], &device, DType::F64);
+        let before = numbers(mlp.forward(x.clone()));
+        for (a, b) in before.iter().zip(numbers(mlp.folded().forward(x))) {
+            assert!((a - b).abs() < 1e-14, "{parameterization:?}: {a} against {b}");
+        }
+        assert!(before.iter().any(|value| value.abs() > 1e-3), "the outputs are not all zero");
+    }
+}
+
+#[test]
+fn output_scale_at_initialization_follows_width() {
+    // With NTK outputs keep their size as width grows; in mean-field they shrink like 1/√m.
+    let device = Device::flex();
+    let size = |parameterization, width| {
+        let config = MlpConfig::new([width]).with_parameterization(parameterization);
+        let squares: Vec<f64> = (0..40)
+            .flat_map(|seed| {
+                let mlp = config.init(8, 1, seed, &device, DType::F64).expect("the widths are valid");
+                numbers(mlp.forward(inputs([16, 8], &device, DType::F64)).square())
+            })
+            .collect();
+        (squares.iter().sum::<f64>() / squares.len() as f64).sqrt()
+    };
+    let ratio = |parameterization| size(parameterization, 1024) / size(parameterization, 64);
+    let (ntk, mean_field) = (ratio(Parameterization::Ntk), ratio(Parameterization::MeanField));
+    assert!((ntk.log2() / 4.0).abs() < 0.1, "exponent of the width: {}", ntk.log2() / 4.0);
+    assert!((mean_field.log2() / 4.0 + 0.5).abs() < 0.1, "exponent of the width: {}", mean_field.log2() / 4.0);
+}
+
+#[test]
+fn zero_widths_are_refused_by_name() {
+    let device = Device::flex();
+    for (config, inputs, outputs, layer) in [
+        (MlpConfig::new([4, 0]), 2, 1, "hidden layer 2"),
+        (MlpConfig::new([4]), 0, 1, "the input"),
+        (MlpConfig::new([4]), 2, 0, "the output"),
+    ] {
+        let error = config.init(inputs, outputs, 0, &device, DType::F32).err();
+        assert_eq!(error, Some(ModelError::ZeroWidth { layer: layer.to_owned() }));
+    }
+    for map in [
+        FeatureMap::Polynomial { degree: 60 },
+        FeatureMap::RandomFourier { features: 0, length_scale: 1.0 },
+        FeatureMap::RandomFourier { features: 4, length_scale: f64::NAN },
+    ] {
+        assert!(map.init(64, 0, &device, DType::F32).is_err(), "{map:?}");
+    }
+}
+
+#[test]
+fn polynomial_features_are_all_monomials() {
+    let device = Device::flex();
+    let map = FeatureMap::Polynomial { degree: 3 };
+    assert_eq!(map.len(2), 10);
+    let features = map.init(2, 0, &device, DType::F64).expect("the map is valid");
+    let (x, y) = (2.0, 3.0);
+    let values = numbers(features.forward(matrix(&[x, y], [1, 2], &device, DType::F64)));
+    let expected = [1.0, x, y, x * x, x * y, y * y, x * x * x, x * x * y, x * y * y, y * y * y];
+    assert_eq!(values, expected);
+}
+
+#[test]
+fn random_fourier_features_approximate_the_gaussian_kernel() {
+    let device = Device::flex();
+    let map = FeatureMap::RandomFourier { features: 20_000, length_scale: 1.5 };
+    let features = map.init(3, 1, &device, DType::F64).expect("the map is valid");
+    let x = inputs([2, 3], &device, DType::F64);
+    let phi = features.forward(x.clone());
+    let kernel = numbers(phi.clone().matmul(phi.transpose()));
+    let distance = numbers((x.clone().narrow(0, 0, 1) - x.narrow(0, 1, 1)).square().sum());
+    let expected = (-distance[0] / (2.0 * 1.5 * 1.5)).exp();
+    // The error of a mean of 20,000 terms of size up to 2; five standard errors.
+    assert!((kernel[1] - expected).abs() < 0.05, "{} against {expected}", kernel[1]);
+    assert!((kernel[0] - 1.0).abs() < 0.05, "{}", kernel[0]);
+}
+
+#[test]
+fn a_linear_model_is_linear_in_its_weights() {
+    let device = Device::flex().autodiff();
+    let config = LinearModelConfig { features: FeatureMap::Polynomial { degree: 2 } };
+    let model = config.init(3, 2, 0, &device, DType::F64).expect("the map is valid");
+    let parameters = count(&model);
+    assert_eq!(parameters, 20);
+    let x = inputs([4, 3], &device, DType::F64);
+    let at = |scale: f64| {
+        let w: Vec<f64> = (0..parameters).map(|k| scale * (k as f64 + 0.5).cos()).collect();
+        let w = Tensor::<1>::from_data(TensorData::new(w, [parameters]), (&Device::flex(), DType::F64));
+        let model = unravel(model.clone(), &w).expect("the length fits");
+        numbers(model.forward(x.clone()).inner())
+    };
+    for (one, three) in at(1.0).into_iter().zip(at(3.0)) {
+        assert!((3.0 * one - three).abs() < 1e-12, "{three} against three times {one}");
+    }
+}
+
+#[test]
+fn losses_agree_with_their_derivatives() {
+    let device = Device::flex().autodiff();
+    let (n, c) = (5, 3);
+    let f = inputs([n, c], &device, DType::F64);
+    let labels: Vec<f64> = (0..n * c).map(|k| f64::from(u8::from(k % c == (k / c) % c))).collect();
+    let direction = inputs([n, c], &device, DType::F64).sin();
+    for kind in [LossKind::SquaredError, LossKind::CrossEntropy] {
+        for reduction in [Reduction::Mean, Reduction::Sum] {
+            let loss = Loss { kind, reduction };
+            let y = matrix(&labels, [n, c], &device, DType::F64);
+            let tracked = f.clone().require_grad();
+            let gradients = loss.value(tracked.clone(), y.clone()).backward();
+            let autodiff = numbers(tracked.grad(&gradients).expect("the outputs are tracked"));
+            let gradient = |at: Tensor<2>| loss.gradient(at, y.clone()).inner();
+            for (a, b) in autodiff.iter().zip(numbers(gradient(f.clone()))) {
+                assert!((a - b).abs() < 1e-14, "{loss:?}: {a} against {b}");
+            }
+            // Central differences of the gradient: error h² f‴/6 and rounding 1e-16/h, both below 1e-9 at h = 1e-5.
+            let h = 1e-5;
+            let forward = gradient(f.clone() + direction.clone().mul_scalar(h));
+            let backward = gradient(f.clone() - direction.clone().mul_scalar(h));
+            let difference = numbers((forward - backward).div_scalar(2.0 * h));
+            let product = numbers(loss.hessian_product(f.clone(), y.clone(), direction.clone()).inner());
+            for (a, b) in difference.iter().zip(&product) {
+                assert!((a - b).abs() < 1e-9, "{loss:?}: {a} against {b}");
+            }
+            assert!(product.iter().any(|value| value.abs() > 1e-2), "the product is not zero");
+        }
+    }
+}
+
+#[test]
+fn the_mean_is_over_samples_and_not_over_outputs() {
+    let device = Device::flex();
+    let f = matrix(&[1.0, 2.0, 3.0, 4.0], [2, 2], &device, DType::F64);
+    let y = matrix(&[0.0; 4], [2, 2], &device, DType::F64);
+    let value = |reduction| {
+        let loss = Loss::squared_error().with_reduction(reduction);
+        loss.value(f.clone(), y.clone()).into_scalar::<f64>()
+    };
+    assert_eq!((value(Reduction::Sum), value(Reduction::Mean)), (15.0, 7.5));
+}
+
+#[test]
+fn parameters_go_to_a_vector_and_back() {
+    let device = Device::flex().autodiff();
+    let config = ModelConfig::Mlp(MlpConfig::new([3]));
+    let model = config.init(2, 1, 0, &device, DType::F64).expect("the widths are valid");
+    assert_eq!(count(&model), 2 * 3 + 3 + 3 + 1);
+    let w =
+        Tensor::<1>::from_data(TensorData::new((0..13).map(f64::from).collect(), [13]), (&Device::flex(), DType::F64));
+    let model = unravel(model, &w).expect("the length fits");
+    assert_eq!(numbers(ravel(&model).expect("there are parameters")), (0..13).map(f64::from).collect::<Vec<_>>());
+    // Still trainable: a gradient for every parameter.
+    let loss = model.forward(inputs([4, 2], &device, DType::F64)).square().sum();
+    let gradients = GradientsParams::from_grads(loss.backward(), &model);
+    let gradient = numbers(ravel_gradient(&model, &gradients).expect("there are parameters"));
+    assert_eq!(gradient.len(), 13);
+    assert!(gradient.iter().filter(|value| **value != 0.0).count() > 6, "{gradient:?}");
+    // Frozen parameters are left out, and a wrong length is refused.
+    assert!(ravel(&model.clone().no_grad()).is_none());
+    assert_eq!(unravel(model, &w.narrow(0, 0, 5)).err(), Some(ModelError::ParameterCount { expected: 13, given: 5 }));
+}

@@ -1,0 +1,421 @@
+//! Every optimizer against trajectories from PyTorch and NumPy, against known minima, and against the identities it must satisfy.
+//!
+//! `reference/optimizers.json` is made by the program beside it.
+
+use std::collections::BTreeMap;
+
+use burn::module::{Module, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use losscape::model::parameters::ravel;
+use losscape::optim::adam::AdamConfig;
+use losscape::optim::gradient_descent::GradientDescentConfig;
+use losscape::optim::momentum::MomentumConfig;
+use losscape::optim::muon::MuonConfig;
+use losscape::optim::nesterov::{Form, NesterovConfig};
+use losscape::optim::rmsprop::RmsPropConfig;
+use losscape::optim::schedule::{DecayConfig, ScheduleConfig};
+use losscape::optim::{Method, OptimizerConfig, RuleConfig, SamConfig};
+
+fn tensor<const D: usize>(values: &[f64], shape: [usize; D], dtype: DType) -> Tensor<D> {
+    let device = Device::flex().autodiff();
+    Tensor::from_data(TensorData::new(values.to_vec(), shape).convert_dtype(dtype), (&device, dtype))
+}
+
+fn values<M: Module>(module: &M) -> Vec<f64> {
+    ravel(module).expect("there are parameters").cast(DType::F64).into_data().try_to_vec().expect("the dtype is f64")
+}
+
+/// A matrix and a bias: what softmax regression, quadratics and Rosenbrock need.
+#[derive(Module, Debug)]
+struct Affine {
+    weight: Param<Tensor<2>>,
+    bias: Param<Tensor<1>>,
+}
+
+impl Affine {
+    fn new(weight: &[f64], bias: &[f64], dtype: DType) -> Self {
+        let rows = weight.len() / bias.len();
+        Self {
+            weight: Param::from_tensor(tensor(weight, [rows, bias.len()], dtype)),
+            bias: Param::from_tensor(tensor(bias, [bias.len()], dtype)),
+        }
+    }
+}
+
+/// Loss of a module, as the closure that methods take.
+fn closure<'a, M: Module>(loss: &'a impl Fn(&M) -> Tensor<1>) -> impl FnMut(&M) -> (f64, GradientsParams) + 'a {
+    move |module| {
+        let value = loss(module);
+        let gradients = GradientsParams::from_grads(value.backward(), module);
+        (value.into_scalar(), gradients)
+    }
+}
+
+mod trajectories {
+    use super::*;
+
+    #[derive(serde::Deserialize)]
+    struct Reference {
+        x: Vec<f64>,
+        labels: Vec<usize>,
+        start: Vec<f64>,
+        trajectories: BTreeMap<String, BTreeMap<usize, Vec<f64>>>,
+    }
+
+    fn configs() -> BTreeMap<&'static str, OptimizerConfig> {
+        let gd = || RuleConfig::Gd(GradientDescentConfig {});
+        let momentum = || RuleConfig::Momentum(MomentumConfig { momentum: 0.9 });
+        let nesterov = |form| RuleConfig::Nesterov(NesterovConfig { momentum: 0.9, form });
+        let rmsprop = |epsilon_inside| RuleConfig::Rmsprop(RmsPropConfig { gamma: 0.9, epsilon: 1e-3, epsilon_inside });
+        let adam =
+            |epsilon_inside| RuleConfig::Adam(AdamConfig { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-3, epsilon_inside });
+        let with = OptimizerConfig::new;
+        BTreeMap::from([
+            ("gd", with(gd(), 0.3)),
+            ("gd, weight decay", OptimizerConfig { weight_decay: Some(0.05), ..with(gd(), 0.3) }),
+            ("gd, clipped", OptimizerConfig { clip_norm: Some(0.2), ..with(gd(), 0.3) }),
+            ("momentum", with(momentum(), 0.1)),
+            ("nesterov", with(nesterov(Form::Reparameterised), 0.1)),
+            ("nesterov, look-ahead", with(nesterov(Form::LookAhead), 0.1)),
+            ("rmsprop", with(rmsprop(false), 0.01)),
+            ("rmsprop, epsilon inside", with(rmsprop(true), 0.01)),
+            ("adam", with(adam(false), 0.02)),
+            ("adam, weight decay", OptimizerConfig { weight_decay: Some(0.05), ..with(adam(false), 0.02) }),
+            ("adam, epsilon inside", with(adam(true), 0.02)),
+            ("sam, gd", with(gd(), 0.3).with_sam(SamConfig::new(0.1))),
+            ("sam, momentum", with(momentum(), 0.02).with_sam(SamConfig::new(0.1))),
+            ("asam, gd", with(gd(), 0.3).with_sam(SamConfig::adaptive(0.5))),
+        ])
+    }
+
+    #[test]
+    fn follow_the_references() {
+        let reference: Reference =
+            serde_json::from_str(include_str!("reference/optimizers.json")).expect("the reference is JSON");
+        let configs = configs();
+        let names: Vec<&str> = reference.trajectories.keys().map(String::as_str).collect();
+        assert_eq!(names, configs.keys().copied().collect::<Vec<_>>(), "every reference has a configuration");
+        let one_hot: Vec<f64> =
+            reference.labels.iter().flat_map(|&label| (0..4).map(move |k| f64::from(u8::from(k == label)))).collect();
+        for (dtype, tolerance) in [(DType::F64, 1e-10), (DType::F32, 1e-5)] {
+            let (x, y) = (tensor(&reference.x, [12, 3], dtype), tensor(&one_hot, [12, 4], dtype));
+            let loss = |at: &Affine| {
+                let z = x.clone().matmul(at.weight.val()) + at.bias.val().unsqueeze();
+                (log_softmax(z, 1) * y.clone()).sum().mul_scalar(-1.0 / 12.0)
+            };
+            for (name, config) in &configs {
+                let mut method = config.init().expect("the settings are valid");
+                let mut at = Affine::new(&reference.start[..12], &reference.start[12..], dtype);
+                for step in 1..=120 {
+                    at = method.step(config.learning_rate, at, closure(&loss)).0;
+                    let Some(expected) = reference.trajectories[*name].get(&step) else { continue };
+                    let error = values(&at).iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+                    let largest = expected.iter().fold(1.0_f64, |largest, value| largest.max(value.abs()));
+                    assert!(
+                        error <= tolerance * largest,
+                        "{name}, {dtype:?}: off by {error:.2e} at step {step}, {tolerance:.0e} allowed"
+                    );
+                }
+            }
+        }
+    }
+}
+
+mod minima {
+    use super::*;
+
+    /// A problem: start, loss, and the loss at its minimum.
+    struct Problem {
+        name: &'static str,
+        start: (&'static [f64], &'static [f64]),
+        loss: fn(&Affine) -> Tensor<1>,
+        minimum: f64,
+    }
+
+    /// `½(w₁² + 10 w₂² + 3 b²)`.
+    fn quadratic(at: &Affine) -> Tensor<1> {
+        let weight = at.weight.val().square() * tensor(&[1.0, 10.0], [2, 1], DType::F64);
+        (weight.sum() + at.bias.val().square().sum().mul_scalar(3.0)).mul_scalar(0.5)
+    }
+
+    /// `(1 − w₁)² + 10 (w₂ − w₁²)² + b²`: Rosenbrock's valley, with the factor 10 instead of 100, and a bias to go with it.
+    fn rosenbrock(at: &Affine) -> Tensor<1> {
+        let w = at.weight.val();
+        let (x, y) = (w.clone().narrow(0, 0, 1), w.narrow(0, 1, 1));
+        let valley = x.clone().neg().add_scalar(1.0).square() + (y - x.square()).square().mul_scalar(10.0);
+        valley.sum() + at.bias.val().square().sum()
+    }
+
+    /// Regularized logistic regression of four points, labels −1 and 1: `mean log(1 + e^{−y(x·w + b)}) + 0.05(‖w‖² + b²)`.
+    fn logistic(at: &Affine) -> Tensor<1> {
+        let x = tensor(&[1.0, 2.0, 2.0, 0.5, -1.0, -1.5, 0.5, -1.0], [4, 2], DType::F64);
+        let y = tensor(&[1.0, 1.0, -1.0, -1.0], [4, 1], DType::F64);
+        let margin = (x.matmul(at.weight.val()) + at.bias.val().unsqueeze()) * y;
+        let fit = margin.neg().exp().log1p().mean();
+        fit + (at.weight.val().square().sum() + at.bias.val().square().sum()).mul_scalar(0.05)
+    }
+
+    const PROBLEMS: [Problem; 3] = [
+        Problem { name: "quadratic", start: (&[2.0, -1.5], &[1.0]), loss: quadratic, minimum: 0.0 },
+        Problem { name: "rosenbrock", start: (&[-0.8, 1.2], &[0.5]), loss: rosenbrock, minimum: 0.0 },
+        // The minimum is where Newton's method in NumPy leaves a gradient of 1.4e-17.
+        Problem {
+            name: "logistic regression",
+            start: (&[0.0, 0.0], &[0.0]),
+            loss: logistic,
+            minimum: 0.240_815_038_456_741_68,
+        },
+    ];
+
+    /// For each name of the registry, settings and a learning rate for each problem.
+    fn rows() -> Vec<(&'static str, &'static str, [f64; 3])> {
+        vec![
+            ("gd", "{}", [0.1, 0.01, 0.5]),
+            ("momentum", "{}", [0.02, 0.002, 0.1]),
+            ("nesterov", "{}", [0.02, 0.002, 0.1]),
+            ("rmsprop", "{}", [0.02, 0.01, 0.02]),
+            ("adam", "{}", [0.1, 0.05, 0.1]),
+            ("adamw", "{}", [0.1, 0.05, 0.1]),
+            ("muon", "{}", [0.1, 0.05, 0.05]),
+            ("lion", "{}", [0.02, 0.01, 0.02]),
+            ("adagrad", "{}", [0.5, 0.5, 0.5]),
+            ("adafactor", "{}", [0.05, 0.02, 0.05]),
+            ("adan", "{}", [0.05, 0.02, 0.05]),
+            ("lamb", "{}", [0.02, 0.01, 0.02]),
+            ("lbfgs", "{}", [1.0, 1.0, 1.0]),
+            ("burn-sgd", "{}", [0.02, 0.002, 0.1]),
+            ("burn-rmsprop", "{}", [0.005, 0.002, 0.005]),
+            ("burn-adam", "{}", [0.1, 0.05, 0.1]),
+        ]
+    }
+
+    #[test]
+    fn are_reached_by_every_optimizer() {
+        let names: Vec<&str> = RuleConfig::ALL.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, rows().iter().map(|row| row.0).collect::<Vec<_>>(), "every optimizer has a row");
+        const STEPS: usize = 3000;
+        for (name, settings, rates) in rows() {
+            let rule: RuleConfig =
+                serde_json::from_str(&format!("{{\"{name}\": {settings}}}")).expect("the name is known");
+            for (problem, rate) in PROBLEMS.iter().zip(rates) {
+                let mut config = OptimizerConfig::new(rule.clone(), rate);
+                config.weight_decay = Some(0.0);
+                config.schedule = ScheduleConfig::Linear(DecayConfig::default());
+                let mut method = config.init().expect("the settings are valid");
+                let mut schedule = config.schedule.init(STEPS).expect("the settings are valid");
+                let mut at = Affine::new(problem.start.0, problem.start.1, DType::F64);
+                let start: f64 = (problem.loss)(&at).into_scalar();
+                for _ in 0..STEPS {
+                    at = method.step(rate * schedule.next_factor(), at, closure(&problem.loss)).0;
+                }
+                let end: f64 = (problem.loss)(&at).into_scalar();
+                let left = (end - problem.minimum) / (start - problem.minimum);
+                assert!(left.abs() < 1e-4, "{name} on {}: {left:.1e} of the gap is left", problem.name);
+            }
+        }
+    }
+}
+
+mod identities {
+    use super::*;
+
+    /// A loss whose gradient is whatever `direction` says: `w · direction`.
+    fn linear(at: &Affine, direction: f64) -> Tensor<1> {
+        (at.weight.val().sum() + at.bias.val().sum()).mul_scalar(direction)
+    }
+
+    fn origin() -> Affine {
+        Affine::new(&[0.0, 0.0], &[0.0], DType::F64)
+    }
+
+    fn first(at: &Affine) -> f64 {
+        values(at)[0]
+    }
+
+    /// A nonlinear loss with curvature everywhere.
+    fn bowl(at: &Affine) -> Tensor<1> {
+        let w = at.weight.val().add_scalar(-0.7);
+        w.clone().square().sum() + w.square().square().sum() + at.bias.val().add_scalar(0.3).square().sum()
+    }
+
+    fn steps(method: &mut Method, rate: f64, mut at: Affine, count: usize) -> Affine {
+        for _ in 0..count {
+            at = method.step(rate, at, closure(&bowl)).0;
+        }
+        at
+    }
+
+    #[test]
+    fn momentum_grows_where_the_sign_stays_and_shrinks_where_it_flips() {
+        let (b, rate) = (0.8, 0.1);
+        let config = OptimizerConfig::new(RuleConfig::Momentum(MomentumConfig { momentum: b }), rate);
+        for (flip, limit) in [(1.0, rate / (1.0 - b)), (-1.0, rate / (1.0 + b))] {
+            let mut method = config.init().expect("the settings are valid");
+            let (mut at, mut sign, mut step) = (origin(), 1.0, 0.0);
+            for _ in 0..400 {
+                let before = first(&at);
+                at = method.step(rate, at, closure(&|at: &Affine| linear(at, sign))).0;
+                step = first(&at) - before;
+                sign *= flip;
+            }
+            assert!((step.abs() - limit).abs() < 1e-12, "{step} against {limit}");
+        }
+    }
+
+    #[test]
+    fn nesterov_sees_the_same_path_from_two_points() {
+        let rate = 0.03;
+        let rule = |form| RuleConfig::Nesterov(NesterovConfig { momentum: 0.9, form });
+        let mut shifted = OptimizerConfig::new(rule(Form::Reparameterised), rate).init().expect("valid");
+        let mut ahead = NesterovConfig { momentum: 0.9, form: Form::LookAhead }.look_ahead().expect("valid");
+        let (mut y, mut w) = (origin(), origin());
+        for step in 0..200 {
+            let extended = values(&ahead.extend(&w));
+            for (a, b) in values(&y).iter().zip(&extended) {
+                assert!((a - b).abs() < 1e-13, "step {step}: {a} against {b}");
+            }
+            y = steps(&mut shifted, rate, y, 1);
+            w = ahead.step(rate, w, closure(&bowl)).0;
+        }
+    }
+
+    #[test]
+    fn adam_corrects_its_averages_from_the_first_step_on() {
+        // With a constant gradient m̂ = g and v̂ = g² at every step, so each step is ε g/(|g| + ϵ), or ε g/√(g² + ϵ).
+        let (rate, g, epsilon) = (0.01_f64, 0.3_f64, 1e-2_f64);
+        for (epsilon_inside, step) in [(false, rate * g / (g + epsilon)), (true, rate * g / (g * g + epsilon).sqrt())] {
+            let adam = AdamConfig { epsilon, epsilon_inside, ..AdamConfig::default() };
+            let mut method = OptimizerConfig::new(RuleConfig::Adam(adam), rate).init().expect("valid");
+            let mut at = origin();
+            for k in 1..=1000 {
+                at = method.step(rate, at, closure(&|at: &Affine| linear(at, g))).0;
+                let expected = -step * f64::from(k);
+                assert!((first(&at) - expected).abs() < 1e-12, "step {k}: {} against {expected}", first(&at));
+            }
+        }
+    }
+
+    #[test]
+    fn rmsprop_steps_alike_in_steep_and_shallow_directions() {
+        let rmsprop = RmsPropConfig { gamma: 0.9, epsilon: 1e-12, epsilon_inside: false };
+        let mut method = OptimizerConfig::new(RuleConfig::Rmsprop(rmsprop), 1e-3).init().expect("valid");
+        let slope = tensor(&[100.0, 0.01], [2, 1], DType::F64);
+        let loss = |at: &Affine| (at.weight.val() * slope.clone()).sum() + at.bias.val().sum();
+        let mut at = origin();
+        for _ in 0..300 {
+            at = method.step(1e-3, at, closure(&loss)).0;
+        }
+        let end = values(&at);
+        assert!((end[0] / end[1] - 1.0).abs() < 1e-9, "ratio of the steps {}", end[0] / end[1]);
+    }
+
+    fn bases() -> [(&'static str, RuleConfig, f64); 4] {
+        [
+            ("gd", RuleConfig::Gd(GradientDescentConfig {}), 0.05),
+            ("momentum", RuleConfig::Momentum(MomentumConfig { momentum: 0.9 }), 0.01),
+            ("adam", RuleConfig::Adam(AdamConfig::default()), 0.01),
+            ("muon", RuleConfig::Muon(MuonConfig { momentum: 0.95 }), 0.05),
+        ]
+    }
+
+    #[test]
+    fn sam_without_radius_is_its_base_rule_to_the_bit() {
+        for (name, rule, rate) in bases() {
+            for sam in [SamConfig::new(0.0), SamConfig::adaptive(0.0)] {
+                let base = OptimizerConfig::new(rule.clone(), rate);
+                let plain = steps(&mut base.init().expect("valid"), rate, origin(), 20);
+                let around = steps(&mut base.with_sam(sam).init().expect("valid"), rate, origin(), 20);
+                assert_eq!(values(&plain), values(&around), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn sam_asks_twice_and_goes_down_around_every_base() {
+        for (name, rule, rate) in bases() {
+            for sam in [SamConfig::new(0.05), SamConfig::adaptive(0.05)] {
+                let mut method = OptimizerConfig::new(rule.clone(), rate).with_sam(sam).init().expect("valid");
+                let (mut calls, mut at) = (0, origin());
+                let (mut first_loss, mut last_loss) = (f64::NAN, f64::NAN);
+                for step in 0..50 {
+                    let mut inner = closure(&bowl);
+                    let (next, loss) = method.step(rate, at, |at: &Affine| {
+                        calls += 1;
+                        inner(at)
+                    });
+                    at = next;
+                    last_loss = loss;
+                    if step == 0 {
+                        first_loss = loss;
+                    }
+                }
+                assert_eq!(calls, 100, "{name}");
+                assert_eq!(
+                    first_loss,
+                    bowl(&origin()).into_scalar::<f64>(),
+                    "{name}: the loss is that before the step"
+                );
+                assert!(last_loss < 0.5 * first_loss, "{name}: {last_loss} after {first_loss}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_zero_gradient_moves_nothing_and_gives_no_nan() {
+        let flat = |at: &Affine| linear(at, 0.0);
+        for (name, rule, rate) in bases() {
+            for sam in [None, Some(SamConfig::new(0.1)), Some(SamConfig::adaptive(0.1))] {
+                let config = OptimizerConfig { sam, clip_norm: Some(1.0), ..OptimizerConfig::new(rule.clone(), rate) };
+                let mut method = config.init().expect("valid");
+                let mut at = Affine::new(&[0.5, -2.0], &[1.0], DType::F64);
+                for _ in 0..3 {
+                    at = method.step(rate, at, closure(&flat)).0;
+                }
+                assert_eq!(values(&at), [0.5, -2.0, 1.0], "{name} with {sam:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_saved_state_goes_on_to_the_bit() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for (name, _) in RuleConfig::ALL {
+            let settings = if *name == "nesterov" { "{\"form\": \"look-ahead\"}" } else { "{}" };
+            let rule: RuleConfig = serde_json::from_str(&format!("{{\"{name}\": {settings}}}")).expect("known");
+            let config = OptimizerConfig::new(rule, 0.01);
+            for dtype in [DType::F64, DType::F32].into_iter().filter(|dtype| config.rule.restores(*dtype)) {
+                let start = || Affine::new(&[0.1, 0.2], &[0.3], dtype);
+                let whole = steps(&mut config.init().expect("valid"), 0.01, start(), 10);
+                let mut method = config.init().expect("valid");
+                let half = steps(&mut method, 0.01, start(), 5);
+                let path = folder.path().join(format!("{name}.bpk"));
+                method.save(&path).expect("the folder can be written");
+                let mut method = config.init().expect("valid").load(&path).expect("the file was just written");
+                assert_eq!(values(&steps(&mut method, 0.01, half, 5)), values(&whole), "{name}, {dtype:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn settings_out_of_range_are_refused() {
+        let gd = || OptimizerConfig::new(RuleConfig::Gd(GradientDescentConfig {}), 0.1);
+        let cases = [
+            (OptimizerConfig { learning_rate: -0.1, ..gd() }, "learning_rate"),
+            (OptimizerConfig { learning_rate: f64::NAN, ..gd() }, "learning_rate"),
+            (OptimizerConfig { weight_decay: Some(-1.0), ..gd() }, "weight_decay"),
+            (OptimizerConfig { clip_norm: Some(0.0), ..gd() }, "clip_norm"),
+            (gd().with_sam(SamConfig::new(-0.1)), "rho"),
+            (OptimizerConfig::new(RuleConfig::Momentum(MomentumConfig { momentum: 1.0 }), 0.1), "momentum"),
+            (
+                OptimizerConfig::new(RuleConfig::Adam(AdamConfig { beta_2: 1.5, ..AdamConfig::default() }), 0.1),
+                "beta_2",
+            ),
+        ];
+        for (config, word) in cases {
+            let error = config.init().err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(error.contains(word), "`{error}` should name {word}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+"""Reference trajectories for tests/optimizers.rs.
+
+PyTorch is the reference where it has the method; what it lacks (the look-ahead form of Nesterov's gradient, epsilon inside the
+root, SAM, ASAM, clipping by the norm alone) is written out below from the papers. Made with: python3 optimizers.py > optimizers.json
+"""
+
+import json
+import sys
+
+import numpy as np
+import torch
+
+STEPS = 120
+KEPT = [1, 2, 3, 10, 50, 100, 120]
+
+rng = np.random.default_rng(7)
+X = rng.normal(size=(12, 3))
+LABELS = rng.integers(0, 4, size=12)
+Y = np.eye(4)[LABELS]
+W0, B0 = rng.normal(size=(3, 4)), rng.normal(size=4)
+
+
+def gradient(w, b):
+    """Gradient of the mean cross-entropy of softmax(X w + b)."""
+    z = X @ w + b
+    p = np.exp(z - z.max(1, keepdims=True))
+    p /= p.sum(1, keepdims=True)
+    d = (p - Y) / len(X)
+    return [X.T @ d, d.sum(0)]
+
+
+def path(step):
+    """Parameters at the kept steps; step(k, parameters) returns those after step k = 1, 2, ..."""
+    parameters, kept = [W0.copy(), B0.copy()], {}
+    for k in range(1, STEPS + 1):
+        parameters = step(k, parameters)
+        if k in KEPT:
+            kept[k] = np.concatenate([p.ravel() for p in parameters]).tolist()
+    return kept
+
+
+def with_torch(make):
+    w, b = (torch.tensor(p, dtype=torch.float64, requires_grad=True) for p in (W0, B0))
+    x, labels = torch.tensor(X), torch.tensor(LABELS)
+    optimizer = make([w, b])
+
+    def step(k, parameters):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(x @ w + b, labels).backward()
+        optimizer.step()
+        return [w.detach().numpy().copy(), b.detach().numpy().copy()]
+
+    return path(step)
+
+
+def clipped(lr, limit):
+    """Clipping by the global norm; PyTorch's own adds 1e-6 to the norm."""
+
+    def step(k, parameters):
+        g = gradient(*parameters)
+        scale = min(1.0, limit / np.sqrt(sum((d**2).sum() for d in g)))
+        return [p - lr * scale * d for p, d in zip(parameters, g)]
+
+    return path(step)
+
+
+def look_ahead(lr, momentum):
+    v = [0 * W0, 0 * B0]
+
+    def step(k, parameters):
+        g = gradient(*(p + momentum * u for p, u in zip(parameters, v)))
+        for i in range(2):
+            v[i] = momentum * v[i] - lr * g[i]
+        return [p + u for p, u in zip(parameters, v)]
+
+    return path(step)
+
+
+def adam_inside(lr, b1, b2, eps):
+    m, s = [0 * W0, 0 * B0], [0 * W0, 0 * B0]
+
+    def step(k, parameters):
+        g = gradient(*parameters)
+        for i in range(2):
+            m[i] = b1 * m[i] + (1 - b1) * g[i]
+            s[i] = b2 * s[i] + (1 - b2) * g[i] ** 2
+        return [
+            p - lr * (u / (1 - b1**k)) / np.sqrt(v / (1 - b2**k) + eps) for p, u, v in zip(parameters, m, s)
+        ]
+
+    return path(step)
+
+
+def rmsprop_inside(lr, gamma, eps):
+    s = [0 * W0, 0 * B0]
+
+    def step(k, parameters):
+        g = gradient(*parameters)
+        for i in range(2):
+            s[i] = gamma * s[i] + (1 - gamma) * g[i] ** 2
+        return [p - lr * d / np.sqrt(v + eps) for p, d, v in zip(parameters, g, s)]
+
+    return path(step)
+
+
+def sam(lr, rho, eta=None, momentum=0.0):
+    """Foret et al. 2021, Algorithm 1; with eta the elementwise ASAM of Kwon et al. 2021, eq. 8. Heavy ball as the base rule."""
+    v = [0 * W0, 0 * B0]
+
+    def step(k, parameters):
+        t = [1.0 if eta is None else np.abs(p) + eta for p in parameters]
+        g = gradient(*parameters)
+        norm = np.sqrt(sum(((s * d) ** 2).sum() for s, d in zip(t, g)))
+        g = gradient(*(p + rho * s * s * d / norm for p, s, d in zip(parameters, t, g)))
+        for i in range(2):
+            v[i] = momentum * v[i] - lr * g[i]
+        return [p + u for p, u in zip(parameters, v)]
+
+    return path(step)
+
+
+o = torch.optim
+reference = {
+    "gd": with_torch(lambda p: o.SGD(p, lr=0.3)),
+    "gd, weight decay": with_torch(lambda p: o.SGD(p, lr=0.3, weight_decay=0.05)),
+    "gd, clipped": clipped(0.3, 0.2),
+    "momentum": with_torch(lambda p: o.SGD(p, lr=0.1, momentum=0.9)),
+    "nesterov": with_torch(lambda p: o.SGD(p, lr=0.1, momentum=0.9, nesterov=True)),
+    "nesterov, look-ahead": look_ahead(0.1, 0.9),
+    "rmsprop": with_torch(lambda p: o.RMSprop(p, lr=0.01, alpha=0.9, eps=1e-3)),
+    "rmsprop, epsilon inside": rmsprop_inside(0.01, 0.9, 1e-3),
+    "adam": with_torch(lambda p: o.Adam(p, lr=0.02, betas=(0.9, 0.999), eps=1e-3)),
+    "adam, weight decay": with_torch(lambda p: o.Adam(p, lr=0.02, betas=(0.9, 0.999), eps=1e-3, weight_decay=0.05)),
+    "adam, epsilon inside": adam_inside(0.02, 0.9, 0.999, 1e-3),
+    "sam, gd": sam(0.3, 0.1),
+    "sam, momentum": sam(0.02, 0.1, momentum=0.9),
+    "asam, gd": sam(0.3, 0.5, eta=0.01),
+}
+json.dump(
+    {
+        "made_with": f"python {sys.version.split()[0]}, torch {torch.__version__}, numpy {np.__version__}",
+        "seed": 7,
+        "x": X.ravel().tolist(),
+        "labels": LABELS.tolist(),
+        "start": np.concatenate([W0.ravel(), B0]).tolist(),
+        "trajectories": reference,
+    },
+    sys.stdout,
+    indent=1,
+)
