@@ -256,11 +256,13 @@ impl Document {
             }
         }
         let nearest = known.iter().max_by(|a, b| {
-            let closeness = |known: &str| strsim::jaro_winkler(word, known);
+            let closeness = |known: &str| strsim::normalized_damerau_levenshtein(word, known);
             closeness(a).total_cmp(&closeness(b))
         });
         let help = match nearest {
-            Some(nearest) if strsim::jaro_winkler(word, nearest) > 0.75 => format!("did you mean `{nearest}`?"),
+            Some(nearest) if strsim::normalized_damerau_levenshtein(word, nearest) >= 0.5 => {
+                format!("did you mean `{nearest}`?")
+            }
             _ if known.is_empty() => "no settings are known here".to_owned(),
             _ => format!("known are {}", known.join(", ")),
         };

@@ -7,7 +7,7 @@ use crate::records::Metric;
 use crate::trainer::Trainer;
 
 /// Sees what happens while a [`Trainer`] runs; every method is optional. An error ends the run.
-pub trait Observe<N: Network> {
+pub trait Observe<N: Network>: Send {
     /// The batch record of a step, every `log_every` steps; the trainer already stands behind the step.
     ///
     /// # Errors
