@@ -15,6 +15,8 @@ pub mod config;
 pub mod document;
 pub mod export;
 pub mod folder;
+#[cfg(feature = "learner")]
+pub mod learner;
 pub mod observe;
 pub mod plan;
 pub mod records;

@@ -42,11 +42,11 @@ impl Activation {
         match self {
             Self::Tanh => tanh(x),
             Self::Relu => activation::relu(x),
-            Self::Gelu => activation::gelu(x),
+            Self::Gelu => gelu(x),
             // Burn's default threshold of 20 rounds to the identity too early for f64.
             Self::Softplus => activation::softplus_with_threshold(x, 1.0, f64::INFINITY),
-            Self::Sigmoid => activation::sigmoid(x),
-            Self::Silu => activation::silu(x),
+            Self::Sigmoid => sigmoid(x),
+            Self::Silu => x.clone() * sigmoid(x),
             Self::Identity => x,
         }
     }
@@ -64,19 +64,45 @@ impl Activation {
     }
 }
 
-/// `tanh x = 1 − 2/(e^{2x} + 1)`, with its derivative `1 − tanh²x` kept from the forward pass.
+/// `x Φ(x) = x (1 + erf(x/√2))/2`.
 ///
-/// Burn's own tanh is a scalar loop that autodiff runs a second time in the backward pass. Where gradients are wanted, the value is
-/// computed outside the graph and `y + (x − x₀)(1 − y²)` enters it, with everything but `x` constant and `x₀ = x`: the value is y to
-/// the bit, the derivative is the factor. The absolute error of the value is that of one rounding near 1.
+/// Written out because Burn's own, but for flex, differentiates the tanh approximation (with constants of six digits) whatever the value
+/// was computed by: its gradients are off by up to 1e-3.
+fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    let distribution = x.clone().mul_scalar(std::f64::consts::FRAC_1_SQRT_2).erf().add_scalar(1.0);
+    x * distribution.mul_scalar(0.5)
+}
+
+/// `tanh x = 1 − 2/(e^{2x} + 1)`; the absolute error is that of one rounding near 1. Burn's own is a scalar loop.
 fn tanh<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     // e^{2x} may overflow: its reciprocal is then 0 and tanh is 1, as it should be.
-    let value = |x: Tensor<D>| x.mul_scalar(2.0).exp().add_scalar(1.0).recip().mul_scalar(-2.0).add_scalar(1.0);
+    with_derivative(
+        x,
+        |x| x.mul_scalar(2.0).exp().add_scalar(1.0).recip().mul_scalar(-2.0).add_scalar(1.0),
+        |y| y.square().neg().add_scalar(1.0),
+    )
+}
+
+/// `1/(1 + e⁻ˣ)`. Burn's own calculates in f32 on ndarray.
+fn sigmoid<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    with_derivative(x, |x| x.neg().exp().add_scalar(1.0).recip(), |y| y.clone() * y.neg().add_scalar(1.0))
+}
+
+/// `y = value(x)` with `dy/dx = slope(y)`, which is kept from the forward pass.
+///
+/// Autodiff runs most functions a second time in the backward pass, one elementary operation after the other. Where gradients are wanted, the
+/// value is computed outside the graph and `y + (x − x₀) slope(y)` enters it, with everything but `x` constant and `x₀ = x`: the value is
+/// y to the bit, the derivative is the slope. Measured on 64-512-512-10, batch 128, two cores: a training step takes 3.4 ms, against 5.5 ms with
+/// tanh composed inside the graph.
+fn with_derivative<const D: usize>(
+    x: Tensor<D>,
+    value: impl Fn(Tensor<D>) -> Tensor<D>,
+    slope: impl Fn(Tensor<D>) -> Tensor<D>,
+) -> Tensor<D> {
     if !x.is_tracked() {
         return value(x);
     }
     let at = x.clone().inner();
     let y = value(at.clone());
-    let slope = y.clone().square().neg().add_scalar(1.0);
-    (x - Tensor::from_inner(at)) * Tensor::from_inner(slope) + Tensor::from_inner(y)
+    (x - Tensor::from_inner(at)) * Tensor::from_inner(slope(y.clone())) + Tensor::from_inner(y)
 }

@@ -70,6 +70,16 @@ impl Method {
         }
     }
 
+    /// The rule as a Burn optimizer, with the SAM and the clipping norm that belong around it; `None` for look-ahead and L-BFGS, which
+    /// are none.
+    #[must_use]
+    pub fn into_module_optimizer(self) -> Option<(ModuleOptimizer, Option<Sam>, Option<f64>)> {
+        match self.rule {
+            Rule::Module(rule) => Some((rule, self.sam, self.clip_norm)),
+            Rule::LookAhead(_) | Rule::Lbfgs(_) => None,
+        }
+    }
+
     /// Writes the state in Burn's burnpack format.
     ///
     /// # Errors

@@ -1,0 +1,128 @@
+//! The same networks, losses and methods under Burn's own [`Learner`](burn::train::Learner).
+//!
+//! [`Learned`] implements Burn's `TrainStep` and `InferenceStep`; with SAM both gradients are taken inside one train step. What
+//! Burn's loop does not have stays behind: exact resume (it resumes by epoch and draws another order of samples), L-BFGS and the
+//! look-ahead form of Nesterov's gradient. With gradient accumulation SAM perturbs each accumulated batch by itself (m-SAM).
+
+use std::sync::Arc;
+
+use burn::data::dataloader::batcher::Batcher;
+use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
+use burn::data::dataset::InMemDataset;
+use burn::module::{Module, ModuleDisplay};
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::{DType, Device, Tensor};
+use burn::train::{ClassificationOutput, InferenceStep, TrainOutput, TrainStep};
+use losscape_model::data::Dataset;
+use losscape_model::{Loss, Network};
+use losscape_optim::clip::clip_global_norm;
+use losscape_optim::{Method, Sam};
+
+/// A batch of inputs `[n, d]` and one-hot targets `[n, C]`.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// Inputs.
+    pub inputs: Tensor<2>,
+    /// Targets.
+    pub targets: Tensor<2>,
+}
+
+/// Makes batches of a dataset's rows.
+#[derive(Debug, Clone)]
+struct Rows {
+    data: Arc<Dataset>,
+    dtype: DType,
+}
+
+impl Batcher<usize, Batch> for Rows {
+    fn batch(&self, rows: Vec<usize>, device: &Device) -> Batch {
+        let data = self.data.select(&rows);
+        Batch { inputs: data.input_tensor(device, self.dtype), targets: data.target_tensor(device, self.dtype) }
+    }
+}
+
+/// A loader of batches in an order that Burn draws from `seed`; without a seed, in the dataset's order.
+#[must_use]
+pub fn loader(
+    data: &Dataset,
+    batch_size: usize,
+    seed: Option<u64>,
+    device: &Device,
+    dtype: DType,
+) -> Arc<dyn DataLoader<Batch>> {
+    let rows = Rows { data: Arc::new(data.clone()), dtype };
+    let builder = DataLoaderBuilder::new(rows).batch_size(batch_size).set_device(device.clone());
+    let builder = match seed {
+        Some(seed) => builder.shuffle(seed),
+        None => builder,
+    };
+    builder.build(InMemDataset::new((0..data.len()).collect()))
+}
+
+/// A classifier with its loss and, around its rule, SAM and clipping.
+#[derive(Module, Debug)]
+pub struct Learned<N: Module + ModuleDisplay> {
+    /// The network.
+    pub network: N,
+    #[module(skip)]
+    loss: Loss,
+    #[module(skip)]
+    sam: Option<Sam>,
+    #[module(skip)]
+    clip_norm: Option<f64>,
+}
+
+impl<N: Network<Input = Tensor<2>> + ModuleDisplay> Learned<N> {
+    /// The network ready for a `Learner`, and the optimizer to hand to it.
+    ///
+    /// `None` for L-BFGS and look-ahead, which are no `ModuleOptimizer`.
+    #[must_use]
+    pub fn new(network: N, loss: Loss, method: Method) -> Option<(Self, ModuleOptimizer)> {
+        let (rule, sam, clip_norm) = method.into_module_optimizer()?;
+        Some((Self { network, loss, sam, clip_norm }, rule))
+    }
+
+    fn output(&self, batch: &Batch) -> ClassificationOutput {
+        let output = self.network.forward(batch.inputs.clone());
+        let loss = self.loss.value(output.clone(), batch.targets.clone());
+        ClassificationOutput { loss, output, targets: batch.targets.clone().argmax(1).flatten(0, 1) }
+    }
+
+    fn gradients(&self, batch: &Batch) -> (f64, GradientsParams) {
+        let loss = self.output(batch).loss;
+        let gradients = GradientsParams::from_grads(loss.backward(), self);
+        (loss.into_scalar(), gradients)
+    }
+}
+
+impl<N: Network<Input = Tensor<2>> + ModuleDisplay> TrainStep for Learned<N> {
+    type Input = Batch;
+    type Output = ClassificationOutput;
+
+    fn step(&self, batch: Batch) -> TrainOutput<ClassificationOutput> {
+        let item = self.output(&batch);
+        let grads = match self.sam {
+            Some(sam) => sam.gradients(self, &mut |at: &Self| at.gradients(&batch)).1,
+            None => GradientsParams::from_grads(item.loss.backward(), self),
+        };
+        TrainOutput { grads, item }
+    }
+
+    fn optimize(self, optim: &mut ModuleOptimizer, rate: ModuleLearningRate, grads: GradientsParams) -> Self {
+        let grads = match self.clip_norm {
+            Some(limit) => clip_global_norm(&self, grads, limit),
+            None => grads,
+        };
+        optim.step(rate, self, grads)
+    }
+}
+
+impl<N: Network<Input = Tensor<2>> + ModuleDisplay> InferenceStep for Learned<N> {
+    type Input = Batch;
+    type Output = ClassificationOutput;
+
+    fn step(&self, batch: Batch) -> ClassificationOutput {
+        self.output(&batch)
+    }
+}

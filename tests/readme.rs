@@ -1,0 +1,25 @@
+//! The README says what is true.
+
+const README: &str = include_str!("../README.md");
+
+#[test]
+fn names_every_crate() {
+    for entry in std::fs::read_dir("crates").expect("the tests run at the root") {
+        let name = entry.expect("it can be read").file_name().into_string().expect("names are plain");
+        assert!(README.contains(&format!("[`losscape-{name}`](crates/{name})")), "{name}");
+    }
+}
+
+#[test]
+fn gives_the_test_command_that_is_checked() {
+    let check = include_str!("../.ci/run");
+    let command = "cargo test --release --workspace";
+    assert!(README.contains(&format!("\n{command}\n")) && check.contains(&format!("\n{command}\n")));
+}
+
+#[test]
+fn links_to_files_that_exist() {
+    for link in README.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        assert!(link.starts_with("http") || std::path::Path::new(link).exists(), "{link}");
+    }
+}
