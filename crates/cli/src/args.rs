@@ -87,7 +87,7 @@ The archive holds x [n, d] and y (labels [n] or targets [n, C]), and x_test and 
         /// File to write
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
-        /// Set a key of the [data] table; may be given more than once
+        /// Set a key of the `data` table; may be given more than once
         #[arg(short, long = "set", value_name = "KEY=VALUE")]
         set: Vec<String>,
     },

@@ -58,11 +58,9 @@ impl Plan {
         drop(method);
         let data = config.data.load().map_err(|error| data_error(document, &error))?;
         check_loss(&config, &data.train, document)?;
-        if let Some(test) = &data.test {
-            if test.outputs() != data.train.outputs() {
-                let message = format!("{} outputs in training, {} in test", data.train.outputs(), test.outputs());
-                return Err(document.error_at(&["data"], message));
-            }
+        if let Some(test) = data.test.as_ref().filter(|test| test.outputs() != data.train.outputs()) {
+            let message = format!("{} outputs in training, {} in test", data.train.outputs(), test.outputs());
+            return Err(document.error_at(&["data"], message));
         }
         let samples = data.train.len();
         batch_size(&config.training, samples)

@@ -226,15 +226,11 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
         }
         while self.step < self.total_steps {
             if stop.load(Ordering::Relaxed) {
-                for observer in &mut *observers {
-                    observer.checkpoint(self)?;
-                }
-                return Ok(Outcome::Interrupted);
+                return Ok(self.checkpoint(observers)?.unwrap_or(Outcome::Interrupted));
             }
             let record = self.advance();
             if !record.loss.is_finite() {
-                let loss = record.loss;
-                return Ok(Outcome::Diverged(format!("the loss was {loss} at step {}", self.step)));
+                return Ok(Outcome::Diverged(format!("the loss was {} at step {}", record.loss, self.step)));
             }
             if self.step.is_multiple_of(self.training.log_every) {
                 for observer in &mut *observers {
@@ -242,26 +238,33 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
                 }
             }
             let last = self.step == self.total_steps;
-            if last || self.step.is_multiple_of(self.evaluate_every) {
-                if let Some(outcome) = self.evaluate_for(observers)? {
-                    if matches!(outcome, Outcome::Finished(_)) {
-                        for observer in &mut *observers {
-                            observer.checkpoint(self)?;
-                        }
-                    }
-                    return Ok(outcome);
+            if (last || self.step.is_multiple_of(self.evaluate_every))
+                && let Some(outcome) = self.evaluate_for(observers)?
+            {
+                if matches!(outcome, Outcome::Finished(_)) {
+                    self.checkpoint(observers)?;
                 }
+                return Ok(outcome);
             }
-            if last || self.step.is_multiple_of(self.checkpoint_every) {
-                if !self.parameters_are_finite() {
-                    return Ok(Outcome::Diverged(format!("parameters were not finite after step {}", self.step)));
-                }
-                for observer in &mut *observers {
-                    observer.checkpoint(self)?;
-                }
+            if (last || self.step.is_multiple_of(self.checkpoint_every))
+                && let Some(outcome) = self.checkpoint(observers)?
+            {
+                return Ok(outcome);
             }
         }
         Ok(Outcome::Finished(format!("{} steps done", self.step)))
+    }
+
+    /// Tells observers that it is time for a checkpoint; or says that training is over, since there is nothing worth keeping.
+    fn checkpoint(&self, observers: &mut [&mut dyn Observe<N>]) -> Result<Option<Outcome>, LabError> {
+        let finite = parameters::ravel(self.network()).is_none_or(|w| w.is_finite().all().into_scalar::<bool>());
+        if !finite {
+            return Ok(Some(Outcome::Diverged(format!("parameters were not finite after step {}", self.step))));
+        }
+        for observer in observers {
+            observer.checkpoint(self)?;
+        }
+        Ok(None)
     }
 
     /// One optimizer step; the record is that of its batch. The gradient's norm is in it when the step is one to be logged.
@@ -361,10 +364,6 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
             .reduce(|total, chunk| total + chunk);
         let norm = gradient.map_or(0.0, |gradient| gradient.square().sum().into_scalar::<f64>().sqrt());
         norm * self.loss.scale(self.train.len())
-    }
-
-    fn parameters_are_finite(&self) -> bool {
-        parameters::ravel(self.network()).is_none_or(|w| w.is_finite().all().into_scalar::<bool>())
     }
 
     /// Evaluates, hands the records out, and says whether training is over.

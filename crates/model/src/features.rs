@@ -35,6 +35,7 @@ pub enum FeatureMap {
 
 /// A feature map ready to be applied; it has no trainable parameters.
 #[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant)] // one of it exists per run
 pub enum Features {
     /// `φ(x) = x`.
     Identity(Identity),

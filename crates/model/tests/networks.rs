@@ -23,7 +23,9 @@ fn inputs(shape: [usize; 2], device: &Device, dtype: DType) -> Tensor<2> {
     matrix(&values, shape, device, dtype)
 }
 
-fn activations() -> [(Activation, fn(f64) -> f64); 6] {
+type Formula = fn(f64) -> f64;
+
+fn activations() -> [(Activation, Formula); 6] {
     [
         (Activation::Tanh, f64::tanh),
         (Activation::Relu, |x| x.max(0.0)),

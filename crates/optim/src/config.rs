@@ -255,13 +255,11 @@ impl RuleConfig {
                 check_positive("iterations", settings.iterations as f64)?;
                 check_positive("history", settings.history as f64)?;
                 let line_search = if settings.line_search { LineSearchFn::StrongWolfe } else { LineSearchFn::None };
-                Rule::Lbfgs(
-                    LBFGSConfig::new()
-                        .with_max_iter(settings.iterations)
-                        .with_history_size(settings.history)
-                        .with_line_search_fn(line_search)
-                        .init(),
-                )
+                let lbfgs = LBFGSConfig::new()
+                    .with_max_iter(settings.iterations)
+                    .with_history_size(settings.history)
+                    .with_line_search_fn(line_search);
+                Rule::Lbfgs(Box::new(lbfgs.init()))
             }
             Self::BurnSgd(config) => {
                 check_factor("momentum", config.momentum)?;

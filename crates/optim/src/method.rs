@@ -18,7 +18,7 @@ pub(crate) enum Rule {
     /// Nesterov's look-ahead.
     LookAhead(LookAhead),
     /// L-BFGS.
-    Lbfgs(LBFGS),
+    Lbfgs(Box<LBFGS>),
 }
 
 /// A rule with SAM and clipping around it; built by [`OptimizerConfig::init`](crate::OptimizerConfig::init).
@@ -103,7 +103,7 @@ impl Method {
         let rule = match self.rule {
             Rule::Module(rule) => Rule::Module(rule.load(path)?),
             Rule::LookAhead(rule) => Rule::LookAhead(LookAhead { momentum: rule.momentum.load(path)? }),
-            Rule::Lbfgs(rule) => Rule::Lbfgs(rule.load(path)?),
+            Rule::Lbfgs(rule) => Rule::Lbfgs(Box::new(rule.load(path)?)),
         };
         Ok(Self { rule, ..self })
     }

@@ -61,7 +61,7 @@ impl<const D: usize> MomentumState<D> {
         }
     }
 
-    pub(crate) fn to_device(self, device: &Device) -> Self {
+    pub(crate) fn moved_to(self, device: &Device) -> Self {
         Self { velocity: self.velocity.to_device(device) }
     }
 }
@@ -91,6 +91,6 @@ impl Optimizer for Momentum {
     }
 
     fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
-        state.to_device(device)
+        state.moved_to(device)
     }
 }

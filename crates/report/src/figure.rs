@@ -40,6 +40,8 @@ struct Chart {
     curves: Vec<Curve>,
     label: &'static str,
     log: bool,
+    /// Where the curves leave room for their names.
+    legend: LegendPosition,
 }
 
 /// The quantity of a record that a curve shows.
@@ -55,6 +57,7 @@ impl Chart {
         metrics: &[Metric],
         label: &'static str,
         log: bool,
+        legend: LegendPosition,
         curves: &[(&'static str, &'static str, Split, Quantity)],
     ) -> Option<Self> {
         let curves: Vec<Curve> = curves
@@ -70,7 +73,7 @@ impl Chart {
             })
             .filter(|curve| curve.points.len() > 1)
             .collect();
-        (!curves.is_empty()).then_some(Self { curves, label, log })
+        (!curves.is_empty()).then_some(Self { curves, label, log, legend })
     }
 
     fn loss(metrics: &[Metric]) -> Option<Self> {
@@ -79,6 +82,7 @@ impl Chart {
             metrics,
             "loss",
             true,
+            LegendPosition::InsideTopRight,
             &[
                 ("batch", GREY, Split::Batch, quantity),
                 ("train", BLUE, Split::Train, quantity),
@@ -104,8 +108,8 @@ impl Chart {
         if self.log { layout.with_log_y() } else { layout }
     }
 
-    fn svg(&self) -> String {
-        let plots = self.plots(true);
+    fn svg(&self, name: &str) -> String {
+        let plots = self.plots(self.curves.len() > 1);
         let layout = self
             .layout(&plots)
             .with_width(SIZE.0)
@@ -113,9 +117,18 @@ impl Chart {
             .with_label_size(15)
             .with_tick_size(13)
             .with_body_size(13)
-            .with_legend_position(LegendPosition::OutsideTopCenter);
-        SvgBackend::new().render_scene(&render_multiple(plots, layout))
+            .with_legend_box(false)
+            .with_legend_position(self.legend);
+        embeddable(&SvgBackend::new().render_scene(&render_multiple(plots, layout)), name)
     }
+}
+
+/// The drawing made fit to stand in a page with others: with a `viewBox`, so that it takes the width it is given instead of being cut off,
+/// and with ids of its own.
+fn embeddable(svg: &str, name: &str) -> String {
+    let (width, height) = SIZE;
+    svg.replacen("<svg ", &format!("<svg viewBox=\"0 0 {width} {height}\" "), 1)
+        .replace("kuva-clip-", &format!("{name}-clip-"))
 }
 
 /// Every `k`-th point, so that at most [`POINTS`] and the last one are left.
@@ -143,6 +156,7 @@ pub fn curves(metrics: &[Metric]) -> Vec<Figure> {
                 metrics,
                 "accuracy",
                 false,
+                LegendPosition::InsideBottomRight,
                 &[
                     ("train", BLUE, Split::Train, |record| record.accuracy),
                     ("test", ORANGE, Split::Test, |record| record.accuracy),
@@ -153,7 +167,13 @@ pub fn curves(metrics: &[Metric]) -> Vec<Figure> {
             "gradient-norm",
             "Gradient norm",
             "Norm of each batch's gradient: small at a critical point, and as noisy as the batches are small.",
-            Chart::new(metrics, "‖g‖", true, &[("batch", GREY, Split::Batch, |record| record.grad_norm)]),
+            Chart::new(
+                metrics,
+                "‖g‖",
+                true,
+                LegendPosition::InsideTopRight,
+                &[("batch", BLUE, Split::Batch, |record| record.grad_norm)],
+            ),
         ),
         (
             "learning-rate",
@@ -163,13 +183,14 @@ pub fn curves(metrics: &[Metric]) -> Vec<Figure> {
                 metrics,
                 "learning rate",
                 false,
+                LegendPosition::InsideTopRight,
                 &[("learning rate", BLUE, Split::Batch, |record| record.learning_rate)],
             ),
         ),
     ];
     charts
         .into_iter()
-        .filter_map(|(name, title, reading, chart)| Some(Figure { name, title, reading, svg: chart?.svg() }))
+        .filter_map(|(name, title, reading, chart)| Some(Figure { name, title, reading, svg: chart?.svg(name) }))
         .collect()
 }
 
