@@ -1,7 +1,7 @@
 //! One optimizer step of gradient descent on a batch: forward, loss, backward, update; f32 on flex.
 //!
 //! Two hidden tanh layers at (inputs, width, outputs, batch) = (8, 16, 1, 32), (64, 64, 10, 64), (64, 512, 10, 128) and
-//! (64, 2048, 10, 256); squared error with one output, cross-entropy with ten. `peers/training_step.py` does the same in PyTorch.
+//! (64, 2048, 10, 256), inside the thread pool as in `Trainer::run`; squared error with one output, cross-entropy with ten. `peers/training_step.py` does the same in PyTorch.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 
@@ -40,9 +40,9 @@ fn trainer((inputs, width, outputs, batch): (usize, usize, usize, usize), sam: b
     let mut optimizer = OptimizerConfig::new(RuleConfig::Gd(GradientDescentConfig {}), 1e-4);
     optimizer.sam = sam.then(|| SamConfig::new(0.05));
     let training =
-        TrainingConfig { log_every: usize::MAX, ..TrainingConfig::steps(usize::MAX, BatchSize::Samples(batch)) };
+        TrainingConfig { log_every: usize::MAX, ..TrainingConfig::steps(1 << 30, BatchSize::Samples(batch)) };
     let data = Prepared { train, test: None };
-    Trainer::new(network, &data, loss, &optimizer, &training, 0, &device, DType::F32).expect("the settings are valid")
+    Trainer::new(network, &data, loss, &optimizer, &training, 0).expect("the settings are valid")
 }
 
 fn training_step(criterion: &mut Criterion) {

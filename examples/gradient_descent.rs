@@ -6,7 +6,7 @@
 use std::sync::atomic::AtomicBool;
 
 use burn::tensor::{DType, Device};
-use losscape::lab::config::{BatchSize, Full, TrainingConfig};
+use losscape::lab::config::{BatchSize, TrainingConfig};
 use losscape::lab::{Outcome, Trainer};
 use losscape::model::data::generate::LeastSquares;
 use losscape::model::data::{DataConfig, Source};
@@ -25,8 +25,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for factor in [0.99, 1.01] {
         let model = LinearModelConfig::default().init(5, 1, 0, &device, DType::F64)?;
         let optimizer = OptimizerConfig::new(RuleConfig::Gd(GradientDescentConfig {}), factor * 2.0 / beta);
-        let training = TrainingConfig::steps(2000, BatchSize::Full(Full::Full));
-        let mut trainer = Trainer::new(model, &data, loss, &optimizer, &training, 0, &device, DType::F64)?;
+        let training = TrainingConfig::steps(2000, BatchSize::Full);
+        let mut trainer = Trainer::new(model, &data, loss, &optimizer, &training, 0)?;
         let start = trainer.evaluate()[0].loss;
         let outcome = trainer.run(&mut [], &AtomicBool::new(false))?;
         let ratio = trainer.evaluate()[0].loss / start;

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use burn::module::Module;
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::activation::relu;
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{Device, Tensor};
 use losscape::lab::config::{BatchSize, TrainingConfig};
 use losscape::lab::records::{Metric, Split};
 use losscape::lab::{LabError, Observe, Trainer};
@@ -64,9 +64,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         output: LinearConfig::new(64, 10).init(&device),
     };
     let optimizer = OptimizerConfig::new(RuleConfig::Adam(AdamConfig::default()), 3e-3);
-    let training = TrainingConfig { epochs: Some(10), ..TrainingConfig::steps(usize::MAX, BatchSize::Samples(32)) };
+    let training = TrainingConfig::epochs(10, BatchSize::Samples(32));
     let loss = Loss::cross_entropy();
-    let mut trainer = Trainer::new(network, &data, loss, &optimizer, &training, 0, &device, DType::F32)?;
+    let mut trainer = Trainer::new(network, &data, loss, &optimizer, &training, 0)?;
     let mut watch = Watch(0.0);
     trainer.run(&mut [&mut watch], &AtomicBool::new(false))?;
     println!("test accuracy {:.3}, expected above 0.95", watch.0);

@@ -20,7 +20,7 @@ fn weights(device: &Device, activation: Activation, loss: Loss) -> Vec<f64> {
     let rule = RuleConfig::Momentum(MomentumConfig { momentum: 0.9 });
     let optimizer = OptimizerConfig::new(rule, 0.02).with_sam(SamConfig::new(0.05));
     let training = TrainingConfig::steps(100, BatchSize::Samples(32));
-    let mut trainer = Trainer::new(network, &data, loss, &optimizer, &training, 0, &device, DType::F64).expect("valid");
+    let mut trainer = Trainer::new(network, &data, loss, &optimizer, &training, 0).expect("valid");
     trainer.run(&mut [], &AtomicBool::new(false)).expect("nothing is observed");
     let w = parameters::ravel(trainer.network()).expect("there are parameters");
     w.into_data().try_to_vec().expect("the dtype is f64")

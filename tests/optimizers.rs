@@ -62,6 +62,8 @@ mod trajectories {
         labels: Vec<usize>,
         start: Vec<f64>,
         trajectories: BTreeMap<String, BTreeMap<usize, Vec<f64>>>,
+        /// Of Burn's own rules, which keep their settings in f32.
+        burn: BTreeMap<String, BTreeMap<usize, Vec<f64>>>,
     }
 
     fn configs() -> BTreeMap<&'static str, OptimizerConfig> {
@@ -90,36 +92,73 @@ mod trajectories {
         ])
     }
 
-    #[test]
-    fn follow_the_references() {
-        let reference: Reference =
-            serde_json::from_str(include_str!("reference/optimizers.json")).expect("the reference is JSON");
-        let configs = configs();
-        let names: Vec<&str> = reference.trajectories.keys().map(String::as_str).collect();
+    /// Burn's own rules by name, with the settings of the reference.
+    fn burn_configs() -> BTreeMap<&'static str, OptimizerConfig> {
+        let rows = [
+            ("adamw", r#"{"epsilon": 1e-3}"#, 0.02, Some(0.05)),
+            ("lamb", r#"{"epsilon": 1e-3}"#, 0.02, None),
+            ("lion", "{}", 0.01, Some(0.05)),
+            ("adagrad", r#"{"epsilon": 1e-3}"#, 0.1, None),
+            ("lbfgs", r#"{"iterations": 2, "line_search": false}"#, 0.5, None),
+            ("burn-sgd", "{}", 0.1, Some(0.05)),
+            ("burn-rmsprop", "{}", 0.001, Some(0.05)),
+            ("burn-adam", "{}", 0.02, Some(0.05)),
+        ];
+        rows.into_iter()
+            .map(|(name, settings, rate, weight_decay)| {
+                let rule = serde_json::from_str(&format!("{{\"{name}\": {settings}}}")).expect("the name is known");
+                (name, OptimizerConfig { weight_decay, ..OptimizerConfig::new(rule, rate) })
+            })
+            .collect()
+    }
+
+    fn reference() -> Reference {
+        serde_json::from_str(include_str!("reference/optimizers.json")).expect("the reference is JSON")
+    }
+
+    /// Follows each trajectory, and fails where one leaves it by more than `tolerance` times its largest parameter.
+    fn follow(
+        configs: &BTreeMap<&str, OptimizerConfig>,
+        trajectories: &BTreeMap<String, BTreeMap<usize, Vec<f64>>>,
+        dtype: DType,
+        tolerance: f64,
+    ) {
+        let reference = reference();
+        let names: Vec<&str> = trajectories.keys().map(String::as_str).collect();
         assert_eq!(names, configs.keys().copied().collect::<Vec<_>>(), "every reference has a configuration");
         let one_hot: Vec<f64> =
             reference.labels.iter().flat_map(|&label| (0..4).map(move |k| f64::from(u8::from(k == label)))).collect();
-        for (dtype, tolerance) in [(DType::F64, 1e-10), (DType::F32, 1e-5)] {
-            let (x, y) = (tensor(&reference.x, [12, 3], dtype), tensor(&one_hot, [12, 4], dtype));
-            let loss = |at: &Affine| {
-                let z = x.clone().matmul(at.weight.val()) + at.bias.val().unsqueeze();
-                (log_softmax(z, 1) * y.clone()).sum().mul_scalar(-1.0 / 12.0)
-            };
-            for (name, config) in &configs {
-                let mut method = config.init().expect("the settings are valid");
-                let mut at = Affine::new(&reference.start[..12], &reference.start[12..], dtype);
-                for step in 1..=120 {
-                    at = method.step(config.learning_rate, at, closure(&loss)).0;
-                    let Some(expected) = reference.trajectories[*name].get(&step) else { continue };
-                    let error = values(&at).iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-                    let largest = expected.iter().fold(1.0_f64, |largest, value| largest.max(value.abs()));
-                    assert!(
-                        error <= tolerance * largest,
-                        "{name}, {dtype:?}: off by {error:.2e} at step {step}, {tolerance:.0e} allowed"
-                    );
-                }
+        let (x, y) = (tensor(&reference.x, [12, 3], dtype), tensor(&one_hot, [12, 4], dtype));
+        let loss = |at: &Affine| {
+            let z = x.clone().matmul(at.weight.val()) + at.bias.val().unsqueeze();
+            (log_softmax(z, 1) * y.clone()).sum().mul_scalar(-1.0 / 12.0)
+        };
+        for (name, config) in configs {
+            let mut method = config.init().expect("the settings are valid");
+            let mut at = Affine::new(&reference.start[..12], &reference.start[12..], dtype);
+            for step in 1..=120 {
+                at = method.step(config.learning_rate, at, closure(&loss)).0;
+                let Some(expected) = trajectories[*name].get(&step) else { continue };
+                let error = values(&at).iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+                let largest = expected.iter().fold(1.0_f64, |largest, value| largest.max(value.abs()));
+                assert!(
+                    error <= tolerance * largest,
+                    "{name}, {dtype:?}: off by {error:.2e} at step {step}, {tolerance:.0e} allowed"
+                );
             }
         }
+    }
+
+    #[test]
+    fn of_our_rules_follow_the_references() {
+        follow(&configs(), &reference().trajectories, DType::F64, 1e-10);
+        follow(&configs(), &reference().trajectories, DType::F32, 1e-5);
+    }
+
+    #[test]
+    fn of_burns_rules_follow_the_references() {
+        // Settings rounded to f32 differ by up to 6e-8; over 120 steps that grows to 1e-6, which is small against steps of 1e-3 to 1e-1.
+        follow(&burn_configs(), &reference().burn, DType::F64, 1e-5);
     }
 }
 
@@ -382,7 +421,12 @@ mod identities {
     fn a_saved_state_goes_on_to_the_bit() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         for (name, _) in RuleConfig::ALL {
-            let settings = if *name == "nesterov" { "{\"form\": \"look-ahead\"}" } else { "{}" };
+            let settings = match *name {
+                "nesterov" => r#"{"form": "look-ahead"}"#,
+                // One inner iteration a step, or the minimum is reached before the state is saved.
+                "lbfgs" => r#"{"iterations": 1}"#,
+                _ => "{}",
+            };
             let rule: RuleConfig = serde_json::from_str(&format!("{{\"{name}\": {settings}}}")).expect("known");
             let config = OptimizerConfig::new(rule, 0.01);
             for dtype in [DType::F64, DType::F32].into_iter().filter(|dtype| config.rule.restores(*dtype)) {
@@ -416,6 +460,37 @@ mod identities {
         for (config, word) in cases {
             let error = config.init().err().map(|error| error.to_string()).unwrap_or_default();
             assert!(error.contains(word), "`{error}` should name {word}");
+        }
+    }
+}
+
+mod schedules {
+    use super::*;
+    use losscape::optim::schedule::{ExponentialConfig, NoamConfig, StepConfig};
+
+    #[test]
+    fn give_the_factors_of_their_formulas() {
+        let decay = DecayConfig { steps: Some(10), end: 0.2 };
+        type Formula = fn(f64) -> f64;
+        let cases: [(ScheduleConfig, Formula); 6] = [
+            (ScheduleConfig::default(), |_| 1.0),
+            (ScheduleConfig::Step(StepConfig { every: 4, factor: 0.5 }), |t| 0.5_f64.powf((t / 4.0).floor())),
+            (ScheduleConfig::Exponential(ExponentialConfig { decay: 0.9 }), |t| 0.9_f64.powf(t)),
+            (ScheduleConfig::Linear(decay), |t| 1.0 - 0.8 * t.min(10.0) / 10.0),
+            (ScheduleConfig::Cosine(decay), |t| 0.2 + 0.4 * (1.0 + (std::f64::consts::PI * t.min(10.0) / 10.0).cos())),
+            (ScheduleConfig::Noam(NoamConfig { warmup: 5 }), |t| (5.0 / (t + 1.0)).sqrt().min((t + 1.0) / 5.0)),
+        ];
+        for (config, formula) in cases {
+            let mut schedule = config.init(100).expect("the settings are valid");
+            let mut later = config.init(100).expect("the settings are valid");
+            later.skip_to(7);
+            for t in 0..30 {
+                let (factor, expected) = (schedule.next_factor(), formula(f64::from(t)));
+                assert!((factor - expected).abs() < 1e-12, "{config:?} at {t}: {factor} against {expected}");
+                if t >= 7 {
+                    assert_eq!(later.next_factor(), factor, "{config:?} at {t} after a resume at 7");
+                }
+            }
         }
     }
 }

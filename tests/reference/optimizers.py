@@ -119,6 +119,54 @@ def sam(lr, rho, eta=None, momentum=0.0):
     return path(step)
 
 
+def lion(lr, b1, b2, decay):
+    """Chen et al. 2023, Algorithm 2."""
+    m = [0 * W0, 0 * B0]
+
+    def step(k, parameters):
+        g, result = gradient(*parameters), []
+        for i, p in enumerate(parameters):
+            result.append(p - lr * (np.sign(b1 * m[i] + (1 - b1) * g[i]) + decay * p))
+            m[i] = b2 * m[i] + (1 - b2) * g[i]
+        return result
+
+    return path(step)
+
+
+def lamb(lr, b1, b2, eps):
+    """You et al. 2020, Algorithm 2, without weight decay."""
+    m, s = [0 * W0, 0 * B0], [0 * W0, 0 * B0]
+
+    def step(k, parameters):
+        g, result = gradient(*parameters), []
+        for i, p in enumerate(parameters):
+            m[i] = b1 * m[i] + (1 - b1) * g[i]
+            s[i] = b2 * s[i] + (1 - b2) * g[i] ** 2
+            u = (m[i] / (1 - b1**k)) / (np.sqrt(s[i] / (1 - b2**k)) + eps)
+            result.append(p - lr * np.linalg.norm(p) / np.linalg.norm(u) * u)
+        return result
+
+    return path(step)
+
+
+def with_torch_lbfgs(lr, iterations):
+    w, b = (torch.tensor(p, dtype=torch.float64, requires_grad=True) for p in (W0, B0))
+    x, labels = torch.tensor(X), torch.tensor(LABELS)
+    optimizer = torch.optim.LBFGS([w, b], lr=lr, max_iter=iterations)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(x @ w + b, labels)
+        loss.backward()
+        return loss
+
+    def step(k, parameters):
+        optimizer.step(closure)
+        return [w.detach().numpy().copy(), b.detach().numpy().copy()]
+
+    return path(step)
+
+
 o = torch.optim
 reference = {
     "gd": with_torch(lambda p: o.SGD(p, lr=0.3)),
@@ -136,6 +184,16 @@ reference = {
     "sam, momentum": sam(0.02, 0.1, momentum=0.9),
     "asam, gd": sam(0.3, 0.5, eta=0.01),
 }
+burn = {
+    "adamw": with_torch(lambda p: o.AdamW(p, lr=0.02, betas=(0.9, 0.999), eps=1e-3, weight_decay=0.05)),
+    "lamb": lamb(0.02, 0.9, 0.999, 1e-3),
+    "lion": lion(0.01, 0.9, 0.99, 0.05),
+    "adagrad": with_torch(lambda p: o.Adagrad(p, lr=0.1, eps=1e-3)),
+    "lbfgs": with_torch_lbfgs(0.5, 2),
+    "burn-sgd": with_torch(lambda p: o.SGD(p, lr=0.1, momentum=0.9, dampening=0.1, weight_decay=0.05)),
+    "burn-rmsprop": with_torch(lambda p: o.RMSprop(p, lr=0.001, alpha=0.99, eps=1e-5, momentum=0.9, weight_decay=0.05)),
+    "burn-adam": with_torch(lambda p: o.Adam(p, lr=0.02, eps=1e-5, weight_decay=0.05)),
+}
 json.dump(
     {
         "made_with": f"python {sys.version.split()[0]}, torch {torch.__version__}, numpy {np.__version__}",
@@ -144,6 +202,7 @@ json.dump(
         "labels": LABELS.tolist(),
         "start": np.concatenate([W0.ravel(), B0]).tolist(),
         "trajectories": reference,
+        "burn": burn,
     },
     sys.stdout,
     indent=1,

@@ -1,9 +1,9 @@
 //! `losscape data`.
 
-use std::fs::File;
-use std::io::BufWriter;
+use std::io::Cursor;
 use std::path::Path;
 
+use losscape_lab::folder::write_whole;
 use losscape_lab::{Document, LabError};
 use losscape_model::data::{DataConfig, npz};
 use serde::Deserialize;
@@ -32,11 +32,13 @@ fn export(name: &str, out: &Path, set: &[String]) -> Result<(), CliError> {
     let document = Document::parse("data", "", &overrides).map_err(LabError::from)?;
     let section: Section = document.read().map_err(LabError::from)?;
     let data = section.data.load()?;
-    let write = || -> std::io::Result<()> {
-        let file = BufWriter::new(File::create(out)?);
-        npz::write(file, &data.train, data.test.as_ref())
-    };
-    write().map_err(|source| LabError::Io { action: "write", path: out.to_owned(), source })?;
+    let mut archive = Cursor::new(Vec::new());
+    npz::write(&mut archive, &data.train, data.test.as_ref()).map_err(|source| LabError::Io {
+        action: "write",
+        path: out.to_owned(),
+        source,
+    })?;
+    write_whole(out, archive.get_ref())?;
     let test = data.test.as_ref().map_or(0, losscape_model::data::Dataset::len);
     anstream::println!(
         "{}: {} training and {test} test samples, {} inputs, {} outputs",

@@ -46,11 +46,11 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode, CliError> {
     }
 
     let stop = Arc::new(AtomicBool::new(false));
+    let deaf = |error| CliError::Message(format!("cannot listen for signals: {error}"));
+    // Before the flag is registered: the first Ctrl-C finds it unset, sets it and goes on; a second one finds it set.
+    signal_hook::flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&stop)).map_err(deaf)?;
     for signal in [SIGINT, SIGTERM, SIGUSR1] {
-        // In this order the first signal finds the flag unset, sets it and goes on; a second one finds it set.
-        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))
-            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
-            .map_err(|error| CliError::Message(format!("cannot listen for signals: {error}")))?;
+        signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(deaf)?;
     }
     let mut progress = Progress::new(run.resumes_at());
     let (_, outcome, summary) = run.train(&mut progress, &stop)?;
@@ -130,7 +130,7 @@ fn print(folder: &RunFolder, summary: &Summary) -> Result<(), CliError> {
         summary.wall_s,
         number(summary.steps_per_s),
     );
-    if summary.outcome == State::Diverged {
+    if summary.outcome == State::Diverged && folder.checkpoints().join("latest").exists() {
         anstream::println!("the last checkpoint before is kept in {}", folder.checkpoints().display());
     }
     anstream::println!("{}", folder.report().display());

@@ -131,6 +131,51 @@ fn divergence_is_an_outcome() {
 }
 
 #[test]
+fn stops_at_a_target_and_stays_there_after_a_kill() {
+    let least_squares = |target: &str| {
+        format!(
+            r#"[data]
+name = "least-squares"
+samples = 8
+inputs = 4
+eigenvalues = [4.0, 2.0, 1.0, 0.5]
+[model]
+name = "linear"
+[loss]
+name = "squared-error"
+reduction = "sum"
+[optimizer]
+name = "gd"
+learning_rate = 0.4
+[training]
+batch_size = "full"
+steps = 1000
+evaluate_every = 3
+{target}
+"#
+        )
+    };
+    for (target, word) in [("target_loss = 1e-6", "loss"), ("target_gradient_norm = 1e-6", "gradient's norm")] {
+        let place = Place::new(&least_squares(target));
+        assert!(place.run(&["train", "run.toml"]).status.success());
+        let folder = RunFolder::new(place.run_folder());
+        let summary = folder.read_summary().expect("the summary is whole");
+        assert!(summary.reason.contains(word), "{}", summary.reason);
+        assert!((3..1000).contains(&summary.steps) && summary.steps.is_multiple_of(3), "{}", summary.steps);
+        let reached = if word == "loss" { summary.train_loss } else { summary.train_grad_norm };
+        assert!(reached.expect("it was measured") <= 1e-6);
+        // A run killed between its last checkpoint and "done" ends at the same step.
+        let weights = place.weights();
+        for file in ["status.json", "summary.json", "model.safetensors"] {
+            fs::remove_file(folder.path().join(file)).expect("the file is there");
+        }
+        assert!(place.run(&["train", "run.toml"]).status.success());
+        assert_eq!(folder.read_summary().expect("the summary is whole").steps, summary.steps);
+        assert!(place.weights() == weights, "the weights differ");
+    }
+}
+
+#[test]
 fn one_and_two_threads_agree_to_the_bit() {
     let config = CONFIG.replace("hidden = [16]", "hidden = [256, 256]").replace("batch_size = 20", "batch_size = 128");
     let weights: Vec<Vec<u8>> = ["1", "2"]

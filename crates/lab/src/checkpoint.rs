@@ -56,6 +56,9 @@ impl Checkpoint {
         let root = folder.checkpoints();
         let name = format!("step-{:08}", trainer.step());
         let path = root.join(&name);
+        if Self::open(folder, path.clone()).is_ok_and(|there| there.state.metrics_bytes == metrics_bytes) {
+            return Ok(());
+        }
         let draft = root.join(format!("{name}.draft"));
         remove(&draft)?;
         create(&draft)?;
@@ -79,6 +82,7 @@ impl Checkpoint {
             digests,
         };
         write_json(&draft.join(STATE), &state)?;
+        // What is there is damaged, or it would have been good enough.
         remove(&path)?;
         std::fs::rename(&draft, &path).map_err(LabError::io("write", &path))?;
         sync_folder(&root).map_err(LabError::io("write", &root))?;

@@ -79,22 +79,53 @@ impl std::fmt::Display for Precision {
     }
 }
 
-/// Samples that a step sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+/// Samples that a step sees: a number, or `"full"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BatchSize {
     /// So many, in an order drawn anew each epoch; the last batch of an epoch may be smaller.
     Samples(usize),
-    /// All of them, in their own order: `"full"`.
-    Full(Full),
+    /// All of them, in their own order.
+    Full,
 }
 
-/// The word `full`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Full {
-    /// All samples.
-    Full,
+impl Serialize for BatchSize {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Samples(samples) => samples.serialize(serializer),
+            Self::Full => "full".serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for BatchSize {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = BatchSize;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a number of samples or \"full\"")
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, samples: i64) -> Result<BatchSize, E> {
+                let unexpected = || E::invalid_value(serde::de::Unexpected::Signed(samples), &self);
+                usize::try_from(samples).map(BatchSize::Samples).map_err(|_| unexpected())
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, samples: u64) -> Result<BatchSize, E> {
+                let unexpected = || E::invalid_value(serde::de::Unexpected::Unsigned(samples), &self);
+                usize::try_from(samples).map(BatchSize::Samples).map_err(|_| unexpected())
+            }
+
+            fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<BatchSize, E> {
+                match word {
+                    "full" => Ok(BatchSize::Full),
+                    _ => Err(E::invalid_value(serde::de::Unexpected::Str(word), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
 }
 
 /// How long to train and what to write down; everything is counted in optimizer steps.
@@ -118,7 +149,8 @@ pub struct TrainingConfig {
     /// Steps between records of the batch loss. Default: 10.
     #[serde(default = "ten")]
     pub log_every: usize,
-    /// Steps between evaluations on the whole training and test part. Default: an epoch, or a hundredth of the run if that is longer.
+    /// Steps between evaluations on the whole training and test part. Default: an epoch; or, without a target to look for, a hundredth of
+    /// the run if that is longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evaluate_every: Option<usize>,
     /// Steps between checkpoints. Default: as for evaluations.
@@ -134,10 +166,16 @@ impl TrainingConfig {
     /// So many steps with batches of the given size.
     #[must_use]
     pub fn steps(steps: usize, batch_size: BatchSize) -> Self {
+        Self { steps: Some(steps), epochs: None, ..Self::epochs(0, batch_size) }
+    }
+
+    /// So many epochs with batches of the given size.
+    #[must_use]
+    pub fn epochs(epochs: usize, batch_size: BatchSize) -> Self {
         Self {
             batch_size,
-            epochs: None,
-            steps: Some(steps),
+            epochs: Some(epochs),
+            steps: None,
             target_loss: None,
             target_gradient_norm: None,
             log_every: ten(),

@@ -157,14 +157,23 @@ pub(crate) fn create(path: &Path) -> Result<(), LabError> {
 /// When the folder cannot be written or the disk is full; a file already there is then untouched.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LabError> {
     let write = || -> std::io::Result<()> {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        // A bare file name has the empty path as its parent.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut file = temporary(folder)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path)?;
         sync_folder(folder)
     };
     write().map_err(LabError::io("write", path))
+}
+
+/// A temporary file that, once in its place, may be read by whom the user's umask allows.
+fn temporary(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
 }
 
 /// Brings a folder's entries (renames, new files) to the disk.

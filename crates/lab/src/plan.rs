@@ -54,8 +54,19 @@ impl Plan {
         if label.is_empty() || label.starts_with('.') || label.contains(['/', '\\', '\0']) {
             return Err(document.error_at(&["label"], format!("`{label}` cannot name a folder")));
         }
-        let method = config.optimizer.init().map_err(|error| optimizer_error(document, &error))?;
-        drop(method);
+        for (path, seed) in [(&["seed"][..], config.seed), (&["data", "seed"], config.data.seed)] {
+            if i64::try_from(seed).is_err() {
+                return Err(
+                    document.error_at(path, format!("seed = {seed} is not possible: TOML ends at {}", i64::MAX))
+                );
+            }
+        }
+        config.optimizer.init().map_err(|error| optimizer_error(document, &error))?;
+        if !config.optimizer.rule.restores(config.precision.into()) {
+            let message = "Burn reads this optimizer's state in f32 only, so an f64 run could not go on from a checkpoint; \
+                           use precision = \"f32\", or gd, momentum, nesterov, rmsprop or adam";
+            return Err(document.error_at(&["optimizer", "name"], message));
+        }
         let data = config.data.load().map_err(|error| data_error(document, &error))?;
         check_loss(&config, &data.train, document)?;
         if let Some(test) = data.test.as_ref().filter(|test| test.outputs() != data.train.outputs()) {
@@ -135,7 +146,7 @@ fn check_targets(config: &RunConfig, document: &Document) -> Result<(), Box<Sour
 fn check_model(config: &RunConfig, data: &Prepared, document: &Document) -> Result<(), Box<SourceError>> {
     config.model.check(data.train.inputs.columns, data.train.outputs()).map_err(|error| {
         let path = match &error {
-            ModelError::ZeroWidth { .. } => vec!["model", "hidden"],
+            ModelError::ZeroWidth { .. } | ModelError::TooLarge { .. } => vec!["model", "hidden"],
             ModelError::NotPositive { name, .. } => vec!["model", "features", name],
             _ => vec!["model", "features"],
         };

@@ -155,12 +155,8 @@ impl Run {
             .init(data.train.inputs.columns, data.train.outputs(), *seed, &device, dtype)
             .map_err(|error| LabError::Setting(error.to_string()))?;
         let start = network.clone();
-        let trainer = Trainer::new(network, data, *loss, optimizer, training, *seed, &device, dtype)?;
+        let trainer = Trainer::new(network, data, *loss, optimizer, training, *seed)?;
         let Some(checkpoint) = &self.checkpoint else { return Ok(trainer) };
-        if !optimizer.rule.restores(dtype) {
-            let problem = "Burn reads this optimizer's state in f32 only, so an f64 run cannot go on from a checkpoint; start over with --fresh, or use f32";
-            return Err(LabError::Setting(problem.to_owned()));
-        }
         let path = checkpoint.model();
         let network =
             start.try_load_file(&path).map_err(|error| LabError::Damaged { path, problem: error.to_string() })?;

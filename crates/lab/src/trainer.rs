@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use burn::optim::GradientsParams;
+use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use losscape_model::data::{Dataset, Prepared, Targets};
 use losscape_model::parameters;
@@ -25,6 +25,9 @@ use crate::records::{Metric, Split};
 
 /// Samples evaluated at once: enough to keep matrix products efficient, few enough to keep activations small.
 const EVALUATION_CHUNK: usize = 2048;
+
+/// The most steps a run may have: a limit against slips of the pen.
+const MAX_STEPS: usize = 1_000_000_000_000;
 
 /// How training ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +55,11 @@ impl Part {
             targets: data.target_tensor(device, dtype),
             labels: matches!(data.targets, Targets::Labels { .. }),
         }
+    }
+
+    /// The same values where gradients can be taken.
+    fn autodiff(self) -> Self {
+        Self { inputs: Tensor::from_inner(self.inputs), targets: Tensor::from_inner(self.targets), ..self }
     }
 
     fn len(&self) -> usize {
@@ -84,6 +92,8 @@ pub struct Trainer<N> {
     evaluate_every: usize,
     checkpoint_every: usize,
     step: usize,
+    /// Whether it goes on from a checkpoint.
+    restored: bool,
     /// Order of the samples in the epoch it was drawn for.
     order: Option<(usize, Vec<usize>)>,
     wall: Wall,
@@ -96,14 +106,11 @@ struct Wall {
 }
 
 impl<N: Network<Input = Tensor<2>>> Trainer<N> {
-    /// A trainer at step 0.
-    ///
-    /// `network` must live on `device` with autodiff and have been built in `dtype`.
+    /// A trainer at step 0, which calculates on the device and in the type of the network's parameters.
     ///
     /// # Errors
     ///
-    /// [`LabError::Setting`] when optimizer or training settings do not fit each other or the data.
-    #[allow(clippy::too_many_arguments)] // each is a section of the configuration
+    /// [`LabError::Setting`] when the network has nothing to train, or optimizer or training settings do not fit each other or the data.
     pub fn new(
         network: N,
         data: &Prepared,
@@ -111,28 +118,30 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
         optimizer: &OptimizerConfig,
         training: &TrainingConfig,
         seed: u64,
-        device: &Device,
-        dtype: DType,
     ) -> Result<Self, LabError> {
+        let Some(w) = parameters::ravel(&network) else {
+            let problem = "the network has no trainable parameters; build it on a device with autodiff";
+            return Err(LabError::Setting(problem.to_owned()));
+        };
+        let (inner, dtype) = (w.device(), w.dtype());
         let setting = |error: &dyn std::fmt::Display| LabError::Setting(error.to_string());
         let samples = data.train.len();
         let batch_size = batch_size(training, samples).map_err(|(_, message)| LabError::Setting(message))?;
         let total_steps = total_steps(training, samples).map_err(|(_, message)| LabError::Setting(message))?;
         let epoch = samples.div_ceil(batch_size);
-        let evaluate_every = training.evaluate_every.unwrap_or_else(|| epoch.max(total_steps / 100));
-        let inner = device.clone().inner();
-        let parts = [(Split::Train, Some(&data.train)), (Split::Test, data.test.as_ref())];
+        let has_target = training.target_loss.is_some() || training.target_gradient_norm.is_some();
+        let evaluate_every =
+            training.evaluate_every.unwrap_or(if has_target { epoch } else { epoch.max(total_steps / 100) });
+        let train = Part::new(&data.train, &inner, dtype);
+        let test = data.test.as_ref().map(|test| (Split::Test, Part::new(test, &inner, dtype)));
         Ok(Self {
             network: Some(network),
             method: optimizer.init().map_err(|error| setting(&error))?,
             schedule: optimizer.schedule.init(total_steps).map_err(|error| setting(&error))?,
             learning_rate: optimizer.learning_rate,
             loss,
-            train: Part::new(&data.train, device, dtype),
-            evaluation: parts
-                .into_iter()
-                .filter_map(|(split, data)| Some((split, Part::new(data?, &inner, dtype))))
-                .collect(),
+            train: train.clone().autodiff(),
+            evaluation: std::iter::once((Split::Train, train)).chain(test).collect(),
             training: training.clone(),
             seed,
             batch_size,
@@ -140,6 +149,7 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
             evaluate_every,
             checkpoint_every: training.checkpoint_every.unwrap_or(evaluate_every),
             step: 0,
+            restored: false,
             order: None,
             wall: Wall { before: 0.0, since: Instant::now() },
         })
@@ -207,6 +217,7 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
         self.network = Some(network);
         self.schedule.skip_to(step);
         self.step = step;
+        self.restored = true;
         self.wall = Wall { before: wall_s, since: Instant::now() };
         Ok(self)
     }
@@ -217,9 +228,15 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
     ///
     /// The first error of an observer.
     pub fn run(&mut self, observers: &mut [&mut dyn Observe<N>], stop: &AtomicBool) -> Result<Outcome, LabError> {
+        // Inside the thread pool: a matrix product called from outside it waits for a pool thread to wake up, and a product of
+        // 128×512×512 then takes twice as long on two cores as it needs to.
+        rayon::scope(|_| self.train(observers, stop))
+    }
+
+    fn train(&mut self, observers: &mut [&mut dyn Observe<N>], stop: &AtomicBool) -> Result<Outcome, LabError> {
         // Behind a checkpoint the records are written, but a target may have been reached.
         if self.step.is_multiple_of(self.evaluate_every) {
-            let observers = if self.step == 0 { &mut *observers } else { &mut [] };
+            let observers = if self.restored { &mut [] } else { &mut *observers };
             if let Some(outcome) = self.evaluate_for(observers)? {
                 return Ok(outcome);
             }
@@ -354,16 +371,12 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
     pub fn gradient_norm(&self) -> f64 {
         let network = self.network();
         let sum = self.loss.with_reduction(Reduction::Sum);
-        let gradient = self
-            .train
-            .chunks()
-            .filter_map(|(inputs, targets)| {
-                let loss = sum.value(network.forward(inputs), targets);
-                parameters::ravel_gradient(network, &GradientsParams::from_grads(loss.backward(), network))
-            })
-            .reduce(|total, chunk| total + chunk);
-        let norm = gradient.map_or(0.0, |gradient| gradient.square().sum().into_scalar::<f64>().sqrt());
-        norm * self.loss.scale(self.train.len())
+        let mut accumulator = GradientsAccumulator::new();
+        for (inputs, targets) in self.train.chunks() {
+            let loss = sum.value(network.forward(inputs), targets);
+            accumulator.accumulate(network, GradientsParams::from_grads(loss.backward(), network));
+        }
+        global_norm(network, &accumulator.grads()) * self.loss.scale(self.train.len())
     }
 
     /// Evaluates, hands the records out, and says whether training is over.
@@ -404,7 +417,7 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
 /// The batch size in samples; or the setting that is wrong, and why.
 pub(crate) fn batch_size(training: &TrainingConfig, samples: usize) -> Result<usize, (&'static str, String)> {
     match training.batch_size {
-        BatchSize::Full(_) => Ok(samples),
+        BatchSize::Full => Ok(samples),
         BatchSize::Samples(0) => Err(("batch_size", "batches need at least one sample".to_owned())),
         BatchSize::Samples(size) if size > samples => {
             let message = format!("batches of {size} samples, but the training part has only {samples}");
@@ -426,9 +439,14 @@ pub(crate) fn total_steps(training: &TrainingConfig, samples: usize) -> Result<u
         }
     }
     let epoch = samples.div_ceil(batch_size(training, samples)?);
-    let by_epochs = training.epochs.map(|epochs| epochs.saturating_mul(epoch));
-    match (by_epochs, training.steps) {
-        (None, None) => Err(("batch_size", "how long to train? Set epochs or steps".to_owned())),
-        (a, b) => Ok(a.into_iter().chain(b).min().unwrap_or(0)),
+    let by_epochs = training.epochs.map(|epochs| ("epochs", epochs.saturating_mul(epoch)));
+    let by_steps = training.steps.map(|steps| ("steps", steps));
+    match by_epochs.into_iter().chain(by_steps).min_by_key(|(_, steps)| *steps) {
+        None => Err(("batch_size", "how long to train? Set epochs or steps".to_owned())),
+        Some((name, 0)) => Err((name, format!("{name} must be at least 1"))),
+        Some((name, steps)) if steps > MAX_STEPS => {
+            Err((name, format!("{name} would take more than {MAX_STEPS} steps")))
+        }
+        Some((_, steps)) => Ok(steps),
     }
 }

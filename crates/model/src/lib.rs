@@ -72,6 +72,14 @@ pub enum ModelError {
         /// The value given.
         value: f64,
     },
+    /// More parameters than memory can be expected to hold.
+    #[error("the network would have {parameters} parameters; at most {max} are possible")]
+    TooLarge {
+        /// Parameters asked for (saturating).
+        parameters: usize,
+        /// The largest number accepted.
+        max: usize,
+    },
     /// A flat vector whose length is not the number of parameters.
     #[error("{given} values given for {expected} parameters")]
     ParameterCount {

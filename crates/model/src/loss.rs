@@ -88,8 +88,8 @@ impl Loss {
     pub fn value(&self, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
         let c = self.scale(outputs.dims()[0]);
         match self.kind {
-            LossKind::SquaredError => (outputs - targets).square().sum().mul_scalar(c / 2.0),
-            LossKind::CrossEntropy => (targets * log_softmax(outputs, 1)).sum().mul_scalar(-c),
+            LossKind::SquaredError => (outputs - targets).square().sum_dim(1).sum().mul_scalar(c / 2.0),
+            LossKind::CrossEntropy => (targets * log_softmax(outputs, 1)).sum_dim(1).sum().mul_scalar(-c),
         }
     }
 

@@ -23,6 +23,9 @@ use serde::{Deserialize, Serialize};
 use crate::random::{Purpose, stream};
 use crate::{Activation, ModelError, Network};
 
+/// The most weights a network may have: a limit against slips of the pen, 8 GiB when they are drawn.
+const MAX_PARAMETERS: usize = 1 << 30;
+
 /// How weights and multipliers scale with width; see the [module documentation](self).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -94,11 +97,18 @@ impl MlpConfig {
     ///
     /// # Errors
     ///
-    /// [`ModelError::ZeroWidth`] when one of them is zero.
+    /// [`ModelError::ZeroWidth`] when one of them is zero, [`ModelError::TooLarge`] when they make more than 2³⁰ weights.
     pub fn widths(&self, inputs: usize, outputs: usize) -> Result<Vec<usize>, ModelError> {
         let widths = [&[inputs], self.hidden.as_slice(), &[outputs]].concat();
         match widths.iter().position(|&width| width == 0) {
-            None => Ok(widths),
+            None => {
+                let products = widths.windows(2).map(|pair| pair[0].saturating_mul(pair[1]));
+                let parameters = products.fold(0, usize::saturating_add);
+                if parameters > MAX_PARAMETERS {
+                    return Err(ModelError::TooLarge { parameters, max: MAX_PARAMETERS });
+                }
+                Ok(widths)
+            }
             Some(0) => Err(ModelError::ZeroWidth { layer: "the input".to_owned() }),
             Some(at) if at > self.hidden.len() => Err(ModelError::ZeroWidth { layer: "the output".to_owned() }),
             Some(at) => Err(ModelError::ZeroWidth { layer: format!("hidden layer {at}") }),
@@ -112,7 +122,7 @@ impl MlpConfig {
     ///
     /// # Errors
     ///
-    /// [`ModelError::ZeroWidth`] when a width, `inputs` or `outputs` is zero.
+    /// What [`widths`](Self::widths) reports.
     pub fn init(
         &self,
         inputs: usize,

@@ -13,7 +13,8 @@ pub fn global_norm<M: Module>(module: &M, gradients: &GradientsParams) -> f64 {
     impl ModuleVisitor for Squares<'_> {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             if let Some(g) = self.0.get::<D>(param.id) {
-                let square = g.square().sum();
+                // By rows first: flex adds up more than four million numbers at once in whatever order its threads come.
+                let square = g.square().sum_dim(D - 1).sum();
                 self.1 = Some(match self.1.take() {
                     Some(sum) => sum + square,
                     None => square,
@@ -42,7 +43,8 @@ pub fn clip_global_norm<M: Module>(module: &M, gradients: GradientsParams, limit
         }
     }
     let norm = global_norm(module, &gradients);
-    if norm <= limit {
+    // A norm that is not finite is left to show in the loss.
+    if norm <= limit || !norm.is_finite() {
         return gradients;
     }
     let mut visitor = Scale { gradients, factor: limit / norm, scaled: GradientsParams::new() };

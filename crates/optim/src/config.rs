@@ -136,11 +136,16 @@ fn yes() -> bool {
     true
 }
 
+/// What becomes of a setting in Burn's own rules, which keep theirs in f32.
+fn rounded(value: f64) -> f64 {
+    f64::from(value as f32)
+}
+
 impl Betas {
     fn check(&self) -> Result<(), OptimError> {
-        check_factor("beta_1", self.beta_1)?;
-        check_factor("beta_2", self.beta_2)?;
-        check_not_negative("epsilon", self.epsilon)
+        check_factor("beta_1", rounded(self.beta_1))?;
+        check_factor("beta_2", rounded(self.beta_2))?;
+        check_not_negative("epsilon", rounded(self.epsilon))
     }
 }
 
@@ -215,8 +220,8 @@ impl RuleConfig {
             }
             Self::Muon(config) => plain(config.build(decay)?),
             Self::Lion(settings) => {
-                check_factor("beta_1", settings.beta_1)?;
-                check_factor("beta_2", settings.beta_2)?;
+                check_factor("beta_1", rounded(settings.beta_1))?;
+                check_factor("beta_2", rounded(settings.beta_2))?;
                 plain(
                     LionConfig::new()
                         .with_beta_1(settings.beta_1 as f32)
@@ -226,7 +231,7 @@ impl RuleConfig {
                 )
             }
             Self::Adagrad(settings) => {
-                check_not_negative("epsilon", settings.epsilon)?;
+                check_not_negative("epsilon", rounded(settings.epsilon))?;
                 coupled(AdaGradConfig::new().with_epsilon(settings.epsilon as f32).build(), decay)
             }
             Self::Adafactor(_) => plain(
@@ -262,7 +267,7 @@ impl RuleConfig {
                 Rule::Lbfgs(Box::new(lbfgs.init()))
             }
             Self::BurnSgd(config) => {
-                check_factor("momentum", config.momentum)?;
+                check_factor("momentum", rounded(config.momentum))?;
                 let momentum = BurnMomentumConfig::new().with_momentum(config.momentum);
                 plain(SgdConfig::new().with_momentum(Some(momentum)).with_weight_decay(penalty).build())
             }
@@ -317,7 +322,7 @@ impl OptimizerConfig {
     pub fn init(&self) -> Result<Method, OptimError> {
         check_positive("learning_rate", self.learning_rate)?;
         if let Some(decay) = self.weight_decay {
-            check_not_negative("weight_decay", decay)?;
+            check_not_negative("weight_decay", rounded(decay))?;
         }
         if let Some(limit) = self.clip_norm {
             check_positive("clip_norm", limit)?;
@@ -326,6 +331,11 @@ impl OptimizerConfig {
         if self.sam.is_some() && !matches!(rule, Rule::Module(_)) {
             return Err(OptimError::Combination(
                 "SAM goes around rules that take one gradient a step, not around lbfgs or the look-ahead form of nesterov",
+            ));
+        }
+        if self.clip_norm.is_some() && matches!(rule, Rule::Lbfgs(_)) {
+            return Err(OptimError::Combination(
+                "lbfgs takes no clip_norm: its line search needs the gradient as it is",
             ));
         }
         let sam = self.sam.map(|sam| sam.build()).transpose()?;

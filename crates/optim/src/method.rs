@@ -63,10 +63,16 @@ impl Method {
                 let (loss, gradients) = closure(at);
                 (loss, clip(at, gradients))
             }),
-            Rule::Lbfgs(rule) => rule.step(lr, module, |at| {
-                let (loss, gradients) = closure(&at);
-                (loss, clip(&at, gradients))
-            }),
+            Rule::Lbfgs(rule) => {
+                // Burn gives the loss after all its inner iterations.
+                let mut first = None;
+                let (module, last) = rule.step(lr, module, |at| {
+                    let (loss, gradients) = closure(&at);
+                    first.get_or_insert(loss);
+                    (loss, gradients)
+                });
+                (module, first.unwrap_or(last))
+            }
         }
     }
 

@@ -34,7 +34,7 @@ impl MuonConfig {
     ///
     /// When the momentum is not in [0, 1).
     pub fn build(&self, weight_decay: f64) -> Result<MuonWithAdamW, OptimError> {
-        check_factor("momentum", self.momentum)?;
+        check_factor("momentum", f64::from(self.momentum as f32))?;
         let momentum = MomentumConfig { momentum: self.momentum, dampening: 0.0, nesterov: true };
         let mut matrices = BurnMuonConfig::new().with_momentum(momentum).with_adjust_lr_fn(AdjustLrFn::MatchRmsAdamW);
         if weight_decay > 0.0 {

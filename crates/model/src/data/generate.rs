@@ -7,7 +7,7 @@ use rand::rngs::ChaCha12Rng;
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
-use super::{DataError, Dataset, Matrix, Targets};
+use super::{DataError, Dataset, MAX_VALUES, Matrix, Targets};
 use crate::random::{Purpose, stream};
 
 fn normal(random: &mut ChaCha12Rng) -> f64 {
@@ -17,6 +17,16 @@ fn normal(random: &mut ChaCha12Rng) -> f64 {
 fn at_least_one(name: &'static str, value: usize) -> Result<(), DataError> {
     if value == 0 {
         return Err(DataError::Setting { name, value: "0".to_owned(), must: "it must be at least 1" });
+    }
+    Ok(())
+}
+
+/// Whether so many samples of so many numbers can be held.
+fn fits(samples: usize, numbers: usize) -> Result<(), DataError> {
+    at_least_one("samples", samples)?;
+    if samples.saturating_mul(numbers) > MAX_VALUES {
+        let must = "so many samples do not fit into memory";
+        return Err(DataError::Setting { name: "samples", value: samples.to_string(), must });
     }
     Ok(())
 }
@@ -137,7 +147,7 @@ impl Moons {
     ///
     /// [`DataError::Setting`] for no samples or a noise that is negative or not finite.
     pub fn generate(&self, seed: u64) -> Result<Dataset, DataError> {
-        at_least_one("samples", self.samples)?;
+        fits(self.samples, 2)?;
         not_negative("noise", self.noise)?;
         let mut random = stream(seed, Purpose::Data, 0);
         let mut values = Vec::with_capacity(2 * self.samples);
@@ -160,7 +170,7 @@ impl Spirals {
     ///
     /// [`DataError::Setting`] for no samples or classes, or a noise or number of turns that is negative or not finite.
     pub fn generate(&self, seed: u64) -> Result<Dataset, DataError> {
-        at_least_one("samples", self.samples)?;
+        fits(self.samples, 2)?;
         at_least_one("classes", self.classes)?;
         not_negative("turns", self.turns)?;
         not_negative("noise", self.noise)?;
@@ -185,10 +195,12 @@ impl TeacherStudent {
     ///
     /// [`DataError::Setting`] for a size of zero or a noise that is negative or not finite.
     pub fn generate(&self, seed: u64) -> Result<Dataset, DataError> {
-        at_least_one("samples", self.samples)?;
         at_least_one("inputs", self.inputs)?;
         at_least_one("outputs", self.outputs)?;
         at_least_one("teacher_width", self.teacher_width)?;
+        let width = self.inputs.saturating_add(self.outputs);
+        fits(self.samples, width)?;
+        fits(self.teacher_width, width)?;
         not_negative("noise", self.noise)?;
         let (d, m) = (self.inputs, self.teacher_width);
         let mut random = stream(seed, Purpose::Data, 0);
@@ -220,8 +232,8 @@ impl LeastSquares {
     /// [`DataError::Setting`] for no samples or inputs, more eigenvalues than min(n, d), none at all, one that is not positive and
     /// finite, or a noise that is negative or not finite.
     pub fn generate(&self, seed: u64) -> Result<LeastSquaresProblem, DataError> {
-        at_least_one("samples", self.samples)?;
         at_least_one("inputs", self.inputs)?;
+        fits(self.samples, self.inputs)?;
         not_negative("noise", self.noise)?;
         let (n, d, rank) = (self.samples, self.inputs, self.eigenvalues.len());
         if rank == 0 || rank > n.min(d) {

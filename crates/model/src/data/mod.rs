@@ -62,7 +62,7 @@ pub enum DataError {
         problem: String,
     },
     /// A label is not below the number of classes.
-    #[error("sample {sample} has label {label}, but there are {classes} classes (labels 0 to {})", classes - 1)]
+    #[error("sample {sample} has label {label}, but there are {classes} classes, counted from 0")]
     LabelOutOfRange {
         /// The sample, counted from 0.
         sample: usize,
@@ -105,6 +105,9 @@ pub enum DataError {
         must: &'static str,
     },
 }
+
+/// The most numbers that inputs or targets may have: a limit against slips of the pen, 8 GiB.
+const MAX_VALUES: usize = 1 << 30;
 
 /// A matrix of numbers on the host, row by row.
 #[derive(Debug, Clone, PartialEq)]
@@ -184,6 +187,10 @@ impl Dataset {
                 if let Some(sample) = labels.iter().position(|label| label >= classes) {
                     let label = labels[sample];
                     return Err(DataError::LabelOutOfRange { sample, label, classes: *classes });
+                }
+                if classes.saturating_mul(samples) > MAX_VALUES {
+                    let must = "too many for so many samples; are the targets numbers (task = \"regression\")?";
+                    return Err(DataError::Setting { name: "number of classes", value: classes.to_string(), must });
                 }
                 labels.len()
             }
@@ -271,7 +278,7 @@ pub(crate) type Parts = (Dataset, Option<Dataset>);
 
 /// One more than the largest label, unless the number of classes is given.
 fn classes(labels: &[usize], given: Option<usize>) -> usize {
-    given.unwrap_or_else(|| labels.iter().max().map_or(0, |largest| largest + 1))
+    given.unwrap_or_else(|| labels.iter().max().map_or(0, |largest| largest.saturating_add(1)))
 }
 
 /// Where data comes from; the name and its settings in the `[data]` table of a training configuration.

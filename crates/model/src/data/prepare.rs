@@ -155,8 +155,8 @@ impl Scaling {
             let mean = values.iter().sum::<f64>() / n;
             let deviation = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n).sqrt();
             // Rounding leaves a constant feature a tiny deviation, which must not be blown up to 1.
-            let constant = deviation <= 1e-12 * mean.abs();
-            (mean, if constant { 1.0 } else { deviation })
+            let constant = values.iter().all(|value| *value == values[0]);
+            if constant { (values[0], 1.0) } else { (mean, deviation) }
         };
         Self(match standardize {
             Standardize::None => vec![(0.0, 1.0); inputs.columns],
