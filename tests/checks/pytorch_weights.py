@@ -30,4 +30,3 @@ for part, suffix in [("train", ""), ("test", "_test")]:
     accuracy = (outputs.argmax(1) == y).double().mean().item()
     print(f"{part}: loss {loss:.8f}, run {summary[part + '_loss']:.8f}; accuracy {accuracy:.6f}, run {summary[part + '_accuracy']:.6f}")
     assert abs(loss - summary[part + "_loss"]) < 1e-6 and accuracy == summary[part + "_accuracy"]
-print(net)

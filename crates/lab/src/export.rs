@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use burn::store::{BurnToPyTorchAdapter, ModuleSnapshot, SafetensorsStore};
+use burn::store::{ModuleSnapshot, SafetensorsStore};
 use losscape_model::Model;
 
 use burn::module::Module;
@@ -23,10 +23,7 @@ pub fn safetensors(model: &Model, path: &Path) -> Result<(), LabError> {
     let failed =
         |problem: &dyn std::fmt::Display| LabError::Damaged { path: path.to_owned(), problem: problem.to_string() };
     // One entry of metadata: with more, their order in the file would change from run to run.
-    let mut store = SafetensorsStore::from_bytes(None)
-        .clear_metadata()
-        .metadata("format", "pt")
-        .with_to_adapter(BurnToPyTorchAdapter);
+    let mut store = SafetensorsStore::from_bytes(None).clear_metadata().metadata("format", "pt");
     match model.valid() {
         Model::Mlp(mlp) => {
             for layer in 0..mlp.layers.len() {

@@ -5,6 +5,7 @@
 //!
 //! - [`Network`]: the one trait; any Burn module that maps an input to `[n, C]` outputs can be trained and measured.
 //! - [`mlp`]: multilayer perceptrons in standard, NTK or mean-field parameterization.
+//! - [`dense`]: the fully connected layer.
 //! - [`linear`]: the linear model `F(w) = Φ w` over the [`features`] of its input.
 //! - [`activation`]: the elementwise nonlinearities.
 //! - [`loss`]: squared error and cross-entropy with value, gradient and Hessian product *in the outputs*.
@@ -27,6 +28,7 @@
 
 pub mod activation;
 pub mod data;
+pub mod dense;
 pub mod features;
 pub mod linear;
 pub mod loss;

@@ -1,10 +1,10 @@
 //! The linear model `F(w) = Φ w` over a feature map: every statement of the notes about quadratics is about this one.
 
 use burn::module::Module;
-use burn::nn::Linear;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
+use crate::dense::Dense;
 use crate::features::{FeatureMap, Features};
 use crate::mlp::parameter;
 use crate::{ModelError, Network};
@@ -50,9 +50,9 @@ impl LinearModelConfig {
     ) -> Result<LinearModel, ModelError> {
         self.check(inputs, outputs)?;
         let features = self.features.init(inputs, seed, device, dtype)?;
-        let shape = [self.features.len(inputs), outputs];
+        let shape = [outputs, self.features.len(inputs)];
         let zeros = TensorData::new(vec![0.0; shape[0] * shape[1]], shape);
-        let output = Linear { weight: parameter(zeros, device, dtype), bias: None };
+        let output = Dense { weight: parameter(zeros, device, dtype), bias: None };
         Ok(LinearModel { features, output })
     }
 }
@@ -61,14 +61,14 @@ impl LinearModelConfig {
 #[derive(Module, Debug)]
 pub struct LinearModel {
     features: Features,
-    /// The weights w, `[m, C]`: one column an output.
-    pub output: Linear,
+    /// The weights w, `[C, m]`: one row an output.
+    pub output: Dense,
 }
 
 impl Network for LinearModel {
     type Input = Tensor<2>;
 
     fn forward(&self, input: Tensor<2>) -> Tensor<2> {
-        self.output.forward(self.features.forward(input))
+        self.output.forward(self.features.forward(input).transpose()).transpose()
     }
 }

