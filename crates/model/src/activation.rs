@@ -67,7 +67,7 @@ impl Activation {
 /// `x Φ(x) = x (1 + erf(x/√2))/2`.
 ///
 /// Written out because Burn's own, but for flex, differentiates the tanh approximation (with constants of six digits) whatever the value
-/// was computed by: its gradients are off by up to 1e-3.
+/// was computed by: its slope is off by up to 8.7e-4 (at x = −2.02).
 fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     let distribution = x.clone().mul_scalar(std::f64::consts::FRAC_1_SQRT_2).erf().add_scalar(1.0);
     x * distribution.mul_scalar(0.5)
@@ -92,8 +92,8 @@ fn sigmoid<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 ///
 /// Autodiff runs most functions a second time in the backward pass, one elementary operation after the other. Where gradients are wanted, the
 /// value is computed outside the graph and `y + (x − x₀) slope(y)` enters it, with everything but `x` constant and `x₀ = x`: the value is
-/// y to the bit, the derivative is the slope. Measured on 64-512-512-10, batch 128, two cores: a training step takes 3.4 ms, against 5.5 ms with
-/// tanh composed inside the graph.
+/// y to the bit, the derivative is the slope. Measured on 64-512-512-10, batch 128, two cores: a training step takes 3.4 ms, against 4.9 ms with
+/// Burn's logistic function inside the graph, both on rows.
 fn with_derivative<const D: usize>(
     x: Tensor<D>,
     value: impl Fn(Tensor<D>) -> Tensor<D>,
