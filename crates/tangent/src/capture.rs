@@ -1,0 +1,180 @@
+//! From a module and its forward to a [`Program`].
+//!
+//! Burn can run a forward on a device that records operations instead of executing them. The module's copy on that device tells which recorded
+//! tensor is which parameter; everything else that has a value is a constant.
+
+use std::any::Any;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Device, Tensor};
+use burn_dispatch::{BackendTensor, DispatchDevice, DispatchTensor, DispatchTensorKind};
+use burn_ir::{FloatOperationIr, NumericOperationIr, OperationIr, TensorId};
+
+use crate::array::Array;
+use crate::inputs::Inputs;
+use crate::lowering::Lowering;
+use crate::operation::{Linear, Operation};
+use crate::parameters::Visited;
+use crate::program::Program;
+use crate::{TangentError, registry};
+
+thread_local! {
+    /// One recorder a thread: Burn allows 65,536 in a process, each for any number of recordings one after the other.
+    static RECORDER: Device = Device::capture();
+}
+
+/// Records `forward` of `module`, whose float parameters are `visited`, for inputs like `inputs` (of `samples` samples, if given).
+pub fn capture<M: Module, I: Inputs, const D: usize>(
+    module: &M,
+    visited: &[Visited],
+    inputs: &I,
+    samples: Option<usize>,
+    device: &DispatchDevice,
+    forward: &impl Fn(&M, I) -> Tensor<D>,
+) -> Result<Program, TangentError> {
+    // `valid` gives a copy of running statistics too; moving a plain clone would move the caller's.
+    let twin = module.valid();
+    let recorder = RECORDER.with(Clone::clone);
+    let recording = catch_unwind(AssertUnwindSafe(|| {
+        recorder.capture_scope(|scope| {
+            let twin = twin.to_device(&recorder);
+            let blanks = inputs.blanks(samples, &recorder);
+            let mut boundary = parameter_ids(&twin);
+            boundary.extend(blanks.handles().into_iter().filter_map(id));
+            let output = forward(&twin, blanks);
+            let output_id = id(output.clone().into_dispatch());
+            let token = scope.complete(boundary, output_id);
+            drop(output);
+            token
+        })
+    }));
+    let captured = match recording {
+        Err(panic) => return Err(TangentError::Forward { message: message(panic.as_ref()) }),
+        Ok(Err(error)) => return Err(TangentError::Capture(error.to_string())),
+        Ok(Ok(captured)) => captured,
+    };
+
+    let mut lowering = Lowering::new(device.clone());
+    let (parameter_ids, input_ids) = captured.graph.inputs.split_at(visited.len());
+    let mut first = HashMap::new();
+    let mut parameters = Vec::new();
+    for (visited, &id) in visited.iter().zip(parameter_ids) {
+        // A parameter that stands in several places is one leaf.
+        let node = *first.entry(visited.id).or_insert_with(|| {
+            let parameter = &visited.parameter;
+            parameters.push(parameter.clone());
+            let leaf = Operation::Parameter(parameters.len() - 1);
+            lowering.builder.push(leaf, Vec::new(), parameter.shape.clone(), parameter.dtype)
+        });
+        lowering.bind(id, node);
+    }
+    for (index, (&id, array)) in input_ids.iter().zip(inputs.arrays()).enumerate() {
+        let mut shape = array.shape();
+        if let Some(samples) = samples {
+            shape[0] = samples;
+        }
+        let node = lowering.builder.push(Operation::Input(index), Vec::new(), shape, array.dtype());
+        lowering.bind(id, node);
+    }
+    let mut entries = BTreeSet::new();
+    for operation in &captured.graph.operations {
+        match operation {
+            // A value that is neither parameter nor input is a constant.
+            OperationIr::Init(init) => {
+                if let (None, Some(data)) = (lowering.find(init.out.id), captured.values.get(&init.out.id)) {
+                    let node = lowering.builder.constant(Array::from_data(data.clone(), device));
+                    lowering.bind(init.out.id, node);
+                }
+                continue;
+            }
+            OperationIr::Drop(_) => continue,
+            _ => {}
+        }
+        if is_random(operation) {
+            let operation_name = format!("{:?}", operation.outputs().map(|o| o.shape.to_vec()).collect::<Vec<_>>());
+            let near = near(&lowering, operation, &parameters);
+            return Err(TangentError::Random { operation: format!("shape {operation_name}"), near });
+        }
+        let entry = registry::lower(&mut lowering, operation).map_err(|error| match error {
+            TangentError::Unsupported { operation: name, .. } => {
+                TangentError::Unsupported { operation: name, near: near(&lowering, operation, &parameters) }
+            }
+            other => other,
+        })?;
+        entries.insert(entry);
+    }
+    let output = captured.graph.outputs.first().and_then(|&id| lowering.find(id));
+    let Some(output) = output else {
+        return Err(TangentError::Capture("the output is not a result of recorded operations".to_owned()));
+    };
+    let program = Program { nodes: lowering.builder.nodes, parameters, output, entries };
+    Ok(program.simplified())
+}
+
+/// Identities of the float parameters of a module on the recorder, in the order of [`crate::parameters::visit`].
+fn parameter_ids<M: Module>(module: &M) -> Vec<TensorId> {
+    struct Ids(Vec<TensorId>);
+    impl ModuleVisitor for Ids {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0.extend(id(param.val().into_dispatch()));
+        }
+    }
+    let mut ids = Ids(Vec::new());
+    module.visit(&mut ids);
+    ids.0
+}
+
+/// The identity of a recorded tensor; `None` for one that lives elsewhere.
+fn id(tensor: DispatchTensor) -> Option<TensorId> {
+    let DispatchTensorKind::Capture(tensor) = tensor.kind else { return None };
+    Some(match tensor {
+        BackendTensor::Float(tensor) => tensor.id(),
+        BackendTensor::Int(tensor) => tensor.id(),
+        BackendTensor::Bool(tensor) => tensor.id(),
+        _ => return None,
+    })
+}
+
+fn is_random(operation: &OperationIr) -> bool {
+    matches!(
+        operation,
+        OperationIr::Float(_, FloatOperationIr::Random(_)) | OperationIr::NumericInt(_, NumericOperationIr::IntRandom(_))
+    )
+}
+
+/// `", after the parameter a.b.weight"`: the last parameter used on the way to an operation.
+fn near(lowering: &Lowering, operation: &OperationIr, parameters: &[crate::program::Parameter]) -> String {
+    let mut ancestors: HashSet<usize> =
+        operation.inputs().filter_map(|tensor| lowering.find(tensor.id)).collect();
+    let latest = ancestors.iter().max().copied().unwrap_or(0);
+    for index in (0..=latest).rev() {
+        if !ancestors.contains(&index) {
+            continue;
+        }
+        let node = lowering.node(index);
+        if let Operation::Parameter(parameter) = node.operation {
+            return format!(", after the parameter {}", parameters[parameter].path);
+        }
+        for &operand in &node.operands {
+            // A parameter may be turned before it is used.
+            let mut origin = operand;
+            while let Operation::Linear(Linear::Reshape | Linear::Permute(_) | Linear::Expand) =
+                lowering.node(origin).operation
+            {
+                origin = lowering.node(origin).operands[0];
+            }
+            if let Operation::Parameter(parameter) = lowering.node(origin).operation {
+                return format!(", after the parameter {}", parameters[parameter].path);
+            }
+            ancestors.insert(operand);
+        }
+    }
+    String::new()
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("it panicked").to_owned()
+}

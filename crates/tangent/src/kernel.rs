@@ -1,0 +1,349 @@
+//! The tangent kernel `K = J Jᵀ` without J.
+//!
+//! Every sample runs through the program on its own: the program is recorded for one sample and evaluated with all of them along the block
+//! axis, so that a reverse pass gives for every sample its own cotangents. A parameter then contributes to `K(n, m)` in one of two ways.
+//!
+//! - *Gram products.* If it enters once, as W in a matrix product `Z = A W` with T rows a sample, its gradient for sample n is `Σ_t a_nt d_ntᵀ`
+//!   with `d = ∂F/∂Z`, and `⟨∇F_n, ∇F_m⟩ = Σ_ts (a_nt · a_ms)(d_nt · d_ms)`. A bias added to Z adds one to the first factor. Nothing of the size of
+//!   W is formed.
+//! - *Contraction.* Otherwise the gradients of all samples are formed and multiplied: `R_n · R_m`.
+//!
+//! K is built of tiles; of a symmetric one only the lower half is calculated.
+
+use std::sync::Arc;
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use rayon::prelude::*;
+
+use crate::TangentError;
+use crate::array::Array;
+use crate::inputs::Inputs;
+use crate::map::{Map, distinct};
+use crate::operation::{Bilinear, Elementwise, Linear, Operation, Order};
+use crate::parameters;
+use crate::point::{Leaves, Point, Reverse};
+use crate::program::Program;
+use crate::value::Value;
+
+/// Samples a tile: its products stay in the cache, and there are enough tiles to keep all cores busy.
+const TILE: usize = 256;
+
+impl<M, I, F, const D: usize> Map<M, I, F>
+where
+    M: Module,
+    I: Inputs,
+    F: Fn(&M, I) -> Tensor<D>,
+{
+    /// The tangent kernel `K = J Jᵀ` of the inputs' samples by the trainable parameters: `[nC, nC]` for n samples with C outputs each, rows
+    /// and columns in the order of the outputs (all of sample 0, then all of sample 1, …), in the element type of the module.
+    ///
+    /// Every sample is treated on its own, as if it were the only one in its batch. Memory beyond the result: for each matrix product
+    /// `[T, i] × [i, o]` of a sample n T (i + C o) numbers, for each parameter of p entries that is contracted n C p.
+    ///
+    /// # Errors
+    ///
+    /// As [`linearize`](Self::linearize) in chunks.
+    pub fn kernel(&self, module: &M, inputs: &I) -> Result<Tensor<2>, TangentError> {
+        let factors = self.factors(module, inputs)?;
+        let tiles = factors.len();
+        let pairs: Vec<(usize, usize)> = (0..tiles).flat_map(|row| (0..=row).map(move |column| (row, column))).collect();
+        let lower: Vec<Array> =
+            pairs.par_iter().with_max_len(1).map(|&(row, column)| factors[row].product(&factors[column])).collect();
+        let at = |row: usize, column: usize| lower[row * (row + 1) / 2 + column].clone();
+        let rows = (0..tiles).map(|row| {
+            let tiles = (0..tiles).map(|column| if column <= row { at(row, column) } else { at(column, row).transpose() });
+            Array::cat(tiles.collect(), 1)
+        });
+        Ok(Array::cat(rows.collect(), 0).into_float())
+    }
+
+    /// The tangent kernel between two sets of inputs, `K = J(x) J(x′)ᵀ`, `[nC, n′C]`; see [`kernel`](Self::kernel).
+    ///
+    /// # Errors
+    ///
+    /// As [`kernel`](Self::kernel).
+    pub fn kernel_between(&self, module: &M, rows: &I, columns: &I) -> Result<Tensor<2>, TangentError> {
+        let (rows, columns) = (self.factors(module, rows)?, self.factors(module, columns)?);
+        let pairs: Vec<(usize, usize)> =
+            (0..rows.len()).flat_map(|row| (0..columns.len()).map(move |column| (row, column))).collect();
+        let tiles: Vec<Array> =
+            pairs.par_iter().with_max_len(1).map(|&(row, column)| rows[row].product(&columns[column])).collect();
+        let rows = tiles.chunks(columns.len()).map(|row| Array::cat(row.to_vec(), 1));
+        Ok(Array::cat(rows.collect(), 0).into_float())
+    }
+
+    /// What each tile of samples contributes.
+    fn factors(&self, module: &M, inputs: &I) -> Result<Vec<Factors>, TangentError> {
+        let visited = parameters::visit(module);
+        let arrays = inputs.arrays();
+        let counts: Vec<usize> = arrays.iter().map(|array| array.shape()[0]).collect();
+        let total = counts.first().copied().unwrap_or(0);
+        if total == 0 || counts.iter().any(|&count| count != total) {
+            return Err(TangentError::Samples { counts });
+        }
+        let program = self.record(module, &visited, inputs, Some(1))?;
+        if program.output_shape().first() != Some(&1) {
+            return Err(TangentError::NotPerSample { samples: 1, shape: program.output_shape().to_vec() });
+        }
+        let (values, infos) = distinct(visited);
+        let variable = |leaf: &Operation| matches!(leaf, Operation::Parameter(index) if infos[*index].trainable);
+        let active: Arc<[bool]> = program.active(variable).into();
+        if !active[program.output] && !infos.iter().any(|parameter| parameter.trainable) {
+            return Err(TangentError::NoVariables);
+        }
+        let routes = Routes::of(&program, &active);
+        let starts: Vec<usize> = (0..total).step_by(TILE).collect();
+        let factors = starts.into_par_iter().with_max_len(1).map(|start| {
+            let end = (start + TILE).min(total);
+            let inputs = arrays.iter().map(|array| {
+                let part = array.clone().rows(start, end);
+                let mut shape = part.shape();
+                shape.insert(1, 1);
+                Value::block(part.reshape(&shape))
+            });
+            let leaves = Leaves { parameters: values.clone(), inputs: inputs.collect() };
+            Factors::at(&Point::evaluate(&program, &active, &leaves, Order::First), &routes, end - start)
+        });
+        Ok(factors.collect())
+    }
+}
+
+/// How each parameter contributes.
+struct Routes {
+    products: Vec<Product>,
+    /// Leaves whose gradients are formed.
+    contracted: Vec<usize>,
+    /// The operands of `products` that are parameters: nothing is pulled into them.
+    skipped: Vec<(usize, usize)>,
+}
+
+/// A matrix product with a parameter.
+struct Product {
+    node: usize,
+    /// Which operand is the parameter.
+    position: usize,
+    /// The square of the number the parameter was scaled by on its way.
+    scale: f64,
+    /// The same for a bias added to the product; zero without one.
+    bias: f64,
+}
+
+impl Routes {
+    fn of(program: &Program, active: &[bool]) -> Self {
+        let mut readers = vec![Vec::new(); program.nodes.len()];
+        for (index, node) in program.nodes.iter().enumerate() {
+            for (position, &operand) in node.operands.iter().enumerate() {
+                readers[operand].push((index, position));
+            }
+        }
+        let leaves: Vec<usize> = (0..program.nodes.len())
+            .filter(|&index| active[index] && matches!(program.nodes[index].operation, Operation::Parameter(_)))
+            .collect();
+        let mut routes = Self { products: Vec::new(), contracted: Vec::new(), skipped: Vec::new() };
+        let mut others = Vec::new();
+        for leaf in leaves {
+            match destination(program, &readers, leaf) {
+                Some((node, position, scale)) if is_gram(program, node, position) => {
+                    routes.products.push(Product { node, position, scale, bias: 0.0 });
+                    routes.skipped.push((node, position));
+                }
+                other => others.push((leaf, other)),
+            }
+        }
+        for (leaf, destination) in others {
+            let bias = destination.and_then(|(sum, position, scale)| {
+                let node = &program.nodes[sum];
+                let Operation::Linear(Linear::Add) = node.operation else { return None };
+                let product = node.operands[1 - position];
+                let only_reader = readers[product].as_slice() == [(sum, 1 - position)];
+                let found = routes.products.iter_mut().find(|candidate| candidate.node == product && candidate.bias == 0.0);
+                found.filter(|_| only_reader && is_row_bias(program, leaf, product)).map(|product| (product, scale, sum, position))
+            });
+            match bias {
+                Some((product, scale, sum, position)) => {
+                    product.bias = scale;
+                    routes.skipped.push((sum, position));
+                }
+                None => routes.contracted.push(leaf),
+            }
+        }
+        routes
+    }
+}
+
+/// The only operation that a parameter enters, after being turned, reshaped, repeated or scaled: its node, the operand's position, and the
+/// square of the scale.
+fn destination(program: &Program, readers: &[Vec<(usize, usize)>], leaf: usize) -> Option<(usize, usize, f64)> {
+    let mut scale = 1.0;
+    let mut at = leaf;
+    loop {
+        let &[(reader, position)] = readers[at].as_slice() else { return None };
+        match &program.nodes[reader].operation {
+            Operation::Linear(Linear::Reshape | Linear::Permute(_) | Linear::Expand) => {}
+            Operation::Elementwise(Elementwise::Scale(factor)) => scale *= factor * factor,
+            _ => return Some((reader, position, scale)),
+        }
+        at = reader;
+    }
+}
+
+/// Whether the Gram products of a matrix product take fewer operations than the gradients themselves.
+fn is_gram(program: &Program, node: usize, position: usize) -> bool {
+    let (Operation::Bilinear(Bilinear::Matmul), [_, _]) = (&program.nodes[node].operation, program.nodes[node].shape.as_slice())
+    else {
+        return false;
+    };
+    let shapes = program.shapes(node);
+    // An expanded parameter is not the matrix itself.
+    let parameter: usize = shapes.operands[position].iter().product();
+    let [rows, inner] = [shapes.operands[0][0], shapes.operands[0][1]];
+    let columns = shapes.operands[1][1];
+    let (repeats, from, to) = if position == 1 { (rows, inner, columns) } else { (columns, inner, rows) };
+    parameter == from * to && !is_expanded(program, program.nodes[node].operands[position]) && repeats * repeats * (from + to) <= from * to
+        || (repeats == 1 && !is_expanded(program, program.nodes[node].operands[position]))
+}
+
+/// Whether a parameter was repeated on its way to a node.
+fn is_expanded(program: &Program, mut node: usize) -> bool {
+    loop {
+        match &program.nodes[node].operation {
+            Operation::Linear(Linear::Expand) => return true,
+            Operation::Linear(_) | Operation::Elementwise(_) => node = program.nodes[node].operands[0],
+            _ => return false,
+        }
+    }
+}
+
+/// Whether a parameter has one entry for each column of a product `[rows, columns]` (or row, where columns are the samples' repetitions).
+fn is_row_bias(program: &Program, leaf: usize, product: usize) -> bool {
+    let length: usize = program.nodes[leaf].shape.iter().product();
+    let shape = &program.nodes[product].shape;
+    // With one repetition the product is a row or a column of exactly the bias's length.
+    shape.iter().product::<usize>() == length
+}
+
+/// What the samples of a tile contribute.
+struct Factors {
+    /// For each product: `A` `[n, T, i]` and for each output `D` `[n, T, o]`, and the weights of A's Gram product and of ones.
+    products: Vec<(Array, Vec<Array>, f64, f64)>,
+    /// For each output: gradients of the contracted parameters `[n, p]`.
+    gradients: Vec<Option<Array>>,
+    samples: usize,
+}
+
+impl Factors {
+    fn at(point: &Point, routes: &Routes, samples: usize) -> Self {
+        let program = &point.program;
+        let shape = program.output_shape();
+        let outputs: usize = shape.iter().product();
+        // `[n, T, length]` of a product's operand or result, in which repetitions are rows (or columns, if the parameter is on the left).
+        let rows = |value: &Value, position: usize| {
+            let array = value.clone().expanded(Some(samples));
+            if position == 1 { array } else { array.transpose() }
+        };
+        let inputs: Vec<Array> = routes
+            .products
+            .iter()
+            .map(|product| {
+                let Some((a, b)) = point.factors(product.node) else { unreachable!("the product depends on a parameter") };
+                rows(if product.position == 1 { a } else { b }, product.position)
+            })
+            .collect();
+        let mut products: Vec<_> =
+            routes.products.iter().zip(inputs).map(|(product, a)| (a, Vec::new(), product.scale, product.bias)).collect();
+        let mut gradients = Vec::new();
+        for output in 0..outputs {
+            let seed = Array::one_hot(output, outputs, samples, shape, &point.output.array);
+            let mut found: Vec<Option<Value>> = vec![None; routes.products.len()];
+            let reverse = Reverse { second: None, skipped: &routes.skipped };
+            let leaves = point.pull(Some(Value::block(seed)), &reverse, |node, cotangent| {
+                if let Some(index) = routes.products.iter().position(|product| product.node == node) {
+                    found[index] = cotangent.cloned();
+                }
+            });
+            for ((product, found), (_, signals, ..)) in routes.products.iter().zip(found).zip(&mut products) {
+                let node_shape = &program.nodes[product.node].shape;
+                let found = found.unwrap_or_else(|| Value::one(Array::full(0.0, node_shape, &point.output.array)));
+                signals.push(rows(&found, product.position));
+            }
+            let parts: Vec<Array> = routes
+                .contracted
+                .iter()
+                .filter_map(|&leaf| {
+                    let gradient = leaves[leaf].clone()?;
+                    let length: usize = gradient.shape().iter().product();
+                    Some(gradient.expanded(Some(samples)).reshape(&[samples, length]))
+                })
+                .collect();
+            gradients.push((!parts.is_empty()).then(|| Array::cat(parts, 1)));
+        }
+        Self { products, gradients, samples }
+    }
+
+    /// The tile `[n C, m C]` of the kernel between these samples and others.
+    fn product(&self, other: &Self) -> Array {
+        let (n, m, outputs) = (self.samples, other.samples, self.gradients.len());
+        let mut sums: Vec<Option<Array>> = vec![None; outputs * outputs];
+        let mut accumulate = |at: usize, part: Array| {
+            sums[at] = Some(match sums[at].take() {
+                Some(sum) => sum.add(part),
+                None => part,
+            });
+        };
+        for ((a, signals, scale, bias), (b, other_signals, ..)) in self.products.iter().zip(&other.products) {
+            let (rows, columns) = (a.shape()[1], b.shape()[1]);
+            let inputs = gram(a, b).scale(*scale).shift(*bias);
+            for (i, left) in signals.iter().enumerate() {
+                for (j, right) in other_signals.iter().enumerate() {
+                    let weighted = gram(left, right).mul(inputs.clone());
+                    let part = if rows * columns == 1 {
+                        weighted
+                    } else {
+                        weighted.reshape(&[n, rows, m, columns]).sum(&[3, 1]).reshape(&[n, m])
+                    };
+                    accumulate(i * outputs + j, part);
+                }
+            }
+        }
+        for (i, left) in self.gradients.iter().enumerate() {
+            for (j, right) in other.gradients.iter().enumerate() {
+                if let (Some(left), Some(right)) = (left, right) {
+                    accumulate(i * outputs + j, left.clone().matmul(right.clone().transpose()));
+                }
+            }
+        }
+        let zeros = |like: &Self| match (like.products.first(), like.gradients.iter().flatten().next()) {
+            (Some((a, ..)), _) | (None, Some(a)) => Array::zeros(&[n, m], a),
+            (None, None) => unreachable!("some trainable parameter reaches the program"),
+        };
+        let tiles: Vec<Array> = sums.into_iter().map(|sum| sum.unwrap_or_else(|| zeros(self))).collect();
+        if outputs == 1 {
+            return Array::cat(tiles, 0);
+        }
+        // `[outputs · n, m]` stacks, put into the order (sample, output).
+        Array::cat(tiles, 0)
+            .reshape(&[outputs, outputs, n, m])
+            .permute(&[2, 0, 3, 1])
+            .reshape(&[n * outputs, m * outputs])
+    }
+}
+
+/// `[n T, m S]`: all inner products of the rows of `[n, T, i]` and `[m, S, i]`.
+fn gram(a: &Array, b: &Array) -> Array {
+    let rows = |array: &Array| {
+        let shape = array.shape();
+        array.clone().reshape(&[shape[0] * shape[1], shape[2]])
+    };
+    rows(a).matmul(rows(b).transpose())
+}
+
+impl Array {
+    /// For each of `samples`, a one at position `output` of `[outputs]`, in `shape`.
+    fn one_hot(output: usize, outputs: usize, samples: usize, shape: &[usize], like: &Self) -> Self {
+        let one = Self::full(1.0, &[1], like);
+        let range = burn_backend::Slice::new(output as isize, Some(output as isize + 1), 1);
+        let row = Self::zeros(&[outputs], like).slice_assign(&[range], one);
+        Value::one(row.reshape(shape)).expanded(Some(samples))
+    }
+}

@@ -1,0 +1,471 @@
+//! A map at a point, and its derivatives there.
+
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+use burn::tensor::{Tensor, TensorData};
+use rayon::prelude::*;
+
+use crate::array::Array;
+use crate::operation::{Operation, Order};
+use crate::point::{Leaves, Point, Reverse, Values};
+use crate::program::Program;
+use crate::value::{Value, prefixed};
+use burn_backend::Slice;
+
+/// A variable's part of the flat vector.
+#[derive(Clone, Debug)]
+pub struct Segment {
+    leaf: Leaf,
+    shape: Vec<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leaf {
+    Parameter(usize),
+    Input(usize),
+}
+
+impl Segment {
+    pub fn parameter(index: usize, shape: &[usize]) -> Self {
+        Self { leaf: Leaf::Parameter(index), shape: shape.to_vec() }
+    }
+
+    pub fn input(index: usize, shape: &[usize]) -> Self {
+        Self { leaf: Leaf::Input(index), shape: shape.to_vec() }
+    }
+
+    /// Whether this is the variable of a leaf.
+    pub fn is(&self, operation: &Operation) -> bool {
+        match operation {
+            Operation::Parameter(index) => self.leaf == Leaf::Parameter(*index),
+            Operation::Input(index) => self.leaf == Leaf::Input(*index),
+            _ => false,
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether each chunk has rows of its own.
+    fn is_chunked(&self, rows: Option<&Range<usize>>) -> bool {
+        rows.is_some() && matches!(self.leaf, Leaf::Input(_))
+    }
+}
+
+/// Some of the samples, with the program recorded for their number.
+pub struct Chunk {
+    program: Arc<Program>,
+    active: Arc<[bool]>,
+    leaves: Leaves,
+    /// Rows of the inputs; `None` for all at once.
+    rows: Option<Range<usize>>,
+    /// Entries of the output.
+    outputs: Range<usize>,
+    /// The evaluated program, once it is needed and if it is kept.
+    point: OnceLock<Point>,
+}
+
+impl Chunk {
+    pub fn new(
+        program: Arc<Program>,
+        active: Arc<[bool]>,
+        leaves: Leaves,
+        rows: Option<Range<usize>>,
+        outputs: Range<usize>,
+    ) -> Self {
+        Self { program, active, leaves, rows, outputs, point: OnceLock::new() }
+    }
+}
+
+/// A map evaluated at a point, with its first and second derivatives as often as wanted.
+///
+/// Flat vectors: the variables (P entries) are the trainable parameters in the module's order and then, if asked for, the float inputs, each row
+/// by row; the outputs (m entries) are the output tensor row by row. A method that takes a `Tensor<1>` works on one vector, with a
+/// `Tensor<2>` on a block of k vectors in its rows, in one pass.
+///
+/// # Panics
+///
+/// All methods panic when a vector has another length than P or m.
+pub struct Linearized {
+    chunks: Vec<Chunk>,
+    segments: Vec<Segment>,
+    order: Order,
+    keep: bool,
+    directions: usize,
+}
+
+impl Linearized {
+    pub(crate) fn new(chunks: Vec<Chunk>, segments: Vec<Segment>, order: Order, keep: bool, directions: usize) -> Self {
+        Self { chunks, segments, order, keep, directions }
+    }
+
+    /// Number of variables P.
+    #[must_use]
+    pub fn variables(&self) -> usize {
+        self.segments.iter().map(Segment::len).sum()
+    }
+
+    /// Number of outputs m.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        self.chunks.last().map_or(0, |chunk| chunk.outputs.end)
+    }
+
+    /// The value of the map, `[m]`.
+    #[must_use]
+    pub fn output(&self) -> Tensor<1> {
+        let parts = self.by_chunk(|chunk| {
+            self.at(chunk, |point| point.output.array.clone().reshape(&[chunk.outputs.len()]))
+        });
+        Array::cat(parts, 0).into_float()
+    }
+
+    /// `J v`: the derivative of the outputs along `v`. `[P]` to `[m]`, or `[k, P]` to `[k, m]`.
+    #[must_use]
+    pub fn push<const B: usize>(&self, v: Tensor<B>) -> Tensor<B> {
+        let v = Block::new(v, self.variables(), "a direction");
+        let blocks = v.parts(self.directions).map(|v| {
+            let parts = self.by_chunk(|chunk| {
+                self.at(chunk, |point| self.pushed(chunk, point, &v, false).pop().flatten_into(chunk, &v))
+            });
+            Array::cat(parts, 1)
+        });
+        v.collect(blocks)
+    }
+
+    /// `Jᵀ u`: the gradient of `⟨u, outputs⟩`. `[m]` to `[P]`, or `[k, m]` to `[k, P]`.
+    #[must_use]
+    pub fn pull<const B: usize>(&self, u: Tensor<B>) -> Tensor<B> {
+        let u = Block::new(u, self.outputs(), "a cotangent");
+        let blocks = u.parts(self.directions).map(|u| {
+            self.sum_by_chunk(&u, |chunk| {
+                self.at(chunk, |point| point.pull(Some(u.output(chunk)), &Reverse::default(), |_, _| ()))
+            })
+        });
+        u.collect(blocks)
+    }
+
+    /// `(Σ u_i ∇²F_i) v`: the derivative of `Jᵀ u` along `v`. `v` and the result are `[P]`, or `[k, P]`.
+    ///
+    /// For a scalar map and `u = 1` this is the Hessian product. With the same `u` again and again, [`curve`](Self::curve) is faster.
+    #[must_use]
+    pub fn bend<const B: usize>(&self, u: Tensor<1>, v: Tensor<B>) -> Tensor<B> {
+        self.curve(u).bend(v)
+    }
+
+    /// Pulls `u` `[m]` back once and keeps what second derivatives of `⟨u, outputs⟩` need.
+    ///
+    /// # Panics
+    ///
+    /// Also when the map was restricted to first derivatives.
+    #[must_use]
+    pub fn curve(&self, u: Tensor<1>) -> Curve<'_> {
+        assert!(self.order == Order::Second, "this point keeps first derivatives only");
+        let u = Block::new(u, self.outputs(), "a cotangent");
+        let mut curve = Curve { at: self, u, adjoints: Vec::new(), gradient: None };
+        if self.keep {
+            let pulled = self.by_chunk(|chunk| {
+                self.at(chunk, |point| {
+                    let (adjoints, leaves) = point.adjoints(curve.u.output(chunk));
+                    (adjoints, self.collect(chunk, leaves, &curve.u))
+                })
+            });
+            let (adjoints, parts): (Vec<_>, Vec<_>) = pulled.into_iter().unzip();
+            curve.adjoints = adjoints;
+            curve.gradient = Some(self.assemble(parts.into_iter(), &curve.u));
+        }
+        curve
+    }
+
+    /// The Jacobian `[m, P]`, one row for each output, `directions` of them at a time.
+    ///
+    /// # Panics
+    ///
+    /// Also when `directions` is zero.
+    #[must_use]
+    pub fn jacobian(&self, directions: usize) -> Tensor<2> {
+        let m = self.outputs();
+        let starts: Vec<usize> = (0..m).step_by(directions).collect();
+        let output = self.output();
+        let (device, dtype) = (output.device(), output.dtype());
+        let blocks = starts
+            .into_iter()
+            .map(|start| {
+                let rows = directions.min(m - start);
+                let mut units = vec![0.0f64; rows * m];
+                for row in 0..rows {
+                    units[row * m + start + row] = 1.0;
+                }
+                let units = TensorData::new(units, [rows, m]).convert_dtype(dtype);
+                self.pull(Tensor::<2>::from_data(units, (&device, dtype)))
+            })
+            .collect();
+        Tensor::cat(blocks, 0)
+    }
+
+    /// Calls `f` with the chunk's evaluated program.
+    fn at<T>(&self, chunk: &Chunk, f: impl FnOnce(&Point) -> T) -> T {
+        let evaluate = || Point::evaluate(&chunk.program, &chunk.active, &chunk.leaves, self.order);
+        if self.keep { f(chunk.point.get_or_init(evaluate)) } else { f(&evaluate()) }
+    }
+
+    /// `f` of every chunk, in parallel; results in order. Even a single chunk is worked on inside the thread pool, where matrix products
+    /// called from outside would first have to be handed over.
+    fn by_chunk<T: Send>(&self, f: impl Fn(&Chunk) -> T + Sync) -> Vec<T> {
+        self.chunks.par_iter().with_max_len(1).map(|chunk| f(chunk)).collect()
+    }
+
+    /// Tangents of a chunk's nodes along the directions; the output's is the last.
+    fn pushed(&self, chunk: &Chunk, point: &Point, v: &Block, keep: bool) -> Pushed {
+        let tangents = point.push(
+            |leaf| {
+                let mut start = 0;
+                for segment in &self.segments {
+                    if segment.is(leaf) {
+                        return Some(v.entries(segment, start, chunk.rows.as_ref()));
+                    }
+                    start += segment.len();
+                }
+                None
+            },
+            keep,
+        );
+        Pushed { tangents, output: chunk.program.output }
+    }
+
+    /// Pulls back every chunk and adds up, in waves of as many chunks as there are threads.
+    fn sum_by_chunk(&self, like: &Block, f: impl Fn(&Chunk) -> Values + Sync) -> Array {
+        let threads = rayon::current_num_threads().max(1);
+        let waves = self.chunks.chunks(threads).flat_map(|wave| {
+            wave.par_iter().with_max_len(1).map(|chunk| self.collect(chunk, f(chunk), like)).collect::<Vec<_>>()
+        });
+        self.assemble(waves, like)
+    }
+
+    /// The cotangents of a chunk's variables, flattened to `[k, length]`.
+    fn collect(&self, chunk: &Chunk, mut leaves: Values, like: &Block) -> Vec<Option<Array>> {
+        self.segments
+            .iter()
+            .map(|segment| {
+                let node = chunk.program.nodes.iter().position(|node| segment.is(&node.operation))?;
+                let cotangent = leaves[node].take()?;
+                let length: usize = cotangent.shape().iter().product();
+                Some(cotangent.leading(true).reshape(&[like.width, length]))
+            })
+            .collect()
+    }
+
+    /// Adds the parts of parameters and joins those of inputs, chunk by chunk, into `[k, P]`.
+    fn assemble(&self, chunks: impl Iterator<Item = Vec<Option<Array>>>, like: &Block) -> Array {
+        let mut sums: Vec<Vec<Array>> = vec![Vec::new(); self.segments.len()];
+        for (chunk, parts) in self.chunks.iter().zip(chunks) {
+            for ((segment, parts_so_far), part) in self.segments.iter().zip(&mut sums).zip(parts) {
+                if segment.is_chunked(chunk.rows.as_ref()) {
+                    let rows = chunk.rows.as_ref().map_or(0, Range::len);
+                    let length = segment.len() / segment.shape[0] * rows;
+                    parts_so_far.push(part.unwrap_or_else(|| Array::zeros(&[like.width, length], &like.array)));
+                } else if let Some(part) = part {
+                    let sum = match parts_so_far.pop() {
+                        Some(sum) => sum.add(part),
+                        None => part,
+                    };
+                    parts_so_far.push(sum);
+                }
+            }
+        }
+        let parts = self
+            .segments
+            .iter()
+            .zip(sums)
+            .map(|(segment, parts)| {
+                if parts.is_empty() {
+                    return Array::zeros(&[like.width, segment.len()], &like.array);
+                }
+                Array::cat(parts, 1)
+            })
+            .collect();
+        Array::cat(parts, 1)
+    }
+}
+
+/// The second derivatives of `⟨u, outputs⟩` at a point, for a fixed `u`: what its pull calculated is kept.
+pub struct Curve<'a> {
+    at: &'a Linearized,
+    u: Block,
+    adjoints: Vec<Values>,
+    gradient: Option<Array>,
+}
+
+impl Curve<'_> {
+    /// `Jᵀ u`, `[P]`.
+    #[must_use]
+    pub fn gradient(&self) -> Tensor<1> {
+        match &self.gradient {
+            Some(gradient) => gradient.clone().reshape(&[self.at.variables()]).into_float(),
+            None => self.at.pull(self.u.array.clone().reshape(&[self.at.outputs()]).into_float()),
+        }
+    }
+
+    /// `(Σ u_i ∇²F_i) v`, for one direction `[P]` or a block `[k, P]`.
+    #[must_use]
+    pub fn bend<const B: usize>(&self, v: Tensor<B>) -> Tensor<B> {
+        self.second(v, |_, _| None)
+    }
+
+    /// `Jᵀ A J v + (Σ u_i ∇²F_i) v` in one pass forward and one back: the Hessian product of a loss ℓ of the outputs, with `u = ∇ℓ` and
+    /// `A = ∇²ℓ`.
+    ///
+    /// `A` is given block by block: `hessian(entries, t)` is its product with the rows of `t` `[k, entries]`, tangents of those entries of the
+    /// output, which are whole chunks of samples. It must not couple samples of different chunks.
+    #[must_use]
+    pub fn product<const B: usize>(
+        &self,
+        v: Tensor<B>,
+        hessian: impl Fn(Range<usize>, Tensor<2>) -> Tensor<2> + Sync,
+    ) -> Tensor<B> {
+        self.second(v, |entries, tangent| Some(hessian(entries, tangent)))
+    }
+
+    fn second<const B: usize>(
+        &self,
+        v: Tensor<B>,
+        hessian: impl Fn(Range<usize>, Tensor<2>) -> Option<Tensor<2>> + Sync,
+    ) -> Tensor<B> {
+        let at = self.at;
+        let v = Block::new(v, at.variables(), "a direction");
+        let indexed = |chunk: &Chunk| at.chunks.iter().position(|other| std::ptr::eq(other, chunk));
+        let blocks = v.parts(at.directions).map(|v| {
+            at.sum_by_chunk(&v, |chunk| {
+                at.at(chunk, |point| {
+                    let fresh;
+                    let adjoints = match indexed(chunk).and_then(|index| self.adjoints.get(index)) {
+                        Some(adjoints) => adjoints,
+                        None => {
+                            fresh = point.adjoints(self.u.output(chunk)).0;
+                            &fresh
+                        }
+                    };
+                    let pushed = at.pushed(chunk, point, &v, true);
+                    let flat = pushed.output_tangent().flatten_into(chunk, &v);
+                    let seed = hessian(chunk.outputs.clone(), flat.into_float()).map(|seed| {
+                        let shape = chunk.program.output_shape();
+                        let array = Array::from_float(seed);
+                        v.shaped(array, shape)
+                    });
+                    let reverse = Reverse { second: Some((adjoints, &pushed.tangents)), skipped: &[] };
+                    point.pull(seed, &reverse, |_, _| ())
+                })
+            })
+        });
+        v.collect(blocks)
+    }
+}
+
+/// Tangents of a chunk's nodes.
+struct Pushed {
+    tangents: Values,
+    output: usize,
+}
+
+/// The tangent of a chunk's output; `None` for zero.
+struct OutputTangent(Option<Value>);
+
+impl Pushed {
+    fn output_tangent(&self) -> OutputTangent {
+        OutputTangent(self.tangents[self.output].clone())
+    }
+
+    fn pop(mut self) -> OutputTangent {
+        OutputTangent(self.tangents[self.output].take())
+    }
+}
+
+impl OutputTangent {
+    /// As `[k, entries of the chunk]`.
+    fn flatten_into(self, chunk: &Chunk, like: &Block) -> Array {
+        let shape = [like.width, chunk.outputs.len()];
+        match self.0 {
+            Some(tangent) => tangent.leading(true).expanded_rows(like.width).reshape(&shape),
+            None => Array::zeros(&shape, &like.array),
+        }
+    }
+}
+
+impl Array {
+    /// Repeats a first axis of length one.
+    fn expanded_rows(self, width: usize) -> Self {
+        let mut shape = self.shape();
+        shape[0] = width;
+        self.expand(&shape)
+    }
+}
+
+/// One vector or the rows of a block, `[k, length]`.
+struct Block {
+    array: Array,
+    width: usize,
+    /// Whether it came as a block; a single vector runs without a block axis.
+    block: bool,
+}
+
+impl Block {
+    fn new<const B: usize>(tensor: Tensor<B>, length: usize, what: &str) -> Self {
+        const { assert!(B == 1 || B == 2, "one vector [length] or a block of them [k, length]") };
+        let dims = tensor.dims();
+        assert_eq!(dims[B - 1], length, "{what} has {length} entries");
+        let width = if B == 2 { dims[0] } else { 1 };
+        Self { array: Array::from_float(tensor).reshape(&[width, length]), width, block: B == 2 }
+    }
+
+    /// Rows in groups of at most `directions`.
+    fn parts(&self, directions: usize) -> impl Iterator<Item = Self> {
+        let starts = (0..self.width).step_by(directions.min(self.width.max(1)));
+        starts.map(move |start| {
+            let end = start.saturating_add(directions).min(self.width);
+            Self { array: self.array.clone().rows(start, end), width: end - start, block: self.block }
+        })
+    }
+
+    /// `[k, …]` as a value of the shape, or as a single one.
+    fn shaped(&self, array: Array, shape: &[usize]) -> Value {
+        if self.block {
+            Value::block(array.reshape(&prefixed(self.width, shape)))
+        } else {
+            Value::one(array.reshape(shape))
+        }
+    }
+
+    /// The entries of one variable, which start at `start`: of its chunk's rows if it is an input.
+    fn entries(&self, segment: &Segment, start: usize, rows: Option<&Range<usize>>) -> Value {
+        let (mut shape, mut start, mut length) = (segment.shape.clone(), start, segment.len());
+        if segment.is_chunked(rows)
+            && let Some(rows) = rows
+        {
+            let row = length / shape[0];
+            shape[0] = rows.len();
+            start += rows.start * row;
+            length = rows.len() * row;
+        }
+        self.shaped(self.columns(start..start + length), &shape)
+    }
+
+    /// The entries of a chunk's output.
+    fn output(&self, chunk: &Chunk) -> Value {
+        self.shaped(self.columns(chunk.outputs.clone()), chunk.program.output_shape())
+    }
+
+    fn columns(&self, range: Range<usize>) -> Array {
+        let columns = Slice::new(range.start as isize, Some(range.end as isize), 1);
+        self.array.clone().slice(&[Slice::full(), columns])
+    }
+
+    /// Results `[k, length]` of the parts, as they were asked for.
+    fn collect<const B: usize>(&self, parts: impl Iterator<Item = Array>) -> Tensor<B> {
+        let array = Array::cat(parts.collect(), 0);
+        let length = array.shape()[1];
+        let array = if B == 1 { array.reshape(&[length]) } else { array };
+        array.into_float()
+    }
+}

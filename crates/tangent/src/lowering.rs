@@ -1,0 +1,319 @@
+//! From Burn's operations to ours: the vocabulary in which the registry's entries are written.
+
+use std::collections::HashMap;
+
+use burn::tensor::DType;
+use burn_backend::Slice;
+use burn_dispatch::DispatchDevice;
+use burn_ir::{TensorId, TensorIr};
+
+use crate::array::Array;
+use crate::operation::{Bilinear, Discrete, Elementwise, Linear, Operation};
+use crate::program::{Builder, Node};
+
+/// A program being written, and which of its nodes each captured tensor is.
+pub struct Lowering {
+    pub builder: Builder,
+    pub device: DispatchDevice,
+    nodes: HashMap<TensorId, usize>,
+}
+
+impl Lowering {
+    pub fn new(device: DispatchDevice) -> Self {
+        Self { builder: Builder { nodes: Vec::new() }, device, nodes: HashMap::new() }
+    }
+
+    pub fn set(&mut self, tensor: &TensorIr, node: usize) {
+        debug_assert_eq!(self.shape(node), tensor.shape.to_vec(), "{:?}", self.builder.nodes[node].operation);
+        self.nodes.insert(tensor.id, node);
+    }
+
+    pub fn bind(&mut self, id: TensorId, node: usize) {
+        self.nodes.insert(id, node);
+    }
+
+    pub fn find(&self, id: TensorId) -> Option<usize> {
+        self.nodes.get(&id).copied()
+    }
+
+    pub fn get(&self, tensor: &TensorIr) -> usize {
+        let Some(node) = self.find(tensor.id) else {
+            unreachable!("capture checks that every tensor is an input, a value or a result")
+        };
+        node
+    }
+
+    pub fn node(&self, node: usize) -> &Node {
+        &self.builder.nodes[node]
+    }
+
+    pub fn shape(&self, node: usize) -> Vec<usize> {
+        self.node(node).shape.clone()
+    }
+
+    pub fn dtype(&self, node: usize) -> DType {
+        self.node(node).dtype
+    }
+
+    pub fn rank(&self, node: usize) -> usize {
+        self.node(node).shape.len()
+    }
+
+    // Elementwise.
+
+    pub fn map(&mut self, function: Elementwise, x: usize) -> usize {
+        let (shape, dtype) = (self.shape(x), self.dtype(x));
+        self.builder.push(Operation::Elementwise(function), vec![x], shape, dtype)
+    }
+
+    pub fn scale(&mut self, x: usize, by: f64) -> usize {
+        self.map(Elementwise::Scale(by), x)
+    }
+
+    // Of two operands, with broadcasting.
+
+    fn broadcast(&mut self, a: usize, b: usize) -> (usize, usize) {
+        let (left, right) = (self.shape(a), self.shape(b));
+        let rank = left.len().max(right.len());
+        let padded = |shape: &[usize]| [vec![1; rank - shape.len()], shape.to_vec()].concat();
+        let (left, right) = (padded(&left), padded(&right));
+        let shape: Vec<usize> = left.iter().zip(&right).map(|(&l, &r)| if l == 1 { r } else { l }).collect();
+        (self.expand(a, &shape), self.expand(b, &shape))
+    }
+
+    fn two(&mut self, operation: Operation, a: usize, b: usize) -> usize {
+        let (a, b) = self.broadcast(a, b);
+        let (shape, dtype) = (self.shape(a), self.dtype(a));
+        self.builder.push(operation, vec![a, b], shape, dtype)
+    }
+
+    pub fn add(&mut self, a: usize, b: usize) -> usize {
+        self.two(Operation::Linear(Linear::Add), a, b)
+    }
+
+    pub fn sub(&mut self, a: usize, b: usize) -> usize {
+        self.two(Operation::Linear(Linear::Subtract), a, b)
+    }
+
+    pub fn mul(&mut self, a: usize, b: usize) -> usize {
+        self.two(Operation::Bilinear(Bilinear::Multiply), a, b)
+    }
+
+    pub fn div(&mut self, a: usize, b: usize) -> usize {
+        let inverse = self.map(Elementwise::Recip, b);
+        self.mul(a, inverse)
+    }
+
+    /// A product of matrices, or of stacks of them with broadcasting. One matrix on the right of a stack is one product with all rows.
+    pub fn matmul(&mut self, a: usize, b: usize) -> usize {
+        let (left, right) = (self.shape(a), self.shape(b));
+        let rank = left.len();
+        let (rows, inner, columns) = (left[rank - 2], left[rank - 1], right[rank - 1]);
+        let dtype = self.dtype(a);
+        let product = Operation::Bilinear(Bilinear::Matmul);
+        if rank == 2 {
+            return self.builder.push(product, vec![a, b], vec![rows, columns], dtype);
+        }
+        let stack: Vec<usize> = left[..rank - 2].iter().zip(&right[..rank - 2]).map(|(&l, &r)| l.max(r)).collect();
+        let count: usize = stack.iter().product();
+        let target = [stack.as_slice(), &[rows, columns]].concat();
+        let result = if right[..rank - 2].iter().all(|&length| length == 1) {
+            let a = self.reshape(a, &[count * rows, inner]);
+            let b = self.reshape(b, &[inner, columns]);
+            self.builder.push(product, vec![a, b], vec![count * rows, columns], dtype)
+        } else {
+            let a = self.expand(a, &[stack.as_slice(), &[rows, inner]].concat());
+            let b = self.expand(b, &[stack.as_slice(), &[inner, columns]].concat());
+            let a = self.reshape(a, &[count, rows, inner]);
+            let b = self.reshape(b, &[count, inner, columns]);
+            self.builder.push(product, vec![a, b], vec![count, rows, columns], dtype)
+        };
+        self.reshape(result, &target)
+    }
+
+    pub fn bilinear(&mut self, operation: Bilinear, a: usize, b: usize, shape: &[usize]) -> usize {
+        let dtype = self.dtype(a);
+        self.builder.push(Operation::Bilinear(operation), vec![a, b], shape.to_vec(), dtype)
+    }
+
+    // Linear.
+
+    pub fn linear(&mut self, operation: Linear, operands: Vec<usize>, shape: &[usize]) -> usize {
+        let dtype = self.dtype(operands[0]);
+        self.builder.push(Operation::Linear(operation), operands, shape.to_vec(), dtype)
+    }
+
+    pub fn reshape(&mut self, x: usize, shape: &[usize]) -> usize {
+        if self.node(x).shape == shape {
+            return x;
+        }
+        if let Operation::Linear(Linear::Reshape) = self.node(x).operation {
+            let origin = self.node(x).operands[0];
+            return self.reshape(origin, shape);
+        }
+        self.linear(Linear::Reshape, vec![x], shape)
+    }
+
+    pub fn permute(&mut self, x: usize, axes: &[usize]) -> usize {
+        let shape = self.shape(x);
+        let shape: Vec<usize> = axes.iter().map(|&axis| shape[axis]).collect();
+        self.linear(Linear::Permute(axes.to_vec()), vec![x], &shape)
+    }
+
+    pub fn swap(&mut self, x: usize, first: usize, second: usize) -> usize {
+        let mut axes: Vec<usize> = (0..self.rank(x)).collect();
+        axes.swap(first, second);
+        self.permute(x, &axes)
+    }
+
+    /// Repeats axes of length one; missing axes are added in front.
+    pub fn expand(&mut self, x: usize, shape: &[usize]) -> usize {
+        let own = self.shape(x);
+        let padded = [vec![1; shape.len() - own.len()], own].concat();
+        let x = self.reshape(x, &padded);
+        if padded == shape { x } else { self.linear(Linear::Expand, vec![x], shape) }
+    }
+
+    /// Sums over axes, which stay with length one.
+    pub fn sum(&mut self, x: usize, axes: &[usize]) -> usize {
+        let mut shape = self.shape(x);
+        for &axis in axes {
+            shape[axis] = 1;
+        }
+        self.linear(Linear::Sum(axes.to_vec()), vec![x], &shape)
+    }
+
+    pub fn mean(&mut self, x: usize, axes: &[usize]) -> usize {
+        let shape = self.shape(x);
+        let count: usize = axes.iter().map(|&axis| shape[axis]).product();
+        let sum = self.sum(x, axes);
+        self.scale(sum, 1.0 / count as f64)
+    }
+
+    /// The sum of everything, of shape `[1]`.
+    pub fn sum_all(&mut self, x: usize) -> usize {
+        let axes: Vec<usize> = (0..self.rank(x)).collect();
+        let sum = self.sum(x, &axes);
+        self.reshape(sum, &[1])
+    }
+
+    /// The entries `start..end` of an axis, `step` apart.
+    pub fn narrow(&mut self, x: usize, axis: usize, start: usize, end: usize, step: usize) -> usize {
+        let mut shape = self.shape(x);
+        let mut ranges = vec![Slice::full(); shape.len()];
+        ranges[axis] = Slice::new(start as isize, Some(end as isize), step as isize);
+        shape[axis] = (end - start).div_ceil(step);
+        self.linear(Linear::Slice(ranges), vec![x], &shape)
+    }
+
+    pub fn concatenate(&mut self, operands: Vec<usize>, axis: usize) -> usize {
+        let mut shape = self.shape(operands[0]);
+        shape[axis] = operands.iter().map(|&operand| self.node(operand).shape[axis]).sum();
+        self.linear(Linear::Concatenate(axis), operands, &shape)
+    }
+
+    pub fn select(&mut self, x: usize, axis: usize, indices: usize) -> usize {
+        let mut shape = self.shape(x);
+        shape[axis] = self.node(indices).shape[0];
+        self.linear(Linear::Select(axis), vec![x, indices], &shape)
+    }
+
+    pub fn gather(&mut self, x: usize, axis: usize, indices: usize) -> usize {
+        let shape = self.shape(indices);
+        self.linear(Linear::Gather(axis), vec![x, indices], &shape)
+    }
+
+    /// `no` where the mask is false, `yes` where it is true.
+    pub fn choose(&mut self, mask: usize, no: usize, yes: usize) -> usize {
+        let shape = self.shape(no);
+        let (mask, yes) = (self.expand(mask, &shape), self.expand(yes, &shape));
+        self.linear(Linear::Where, vec![no, yes, mask], &shape)
+    }
+
+    // Without derivatives.
+
+    pub fn discrete(
+        &mut self,
+        name: impl Into<String>,
+        operands: Vec<usize>,
+        shape: &[usize],
+        dtype: DType,
+        evaluate: impl Fn(Vec<Array>, usize) -> Array + Send + Sync + 'static,
+    ) -> usize {
+        let operation = Operation::Discrete(Discrete::new(name, evaluate));
+        self.builder.push(operation, operands, shape.to_vec(), dtype)
+    }
+
+    /// A discrete operation of two operands, with broadcasting.
+    pub fn discrete_two(
+        &mut self,
+        name: &str,
+        a: usize,
+        b: usize,
+        dtype: DType,
+        evaluate: impl Fn(Array, Array) -> Array + Send + Sync + 'static,
+    ) -> usize {
+        let (a, b) = self.broadcast(a, b);
+        let shape = self.shape(a);
+        self.discrete(name, vec![a, b], &shape, dtype, move |mut operands, _| {
+            let b = operands.remove(1);
+            evaluate(operands.remove(0), b)
+        })
+    }
+
+    /// A discrete operation of one operand, element by element.
+    pub fn discrete_one(
+        &mut self,
+        name: impl Into<String>,
+        x: usize,
+        dtype: DType,
+        evaluate: impl Fn(Array) -> Array + Send + Sync + 'static,
+    ) -> usize {
+        let shape = self.shape(x);
+        self.discrete(name, vec![x], &shape, dtype, move |mut operands, _| evaluate(operands.remove(0)))
+    }
+
+    /// One number in the shape and type of a captured tensor.
+    pub fn full(&mut self, value: f64, like: &TensorIr) -> usize {
+        let shape = like.shape.to_vec();
+        let array = match like.dtype {
+            dtype if dtype.is_float() => Array::full_on(value, &shape, &self.device, dtype),
+            dtype if dtype.is_bool() => Array::full_bool(value != 0.0, &shape, &self.device, dtype),
+            dtype => Array::full_int(value as i64, &shape, &self.device, dtype),
+        };
+        self.builder.constant(array)
+    }
+
+    /// The largest element along an axis, held fixed: a shift of softmax that changes neither value nor derivative.
+    fn fixed_max(&mut self, x: usize, axis: usize) -> usize {
+        let mut shape = self.shape(x);
+        shape[axis] = 1;
+        let dtype = self.dtype(x);
+        self.discrete(format!("max_held_fixed[{axis}]"), vec![x], &shape, dtype, move |mut x, lead| {
+            let (x, axis) = (x.remove(0), axis + lead);
+            let at = x.clone().argmax(axis, DType::I64);
+            // A row of −∞ (all of it masked) is shifted by a finite number, or it would become NaN.
+            x.gather(axis, at).clamp(f64::from(f32::MIN), f64::INFINITY)
+        })
+    }
+
+    /// `eˣ / Σ eˣ` along an axis; zeros for a row of −∞, as in Burn's attention.
+    pub fn softmax(&mut self, x: usize, axis: usize) -> usize {
+        let max = self.fixed_max(x, axis);
+        let shifted = self.sub(x, max);
+        let exp = self.map(Elementwise::Exp, shifted);
+        let sum = self.sum(exp, &[axis]);
+        let positive = self.map(Elementwise::Clamp(f64::from(f32::MIN_POSITIVE), f64::INFINITY), sum);
+        self.div(exp, positive)
+    }
+
+    /// `x − ln Σ eˣ` along an axis.
+    pub fn log_softmax(&mut self, x: usize, axis: usize) -> usize {
+        let max = self.fixed_max(x, axis);
+        let shifted = self.sub(x, max);
+        let exp = self.map(Elementwise::Exp, shifted);
+        let sum = self.sum(exp, &[axis]);
+        let log = self.map(Elementwise::Ln, sum);
+        self.sub(shifted, log)
+    }
+}

@@ -1,0 +1,325 @@
+//! A module's forward as a map that can be differentiated, recorded once for every shape.
+
+use std::collections::HashMap;
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use burn::module::Module;
+use burn::tensor::{DType, Tensor};
+
+use crate::TangentError;
+use crate::array::Array;
+use crate::inputs::Inputs;
+use crate::linearized::{Chunk, Linearized, Segment};
+use crate::operation::{Operation, Order};
+use crate::parameters::{self, Visited};
+use crate::point::Leaves;
+use crate::program::{Parameter, Program};
+use crate::value::Value;
+
+/// What to differentiate by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Variables {
+    /// The trainable parameters.
+    #[default]
+    Parameters,
+    /// The float inputs, parameters held fixed.
+    Inputs,
+    /// The trainable parameters, then the float inputs.
+    All,
+}
+
+/// How the samples (rows of the inputs) are worked through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Batching {
+    /// All at once: the forward may mix samples.
+    #[default]
+    Whole,
+    /// So many at a time.
+    Samples(usize),
+    /// As many at a time as fit into so many bytes.
+    Memory(usize),
+}
+
+/// A differentiable map `F(w, x)`: a forward of a module, by the module's parameters `w` and the inputs `x`.
+///
+/// The forward is recorded on its first use and again only when shapes, element types or frozen parameters change, so a map is made once and
+/// [linearized](Self::linearize) at as many points as wanted.
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use losscape_tangent::Map;
+///
+/// let device = Device::flex();
+/// let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
+/// let map = Map::new(|model: &Linear, x: Tensor<2>| model.forward(x));
+/// let at = map.linearize(&model, Tensor::from_data([[3.0, 4.0]], &device))?;
+/// // F = 3 w₁ + 4 w₂, so its gradient is (3, 4).
+/// let gradient = at.pull(Tensor::<1>::ones([1], &device));
+/// assert_eq!(gradient.into_data().try_to_vec::<f32>().unwrap(), [3.0, 4.0]);
+/// # Ok::<(), losscape_tangent::TangentError>(())
+/// ```
+pub struct Map<M, I, F> {
+    forward: F,
+    variables: Variables,
+    batching: Batching,
+    order: Order,
+    programs: Mutex<HashMap<Signature, Arc<Program>>>,
+    of: PhantomData<fn(&M, I)>,
+}
+
+/// What a recording depends on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Signature {
+    parameters: Vec<Parameter>,
+    inputs: Vec<(Vec<usize>, DType)>,
+    samples: Option<usize>,
+}
+
+impl<M, I, F, const D: usize> Map<M, I, F>
+where
+    M: Module,
+    I: Inputs,
+    F: Fn(&M, I) -> Tensor<D>,
+{
+    /// The map of a forward. It is differentiated by the trainable parameters, all samples at once.
+    #[must_use]
+    pub fn new(forward: F) -> Self {
+        Self {
+            forward,
+            variables: Variables::default(),
+            batching: Batching::default(),
+            order: Order::Second,
+            programs: Mutex::new(HashMap::new()),
+            of: PhantomData,
+        }
+    }
+
+    /// Sets what to differentiate by.
+    #[must_use]
+    pub fn by(mut self, variables: Variables) -> Self {
+        self.variables = variables;
+        self
+    }
+
+    /// Works on at most `samples` rows of the inputs at a time, in parallel on the threads of the current rayon pool; sums are taken in the
+    /// order of the chunks, so results do not depend on the number of threads. For forwards that treat every sample on its own and give one row of output for
+    /// each.
+    ///
+    /// # Panics
+    ///
+    /// When `samples` is zero.
+    #[must_use]
+    pub fn in_chunks(mut self, samples: usize) -> Self {
+        assert!(samples > 0, "a chunk has at least one sample");
+        self.batching = Batching::Samples(samples);
+        self
+    }
+
+    /// Works in chunks as [`in_chunks`](Self::in_chunks), as large as fit into so many bytes together with everything else that is kept and
+    /// calculated. Where the values of all samples do not fit, they are calculated anew for each product; where a block of directions does
+    /// not, it is taken in parts. Parameters, inputs and results are not counted.
+    #[must_use]
+    pub fn within(mut self, bytes: usize) -> Self {
+        self.batching = Batching::Memory(bytes);
+        self
+    }
+
+    /// Keeps only what first derivatives need: `push` and `pull`, not `bend`.
+    #[must_use]
+    pub fn first_order(mut self) -> Self {
+        self.order = Order::First;
+        self
+    }
+
+    /// The recorded forward, for all samples at once.
+    ///
+    /// # Errors
+    ///
+    /// [`TangentError`] when it cannot be recorded or contains an operation without an entry.
+    pub fn program(&self, module: &M, inputs: &I) -> Result<Arc<Program>, TangentError> {
+        self.record(module, &parameters::visit(module), inputs, None)
+    }
+
+    /// Evaluates the map at the module's parameters and the inputs, and keeps what derivatives need.
+    ///
+    /// # Errors
+    ///
+    /// [`TangentError`] when the forward cannot be recorded, contains an operation without an entry, or there is nothing to differentiate by;
+    /// in chunks also when samples and outputs do not correspond or one sample does not fit into the memory.
+    pub fn linearize(&self, module: &M, inputs: I) -> Result<Linearized, TangentError> {
+        let visited = parameters::visit(module);
+        let arrays = inputs.arrays();
+        let plan = self.plan(module, &visited, &inputs, &arrays)?;
+        let (leaves, infos) = distinct(visited);
+        let segments = self.segments(&infos, &arrays);
+        if segments.is_empty() {
+            return Err(TangentError::NoVariables);
+        }
+        let mut chunks = Vec::new();
+        let mut start = 0;
+        let mut output_start = 0;
+        for (program, samples) in plan.programs {
+            let end = start + samples.unwrap_or(0);
+            let part = |array: &Array| match samples {
+                None => array.clone(),
+                Some(_) => array.clone().rows(start, end),
+            };
+            let leaves =
+                Leaves { parameters: leaves.clone(), inputs: arrays.iter().map(|x| Value::one(part(x))).collect() };
+            let length: usize = program.output_shape().iter().product();
+            let active = program.active(|leaf| segments.iter().any(|segment| segment.is(leaf))).into();
+            chunks.push(Chunk::new(program, active, leaves, samples.map(|_| start..end), output_start..output_start + length));
+            start = end;
+            output_start += length;
+        }
+        Ok(Linearized::new(chunks, segments, self.order, plan.keep, plan.directions))
+    }
+
+    /// Recordings of the chunks in order, and how to work through them.
+    fn plan(&self, module: &M, visited: &[Visited], inputs: &I, arrays: &[Array]) -> Result<Plan, TangentError> {
+        let limit = match self.batching {
+            Batching::Whole => {
+                let program = self.record(module, visited, inputs, None)?;
+                return Ok(Plan { programs: vec![(program, None)], keep: true, directions: usize::MAX });
+            }
+            Batching::Samples(samples) => samples,
+            Batching::Memory(_) => usize::MAX,
+        };
+        let counts: Vec<usize> = arrays.iter().map(|array| array.shape()[0]).collect();
+        let total = counts.first().copied().unwrap_or(0);
+        if total == 0 || counts.iter().any(|&count| count != total) {
+            return Err(TangentError::Samples { counts });
+        }
+        let mut plan = Plan { programs: Vec::new(), keep: true, directions: usize::MAX };
+        let mut size = limit.min(total);
+        if let Batching::Memory(budget) = self.batching {
+            let (one, two) = (self.record(module, visited, inputs, Some(1))?, self.record(module, visited, inputs, Some(2))?);
+            let footprint = Footprint::of(&one, &two, self.order);
+            (size, plan.keep, plan.directions) = footprint.fit(budget, total)?;
+        }
+        for start in (0..total).step_by(size) {
+            let samples = size.min(total - start);
+            let program = self.record(module, visited, inputs, Some(samples))?;
+            if program.output_shape().first() != Some(&samples) {
+                return Err(TangentError::NotPerSample { samples, shape: program.output_shape().to_vec() });
+            }
+            plan.programs.push((program, Some(samples)));
+        }
+        Ok(plan)
+    }
+
+    /// The variables in the order of the flat vector.
+    fn segments(&self, parameters: &[Parameter], inputs: &[Array]) -> Vec<Segment> {
+        let mut segments = Vec::new();
+        if self.variables != Variables::Inputs {
+            let trainable = parameters.iter().enumerate().filter(|(_, parameter)| parameter.trainable);
+            segments.extend(trainable.map(|(index, parameter)| Segment::parameter(index, &parameter.shape)));
+        }
+        if self.variables != Variables::Parameters {
+            let floats = inputs.iter().enumerate().filter(|(_, input)| input.dtype().is_float());
+            segments.extend(floats.map(|(index, input)| Segment::input(index, &input.shape())));
+        }
+        segments
+    }
+
+    /// The recording for this signature, from memory or made now.
+    pub(crate) fn record(
+        &self,
+        module: &M,
+        visited: &[Visited],
+        inputs: &I,
+        samples: Option<usize>,
+    ) -> Result<Arc<Program>, TangentError> {
+        let arrays = inputs.arrays();
+        let shape = |array: &Array| match samples {
+            None => array.shape(),
+            Some(_) => array.shape()[1..].to_vec(),
+        };
+        let signature = Signature {
+            parameters: visited.iter().map(|visited| visited.parameter.clone()).collect(),
+            inputs: arrays.iter().map(|array| (shape(array), array.dtype())).collect(),
+            samples,
+        };
+        let known = |signature: &Signature| {
+            self.programs.lock().unwrap_or_else(PoisonError::into_inner).get(signature).cloned()
+        };
+        if let Some(program) = known(&signature) {
+            return Ok(program);
+        }
+        let device = arrays.first().or(visited.first().map(|visited| &visited.array)).map(Array::device);
+        let Some(device) = device else { return Err(TangentError::NoVariables) };
+        let program = Arc::new(crate::capture::capture(module, visited, inputs, samples, &device, &self.forward)?);
+        let mut programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(programs.entry(signature).or_insert(program).clone())
+    }
+}
+
+/// Recordings of the chunks with their numbers of samples (`None`: all at once), whether values are kept between products, and how many
+/// directions are taken at a time.
+struct Plan {
+    programs: Vec<(Arc<Program>, Option<usize>)>,
+    keep: bool,
+    directions: usize,
+}
+
+/// The parameters without repetitions: values and descriptions.
+pub(crate) fn distinct(visited: Vec<Visited>) -> (Vec<Array>, Vec<Parameter>) {
+    let mut seen = std::collections::HashSet::new();
+    visited
+        .into_iter()
+        .filter(|visited| seen.insert(visited.id))
+        .map(|visited| (visited.array, visited.parameter))
+        .unzip()
+}
+
+/// Bytes that a recording needs, for each sample.
+struct Footprint {
+    /// Values kept between products.
+    kept: usize,
+    /// Values that live during a product, for each direction.
+    working: usize,
+}
+
+impl Footprint {
+    /// Measured as the difference between two samples and one, so that what belongs to the parameters drops out.
+    fn of(one: &Program, two: &Program, order: Order) -> Self {
+        let bytes = |program: &Program, counted: &dyn Fn(&Operation) -> usize| -> usize {
+            program
+                .nodes
+                .iter()
+                .map(|node| counted(&node.operation) * node.shape.iter().product::<usize>() * node.dtype.size())
+                .sum()
+        };
+        // A node's value, its f′ and f″, and in a second-order product its adjoint.
+        let kept = |operation: &Operation| match operation {
+            Operation::Elementwise(_) if order == Order::Second => 4,
+            Operation::Elementwise(_) => 2,
+            Operation::Bilinear(_) if order == Order::Second => 2,
+            _ => 1,
+        };
+        // A tangent and a cotangent, and one more while they are calculated.
+        let working = |_: &Operation| 3;
+        let slope = |counted: &dyn Fn(&Operation) -> usize| bytes(two, counted).saturating_sub(bytes(one, counted)).max(1);
+        Self { kept: slope(&kept), working: slope(&working) }
+    }
+
+    /// Samples a chunk, whether all values are kept, and directions at a time, within `budget` bytes.
+    fn fit(&self, budget: usize, total: usize) -> Result<(usize, bool, usize), TangentError> {
+        let threads = rayon::current_num_threads();
+        let keep = self.kept.saturating_mul(total) <= budget / 2;
+        let left = if keep { budget - self.kept * total } else { budget };
+        let a_sample = if keep { self.working } else { self.working + self.kept };
+        let chunk = left / threads / a_sample;
+        if chunk == 0 {
+            return Err(TangentError::Memory { needed: a_sample * threads, budget });
+        }
+        let chunk = chunk.min(total).min(Self::CHUNK);
+        let for_directions = if keep { left / threads } else { left / threads - self.kept * chunk };
+        Ok((chunk, keep, (for_directions / (self.working * chunk)).max(1)))
+    }
+
+    /// Samples a chunk where memory allows more: enough for matrix products at full speed, few enough for the cache.
+    const CHUNK: usize = 256;
+}

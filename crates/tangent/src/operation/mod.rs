@@ -1,0 +1,54 @@
+//! The operations of a program: three kinds with derivatives, each with its rules once, and one kind without.
+
+mod bilinear;
+mod discrete;
+mod elementwise;
+mod linear;
+
+pub use bilinear::{Bilinear, Face};
+pub use discrete::Discrete;
+pub use elementwise::{Coefficient, Elementwise, Order, Step};
+pub use linear::Linear;
+
+use std::fmt;
+
+use crate::array::Array;
+
+/// What a node of a program calculates from its operands.
+#[derive(Clone, Debug)]
+pub enum Operation {
+    /// The parameter with this number.
+    Parameter(usize),
+    /// The input with this number.
+    Input(usize),
+    /// A value known when the program was captured.
+    Constant(Array),
+    /// One function of every element.
+    Elementwise(Elementwise),
+    /// Linear in each of two operands.
+    Bilinear(Bilinear),
+    /// Linear in all its float operands together; the last operand may be a mask or an index, which is held fixed.
+    Linear(Linear),
+    /// Integers or booleans: no derivative.
+    Discrete(Discrete),
+}
+
+/// Shapes of the operands and the result of a node, without block axes.
+pub struct Shapes<'a> {
+    pub operands: Vec<&'a [usize]>,
+    pub output: &'a [usize],
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Parameter(index) => write!(f, "parameter {index}"),
+            Self::Input(index) => write!(f, "input {index}"),
+            Self::Constant(_) => write!(f, "constant"),
+            Self::Elementwise(operation) => write!(f, "{operation}"),
+            Self::Bilinear(operation) => write!(f, "{operation}"),
+            Self::Linear(operation) => write!(f, "{operation}"),
+            Self::Discrete(operation) => write!(f, "{operation}"),
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! A module's trainable parameters as one flat vector `w ∈ R^P`, and back.
+//!
+//! The order is the module's own: float parameters in the order in which Burn visits them, each flattened row by row. Left out are frozen
+//! parameters (`require_grad` off), running statistics, integers and booleans. A parameter that stands in two places (a clone of one `Param`,
+//! which keeps its `ParamId`) counts once, where it is visited first.
+//!
+//! A module on a device without autodiff is treated as `Module::train` would leave it: parameters that were trainable still are.
+
+use std::collections::HashMap;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+
+use crate::TangentError;
+use crate::array::Array;
+use crate::program::Parameter;
+
+/// A float parameter as it is visited.
+pub(crate) struct Visited {
+    pub id: ParamId,
+    pub parameter: Parameter,
+    pub array: Array,
+}
+
+/// All float parameters in the module's order, repeated ones repeated.
+pub(crate) fn visit<M: Module>(module: &M) -> Vec<Visited> {
+    #[derive(Default)]
+    struct Visitor {
+        path: Vec<String>,
+        autodiff: bool,
+        found: Vec<Visited>,
+    }
+    impl ModuleVisitor for Visitor {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let value = param.val();
+            self.autodiff |= value.is_autodiff();
+            let array = Array::from_float(value);
+            let parameter = Parameter {
+                path: self.path.join("."),
+                shape: array.shape(),
+                dtype: array.dtype(),
+                trainable: param.is_require_grad(),
+            };
+            self.found.push(Visited { id: param.id, parameter, array });
+        }
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.path.push(name.to_owned());
+        }
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.path.pop();
+        }
+    }
+    let mut visitor = Visitor::default();
+    module.visit(&mut visitor);
+    let mut found = visitor.found;
+    if !visitor.autodiff && !found.is_empty() {
+        let mut training = Visitor::default();
+        module.clone().train().visit(&mut training);
+        for (here, there) in found.iter_mut().zip(training.found) {
+            here.parameter.trainable = there.parameter.trainable;
+        }
+    }
+    found
+}
+
+/// Where each trainable parameter lies in the flat vector; the second value is P.
+fn layout<M: Module>(module: &M) -> (HashMap<ParamId, std::ops::Range<usize>>, usize) {
+    let mut end = 0;
+    let mut ranges = HashMap::new();
+    for Visited { id, parameter, .. } in visit(module) {
+        if parameter.trainable && !ranges.contains_key(&id) {
+            let length: usize = parameter.shape.iter().product();
+            ranges.insert(id, end..end + length);
+            end += length;
+        }
+    }
+    (ranges, end)
+}
+
+/// Number of trainable parameters P.
+#[must_use]
+pub fn count<M: Module>(module: &M) -> usize {
+    layout(module).1
+}
+
+/// The trainable parameters as one vector `[P]` outside the autodiff graph; `None` for a module without any.
+#[must_use]
+pub fn ravel<M: Module>(module: &M) -> Option<Tensor<1>> {
+    let (mut left, _) = layout(module);
+    let parts: Vec<Array> = visit(module)
+        .into_iter()
+        .filter_map(|visited| {
+            let length = left.remove(&visited.id)?.len();
+            Some(visited.array.reshape(&[length]))
+        })
+        .collect();
+    (!parts.is_empty()).then(|| Array::cat(parts, 0).into_float())
+}
+
+/// The gradient as one vector in the order of [`ravel`]; a parameter without a gradient contributes zeros.
+#[must_use]
+pub fn ravel_gradient<M: Module>(module: &M, gradients: &GradientsParams) -> Option<Tensor<1>> {
+    struct Ravel<'a> {
+        gradients: &'a GradientsParams,
+        left: HashMap<ParamId, std::ops::Range<usize>>,
+        parts: Vec<Tensor<1>>,
+    }
+    impl ModuleVisitor for Ravel<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if self.left.remove(&param.id).is_some() {
+                let gradient = self.gradients.get::<D>(param.id);
+                let gradient = gradient.unwrap_or_else(|| param.val().inner().zeros_like());
+                self.parts.push(gradient.flatten(0, D - 1));
+            }
+        }
+    }
+    let mut visitor = Ravel { gradients, left: layout(module).0, parts: Vec::new() };
+    module.visit(&mut visitor);
+    (!visitor.parts.is_empty()).then(|| Tensor::cat(visitor.parts, 0))
+}
+
+/// The module with its trainable parameters replaced by the entries of `vector` `[P]`, in the order of [`ravel`].
+///
+/// # Errors
+///
+/// [`TangentError::ParameterCount`] when the length of `vector` is not P.
+pub fn unravel<M: Module>(module: M, vector: &Tensor<1>) -> Result<M, TangentError> {
+    struct Unravel<'a> {
+        vector: &'a Tensor<1>,
+        ranges: HashMap<ParamId, std::ops::Range<usize>>,
+    }
+    impl ModuleMapper for Unravel<'_> {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let Some(range) = self.ranges.get(&param.id) else { return param };
+            let (id, tensor, mapper) = param.consume();
+            let values = self.vector.clone().slice([range.clone()]).reshape(tensor.shape());
+            let values = if tensor.is_autodiff() { Tensor::from_inner(values) } else { values };
+            Param::from_mapped_value(id, values, mapper).set_require_grad(true)
+        }
+    }
+    let (ranges, expected) = layout(&module);
+    let given = vector.dims()[0];
+    if expected != given {
+        return Err(TangentError::ParameterCount { expected, given });
+    }
+    Ok(module.map(&mut Unravel { vector, ranges }))
+}

@@ -1,0 +1,171 @@
+//! Shapes, parts and joins: operations that move elements.
+
+use burn::tensor::DType;
+use burn_backend::tensor::IndexingUpdateOp;
+use burn_ir::BaseOperationIr::{self as Base};
+
+use super::entries;
+use crate::lowering::Lowering;
+use crate::operation::Linear;
+
+entries! {
+    b, Base;
+    "BaseFloat.Reshape" Linear "the same elements in another shape": Base::Reshape(op) => {
+        let x = b.get(&op.input);
+        let y = b.reshape(x, &op.out.shape.to_vec());
+        b.set(&op.out, y);
+    };
+    "BaseFloat.SwapDims" Linear "two axes exchanged": Base::SwapDims(op) => {
+        let x = b.get(&op.input);
+        let y = b.swap(x, op.dim1, op.dim2);
+        b.set(&op.out, y);
+    };
+    "BaseFloat.Permute" Linear "axes in another order": Base::Permute(op) => {
+        let x = b.get(&op.input);
+        let y = b.permute(x, &op.axes);
+        b.set(&op.out, y);
+    };
+    "BaseFloat.Flip" Linear "axes reversed": Base::Flip(op) => {
+        let x = b.get(&op.input);
+        let y = b.linear(Linear::Flip(op.axes.clone()), vec![x], &op.out.shape.to_vec());
+        b.set(&op.out, y);
+    };
+    "BaseFloat.Expand" Linear "axes of length one repeated": Base::Expand(op) => {
+        let x = b.get(&op.input);
+        let y = b.expand(x, &op.out.shape.to_vec());
+        b.set(&op.out, y);
+    };
+    "BaseFloat.RepeatDim" Linear "copies along an axis": Base::RepeatDim(op) => {
+        let x = b.get(&op.tensor);
+        let y = repeat(b, x, op.dim, op.times);
+        b.set(&op.out, y);
+    };
+    "BaseFloat.Unfold" Linear "sliding windows of an axis": Base::Unfold(op) => {
+        let x = b.get(&op.input);
+        let y = unfold(b, x, op.dim, op.size, op.step);
+        b.set(&op.out, y);
+    };
+    "BaseFloat.Slice" Linear "a part": Base::Slice(op) => {
+        let x = b.get(&op.tensor);
+        let y = b.linear(Linear::Slice(op.ranges.clone()), vec![x], &op.out.shape.to_vec());
+        b.set(&op.out, y);
+    };
+    "BaseFloat.SliceAssign" Linear "a part replaced": Base::SliceAssign(op) => {
+        let (x, value) = (b.get(&op.tensor), b.get(&op.value));
+        let y = b.linear(Linear::SliceAssign(op.ranges.clone()), vec![x, value], &op.out.shape.to_vec());
+        b.set(&op.out, y);
+    };
+    "BaseFloat.Select" Linear "rows of an axis by index": Base::Select(op) => {
+        let (x, indices) = (b.get(&op.tensor), b.get(&op.indices));
+        let y = b.select(x, op.dim, indices);
+        b.set(&op.out, y);
+    };
+    "BaseFloat.SelectAssign" Linear "rows added by index": Base::SelectAssign(op) if op.update == IndexingUpdateOp::Add => {
+        let (x, value, indices) = (b.get(&op.tensor), b.get(&op.value), b.get(&op.indices));
+        let y = b.linear(Linear::SelectAdd(op.dim), vec![x, value, indices], &op.out.shape.to_vec());
+        b.set(&op.out, y);
+    };
+    "BaseFloat.Gather" Linear "elements along an axis by index": Base::Gather(op) => {
+        let (x, indices) = (b.get(&op.tensor), b.get(&op.indices));
+        let y = b.gather(x, op.dim, indices);
+        b.set(&op.out, y);
+    };
+    "BaseFloat.Scatter" Linear "elements added along an axis by index": Base::Scatter(op) if op.update == IndexingUpdateOp::Add => {
+        let (x, value, indices) = (b.get(&op.tensor), b.get(&op.value), b.get(&op.indices));
+        let y = b.linear(Linear::ScatterAdd(op.dim), vec![x, value, indices], &op.out.shape.to_vec());
+        b.set(&op.out, y);
+    };
+    "BaseFloat.MaskWhere" Linear "the one or the other by a mask": Base::MaskWhere(op) => {
+        let (x, mask, value) = (b.get(&op.tensor), b.get(&op.mask), b.get(&op.value));
+        let y = b.choose(mask, x, value);
+        b.set(&op.out, y);
+    };
+    "BaseFloat.MaskFill" Linear "a number where the mask is true": Base::MaskFill(op) => {
+        let (x, mask) = (b.get(&op.tensor), b.get(&op.mask));
+        let value = b.full(op.value.elem(), &op.out);
+        let y = b.choose(mask, x, value);
+        b.set(&op.out, y);
+    };
+    "BaseFloat.Cat" Linear "joined along an axis": Base::Cat(op) => {
+        let operands = op.tensors.iter().map(|tensor| b.get(tensor)).collect();
+        let y = b.concatenate(operands, op.dim);
+        b.set(&op.out, y);
+    };
+    "BaseFloat.Cast" Linear "another float type": Base::Cast(op) => {
+        let x = b.get(&op.input);
+        let (from, to) = (b.dtype(x), op.out.dtype);
+        let y = cast(b, x, from, to);
+        b.set(&op.out, y);
+    };
+    "BaseFloat.Zeros" Constant "0": Base::Zeros(op) | Base::Empty(op) => {
+        let y = b.full(0.0, &op.out);
+        b.set(&op.out, y);
+    };
+    "BaseFloat.Ones" Constant "1": Base::Ones(op) => {
+        let y = b.full(1.0, &op.out);
+        b.set(&op.out, y);
+    };
+    "BaseFloat.Equal" Discrete "a = b": Base::Equal(op) => {
+        let (l, r) = (b.get(&op.lhs), b.get(&op.rhs));
+        let bools = b.dtype(l).is_bool();
+        let dtype = op.out.dtype;
+        let y = b.discrete_two("equal", l, r, dtype, move |l, r| if bools { l.xor(r).not() } else { l.equal(r, dtype.into()) });
+        b.set(&op.out, y);
+    };
+    "BaseFloat.NotEqual" Discrete "a ≠ b": Base::NotEqual(op) => {
+        let (l, r) = (b.get(&op.lhs), b.get(&op.rhs));
+        let bools = b.dtype(l).is_bool();
+        let dtype = op.out.dtype;
+        let y = b.discrete_two("not_equal", l, r, dtype, move |l, r| if bools { l.xor(r) } else { l.not_equal(r, dtype.into()) });
+        b.set(&op.out, y);
+    };
+    "BaseFloat.EqualElem" Discrete "x = c": Base::EqualElem(op) if !op.lhs.dtype.is_bool() => {
+        let x = b.get(&op.lhs);
+        let (number, dtype) = (op.rhs.into(), op.out.dtype);
+        let y = b.discrete_one(format!("equal[{number:?}]"), x, dtype, move |x| x.equal_elem(number, dtype.into()));
+        b.set(&op.out, y);
+    };
+    "BaseFloat.NotEqualElem" Discrete "x ≠ c": Base::NotEqualElem(op) if !op.lhs.dtype.is_bool() => {
+        let x = b.get(&op.lhs);
+        let (number, dtype) = (op.rhs.into(), op.out.dtype);
+        let y = b.discrete_one(format!("not_equal[{number:?}]"), x, dtype, move |x| x.not_equal_elem(number, dtype.into()));
+        b.set(&op.out, y);
+    };
+}
+
+/// `times` copies along an axis: a new axis, repeated and merged.
+fn repeat(b: &mut Lowering, x: usize, axis: usize, times: usize) -> usize {
+    let mut shape = b.shape(x);
+    let mut with_axis = shape.clone();
+    with_axis.insert(axis, 1);
+    let x = b.reshape(x, &with_axis);
+    with_axis[axis] = times;
+    let x = b.expand(x, &with_axis);
+    shape[axis] *= times;
+    b.reshape(x, &shape)
+}
+
+/// Windows of length `size`, `step` apart, as a new last axis: the s-th entries of all windows are a strided part.
+fn unfold(b: &mut Lowering, x: usize, axis: usize, size: usize, step: usize) -> usize {
+    let mut shape = b.shape(x);
+    let windows = (shape[axis] - size) / step + 1;
+    shape[axis] = windows;
+    shape.push(1);
+    let parts = (0..size)
+        .map(|start| {
+            let part = b.narrow(x, axis, start, start + (windows - 1) * step + 1, step);
+            b.reshape(part, &shape)
+        })
+        .collect();
+    b.concatenate(parts, shape.len() - 1)
+}
+
+fn cast(b: &mut Lowering, x: usize, from: DType, to: DType) -> usize {
+    let shape = b.shape(x);
+    if from.is_float() {
+        let node = b.linear(Linear::Cast { from, to }, vec![x], &shape);
+        b.builder.nodes[node].dtype = to;
+        return node;
+    }
+    b.discrete_one(format!("cast[{to:?}]"), x, to, move |x| x.cast(to))
+}

@@ -1,0 +1,299 @@
+//! Layers that Burn captures as one operation.
+
+use burn::tensor::DType;
+use burn_backend::ops::ConvOptions;
+use burn_ir::AttentionOpIr;
+use burn_ir::ModuleOperationIr::{self as Module};
+use burn_ir::{ConvTranspose2dOptionsIr, TensorIr};
+
+use super::entries;
+use crate::array::{Array, Window};
+use crate::lowering::Lowering;
+use crate::operation::{Bilinear, Elementwise, Linear};
+
+entries! {
+    b, Module;
+    "Module.Embedding" Linear "rows of the weights by index": Module::Embedding(op) => {
+        let (weights, indices) = (b.get(&op.weights), b.get(&op.indices));
+        let count = b.shape(indices).iter().product();
+        let indices = b.reshape(indices, &[count]);
+        let rows = b.select(weights, 0, indices);
+        let y = b.reshape(rows, &op.out.shape.to_vec());
+        b.set(&op.out, y);
+    };
+    "Module.Conv1d" Bilinear "one-dimensional convolution": Module::Conv1d(op) => {
+        let (x, weight) = (b.get(&op.x), b.get(&op.weight));
+        let (x, weight) = (with_height(b, x), with_height(b, weight));
+        let o = &op.options;
+        let options = ConvOptions {
+            stride: [1, o.stride[0]],
+            padding: [(0, 0), o.padding[0]],
+            dilation: [1, o.dilation[0]],
+            groups: o.groups,
+        };
+        let y = b.bilinear(Bilinear::Convolution(options), x, weight, &tall(&op.out));
+        let y = b.reshape(y, &op.out.shape.to_vec());
+        let y = with_bias(b, y, op.bias.as_ref());
+        b.set(&op.out, y);
+    };
+    "Module.Conv2d" Bilinear "two-dimensional convolution": Module::Conv2d(op) => {
+        let (x, weight) = (b.get(&op.x), b.get(&op.weight));
+        let o = &op.options;
+        let options = ConvOptions { stride: o.stride, padding: o.padding, dilation: o.dilation, groups: o.groups };
+        let y = b.bilinear(Bilinear::Convolution(options), x, weight, &op.out.shape.to_vec());
+        let y = with_bias(b, y, op.bias.as_ref());
+        b.set(&op.out, y);
+    };
+    "Module.ConvTranspose1d" Bilinear "the adjoint of a one-dimensional convolution": Module::ConvTranspose1d(op) => {
+        let (x, weight) = (b.get(&op.x), b.get(&op.weight));
+        let (x, weight) = (with_height(b, x), with_height(b, weight));
+        let o = &op.options;
+        let options = adjoint_of(&ConvTranspose2dOptionsIr {
+            stride: [1, o.stride[0]],
+            padding: [0, o.padding[0]],
+            padding_out: [0, o.padding_out[0]],
+            dilation: [1, o.dilation[0]],
+            groups: o.groups,
+        });
+        let y = b.bilinear(Bilinear::TransposedConvolution(options), x, weight, &tall(&op.out));
+        let y = b.reshape(y, &op.out.shape.to_vec());
+        let y = with_bias(b, y, op.bias.as_ref());
+        b.set(&op.out, y);
+    };
+    "Module.ConvTranspose2d" Bilinear "the adjoint of a two-dimensional convolution": Module::ConvTranspose2d(op) => {
+        let (x, weight) = (b.get(&op.x), b.get(&op.weight));
+        let options = adjoint_of(&op.options);
+        let y = b.bilinear(Bilinear::TransposedConvolution(options), x, weight, &op.out.shape.to_vec());
+        let y = with_bias(b, y, op.bias.as_ref());
+        b.set(&op.out, y);
+    };
+    "Module.AvgPool1d" Linear "means of windows": Module::AvgPool1d(op) => {
+        let x = b.get(&op.x);
+        let window = Window {
+            kernel: [1, op.kernel_size],
+            stride: [1, op.stride],
+            padding: [0, op.padding],
+            count_include_pad: op.count_include_pad,
+            ceil_mode: op.ceil_mode,
+        };
+        let x = with_height(b, x);
+        let y = b.linear(Linear::AveragePool(window), vec![x], &tall(&op.out));
+        let y = b.reshape(y, &op.out.shape.to_vec());
+        b.set(&op.out, y);
+    };
+    "Module.AvgPool2d" Linear "means of windows": Module::AvgPool2d(op) => {
+        let x = b.get(&op.x);
+        let window = Window {
+            kernel: op.kernel_size,
+            stride: op.stride,
+            padding: op.padding,
+            count_include_pad: op.count_include_pad,
+            ceil_mode: op.ceil_mode,
+        };
+        let y = b.linear(Linear::AveragePool(window), vec![x], &op.out.shape.to_vec());
+        b.set(&op.out, y);
+    };
+    "Module.AdaptiveAvgPool1d" Linear "means of windows that divide the axis": Module::AdaptiveAvgPool1d(op) => {
+        let x = b.get(&op.x);
+        let x = with_height(b, x);
+        let y = b.linear(Linear::AdaptiveAveragePool([1, op.output_size]), vec![x], &tall(&op.out));
+        let y = b.reshape(y, &op.out.shape.to_vec());
+        b.set(&op.out, y);
+    };
+    "Module.AdaptiveAvgPool2d" Linear "means of windows that divide the axes": Module::AdaptiveAvgPool2d(op) => {
+        let x = b.get(&op.x);
+        let y = b.linear(Linear::AdaptiveAveragePool(op.output_size), vec![x], &op.out.shape.to_vec());
+        b.set(&op.out, y);
+    };
+    "Module.MaxPool1d" Lowered "maxima of windows": Module::MaxPool1d(op) => {
+        let x = b.get(&op.x);
+        let x = with_height(b, x);
+        let pool = MaxPool::one(op.kernel_size, op.stride, op.padding, op.dilation, op.ceil_mode);
+        let (y, _) = pool.lower(b, x, &tall(&op.out), DType::I64);
+        let y = b.reshape(y, &op.out.shape.to_vec());
+        b.set(&op.out, y);
+    };
+    "Module.MaxPool1dWithIndices" Lowered "maxima of windows, and where": Module::MaxPool1dWithIndices(op) => {
+        let x = b.get(&op.x);
+        let x = with_height(b, x);
+        let pool = MaxPool::one(op.kernel_size, op.stride, op.padding, op.dilation, op.ceil_mode);
+        let (y, at) = pool.lower(b, x, &tall(&op.out), op.out_indices.dtype);
+        let shape = op.out.shape.to_vec();
+        let (y, at) = (b.reshape(y, &shape), b.reshape(at, &shape));
+        b.set(&op.out, y);
+        b.set(&op.out_indices, at);
+    };
+    "Module.MaxPool2d" Lowered "maxima of windows": Module::MaxPool2d(op) => {
+        let x = b.get(&op.x);
+        let pool = MaxPool {
+            kernel: op.kernel_size,
+            stride: op.stride,
+            padding: op.padding,
+            dilation: op.dilation,
+            ceil_mode: op.ceil_mode,
+        };
+        let (y, _) = pool.lower(b, x, &op.out.shape.to_vec(), DType::I64);
+        b.set(&op.out, y);
+    };
+    "Module.MaxPool2dWithIndices" Lowered "maxima of windows, and where": Module::MaxPool2dWithIndices(op) => {
+        let x = b.get(&op.x);
+        let pool = MaxPool {
+            kernel: op.kernel_size,
+            stride: op.stride,
+            padding: op.padding,
+            dilation: op.dilation,
+            ceil_mode: op.ceil_mode,
+        };
+        let (y, at) = pool.lower(b, x, &op.out.shape.to_vec(), op.out_indices.dtype);
+        b.set(&op.out, y);
+        b.set(&op.out_indices, at);
+    };
+    "Module.LayerNorm" Lowered "γ (x − mean)/√(var + ϵ) + β along the last axis": Module::LayerNorm(op) => {
+        let (x, gamma) = (b.get(&op.input), b.get(&op.gamma));
+        let axis = b.rank(x) - 1;
+        let mean = b.mean(x, &[axis]);
+        let centered = b.sub(x, mean);
+        let square = b.map(Elementwise::Powi(2), centered);
+        let variance = b.mean(square, &[axis]);
+        let shifted = b.map(Elementwise::Shift(op.epsilon.elem()), variance);
+        let deviation = b.map(Elementwise::Sqrt, shifted);
+        let normalized = b.div(centered, deviation);
+        let mut y = b.mul(normalized, gamma);
+        if let Some(beta) = &op.beta {
+            let beta = b.get(beta);
+            y = b.add(y, beta);
+        }
+        b.set(&op.out, y);
+    };
+    "Module.BatchNorm" Lowered "γ (x − mean)/√(var + ϵ) + β with the given mean and variance": Module::BatchNorm(op) => {
+        let x = b.get(&op.x);
+        let mut channels = vec![1; b.rank(x)];
+        channels[1] = b.shape(x)[1];
+        let [gamma, beta, mean, variance] = [&op.gamma, &op.beta, &op.mean, &op.variance].map(|tensor| {
+            let node = b.get(tensor);
+            b.reshape(node, &channels)
+        });
+        let centered = b.sub(x, mean);
+        let shifted = b.map(Elementwise::Shift(op.epsilon.elem()), variance);
+        let deviation = b.map(Elementwise::Sqrt, shifted);
+        let normalized = b.div(centered, deviation);
+        let scaled = b.mul(normalized, gamma);
+        let y = b.add(scaled, beta);
+        b.set(&op.out, y);
+    };
+    "Module.Attention" Lowered "softmax(Q Kᵀ/√d) V, with mask, bias and soft cap": Module::Attention(op) => {
+        let y = attention(b, op);
+        b.set(&op.out, y);
+    };
+}
+
+/// `[n, channels, length]` as `[n, channels, 1, length]`.
+fn with_height(b: &mut Lowering, x: usize) -> usize {
+    let shape = b.shape(x);
+    b.reshape(x, &[shape[0], shape[1], 1, shape[2]])
+}
+
+/// The shape of a one-dimensional result as a two-dimensional one.
+fn tall(tensor: &TensorIr) -> Vec<usize> {
+    let shape = tensor.shape.to_vec();
+    vec![shape[0], shape[1], 1, shape[2]]
+}
+
+fn with_bias(b: &mut Lowering, y: usize, bias: Option<&TensorIr>) -> usize {
+    let Some(bias) = bias else { return y };
+    let mut channels = vec![1; b.rank(y)];
+    channels[1] = b.shape(y)[1];
+    let bias = b.get(bias);
+    let bias = b.reshape(bias, &channels);
+    b.add(y, bias)
+}
+
+/// The convolution whose adjoint a transposed convolution is. Its output padding only chooses among input sizes, which are known.
+fn adjoint_of(options: &ConvTranspose2dOptionsIr) -> ConvOptions<2> {
+    ConvOptions {
+        stride: options.stride,
+        padding: options.padding.map(|margin| (margin, margin)),
+        dilation: options.dilation,
+        groups: options.groups,
+    }
+}
+
+/// Max-pooling: the positions of the maxima are found, then it is a gather.
+struct MaxPool {
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    padding: [usize; 2],
+    dilation: [usize; 2],
+    ceil_mode: bool,
+}
+
+impl MaxPool {
+    fn one(kernel: usize, stride: usize, padding: usize, dilation: usize, ceil_mode: bool) -> Self {
+        Self {
+            kernel: [1, kernel],
+            stride: [1, stride],
+            padding: [0, padding],
+            dilation: [1, dilation],
+            ceil_mode,
+        }
+    }
+
+    /// The maxima and their positions in the flattened plane, both of shape `shape`.
+    fn lower(self, b: &mut Lowering, x: usize, shape: &[usize], dtype: DType) -> (usize, usize) {
+        let Self { kernel, stride, padding, dilation, ceil_mode } = self;
+        let name = format!("max_pool_positions[kernel {kernel:?}, stride {stride:?}, padding {padding:?}]");
+        let at = b.discrete(name, vec![x], shape, dtype, move |mut x, lead| {
+            let x = x.remove(0);
+            let whole = x.shape();
+            let (front, plane) = whole.split_at(lead + 2);
+            let samples = front[..=lead].iter().product();
+            let x = x.reshape(&[samples, front[lead + 1], plane[0], plane[1]]);
+            let at: Array = x.max_pool_indices(kernel, stride, padding, dilation, ceil_mode, dtype);
+            let pooled = at.shape();
+            at.reshape(&[front, &pooled[2..]].concat())
+        });
+        let input = b.shape(x);
+        let flat = b.reshape(x, &[input[0], input[1], input[2] * input[3]]);
+        let at_flat = b.reshape(at, &[shape[0], shape[1], shape[2] * shape[3]]);
+        let maxima = b.gather(flat, 2, at_flat);
+        (b.reshape(maxima, shape), at)
+    }
+}
+
+/// Scaled dot-product attention over `[n, heads, length, width]` (Vaswani et al. 2017, eq. 1).
+fn attention(b: &mut Lowering, op: &AttentionOpIr) -> usize {
+    let (query, key, value) = (b.get(&op.query), b.get(&op.key), b.get(&op.value));
+    let width = b.shape(query)[3] as f64;
+    let scale: f64 = op.options.scale.map_or_else(|| width.sqrt().recip(), |scale| scale.elem());
+    let transposed = b.swap(key, 2, 3);
+    let products = b.matmul(query, transposed);
+    let mut scores = b.scale(products, scale);
+    if let Some(cap) = op.options.softcap {
+        let cap: f64 = cap.elem();
+        let scaled = b.scale(scores, 1.0 / cap);
+        let bounded = b.map(Elementwise::Tanh, scaled);
+        scores = b.scale(bounded, cap);
+    }
+    let shape = b.shape(scores);
+    let dtype = b.dtype(scores);
+    let lowest = Array::full_on(f64::NEG_INFINITY, &shape, &b.device, dtype);
+    let lowest = b.builder.constant(lowest);
+    if let Some(mask) = &op.mask {
+        let mask = b.get(mask);
+        scores = b.choose(mask, scores, lowest);
+    }
+    if op.options.is_causal {
+        let (queries, keys) = (shape[2], shape[3]);
+        let future: Vec<bool> =
+            (0..queries * keys).map(|at| at % keys + queries > at / keys + keys).collect();
+        let mask = Array::from_data(burn::tensor::TensorData::new(future, [1, 1, queries, keys]), &b.device);
+        let mask = b.builder.constant(mask);
+        scores = b.choose(mask, scores, lowest);
+    }
+    if let Some(bias) = &op.attn_bias {
+        let bias = b.get(bias);
+        scores = b.add(scores, bias);
+    }
+    let weights = b.softmax(scores, 3);
+    b.matmul(weights, value)
+}

@@ -1,0 +1,324 @@
+//! Arithmetic, reductions and order of floats.
+
+use burn::tensor::DType;
+use burn_backend::Slice;
+use burn_ir::NumericOperationIr::{self as Numeric};
+use burn_ir::{PadModeIr, PadOpIr};
+
+use super::entries;
+use crate::array::Array;
+use crate::lowering::Lowering;
+use crate::operation::{Elementwise, Linear};
+
+/// Binds the result of a function of one operand.
+macro_rules! map {
+    ($b:ident, $op:ident, $function:expr) => {{
+        let x = $b.get(&$op.input);
+        let y = $b.map($function, x);
+        $b.set(&$op.out, y);
+    }};
+}
+
+/// Binds the result of a function of a tensor and a number.
+macro_rules! with_number {
+    ($b:ident, $op:ident, $number:ident => $function:expr) => {{
+        let x = $b.get(&$op.lhs);
+        let $number: f64 = $op.rhs.elem();
+        let y = $b.map($function, x);
+        $b.set(&$op.out, y);
+    }};
+}
+
+/// Binds the result of an operation of two tensors.
+macro_rules! two {
+    ($b:ident, $op:ident, $method:ident) => {{
+        let (l, r) = ($b.get(&$op.lhs), $b.get(&$op.rhs));
+        let y = $b.$method(l, r);
+        $b.set(&$op.out, y);
+    }};
+}
+
+/// Binds a comparison of two tensors, or of a tensor and a number.
+macro_rules! compare {
+    ($b:ident, $op:ident, $method:ident) => {{
+        let (l, r) = ($b.get(&$op.lhs), $b.get(&$op.rhs));
+        let dtype = $op.out.dtype;
+        let y = $b.discrete_two(stringify!($method), l, r, dtype, move |l, r| l.$method(r, dtype.into()));
+        $b.set(&$op.out, y);
+    }};
+    ($b:ident, $op:ident, $method:ident, elem) => {{
+        let x = $b.get(&$op.lhs);
+        let (number, dtype) = ($op.rhs.into(), $op.out.dtype);
+        let name = format!("{}[{number:?}]", stringify!($method));
+        let y = $b.discrete_one(name, x, dtype, move |x| x.$method(number, dtype.into()));
+        $b.set(&$op.out, y);
+    }};
+}
+pub(super) use {compare, two};
+
+entries! {
+    b, Numeric;
+    "NumericFloat.Add" Linear "a + b": Numeric::Add(op) => two!(b, op, add);
+    "NumericFloat.AddScalar" Elementwise "x + c": Numeric::AddScalar(op) => with_number!(b, op, c => Elementwise::Shift(c));
+    "NumericFloat.Sub" Linear "a − b": Numeric::Sub(op) => two!(b, op, sub);
+    "NumericFloat.SubScalar" Elementwise "x − c": Numeric::SubScalar(op) => with_number!(b, op, c => Elementwise::Shift(-c));
+    "NumericFloat.Mul" Bilinear "a b": Numeric::Mul(op) => two!(b, op, mul);
+    "NumericFloat.MulScalar" Elementwise "c x": Numeric::MulScalar(op) => with_number!(b, op, c => Elementwise::Scale(c));
+    "NumericFloat.Div" Lowered "a · 1/b": Numeric::Div(op) => two!(b, op, div);
+    "NumericFloat.DivScalar" Elementwise "x/c": Numeric::DivScalar(op) => with_number!(b, op, c => Elementwise::Scale(1.0 / c));
+    "NumericFloat.Neg" Elementwise "−x": Numeric::Neg(op) => map!(b, op, Elementwise::Scale(-1.0));
+    "NumericFloat.Abs" Elementwise "|x|, slope 0 at 0": Numeric::Abs(op) => map!(b, op, Elementwise::Abs);
+    "NumericFloat.Sign" Elementwise "sign x, slope 0": Numeric::Sign(op) => map!(b, op, Elementwise::Sign);
+    "NumericFloat.PowiScalar" Elementwise "xⁿ": Numeric::PowiScalar(op) => with_number!(b, op, n => Elementwise::Powi(n as i64));
+    "NumericFloat.Clamp" Elementwise "min(max(x, a), b), slope 1 at the bounds": Numeric::Clamp(op) => {
+        let x = b.get(&op.tensor);
+        let y = b.map(Elementwise::Clamp(op.min.elem(), op.max.elem()), x);
+        b.set(&op.out, y);
+    };
+    "NumericFloat.ClampMin" Elementwise "max(x, a), slope 1 at a": Numeric::ClampMin(op) =>
+        with_number!(b, op, c => Elementwise::Clamp(c, f64::INFINITY));
+    "NumericFloat.ClampMax" Elementwise "min(x, b), slope 1 at b": Numeric::ClampMax(op) =>
+        with_number!(b, op, c => Elementwise::Clamp(f64::NEG_INFINITY, c));
+    "NumericFloat.Sum" Linear "Σ x": Numeric::Sum(op) => {
+        let x = b.get(&op.input);
+        let y = b.sum_all(x);
+        b.set(&op.out, y);
+    };
+    "NumericFloat.SumDim" Linear "Σ x along an axis": Numeric::SumDim(op) => {
+        let x = b.get(&op.input);
+        let y = b.sum(x, &[op.axis]);
+        b.set(&op.out, y);
+    };
+    "NumericFloat.SumDims" Linear "Σ x along axes": Numeric::SumDims(op) => {
+        let x = b.get(&op.input);
+        let y = b.sum(x, &op.axes);
+        b.set(&op.out, y);
+    };
+    "NumericFloat.Mean" Linear "mean of x": Numeric::Mean(op) => {
+        let x = b.get(&op.input);
+        let count: usize = b.shape(x).iter().product();
+        let sum = b.sum_all(x);
+        let y = b.scale(sum, 1.0 / count as f64);
+        b.set(&op.out, y);
+    };
+    "NumericFloat.MeanDim" Linear "mean of x along an axis": Numeric::MeanDim(op) => {
+        let x = b.get(&op.input);
+        let y = b.mean(x, &[op.axis]);
+        b.set(&op.out, y);
+    };
+    "NumericFloat.Prod" Lowered "Π x": Numeric::Prod(op) => {
+        let x = b.get(&op.input);
+        let count = b.shape(x).iter().product();
+        let flat = b.reshape(x, &[count]);
+        let y = product(b, flat, 0);
+        b.set(&op.out, y);
+    };
+    "NumericFloat.ProdDim" Lowered "Π x along an axis": Numeric::ProdDim(op) => {
+        let x = b.get(&op.input);
+        let y = product(b, x, op.axis);
+        b.set(&op.out, y);
+    };
+    "NumericFloat.CumSum" Linear "running sums along an axis": Numeric::CumSum(op) => {
+        let x = b.get(&op.input);
+        let y = b.linear(Linear::CumulativeSum(op.axis), vec![x], &op.out.shape.to_vec());
+        b.set(&op.out, y);
+    };
+    "NumericFloat.Max" Lowered "max x, the first where several are": Numeric::Max(op) => {
+        let x = b.get(&op.input);
+        let y = extreme(b, x, None, true);
+        b.set(&op.out, y);
+    };
+    "NumericFloat.Min" Lowered "min x, the first where several are": Numeric::Min(op) => {
+        let x = b.get(&op.input);
+        let y = extreme(b, x, None, false);
+        b.set(&op.out, y);
+    };
+    "NumericFloat.MaxAbs" Lowered "max |x|": Numeric::MaxAbs(op) => {
+        let x = b.get(&op.input);
+        let x = b.map(Elementwise::Abs, x);
+        let y = extreme(b, x, None, true);
+        b.set(&op.out, y);
+    };
+    "NumericFloat.MaxDim" Lowered "max x along an axis": Numeric::MaxDim(op) => {
+        let x = b.get(&op.input);
+        let y = extreme(b, x, Some(op.axis), true);
+        b.set(&op.out, y);
+    };
+    "NumericFloat.MinDim" Lowered "min x along an axis": Numeric::MinDim(op) => {
+        let x = b.get(&op.input);
+        let y = extreme(b, x, Some(op.axis), false);
+        b.set(&op.out, y);
+    };
+    "NumericFloat.MaxAbsDim" Lowered "max |x| along an axis": Numeric::MaxAbsDim(op) => {
+        let x = b.get(&op.input);
+        let x = b.map(Elementwise::Abs, x);
+        let y = extreme(b, x, Some(op.axis), true);
+        b.set(&op.out, y);
+    };
+    "NumericFloat.MaxDimWithIndices" Lowered "max x along an axis, and where": Numeric::MaxDimWithIndices(op) => {
+        let x = b.get(&op.tensor);
+        let dtype = op.out_indices.dtype;
+        let at = position(b, x, op.dim, true, dtype);
+        let y = b.gather(x, op.dim, at);
+        b.set(&op.out, y);
+        b.set(&op.out_indices, at);
+    };
+    "NumericFloat.MinDimWithIndices" Lowered "min x along an axis, and where": Numeric::MinDimWithIndices(op) => {
+        let x = b.get(&op.tensor);
+        let dtype = op.out_indices.dtype;
+        let at = position(b, x, op.dim, false, dtype);
+        let y = b.gather(x, op.dim, at);
+        b.set(&op.out, y);
+        b.set(&op.out_indices, at);
+    };
+    "NumericFloat.ArgMax" Discrete "where x is largest": Numeric::ArgMax(op) => {
+        let x = b.get(&op.input);
+        let y = position(b, x, op.axis, true, op.out.dtype);
+        b.set(&op.out, y);
+    };
+    "NumericFloat.ArgMin" Discrete "where x is smallest": Numeric::ArgMin(op) => {
+        let x = b.get(&op.input);
+        let y = position(b, x, op.axis, false, op.out.dtype);
+        b.set(&op.out, y);
+    };
+    "NumericFloat.TopK" Lowered "the k largest along an axis": Numeric::TopK(op) => {
+        let x = b.get(&op.input);
+        let at = order(b, x, op.axis, true, DType::I64, op.accumulator_len);
+        let y = b.gather(x, op.axis, at);
+        b.set(&op.out, y);
+    };
+    "NumericFloat.TopKWithIndices" Lowered "the k largest along an axis, and where": Numeric::TopKWithIndices(op) => {
+        let x = b.get(&op.tensor);
+        let at = order(b, x, op.dim, true, op.out_indices.dtype, op.k);
+        let y = b.gather(x, op.dim, at);
+        b.set(&op.out, y);
+        b.set(&op.out_indices, at);
+    };
+    "NumericFloat.ArgTopK" Discrete "where the k largest are": Numeric::ArgTopK(op) => {
+        let x = b.get(&op.input);
+        let y = order(b, x, op.axis, true, op.out.dtype, op.accumulator_len);
+        b.set(&op.out, y);
+    };
+    "NumericFloat.Sort" Lowered "in order along an axis": Numeric::Sort(op) => {
+        let x = b.get(&op.input);
+        let length = b.shape(x)[op.dim];
+        let at = order(b, x, op.dim, op.descending, DType::I64, length);
+        let y = b.gather(x, op.dim, at);
+        b.set(&op.out, y);
+    };
+    "NumericFloat.SortWithIndices" Lowered "in order along an axis, and where from": Numeric::SortWithIndices(op) => {
+        let x = b.get(&op.input);
+        let length = b.shape(x)[op.dim];
+        let at = order(b, x, op.dim, op.descending, op.out_indices.dtype, length);
+        let y = b.gather(x, op.dim, at);
+        b.set(&op.out, y);
+        b.set(&op.out_indices, at);
+    };
+    "NumericFloat.ArgSort" Discrete "the order along an axis": Numeric::ArgSort(op) => {
+        let x = b.get(&op.input);
+        let length = b.shape(x)[op.dim];
+        let y = order(b, x, op.dim, op.descending, op.out.dtype, length);
+        b.set(&op.out, y);
+    };
+    "NumericFloat.Pad" Linear "a margin of a number, or of the reflected or repeated edge": Numeric::Pad(op) => {
+        let y = pad(b, op);
+        b.set(&op.out, y);
+    };
+    "NumericFloat.Full" Constant "c": Numeric::Full(op) => {
+        let y = b.full(op.value.elem(), &op.out);
+        b.set(&op.out, y);
+    };
+    "NumericFloat.Greater" Discrete "a > b": Numeric::Greater(op) => compare!(b, op, greater);
+    "NumericFloat.GreaterElem" Discrete "x > c": Numeric::GreaterElem(op) => compare!(b, op, greater_elem, elem);
+    "NumericFloat.GreaterEqual" Discrete "a ≥ b": Numeric::GreaterEqual(op) => compare!(b, op, greater_equal);
+    "NumericFloat.GreaterEqualElem" Discrete "x ≥ c": Numeric::GreaterEqualElem(op) => compare!(b, op, greater_equal_elem, elem);
+    "NumericFloat.Lower" Discrete "a < b": Numeric::Lower(op) => compare!(b, op, lower);
+    "NumericFloat.LowerElem" Discrete "x < c": Numeric::LowerElem(op) => compare!(b, op, lower_elem, elem);
+    "NumericFloat.LowerEqual" Discrete "a ≤ b": Numeric::LowerEqual(op) => compare!(b, op, lower_equal);
+    "NumericFloat.LowerEqualElem" Discrete "x ≤ c": Numeric::LowerEqualElem(op) => compare!(b, op, lower_equal_elem, elem);
+}
+
+/// The product along an axis, in halves: as deep as the logarithm of its length.
+fn product(b: &mut Lowering, x: usize, axis: usize) -> usize {
+    let length = b.shape(x)[axis];
+    if length == 1 {
+        return x;
+    }
+    let half = length / 2;
+    let (first, second) = (b.narrow(x, axis, 0, half, 1), b.narrow(x, axis, half, 2 * half, 1));
+    let paired = b.mul(first, second);
+    let result = product(b, paired, axis);
+    if length.is_multiple_of(2) {
+        return result;
+    }
+    let last = b.narrow(x, axis, length - 1, length, 1);
+    b.mul(result, last)
+}
+
+/// Where the largest or smallest element of an axis is.
+fn position(b: &mut Lowering, x: usize, axis: usize, largest: bool, dtype: DType) -> usize {
+    let mut shape = b.shape(x);
+    shape[axis] = 1;
+    let name = if largest { "argmax" } else { "argmin" };
+    b.discrete(format!("{name}[{axis}]"), vec![x], &shape, dtype, move |mut x, lead| {
+        let x = x.remove(0);
+        if largest { x.argmax(axis + lead, dtype) } else { x.argmin(axis + lead, dtype) }
+    })
+}
+
+/// The largest or smallest element along an axis, or of all.
+fn extreme(b: &mut Lowering, x: usize, axis: Option<usize>, largest: bool) -> usize {
+    let (x, axis) = axis.map_or_else(
+        || {
+            let count = b.shape(x).iter().product();
+            (b.reshape(x, &[count]), 0)
+        },
+        |axis| (x, axis),
+    );
+    let at = position(b, x, axis, largest, DType::I64);
+    b.gather(x, axis, at)
+}
+
+/// Positions of the first `count` elements of an axis in order.
+fn order(b: &mut Lowering, x: usize, axis: usize, descending: bool, dtype: DType, count: usize) -> usize {
+    let mut shape = b.shape(x);
+    shape[axis] = count;
+    b.discrete(format!("argsort[{axis}]"), vec![x], &shape, dtype, move |mut x, lead| {
+        let mut ranges = vec![Slice::full(); axis + lead];
+        ranges.push(Slice::new(0, Some(count as isize), 1));
+        x.remove(0).argsort(axis + lead, descending, dtype).slice(&ranges)
+    })
+}
+
+fn pad(b: &mut Lowering, op: &PadOpIr) -> usize {
+    let x = b.get(&op.input);
+    let shape = b.shape(x);
+    // Burn gives the margins of all axes, or of the last ones.
+    let padding = [vec![(0, 0); shape.len() - op.padding.len()], op.padding.clone()].concat();
+    if let PadModeIr::Constant(number) = &op.mode {
+        let ranges = padding
+            .iter()
+            .zip(&shape)
+            .map(|(&(before, _), &length)| Slice::new(before as isize, Some((before + length) as isize), 1))
+            .collect();
+        let base = b.full(number.elem(), &op.out);
+        return b.linear(Linear::SliceAssign(ranges), vec![base, x], &op.out.shape.to_vec());
+    }
+    let reflect = matches!(op.mode, PadModeIr::Reflect);
+    padding.iter().enumerate().fold(x, |x, (axis, &(before, after))| {
+        if before + after == 0 {
+            return x;
+        }
+        let length = shape[axis] as i64;
+        let inside = |position: i64| match position {
+            p if p < 0 => if reflect { -p } else { 0 },
+            p if p >= length => if reflect { 2 * (length - 1) - p } else { length - 1 },
+            p => p,
+        };
+        let indices: Vec<i64> = (-(before as i64)..length + after as i64).map(inside).collect();
+        let count = indices.len();
+        let indices = Array::from_data(burn::tensor::TensorData::new(indices, [count]), &b.device);
+        let indices = b.builder.constant(indices);
+        b.select(x, axis, indices)
+    })
+}
