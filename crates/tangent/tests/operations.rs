@@ -13,7 +13,7 @@ use burn::tensor::ops::{AttentionModuleOptions, AvgPoolOptions, ConvOptions, Con
 use burn::tensor::{Bool, DType, Device, IndexingUpdateOp, Int, Tensor, TensorData};
 use losscape_tangent::{Map, operations};
 
-use common::{Errors, ROUNDING, check_against, devices, tensor};
+use common::{Errors, ROUNDING, check_against, devices, difference, numbers, tensor};
 
 /// One parameter, `[2, 3, 4]`.
 #[derive(Module, Debug)]
@@ -248,4 +248,37 @@ fn every_entry_of_the_registry_is_tested() {
     }
     let missing: Vec<_> = operations().map(|entry| entry.name).filter(|name| !seen.contains(name)).collect();
     assert!(missing.is_empty(), "no case for {missing:?}");
+}
+
+/// The kernel runs all samples along a block axis through the program of one: every operation must carry it.
+#[test]
+fn every_operation_takes_a_block_of_samples() {
+    let mut failed = Vec::new();
+    for (device_name, device) in devices() {
+        for (seed, Case { name, forward, .. }) in cases().into_iter().enumerate() {
+            let cell = cell(&device, 300 + seed as u64);
+            let x = tensor(seed as u64, [3, 2, 3, 4], 0.98, 1.02, &device);
+            // A forward for one sample at a time: the kernel asks for no more.
+            let map = Map::new(|cell: &Cell, x: Tensor<4>| {
+                let output = forward(cell.w.val() * x.reshape([2, 3, 4]));
+                let count = output.dims()[0];
+                output.reshape([1, count])
+            });
+            let checked = catch_unwind(AssertUnwindSafe(|| {
+                let rows = (0..3).map(|sample| {
+                    let at = map.linearize(&cell, x.clone().slice([sample..sample + 1])).expect("it is tested above");
+                    at.jacobian(7)
+                });
+                let jacobian = Tensor::cat(rows.collect(), 0);
+                let dense = numbers(jacobian.clone().matmul(jacobian.transpose()));
+                let kernel = numbers(map.kernel(&cell, &x).expect("it is tested above"));
+                let off = difference(&kernel, &dense);
+                assert!(off < ROUNDING, "{name}: the kernel is off by {off:e}");
+            }));
+            if checked.is_err() {
+                failed.push(format!("{name} on {device_name}"));
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{failed:#?}");
 }

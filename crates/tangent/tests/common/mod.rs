@@ -166,3 +166,30 @@ pub fn check_against<M: Module, I: Inputs, const D: usize>(
     errors.block = errors.block.max(difference(&bent_block, &[bent, other].concat()));
     errors
 }
+
+/// The module with every float parameter replaced by float64 numbers, drawn around its own so that nothing is zero or equal.
+pub fn in_f64<M: Module>(module: M, seed: u64) -> M {
+    struct Draw(u64);
+    impl burn::module::ModuleMapper for Draw {
+        fn map_float<const D: usize>(&mut self, param: burn::module::Param<Tensor<D>>) -> burn::module::Param<Tensor<D>> {
+            let trainable = param.is_require_grad();
+            let (id, old, mapper) = param.consume();
+            self.0 += 1;
+            let noise: Tensor<D> = tensor(self.0, old.dims(), -0.3, 0.3, &old.device());
+            let new = Tensor::from_inner(old.inner().cast(DType::F64) + noise.inner());
+            burn::module::Param::from_mapped_value(id, new, mapper).set_require_grad(trainable)
+        }
+    }
+    module.map(&mut Draw(1000 * seed))
+}
+
+/// The dense Jacobian in rows.
+pub fn rows(jacobian: Tensor<2>) -> Vec<Vec<f64>> {
+    let [_, columns] = jacobian.dims();
+    numbers(jacobian).chunks(columns).map(<[f64]>::to_vec).collect()
+}
+
+/// `J Jᵀ` of two Jacobians, row by row.
+pub fn gram(a: &[Vec<f64>], b: &[Vec<f64>]) -> Vec<f64> {
+    a.iter().flat_map(|a| b.iter().map(|b| dot(a, b))).collect()
+}
