@@ -4,3 +4,4 @@ pub use losscape_lab as lab;
 pub use losscape_model as model;
 pub use losscape_optim as optim;
 pub use losscape_report as report;
+pub use losscape_tangent as tangent;

@@ -27,7 +27,7 @@ use crate::program::Program;
 use crate::value::Value;
 
 /// Samples a tile: its products stay in the cache, and there are enough tiles to keep all cores busy.
-const TILE: usize = 256;
+const TILE: usize = 512;
 
 impl<M, I, F, const D: usize> Map<M, I, F>
 where

@@ -179,30 +179,23 @@ impl Linearized {
         curve
     }
 
-    /// The Jacobian `[m, P]`, one row for each output, `directions` of them at a time.
-    ///
-    /// # Panics
-    ///
-    /// Also when `directions` is zero.
+    /// The Jacobian `[m, P]`, one row for each output.
     #[must_use]
-    pub fn jacobian(&self, directions: usize) -> Tensor<2> {
+    pub fn jacobian(&self) -> Tensor<2> {
+        const ROWS: usize = 64;
         let m = self.outputs();
-        let starts: Vec<usize> = (0..m).step_by(directions).collect();
         let output = self.output();
         let (device, dtype) = (output.device(), output.dtype());
-        let blocks = starts
-            .into_iter()
-            .map(|start| {
-                let rows = directions.min(m - start);
-                let mut units = vec![0.0f64; rows * m];
-                for row in 0..rows {
-                    units[row * m + start + row] = 1.0;
-                }
-                let units = TensorData::new(units, [rows, m]).convert_dtype(dtype);
-                self.pull(Tensor::<2>::from_data(units, (&device, dtype)))
-            })
-            .collect();
-        Tensor::cat(blocks, 0)
+        let blocks = (0..m).step_by(ROWS).map(|start| {
+            let rows = ROWS.min(m - start);
+            let mut units = vec![0.0f64; rows * m];
+            for row in 0..rows {
+                units[row * m + start + row] = 1.0;
+            }
+            let units = TensorData::new(units, [rows, m]).convert_dtype(dtype);
+            self.pull(Tensor::<2>::from_data(units, (&device, dtype)))
+        });
+        Tensor::cat(blocks.collect(), 0)
     }
 
     /// Calls `f` with the chunk's evaluated program.

@@ -226,7 +226,7 @@ fn integers_and_booleans_are_inputs_too() {
     common::check(&model, (tokens.clone(), labels.clone(), keep.clone()), forward, 3).assert_small("labels");
     let map = Map::new(forward).in_chunks(2);
     let at = map.linearize(&model, (tokens.clone(), labels.clone(), keep.clone())).expect("every sample is on its own");
-    let dense = common::rows(at.jacobian(2));
+    let dense = common::rows(at.jacobian());
     let kernel = numbers(map.kernel(&model, &(tokens, labels, keep)).expect("every sample is on its own"));
     assert!(difference(&kernel, &common::gram(&dense, &dense)) < 1e-14);
 }

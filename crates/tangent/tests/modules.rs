@@ -156,7 +156,7 @@ fn check_network<M: Module, I: Inputs>(
     let errors = check_against(model, inputs.clone(), forward, 17, bound);
     errors.assert_small(name);
     let map = Map::new(forward);
-    let dense = |inputs: &I| rows(map.linearize(model, inputs.clone()).expect("it was linearized before").jacobian(5));
+    let dense = |inputs: &I| rows(map.linearize(model, inputs.clone()).expect("it was linearized before").jacobian());
     let (own, other) = (dense(&inputs), dense(&others));
     let kernel = numbers(map.kernel(model, &inputs).expect("it was linearized before"));
     let off = difference(&kernel, &gram(&own, &own));
