@@ -37,24 +37,22 @@ pub fn capture<M: Module, I: Inputs, const D: usize>(
     // `valid` gives a copy of running statistics too; moving a plain clone would move the caller's.
     let twin = module.valid();
     let recorder = RECORDER.with(Clone::clone);
-    let recording = catch_unwind(AssertUnwindSafe(|| {
-        recorder.capture_scope(|scope| {
-            let twin = twin.to_device(&recorder);
-            let blanks = inputs.blanks(samples, &recorder);
-            let mut boundary = parameter_ids(&twin);
-            boundary.extend(blanks.handles().into_iter().filter_map(id));
-            let output = forward(&twin, blanks);
-            let output_id = id(output.clone().into_dispatch());
-            let token = scope.complete(boundary, output_id);
-            drop(output);
-            token
-        })
-    }));
-    let captured = match recording {
-        Err(panic) => return Err(TangentError::Forward { message: message(panic.as_ref()) }),
-        Ok(Err(error)) => return Err(TangentError::Capture(error.to_string())),
-        Ok(Ok(captured)) => captured,
-    };
+    let mut panic = None;
+    let captured = recorder.capture_scope(|scope| {
+        let twin = twin.to_device(&recorder);
+        let blanks = inputs.blanks(samples, &recorder);
+        let mut boundary = parameter_ids(&twin);
+        boundary.extend(blanks.handles().into_iter().filter_map(id));
+        // A panic ends the recording where it happened; what was recorded until then tells where that was.
+        let output = catch_unwind(AssertUnwindSafe(|| forward(&twin, blanks)))
+            .map_err(|payload| panic = Some(message(payload.as_ref())))
+            .ok();
+        let output_id = output.clone().and_then(|output| id(output.into_dispatch()));
+        let token = scope.complete(boundary, output_id);
+        drop(output);
+        token
+    });
+    let captured = captured.map_err(|error| TangentError::Capture(error.to_string()))?;
 
     let mut lowering = Lowering::new(device.clone());
     let (parameter_ids, input_ids) = captured.graph.inputs.split_at(visited.len());
@@ -92,18 +90,25 @@ pub fn capture<M: Module, I: Inputs, const D: usize>(
             OperationIr::Drop(_) => continue,
             _ => {}
         }
-        if is_random(operation) {
-            let operation_name = format!("{:?}", operation.outputs().map(|o| o.shape.to_vec()).collect::<Vec<_>>());
-            let near = near(&lowering, operation, &parameters);
-            return Err(TangentError::Random { operation: format!("shape {operation_name}"), near });
-        }
-        let entry = registry::lower(&mut lowering, operation).map_err(|error| match error {
-            TangentError::Unsupported { operation: name, .. } => {
-                TangentError::Unsupported { operation: name, near: near(&lowering, operation, &parameters) }
-            }
-            other => other,
-        })?;
+        let Some(entry) = registry::lower(&mut lowering, operation) else {
+            let (name, near) = (registry::name(operation), near(&lowering, operation, &parameters));
+            return Err(match operation {
+                OperationIr::Float(_, FloatOperationIr::Random(_))
+                | OperationIr::NumericInt(_, NumericOperationIr::IntRandom(_)) => {
+                    TangentError::Random { operation: name, near }
+                }
+                _ => TangentError::Unsupported { operation: name, near },
+            });
+        };
         entries.insert(entry);
+    }
+    if let Some(message) = panic {
+        let last = captured.graph.operations.iter().rfind(|op| !matches!(op, OperationIr::Init(_) | OperationIr::Drop(_)));
+        let last = last.map_or_else(
+            || "nothing".to_owned(),
+            |operation| format!("{}{}", registry::name(operation), near(&lowering, operation, &parameters)),
+        );
+        return Err(TangentError::Forward { message, last });
     }
     let output = captured.graph.outputs.first().and_then(|&id| lowering.find(id));
     let Some(output) = output else {
@@ -135,13 +140,6 @@ fn id(tensor: DispatchTensor) -> Option<TensorId> {
         BackendTensor::Bool(tensor) => tensor.id(),
         _ => return None,
     })
-}
-
-fn is_random(operation: &OperationIr) -> bool {
-    matches!(
-        operation,
-        OperationIr::Float(_, FloatOperationIr::Random(_)) | OperationIr::NumericInt(_, NumericOperationIr::IntRandom(_))
-    )
 }
 
 /// `", after the parameter a.b.weight"`: the last parameter used on the way to an operation.

@@ -23,10 +23,15 @@ pub enum TangentError {
         near: String,
     },
     /// The forward panicked when it was run without values: it looks at them, or its shapes depend on them, or it would panic anyway.
-    #[error("the forward cannot be recorded: {message}; it may not read values (into_data, into_scalar) nor choose shapes or branches by them")]
+    #[error(
+        "the forward cannot be recorded: {message}; it may not read values (into_data, into_scalar) nor choose shapes or branches by them \
+         (the last operation recorded is {last})"
+    )]
     Forward {
         /// The message of the panic.
         message: String,
+        /// The operation recorded last, its shapes, and the parameter nearest before it.
+        last: String,
     },
     /// Burn refused the recording.
     #[error("the forward cannot be recorded: {0}")]

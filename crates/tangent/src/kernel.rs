@@ -19,7 +19,7 @@ use rayon::prelude::*;
 use crate::TangentError;
 use crate::array::Array;
 use crate::inputs::Inputs;
-use crate::map::{Map, distinct};
+use crate::map::Map;
 use crate::operation::{Bilinear, Elementwise, Linear, Operation, Order};
 use crate::parameters;
 use crate::point::{Leaves, Point, Reverse};
@@ -76,7 +76,7 @@ where
     /// What each tile of samples contributes.
     fn factors(&self, module: &M, inputs: &I) -> Result<Vec<Factors>, TangentError> {
         let visited = parameters::visit(module);
-        let arrays = inputs.arrays();
+        let arrays = self.values(inputs);
         let counts: Vec<usize> = arrays.iter().map(|array| array.shape()[0]).collect();
         let total = counts.first().copied().unwrap_or(0);
         if total == 0 || counts.iter().any(|&count| count != total) {
@@ -86,7 +86,7 @@ where
         if program.output_shape().first() != Some(&1) {
             return Err(TangentError::NotPerSample { samples: 1, shape: program.output_shape().to_vec() });
         }
-        let (values, infos) = distinct(visited);
+        let (values, infos) = self.distinct(visited);
         let variable = |leaf: &Operation| matches!(leaf, Operation::Parameter(index) if infos[*index].trainable);
         let active: Arc<[bool]> = program.active(variable).into();
         if !active[program.output] && !infos.iter().any(|parameter| parameter.trainable) {

@@ -1,6 +1,6 @@
 //! A module's forward as a map that can be differentiated, recorded once for every shape.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -65,6 +65,7 @@ pub struct Map<M, I, F> {
     variables: Variables,
     batching: Batching,
     order: Order,
+    precision: Option<DType>,
     programs: Mutex<HashMap<Signature, Arc<Program>>>,
     of: PhantomData<fn(&M, I)>,
 }
@@ -91,6 +92,7 @@ where
             variables: Variables::default(),
             batching: Batching::default(),
             order: Order::Second,
+            precision: None,
             programs: Mutex::new(HashMap::new()),
             of: PhantomData,
         }
@@ -133,6 +135,15 @@ where
         self
     }
 
+    /// Calculates in this float type whatever the module's is: derivatives in f64 of a module trained in f32. Vectors go in and come out in it.
+    ///
+    /// The forward is recorded in the module's own type, and what is folded into constants then is calculated in that.
+    #[must_use]
+    pub fn precision(mut self, dtype: DType) -> Self {
+        self.precision = Some(dtype);
+        self
+    }
+
     /// The recorded forward, for all samples at once.
     ///
     /// # Errors
@@ -150,9 +161,9 @@ where
     /// in chunks also when samples and outputs do not correspond or one sample does not fit into the memory.
     pub fn linearize(&self, module: &M, inputs: I) -> Result<Linearized, TangentError> {
         let visited = parameters::visit(module);
-        let arrays = inputs.arrays();
+        let arrays = self.values(&inputs);
         let plan = self.plan(module, &visited, &inputs, &arrays)?;
-        let (leaves, infos) = distinct(visited);
+        let (leaves, infos) = self.distinct(visited);
         let segments = self.segments(&infos, &arrays);
         if segments.is_empty() {
             return Err(TangentError::NoVariables);
@@ -212,6 +223,25 @@ where
         Ok(plan)
     }
 
+    /// The inputs' values, in the precision asked for.
+    pub(crate) fn values(&self, inputs: &I) -> Vec<Array> {
+        inputs.arrays().into_iter().map(|array| self.cast(array)).collect()
+    }
+
+    /// The parameters without repetitions: values, in the precision asked for, and descriptions.
+    pub(crate) fn distinct(&self, visited: Vec<Visited>) -> (Vec<Array>, Vec<Parameter>) {
+        let mut seen = HashSet::new();
+        let distinct = visited.into_iter().filter(|visited| seen.insert(visited.id));
+        distinct.map(|visited| (self.cast(visited.array), visited.parameter)).unzip()
+    }
+
+    fn cast(&self, array: Array) -> Array {
+        match self.precision {
+            Some(dtype) if array.dtype().is_float() => array.cast(dtype),
+            _ => array,
+        }
+    }
+
     /// The variables in the order of the flat vector.
     fn segments(&self, parameters: &[Parameter], inputs: &[Array]) -> Vec<Segment> {
         let mut segments = Vec::new();
@@ -252,7 +282,11 @@ where
         }
         let device = arrays.first().or(visited.first().map(|visited| &visited.array)).map(Array::device);
         let Some(device) = device else { return Err(TangentError::NoVariables) };
-        let program = Arc::new(crate::capture::capture(module, visited, inputs, samples, &device, &self.forward)?);
+        let program = crate::capture::capture(module, visited, inputs, samples, &device, &self.forward)?;
+        let program = Arc::new(match self.precision {
+            Some(dtype) => program.in_precision(dtype),
+            None => program,
+        });
         let mut programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(programs.entry(signature).or_insert(program).clone())
     }
@@ -273,16 +307,6 @@ fn directions_in_cache(program: &Program) -> usize {
     let bytes = |shape: &[usize], dtype: DType| shape.iter().product::<usize>() * dtype.size();
     let largest = program.nodes.iter().map(|node| bytes(&node.shape, node.dtype)).max().unwrap_or(1);
     (CACHE / largest.max(1)).max(1)
-}
-
-/// The parameters without repetitions: values and descriptions.
-pub(crate) fn distinct(visited: Vec<Visited>) -> (Vec<Array>, Vec<Parameter>) {
-    let mut seen = std::collections::HashSet::new();
-    visited
-        .into_iter()
-        .filter(|visited| seen.insert(visited.id))
-        .map(|visited| (visited.array, visited.parameter))
-        .unzip()
 }
 
 /// Bytes that a recording needs, for each sample.

@@ -86,7 +86,9 @@ impl Point {
                             }
                             _ => Kept::Nothing,
                         };
-                        (operation.evaluate(&operands, &program.shapes(index)), keep)
+                        let value = operation.evaluate(&operands, &program.shapes(index));
+                        // Masks become floats of the type they were recorded in, which need not be the program's.
+                        (if node.dtype.is_float() { value.map(|array| array.cast(node.dtype)) } else { value }, keep)
                     }
                 }
             };

@@ -6,7 +6,7 @@ use std::fmt;
 use burn::tensor::DType;
 
 use crate::array::Array;
-use crate::operation::{Discrete, Elementwise, Face, Operation, Order, Shapes, Step};
+use crate::operation::{Bilinear, Discrete, Elementwise, Face, Linear, Operation, Order, Shapes, Step};
 use crate::value::Value;
 
 /// A forward in static single assignment: every operation is calculated from earlier ones, shapes and element types are known.
@@ -110,6 +110,19 @@ impl Program {
         uses
     }
 
+    /// The program with all its floats of one type.
+    pub(crate) fn in_precision(mut self, dtype: DType) -> Self {
+        for node in self.nodes.iter_mut().filter(|node| node.dtype.is_float()) {
+            node.dtype = dtype;
+            match &mut node.operation {
+                Operation::Constant(array) => *array = array.clone().cast(dtype),
+                Operation::Linear(Linear::Cast { from, to }) => (*from, *to) = (dtype, dtype),
+                _ => {}
+            }
+        }
+        self
+    }
+
     /// The program without nodes that the output does not need.
     fn pruned(mut self) -> Self {
         let mut needed = vec![false; self.nodes.len()];
@@ -146,8 +159,8 @@ impl Program {
     fn fused(mut self) -> Self {
         let pointwise = |nodes: &[Node], index: usize| match &nodes[index].operation {
             Operation::Elementwise(_) => true,
-            Operation::Linear(crate::operation::Linear::Add | crate::operation::Linear::Subtract)
-            | Operation::Bilinear(crate::operation::Bilinear::Multiply) => true,
+            Operation::Linear(Linear::Add | Linear::Subtract)
+            | Operation::Bilinear(Bilinear::Multiply) => true,
             _ => false,
         };
         // A node may disappear into its readers when all of them are pointwise; the root of a function may not.
@@ -225,7 +238,7 @@ impl Function {
                 let (left, right) = (offset, if steps.len() == offset { 0 } else { steps.len() });
                 steps.push(match operation {
                     Operation::Bilinear(_) => Step::Multiply(left, right),
-                    Operation::Linear(crate::operation::Linear::Subtract) => Step::Subtract(left, right),
+                    Operation::Linear(Linear::Subtract) => Step::Subtract(left, right),
                     _ => Step::Add(left, right),
                 });
                 Some(Self { root: a.root, steps })

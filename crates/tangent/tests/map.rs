@@ -158,6 +158,40 @@ fn results_do_not_depend_on_the_number_of_threads() {
     assert_eq!(run(1), run(3));
 }
 
+/// A module in f32, measured in f64: the same numbers as the module whose parameters are the f32 ones, widened.
+#[test]
+fn another_precision_than_the_modules() {
+    let device = flex();
+    let wide = Mlp::new(&device);
+    let narrow = wide.clone().map(&mut Cast(DType::F32));
+    let wide = narrow.clone().map(&mut Cast(DType::F64));
+    let x: Tensor<2> = tensor::<2>(3, [6, 4], -1.0, 1.0, &device).cast(DType::F32);
+    let forward = |model: &Mlp, x: Tensor<2>| {
+        let mask = x.clone().greater_elem(0.2).float().cast(x.dtype());
+        let by = Tensor::<1>::from_data([0.25, 0.5, 2.0, 1.0], (&x.device(), x.dtype()));
+        model.forward(x * mask * by.unsqueeze())
+    };
+    let map = Map::new(forward).precision(DType::F64);
+    let at = map.linearize(&narrow, x.clone()).expect("it has derivatives");
+    let exact = Map::new(forward).linearize(&wide, x.clone().cast(DType::F64)).expect("it has derivatives");
+    let (u, v) = (vector(&draw(2, 18, -1.0, 1.0), &device), vector(&draw(1, exact.variables(), -1.0, 1.0), &device));
+    assert_eq!(at.output().dtype(), DType::F64);
+    assert_eq!(bits(&numbers(at.push(v.clone()))), bits(&numbers(exact.push(v.clone()))));
+    assert_eq!(bits(&numbers(at.bend(u.clone(), v.clone()))), bits(&numbers(exact.bend(u, v))));
+    let kernel = map.kernel(&narrow, &x).expect("every sample is on its own");
+    let expected = Map::new(forward).kernel(&wide, &x.cast(DType::F64)).expect("every sample is on its own");
+    assert_eq!(bits(&numbers(kernel)), bits(&numbers(expected)));
+}
+
+struct Cast(DType);
+
+impl burn::module::ModuleMapper for Cast {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (id, tensor, mapper) = param.consume();
+        Param::from_mapped_value(id, Tensor::from_inner(tensor.inner().cast(self.0)), mapper).set_require_grad(true)
+    }
+}
+
 #[test]
 fn derivatives_by_inputs_and_by_both() {
     for (_, device) in devices() {
@@ -256,10 +290,10 @@ fn what_cannot_be_recorded_is_an_error_that_says_where() {
     let x: Tensor<2> = tensor(2, [3, 2], -1.0, 1.0, &device);
     type Forward = fn(&Cell, Tensor<2>) -> Tensor<2>;
     let cases: &[(Forward, &str)] = &[
-        (|c, x| (c.w.val() * x).cumprod(1), "NumericFloat.CumProd of [3, 2], after the parameter w"),
-        (|c, x| c.w.val() + x.random_like(Distribution::Uniform(0.0, 1.0)), "draws random numbers"),
-        (|c, x| { let total: f64 = (c.w.val() * x).sum().into_scalar(); c.w.val() * total }, "cannot be recorded"),
-        (|c, x| { let rows = (c.w.val() * x.clone()).greater_elem(0.0).argwhere(); x.slice([0..rows.dims()[0], 0..1]) }, "cannot be recorded"),
+        (|c, x| (c.w.val() * x).cumprod(1), "NumericFloat.CumProd of [3, 2] to [3, 2], after the parameter w"),
+        (|c, x| c.w.val() + x.random_like(Distribution::Uniform(0.0, 1.0)), "draws random numbers (Float.Random to [3, 2])"),
+        (|c, x| { let total: f64 = (c.w.val() * x).sum().into_scalar(); c.w.val() * total }, "(the last operation recorded is NumericFloat.Sum of [3, 2] to [1], after the parameter w)"),
+        (|c, x| { let rows = (c.w.val() * x.clone()).greater_elem(0.0).argwhere(); x.slice([0..rows.dims()[0], 0..1]) }, "(the last operation recorded is NumericFloat.GreaterElem of [3, 2] to [3, 2], after the parameter w)"),
     ];
     for (forward, expected) in cases {
         let error = Map::new(forward).linearize(&cell, x.clone()).err().expect("it cannot be recorded");

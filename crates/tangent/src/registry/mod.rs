@@ -10,9 +10,8 @@ mod float;
 mod module;
 mod numeric;
 
-use burn_ir::OperationIr;
+use burn_ir::{OperationIr, TensorIr};
 
-use crate::TangentError;
 use crate::lowering::Lowering;
 
 /// An operation of Burn that a program can contain.
@@ -70,9 +69,9 @@ pub fn operations() -> impl Iterator<Item = &'static Entry> {
         .flatten()
 }
 
-/// Writes one captured operation into the program and gives the name of its entry.
-pub fn lower(lowering: &mut Lowering, operation: &OperationIr) -> Result<&'static str, TangentError> {
-    let found = match operation {
+/// Writes one captured operation into the program and gives the name of its entry; `None` where there is none.
+pub fn lower(lowering: &mut Lowering, operation: &OperationIr) -> Option<&'static str> {
+    match operation {
         OperationIr::BaseFloat(base) | OperationIr::BaseInt(base) | OperationIr::BaseBool(base) => {
             base::lower(lowering, base)
         }
@@ -82,18 +81,21 @@ pub fn lower(lowering: &mut Lowering, operation: &OperationIr) -> Result<&'stati
         OperationIr::Module(module) => module::lower(lowering, module),
         OperationIr::NumericInt(..) | OperationIr::Int(_) | OperationIr::Bool(_) => discrete::lower(lowering, operation),
         _ => None,
-    };
-    found.ok_or_else(|| TangentError::Unsupported { operation: name(operation), near: String::new() })
+    }
 }
 
 /// The operation's name as the entries have it, with its shapes.
-fn name(operation: &OperationIr) -> String {
+pub fn name(operation: &OperationIr) -> String {
     let text = format!("{operation:?}");
     let words: Vec<&str> = text
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty() && !["F64", "F32", "F16", "BF16", "Flex32", "I64", "I32", "Box"].contains(word))
         .take(2)
         .collect();
-    let inputs: Vec<String> = operation.inputs().map(|tensor| format!("{:?}", tensor.shape.to_vec())).collect();
-    format!("{} of {}", words.join("."), inputs.join(", "))
+    let shapes = |word: &str, tensors: &mut dyn Iterator<Item = &TensorIr>| {
+        let shapes: Vec<String> = tensors.map(|tensor| format!("{:?}", tensor.shape.to_vec())).collect();
+        if shapes.is_empty() { String::new() } else { format!(" {word} {}", shapes.join(", ")) }
+    };
+    let (from, to) = (shapes("of", &mut operation.inputs()), shapes("to", &mut operation.outputs()));
+    format!("{}{from}{to}", words.join("."))
 }
