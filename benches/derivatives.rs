@@ -50,11 +50,11 @@ fn derivatives(criterion: &mut Criterion) {
     let first = Map::new(|model: &Mlp, x: Tensor<2>| model.forward(x)).in_chunks(CHUNK).first_order();
     group.bench_function("gradient", |bencher| {
         bencher.iter(|| {
-            let at = first.linearize(&model, x.clone()).expect("the layers have entries");
+            let at = first.linearize(&model, &x).expect("the layers have entries");
             black_box(at.pull(residual(at.output())))
         });
     });
-    let at = map.linearize(&model, x.clone()).expect("the layers have entries");
+    let at = map.linearize(&model, &x).expect("the layers have entries");
     let curve = at.curve(residual(at.output()));
     for (name, directions) in [("hessian_product", 1), ("hessian_products_16", 16)] {
         let v: Tensor<2> = numbers([directions, at.variables()], &device);

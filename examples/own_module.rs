@@ -14,9 +14,10 @@ use losscape::lab::records::{Metric, Split};
 use losscape::lab::{LabError, Observe, Trainer};
 use losscape::model::data::digits::Digits;
 use losscape::model::data::{DataConfig, Source};
-use losscape::model::{Loss, Network, parameters};
+use losscape::model::{Loss, Network};
 use losscape::optim::adam::AdamConfig;
 use losscape::optim::{OptimizerConfig, RuleConfig};
+use losscape::tangent::parameters;
 
 #[derive(Module, Debug)]
 struct Residual {

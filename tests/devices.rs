@@ -7,9 +7,10 @@ use losscape::lab::Trainer;
 use losscape::lab::config::{BatchSize, TrainingConfig};
 use losscape::model::data::generate::Moons;
 use losscape::model::data::{DataConfig, Source};
-use losscape::model::{Activation, Loss, MlpConfig, parameters};
+use losscape::model::{Activation, Loss, MlpConfig};
 use losscape::optim::momentum::MomentumConfig;
 use losscape::optim::{OptimizerConfig, RuleConfig, SamConfig};
+use losscape::tangent::parameters;
 
 /// The weights after 100 steps of momentum with SAM in f64.
 fn weights(device: &Device, activation: Activation, loss: Loss) -> Vec<f64> {

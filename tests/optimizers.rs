@@ -8,7 +8,6 @@ use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use losscape::model::parameters::ravel;
 use losscape::optim::adam::AdamConfig;
 use losscape::optim::gradient_descent::GradientDescentConfig;
 use losscape::optim::momentum::MomentumConfig;
@@ -17,6 +16,7 @@ use losscape::optim::nesterov::{Form, NesterovConfig};
 use losscape::optim::rmsprop::RmsPropConfig;
 use losscape::optim::schedule::{DecayConfig, ScheduleConfig};
 use losscape::optim::{Method, OptimizerConfig, RuleConfig, SamConfig};
+use losscape::tangent::parameters::ravel;
 
 fn tensor<const D: usize>(values: &[f64], shape: [usize; D], dtype: DType) -> Tensor<D> {
     let device = Device::flex().autodiff();

@@ -9,7 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use burn::module::Module;
 use burn::tensor::Device;
-use losscape_model::{Model, parameters};
+use losscape_model::Model;
+use losscape_tangent::parameters;
 
 use crate::LabError;
 use crate::checkpoint::Checkpoint;

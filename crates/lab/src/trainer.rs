@@ -11,11 +11,11 @@ use std::time::Instant;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use losscape_model::data::{Dataset, Prepared, Targets};
-use losscape_model::parameters;
 use losscape_model::random::{Purpose, stream};
 use losscape_model::{Loss, Network, Reduction};
 use losscape_optim::clip::global_norm;
 use losscape_optim::{Method, OptimizerConfig, Schedule};
+use losscape_tangent::parameters;
 use rand::seq::SliceRandom;
 
 use crate::LabError;
@@ -119,7 +119,8 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
         training: &TrainingConfig,
         seed: u64,
     ) -> Result<Self, LabError> {
-        let Some(w) = parameters::ravel(&network) else {
+        let w = parameters::ravel(&network).filter(|_| network.devices().iter().any(Device::is_autodiff));
+        let Some(w) = w else {
             let problem = "the network has no trainable parameters; build it on a device with autodiff";
             return Err(LabError::Setting(problem.to_owned()));
         };

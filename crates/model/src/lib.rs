@@ -9,7 +9,6 @@
 //! - [`linear`]: the linear model `F(w) = Φ w` over the [`features`] of its input.
 //! - [`activation`]: the elementwise nonlinearities.
 //! - [`loss`]: squared error and cross-entropy with value, gradient and Hessian product *in the outputs*.
-//! - [`parameters`]: a module's parameters as one flat vector, and back.
 //! - [`data`]: datasets, generators, readers, splitting and standardization.
 //! - [`random`]: ChaCha streams named by purpose; every draw of the project comes from one.
 //!
@@ -34,7 +33,6 @@ pub mod linear;
 pub mod loss;
 pub mod mlp;
 pub mod network;
-pub mod parameters;
 pub mod random;
 
 pub use activation::Activation;
@@ -81,13 +79,5 @@ pub enum ModelError {
         parameters: usize,
         /// The largest number accepted.
         max: usize,
-    },
-    /// A flat vector whose length is not the number of parameters.
-    #[error("{given} values given for {expected} parameters")]
-    ParameterCount {
-        /// Parameters in the module.
-        expected: usize,
-        /// Values given.
-        given: usize,
     },
 }

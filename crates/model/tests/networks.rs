@@ -1,13 +1,11 @@
 //! Networks, losses and parameters: what must hold for all of them.
 
-use burn::module::Module;
-use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use losscape_model::parameters::{count, ravel, ravel_gradient, unravel};
 use losscape_model::{
-    Activation, FeatureMap, LinearModelConfig, Loss, LossKind, MlpConfig, ModelConfig, ModelError, Network,
-    Parameterization, Reduction,
+    Activation, FeatureMap, LinearModelConfig, Loss, LossKind, MlpConfig, ModelError, Network, Parameterization,
+    Reduction,
 };
+use losscape_tangent::parameters::{count, ravel, unravel};
 
 fn matrix(values: &[f64], shape: [usize; 2], device: &Device, dtype: DType) -> Tensor<2> {
     Tensor::from_data(TensorData::new(values.to_vec(), shape).convert_dtype(dtype), (device, dtype))
@@ -268,25 +266,4 @@ fn the_mean_is_over_samples_and_not_over_outputs() {
         loss.value(f.clone(), y.clone()).into_scalar::<f64>()
     };
     assert_eq!((value(Reduction::Sum), value(Reduction::Mean)), (15.0, 7.5));
-}
-
-#[test]
-fn parameters_go_to_a_vector_and_back() {
-    let device = Device::flex().autodiff();
-    let config = ModelConfig::Mlp(MlpConfig::new([3]));
-    let model = config.init(2, 1, 0, &device, DType::F64).expect("the widths are valid");
-    assert_eq!(count(&model), 2 * 3 + 3 + 3 + 1);
-    let w =
-        Tensor::<1>::from_data(TensorData::new((0..13).map(f64::from).collect(), [13]), (&Device::flex(), DType::F64));
-    let model = unravel(model, &w).expect("the length fits");
-    assert_eq!(numbers(ravel(&model).expect("there are parameters")), (0..13).map(f64::from).collect::<Vec<_>>());
-    // Still trainable: a gradient for every parameter.
-    let loss = model.forward(inputs([4, 2], &device, DType::F64)).square().sum();
-    let gradients = GradientsParams::from_grads(loss.backward(), &model);
-    let gradient = numbers(ravel_gradient(&model, &gradients).expect("there are parameters"));
-    assert_eq!(gradient.len(), 13);
-    assert!(gradient.iter().filter(|value| **value != 0.0).count() > 6, "{gradient:?}");
-    // Frozen parameters are left out, and a wrong length is refused.
-    assert!(ravel(&model.clone().no_grad()).is_none());
-    assert_eq!(unravel(model, &w.narrow(0, 0, 5)).err(), Some(ModelError::ParameterCount { expected: 13, given: 5 }));
 }

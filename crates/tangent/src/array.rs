@@ -131,11 +131,7 @@ impl Array {
     pub fn full_bool(value: bool, shape: &[usize], device: &DispatchDevice, dtype: DType) -> Self {
         let shape = Shape::from(shape.to_vec());
         let dtype = BoolDType::from(dtype);
-        Self(if value {
-            Dispatch::bool_ones(shape, device, dtype)
-        } else {
-            Dispatch::bool_zeros(shape, device, dtype)
-        })
+        Self(if value { Dispatch::bool_ones(shape, device, dtype) } else { Dispatch::bool_zeros(shape, device, dtype) })
     }
 
     pub fn shape(&self) -> Vec<usize> {
@@ -435,8 +431,27 @@ impl Array {
     }
 
     /// Positions of the maxima of a max-pooling, in the flattened `[height · width]` of each channel.
-    pub fn max_pool_indices(self, kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2], dilation: [usize; 2], ceil_mode: bool, dtype: DType) -> Self {
-        Self(Dispatch::max_pool2d_with_indices(self.0, kernel, stride, padding, dilation, ceil_mode, IntDType::from(dtype)).indices)
+    pub fn max_pool_indices(
+        self,
+        kernel: [usize; 2],
+        stride: [usize; 2],
+        padding: [usize; 2],
+        dilation: [usize; 2],
+        ceil_mode: bool,
+        dtype: DType,
+    ) -> Self {
+        Self(
+            Dispatch::max_pool2d_with_indices(
+                self.0,
+                kernel,
+                stride,
+                padding,
+                dilation,
+                ceil_mode,
+                IntDType::from(dtype),
+            )
+            .indices,
+        )
     }
 
     pub fn int_into_float(self, dtype: DType) -> Self {

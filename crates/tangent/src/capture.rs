@@ -103,7 +103,8 @@ pub fn capture<M: Module, I: Inputs, const D: usize>(
         entries.insert(entry);
     }
     if let Some(message) = panic {
-        let last = captured.graph.operations.iter().rfind(|op| !matches!(op, OperationIr::Init(_) | OperationIr::Drop(_)));
+        let last =
+            captured.graph.operations.iter().rfind(|op| !matches!(op, OperationIr::Init(_) | OperationIr::Drop(_)));
         let last = last.map_or_else(
             || "nothing".to_owned(),
             |operation| format!("{}{}", registry::name(operation), near(&lowering, operation, &parameters)),
@@ -144,8 +145,7 @@ fn id(tensor: DispatchTensor) -> Option<TensorId> {
 
 /// `", after the parameter a.b.weight"`: the last parameter used on the way to an operation.
 fn near(lowering: &Lowering, operation: &OperationIr, parameters: &[crate::program::Parameter]) -> String {
-    let mut ancestors: HashSet<usize> =
-        operation.inputs().filter_map(|tensor| lowering.find(tensor.id)).collect();
+    let mut ancestors: HashSet<usize> = operation.inputs().filter_map(|tensor| lowering.find(tensor.id)).collect();
     let latest = ancestors.iter().max().copied().unwrap_or(0);
     for index in (0..=latest).rev() {
         if !ancestors.contains(&index) {

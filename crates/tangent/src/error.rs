@@ -7,7 +7,9 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum TangentError {
     /// The forward uses an operation that has no entry in the table, or a form of it that has none.
-    #[error("no derivative rule for the operation {operation}{near}; see `losscape_tangent::operations()` for those that have one")]
+    #[error(
+        "no derivative rule for the operation {operation}{near}; see `losscape_tangent::operations()` for those that have one"
+    )]
     Unsupported {
         /// The operation and the shapes it was given.
         operation: String,
@@ -15,7 +17,9 @@ pub enum TangentError {
         near: String,
     },
     /// The forward draws random numbers, so it has no derivative at a point.
-    #[error("the forward draws random numbers ({operation}{near}); pass them as an input, or take the module out of training mode")]
+    #[error(
+        "the forward draws random numbers ({operation}{near}); pass them as an input, or take the module out of training mode"
+    )]
     Random {
         /// The operation.
         operation: String,
@@ -37,10 +41,14 @@ pub enum TangentError {
     #[error("the forward cannot be recorded: {0}")]
     Capture(String),
     /// There is nothing to differentiate by.
-    #[error("nothing to differentiate by: no parameter of the module requires gradients and no float input was asked for")]
+    #[error(
+        "nothing to differentiate by: no parameter of the module requires gradients and no float input was asked for"
+    )]
     NoVariables,
     /// The inputs do not have one and the same, positive number of samples.
-    #[error("the inputs have {counts:?} samples along their first axes; working in chunks needs the same positive number in each")]
+    #[error(
+        "the inputs have {counts:?} samples along their first axes; working in chunks needs the same positive number in each"
+    )]
     Samples {
         /// Lengths of the first axes.
         counts: Vec<usize>,

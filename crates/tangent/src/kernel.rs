@@ -47,12 +47,14 @@ where
     pub fn kernel(&self, module: &M, inputs: &I) -> Result<Tensor<2>, TangentError> {
         let factors = self.factors(module, inputs)?;
         let tiles = factors.len();
-        let pairs: Vec<(usize, usize)> = (0..tiles).flat_map(|row| (0..=row).map(move |column| (row, column))).collect();
+        let pairs: Vec<(usize, usize)> =
+            (0..tiles).flat_map(|row| (0..=row).map(move |column| (row, column))).collect();
         let lower: Vec<Array> =
             pairs.par_iter().with_max_len(1).map(|&(row, column)| factors[row].product(&factors[column])).collect();
         let at = |row: usize, column: usize| lower[row * (row + 1) / 2 + column].clone();
         let rows = (0..tiles).map(|row| {
-            let tiles = (0..tiles).map(|column| if column <= row { at(row, column) } else { at(column, row).transpose() });
+            let tiles =
+                (0..tiles).map(|column| if column <= row { at(row, column) } else { at(column, row).transpose() });
             Array::cat(tiles.collect(), 1)
         });
         Ok(Array::cat(rows.collect(), 0).into_float())
@@ -157,8 +159,11 @@ impl Routes {
                 let Operation::Linear(Linear::Add) = node.operation else { return None };
                 let product = node.operands[1 - position];
                 let only_reader = readers[product].as_slice() == [(sum, 1 - position)];
-                let found = routes.products.iter_mut().find(|candidate| candidate.node == product && candidate.bias == 0.0);
-                found.filter(|_| only_reader && is_row_bias(program, leaf, product)).map(|product| (product, scale, sum, position))
+                let found =
+                    routes.products.iter_mut().find(|candidate| candidate.node == product && candidate.bias == 0.0);
+                found
+                    .filter(|_| only_reader && is_row_bias(program, leaf, product))
+                    .map(|product| (product, scale, sum, position))
             });
             match bias {
                 Some((product, scale, sum, position)) => {
@@ -190,7 +195,8 @@ fn destination(program: &Program, readers: &[Vec<(usize, usize)>], leaf: usize) 
 
 /// Whether the Gram products of a matrix product take fewer operations than the gradients themselves.
 fn is_gram(program: &Program, node: usize, position: usize) -> bool {
-    let (Operation::Bilinear(Bilinear::Matmul), [_, _]) = (&program.nodes[node].operation, program.nodes[node].shape.as_slice())
+    let (Operation::Bilinear(Bilinear::Matmul), [_, _]) =
+        (&program.nodes[node].operation, program.nodes[node].shape.as_slice())
     else {
         return false;
     };
@@ -200,7 +206,9 @@ fn is_gram(program: &Program, node: usize, position: usize) -> bool {
     let [rows, inner] = [shapes.operands[0][0], shapes.operands[0][1]];
     let columns = shapes.operands[1][1];
     let (repeats, from, to) = if position == 1 { (rows, inner, columns) } else { (columns, inner, rows) };
-    parameter == from * to && !is_expanded(program, program.nodes[node].operands[position]) && repeats * repeats * (from + to) <= from * to
+    parameter == from * to
+        && !is_expanded(program, program.nodes[node].operands[position])
+        && repeats * repeats * (from + to) <= from * to
         || (repeats == 1 && !is_expanded(program, program.nodes[node].operands[position]))
 }
 
@@ -246,12 +254,18 @@ impl Factors {
             .products
             .iter()
             .map(|product| {
-                let Some((a, b)) = point.factors(product.node) else { unreachable!("the product depends on a parameter") };
+                let Some((a, b)) = point.factors(product.node) else {
+                    unreachable!("the product depends on a parameter")
+                };
                 rows(if product.position == 1 { a } else { b }, product.position)
             })
             .collect();
-        let mut products: Vec<_> =
-            routes.products.iter().zip(inputs).map(|(product, a)| (a, Vec::new(), product.scale, product.bias)).collect();
+        let mut products: Vec<_> = routes
+            .products
+            .iter()
+            .zip(inputs)
+            .map(|(product, a)| (a, Vec::new(), product.scale, product.bias))
+            .collect();
         let mut gradients = Vec::new();
         for output in 0..outputs {
             let seed = Array::one_hot(output, outputs, samples, shape, &point.output.array);

@@ -3,7 +3,7 @@
 //! # Guides
 //!
 //! [`guide::rules`] derives the rules of the three kinds of operation, [`guide::capture`] tells how a forward is recorded and what cannot
-//! be, [`operations`] is the table of operations.
+//! be, [`guide::operations`] lists the operations that have derivatives.
 
 mod array;
 mod capture;
@@ -34,6 +34,9 @@ pub mod guide {
 
     #[doc = include_str!("../docs/capture.md")]
     pub mod capture {}
+
+    #[doc = include_str!("../docs/operations.md")]
+    pub mod operations {}
 }
 
 use burn::module::Module;
@@ -48,7 +51,7 @@ use burn::tensor::Tensor;
 /// # let device = Device::flex();
 /// let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
 /// let x = Tensor::<2>::from_data([[3.0, 4.0], [1.0, 2.0]], &device);
-/// let at = losscape_tangent::linearize(&model, x, |model: &Linear, x: Tensor<2>| model.forward(x))?;
+/// let at = losscape_tangent::linearize(&model, &x, |model: &Linear, x: Tensor<2>| model.forward(x))?;
 /// assert_eq!((at.variables(), at.outputs()), (2, 2));
 /// # Ok::<(), losscape_tangent::TangentError>(())
 /// ```
@@ -56,7 +59,7 @@ use burn::tensor::Tensor;
 /// # Errors
 ///
 /// As [`Map::linearize`].
-pub fn linearize<M, I, F, const D: usize>(module: &M, inputs: I, forward: F) -> Result<Linearized, TangentError>
+pub fn linearize<M, I, F, const D: usize>(module: &M, inputs: &I, forward: F) -> Result<Linearized, TangentError>
 where
     M: Module,
     I: Inputs,
@@ -74,7 +77,7 @@ where
 /// let x = Tensor::<2>::from_data([[3.0, 4.0], [1.0, 2.0]], &device);
 /// let v = Tensor::<1>::from_data([1.0, 10.0], &device);
 /// // F = x w, so along v it changes by x v.
-/// let pushed = losscape_tangent::jvp(&model, x, v, |model: &Linear, x: Tensor<2>| model.forward(x))?;
+/// let pushed = losscape_tangent::jvp(&model, &x, v, |model: &Linear, x: Tensor<2>| model.forward(x))?;
 /// assert_eq!(pushed.into_data().try_to_vec::<f32>().unwrap(), [43.0, 21.0]);
 /// # Ok::<(), losscape_tangent::TangentError>(())
 /// ```
@@ -88,7 +91,7 @@ where
 /// When `v` has not P entries.
 pub fn jvp<M, I, F, const B: usize, const D: usize>(
     module: &M,
-    inputs: I,
+    inputs: &I,
     v: Tensor<B>,
     forward: F,
 ) -> Result<Tensor<B>, TangentError>
@@ -109,7 +112,7 @@ where
 /// let x = Tensor::<2>::from_data([[3.0, 4.0], [1.0, 2.0]], &device);
 /// let u = Tensor::<1>::from_data([1.0, 10.0], &device);
 /// // F = x w, so the gradient of ⟨u, F⟩ is xᵀ u.
-/// let pulled = losscape_tangent::vjp(&model, x, u, |model: &Linear, x: Tensor<2>| model.forward(x))?;
+/// let pulled = losscape_tangent::vjp(&model, &x, u, |model: &Linear, x: Tensor<2>| model.forward(x))?;
 /// assert_eq!(pulled.into_data().try_to_vec::<f32>().unwrap(), [13.0, 24.0]);
 /// # Ok::<(), losscape_tangent::TangentError>(())
 /// ```
@@ -123,7 +126,7 @@ where
 /// When `u` has not m entries.
 pub fn vjp<M, I, F, const B: usize, const D: usize>(
     module: &M,
-    inputs: I,
+    inputs: &I,
     u: Tensor<B>,
     forward: F,
 ) -> Result<Tensor<B>, TangentError>
@@ -146,7 +149,7 @@ where
 /// let v = Tensor::<1>::from_data([1.0, 10.0], &device);
 /// // ½ ‖x w‖² has the Hessian xᵀ x.
 /// let loss = |model: &Linear, x: Tensor<2>| model.forward(x).powi_scalar(2).sum() * 0.5;
-/// let product = losscape_tangent::hvp(&model, x, v, loss)?;
+/// let product = losscape_tangent::hvp(&model, &x, v, loss)?;
 /// assert_eq!(product.into_data().try_to_vec::<f32>().unwrap(), [150.0, 214.0]);
 /// # Ok::<(), losscape_tangent::TangentError>(())
 /// ```
@@ -160,7 +163,7 @@ where
 /// When `v` has not P entries.
 pub fn hvp<M, I, F, const B: usize, const D: usize>(
     module: &M,
-    inputs: I,
+    inputs: &I,
     v: Tensor<B>,
     forward: F,
 ) -> Result<Tensor<B>, TangentError>
@@ -182,7 +185,7 @@ where
 /// let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
 /// let x = Tensor::<2>::from_data([[3.0, 4.0], [1.0, 2.0]], &device);
 /// // F = x w, so the Jacobian is x.
-/// let jacobian = losscape_tangent::jacobian(&model, x, |model: &Linear, x: Tensor<2>| model.forward(x))?;
+/// let jacobian = losscape_tangent::jacobian(&model, &x, |model: &Linear, x: Tensor<2>| model.forward(x))?;
 /// assert_eq!(jacobian.into_data().try_to_vec::<f32>().unwrap(), [3.0, 4.0, 1.0, 2.0]);
 /// # Ok::<(), losscape_tangent::TangentError>(())
 /// ```
@@ -190,7 +193,7 @@ where
 /// # Errors
 ///
 /// As [`Map::linearize`].
-pub fn jacobian<M, I, F, const D: usize>(module: &M, inputs: I, forward: F) -> Result<Tensor<2>, TangentError>
+pub fn jacobian<M, I, F, const D: usize>(module: &M, inputs: &I, forward: F) -> Result<Tensor<2>, TangentError>
 where
     M: Module,
     I: Inputs,

@@ -116,9 +116,8 @@ impl Linearized {
     /// The value of the map, `[m]`.
     #[must_use]
     pub fn output(&self) -> Tensor<1> {
-        let parts = self.by_chunk(|chunk| {
-            self.at(chunk, |point| point.output.array.clone().reshape(&[chunk.outputs.len()]))
-        });
+        let parts =
+            self.by_chunk(|chunk| self.at(chunk, |point| point.output.array.clone().reshape(&[chunk.outputs.len()])));
         Array::cat(parts, 0).into_float()
     }
 
@@ -207,7 +206,7 @@ impl Linearized {
     /// `f` of every chunk, in parallel; results in order. Even a single chunk is worked on inside the thread pool, where matrix products
     /// called from outside would first have to be handed over.
     fn by_chunk<T: Send>(&self, f: impl Fn(&Chunk) -> T + Sync) -> Vec<T> {
-        self.chunks.par_iter().with_max_len(1).map(|chunk| f(chunk)).collect()
+        self.chunks.par_iter().with_max_len(1).map(&f).collect()
     }
 
     /// Tangents of a chunk's nodes along the directions; the output's is the last.

@@ -54,7 +54,7 @@ enum Batching {
 /// let device = Device::flex();
 /// let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
 /// let map = Map::new(|model: &Linear, x: Tensor<2>| model.forward(x));
-/// let at = map.linearize(&model, Tensor::from_data([[3.0, 4.0]], &device))?;
+/// let at = map.linearize(&model, &Tensor::from_data([[3.0, 4.0]], &device))?;
 /// // F = 3 w₁ + 4 w₂, so its gradient is (3, 4).
 /// let gradient = at.pull(Tensor::<1>::ones([1], &device));
 /// assert_eq!(gradient.into_data().try_to_vec::<f32>().unwrap(), [3.0, 4.0]);
@@ -159,10 +159,10 @@ where
     ///
     /// [`TangentError`] when the forward cannot be recorded, contains an operation without an entry, or there is nothing to differentiate by;
     /// in chunks also when samples and outputs do not correspond or one sample does not fit into the memory.
-    pub fn linearize(&self, module: &M, inputs: I) -> Result<Linearized, TangentError> {
+    pub fn linearize(&self, module: &M, inputs: &I) -> Result<Linearized, TangentError> {
         let visited = parameters::visit(module);
-        let arrays = self.values(&inputs);
-        let plan = self.plan(module, &visited, &inputs, &arrays)?;
+        let arrays = self.values(inputs);
+        let plan = self.plan(module, &visited, inputs, &arrays)?;
         let (leaves, infos) = self.distinct(visited);
         let segments = self.segments(&infos, &arrays);
         if segments.is_empty() {
@@ -181,7 +181,13 @@ where
                 Leaves { parameters: leaves.clone(), inputs: arrays.iter().map(|x| Value::one(part(x))).collect() };
             let length: usize = program.output_shape().iter().product();
             let active = program.active(|leaf| segments.iter().any(|segment| segment.is(leaf))).into();
-            chunks.push(Chunk::new(program, active, leaves, samples.map(|_| start..end), output_start..output_start + length));
+            chunks.push(Chunk::new(
+                program,
+                active,
+                leaves,
+                samples.map(|_| start..end),
+                output_start..output_start + length,
+            ));
             start = end;
             output_start += length;
         }
@@ -207,8 +213,12 @@ where
         let mut plan = Plan { programs: Vec::new(), keep: true, directions: usize::MAX };
         let mut size = limit.min(total);
         if let Batching::Memory(budget) = self.batching {
-            let (one, two) = (self.record(module, visited, inputs, Some(1))?, self.record(module, visited, inputs, Some(2))?);
-            let footprint = Footprint::of(&one, &two, self.order);
+            let (one, two) =
+                (self.record(module, visited, inputs, Some(1))?, self.record(module, visited, inputs, Some(2))?);
+            let (_, infos) = self.distinct(parameters::visit(module));
+            let segments = self.segments(&infos, arrays);
+            let active = |program: &Program| program.active(|leaf| segments.iter().any(|segment| segment.is(leaf)));
+            let footprint = Footprint::of(&one, &two, active, self.order);
             (size, plan.keep, plan.directions) = footprint.fit(budget, total)?;
         }
         for start in (0..total).step_by(size) {
@@ -319,25 +329,36 @@ struct Footprint {
 
 impl Footprint {
     /// Measured as the difference between two samples and one, so that what belongs to the parameters drops out.
-    fn of(one: &Program, two: &Program, order: Order) -> Self {
-        let bytes = |program: &Program, counted: &dyn Fn(&Operation) -> usize| -> usize {
-            program
-                .nodes
-                .iter()
-                .map(|node| counted(&node.operation) * node.shape.iter().product::<usize>() * node.dtype.size())
-                .sum()
+    fn of(one: &Program, two: &Program, active: impl Fn(&Program) -> Vec<bool>, order: Order) -> Self {
+        let [one, two] = [one, two].map(|program| Self::whole(program, &active(program), order));
+        let each = |two: usize, one: usize| two.saturating_sub(one).max(1);
+        Self { kept: each(two.kept, one.kept), working: each(two.working, one.working) }
+    }
+
+    /// All that a recording keeps, and all that lives during a product.
+    fn whole(program: &Program, active: &[bool], order: Order) -> Self {
+        let bytes = |index: usize| {
+            let node = &program.nodes[index];
+            node.shape.iter().product::<usize>() * node.dtype.size()
         };
-        // A node's value, its f′ and f″, and in a second-order product its adjoint.
-        let kept = |operation: &Operation| match operation {
-            Operation::Elementwise(_) if order == Order::Second => 4,
-            Operation::Elementwise(_) => 2,
-            Operation::Bilinear(_) if order == Order::Second => 2,
-            _ => 1,
-        };
-        // A tangent and a cotangent, and one more while they are calculated.
-        let working = |_: &Operation| 3;
-        let slope = |counted: &dyn Fn(&Operation) -> usize| bytes(two, counted).saturating_sub(bytes(one, counted)).max(1);
-        Self { kept: slope(&kept), working: slope(&working) }
+        let second = usize::from(order == Order::Second);
+        let (mut kept, mut working) = (0, 0);
+        let mut factors = HashSet::new();
+        for (index, node) in program.nodes.iter().enumerate().filter(|&(index, _)| active[index]) {
+            kept += match node.operation {
+                // f′, and for second derivatives f″ and f″ ȳ.
+                Operation::Elementwise(_) => bytes(index) * (1 + 2 * second),
+                // ȳ, and the operands, which several operations may share.
+                Operation::Bilinear(_) => {
+                    let operands = node.operands.iter().filter(|&&operand| factors.insert(operand));
+                    operands.map(|&operand| bytes(operand)).sum::<usize>() + bytes(index) * second
+                }
+                _ => 0,
+            };
+            // A tangent and a cotangent, and one more while they are calculated.
+            working += 3 * bytes(index);
+        }
+        Self { kept, working }
     }
 
     /// Samples a chunk, whether all values are kept, and directions at a time, within `budget` bytes.

@@ -27,7 +27,11 @@ pub struct Leaves {
 enum Kept {
     Nothing,
     /// f′ and f″, with a block axis if the flag says so.
-    Function { slope: Coefficient, curvature: Coefficient, block: bool },
+    Function {
+        slope: Coefficient,
+        curvature: Coefficient,
+        block: bool,
+    },
     /// Both operands of a bilinear operation.
     Factors(Value, Value),
     /// The index or mask of a linear operation.
@@ -143,12 +147,7 @@ impl Point {
 
     /// The reverse pass from a cotangent of the output; `None` stands for zero. `visit` sees every active node with its cotangent before it
     /// is passed on. Returns the cotangents of the leaves, at their nodes.
-    pub fn pull(
-        &self,
-        seed: Option<Value>,
-        reverse: &Reverse,
-        mut visit: impl FnMut(usize, Option<&Value>),
-    ) -> Values {
+    pub fn pull(&self, seed: Option<Value>, reverse: &Reverse, mut visit: impl FnMut(usize, Option<&Value>)) -> Values {
         let program = &self.program;
         let mut cotangents: Values = vec![None; program.nodes.len()];
         cotangents[program.output] = seed;

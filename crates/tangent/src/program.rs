@@ -157,11 +157,13 @@ impl Program {
     }
 
     fn fused(mut self) -> Self {
-        let pointwise = |nodes: &[Node], index: usize| match &nodes[index].operation {
-            Operation::Elementwise(_) => true,
-            Operation::Linear(Linear::Add | Linear::Subtract)
-            | Operation::Bilinear(Bilinear::Multiply) => true,
-            _ => false,
+        let pointwise = |nodes: &[Node], index: usize| {
+            matches!(
+                nodes[index].operation,
+                Operation::Elementwise(_)
+                    | Operation::Linear(Linear::Add | Linear::Subtract)
+                    | Operation::Bilinear(Bilinear::Multiply)
+            )
         };
         // A node may disappear into its readers when all of them are pointwise; the root of a function may not.
         let mut readers = vec![Vec::new(); self.nodes.len()];
@@ -222,7 +224,8 @@ impl Function {
                 Some(x)
             }
             (operation, [a, b]) => {
-                let candidates = [(operand(*a), operand(*b)), (operand(*a), Self::root(*b)), (Self::root(*a), operand(*b))];
+                let candidates =
+                    [(operand(*a), operand(*b)), (operand(*a), Self::root(*b)), (Self::root(*a), operand(*b))];
                 let (a, b) = candidates
                     .into_iter()
                     .find(|(a, b)| a.root == b.root && a.steps.len() + b.steps.len() < Self::MAX_STEPS)?;

@@ -45,7 +45,8 @@ fn a_recording_is_readable() {
         let y = model.forward(x);
         y.clone() * burn::tensor::activation::sigmoid(y) + folded
     });
-    let program = map.program(&Mlp::new(&flex()), &tensor(1, [5, 4], -1.0, 1.0, &flex())).expect("all operations have entries");
+    let program =
+        map.program(&Mlp::new(&flex()), &tensor(1, [5, 4], -1.0, 1.0, &flex())).expect("all operations have entries");
     let expected = "\
 %0 = hidden.weight : [4, 7] f64
 %1 = hidden.bias : [7] f64
@@ -86,7 +87,7 @@ fn a_forward_is_recorded_once_for_each_signature() {
     let device = flex();
     let model = Mlp::new(&device);
     let x = |samples: usize| -> Tensor<2> { tensor(3, [samples, 4], -1.0, 1.0, &device) };
-    let linearize = |model: &Mlp, samples: usize| map.linearize(model, x(samples)).expect("it has derivatives");
+    let linearize = |model: &Mlp, samples: usize| map.linearize(model, &x(samples)).expect("it has derivatives");
     let recorded = || calls.swap(0, Ordering::Relaxed);
     linearize(&model, 5);
     assert_eq!(recorded(), 1);
@@ -108,7 +109,7 @@ fn chunks_change_nothing_but_rounding() {
     let x: Tensor<2> = tensor(3, [23, 4], -1.0, 1.0, &device);
     let forward = |model: &Mlp, x: Tensor<2>| model.forward(x);
     let plain = device.clone().inner();
-    let whole = Map::new(forward).linearize(&model, x.clone()).expect("it has derivatives");
+    let whole = Map::new(forward).linearize(&model, &x).expect("it has derivatives");
     let (v, u) = (vector(&draw(1, whole.variables(), -1.0, 1.0), &device), vector(&draw(2, 69, -1.0, 1.0), &device));
     let block: Tensor<2> = tensor(4, [5, whole.variables()], -1.0, 1.0, &plain);
     let results = |at: &losscape_tangent::Linearized| {
@@ -132,12 +133,12 @@ fn chunks_change_nothing_but_rounding() {
         maps.push((format!("{bytes} bytes"), Map::new(forward).within(bytes)));
     }
     for (name, map) in maps {
-        let at = map.linearize(&model, x.clone()).expect("every sample is on its own");
+        let at = map.linearize(&model, &x).expect("every sample is on its own");
         let found = results(&at);
         for (found, expected) in found.iter().zip(&expected) {
             assert!(difference(found, expected) < 1e-14, "{name}");
         }
-        let again = results(&map.linearize(&model, x.clone()).expect("it was linearized before"));
+        let again = results(&map.linearize(&model, &x).expect("it was linearized before"));
         assert_eq!(found.map(|numbers| bits(&numbers)), again.map(|numbers| bits(&numbers)), "{name}: same bits");
     }
 }
@@ -151,7 +152,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be started");
         pool.install(|| {
             let map = Map::new(|model: &Mlp, x: Tensor<2>| model.forward(x)).in_chunks(7);
-            let at = map.linearize(&model, x.clone()).expect("every sample is on its own");
+            let at = map.linearize(&model, &x).expect("every sample is on its own");
             bits(&numbers(at.pull(Tensor::<1>::ones([120], (&device.clone().inner(), DType::F64)))))
         })
     };
@@ -172,8 +173,8 @@ fn another_precision_than_the_modules() {
         model.forward(x * mask * by.unsqueeze())
     };
     let map = Map::new(forward).precision(DType::F64);
-    let at = map.linearize(&narrow, x.clone()).expect("it has derivatives");
-    let exact = Map::new(forward).linearize(&wide, x.clone().cast(DType::F64)).expect("it has derivatives");
+    let at = map.linearize(&narrow, &x).expect("it has derivatives");
+    let exact = Map::new(forward).linearize(&wide, &x.clone().cast(DType::F64)).expect("it has derivatives");
     let (u, v) = (vector(&draw(2, 18, -1.0, 1.0), &device), vector(&draw(1, exact.variables(), -1.0, 1.0), &device));
     assert_eq!(at.output().dtype(), DType::F64);
     assert_eq!(bits(&numbers(at.push(v.clone()))), bits(&numbers(exact.push(v.clone()))));
@@ -200,7 +201,9 @@ fn derivatives_by_inputs_and_by_both() {
         // The parameters as inputs of another map give the same numbers by another way.
         let forward = |model: &Mlp, (x, scale): (Tensor<2>, Tensor<2>)| model.forward(x * scale);
         let scale: Tensor<2> = tensor(4, [6, 4], 0.5, 1.5, &device);
-        let of = |variables| Map::new(forward).by(variables).linearize(&model, (x.clone(), scale.clone())).expect("it has derivatives");
+        let of = |variables| {
+            Map::new(forward).by(variables).linearize(&model, &(x.clone(), scale.clone())).expect("it has derivatives")
+        };
         let (by_parameters, by_inputs, by_all) = (of(Variables::Parameters), of(Variables::Inputs), of(Variables::All));
         let (p, q) = (by_parameters.variables(), by_inputs.variables());
         assert_eq!((q, by_all.variables()), (48, p + 48));
@@ -212,7 +215,7 @@ fn derivatives_by_inputs_and_by_both() {
         let step = 1e-6;
         let moved = |sign: f64| {
             let v = Tensor::<1>::from_inner(vector(&v, &device)) * (sign * step);
-            let (a, b) = (v.clone().slice([0..24]).reshape([6, 4]), v.slice([24..48]).reshape([6, 4]));
+            let (a, b) = (v.clone().narrow(0, 0, 24).reshape([6, 4]), v.narrow(0, 24, 24).reshape([6, 4]));
             numbers(forward(&model, (x.clone() + a, scale.clone() + b)))
         };
         let differences: Vec<f64> = moved(1.0).iter().zip(moved(-1.0)).map(|(a, b)| (a - b) / (2.0 * step)).collect();
@@ -223,20 +226,25 @@ fn derivatives_by_inputs_and_by_both() {
         let other = numbers(by_all.bend(u.clone(), vector(&b, &device)));
         assert!((dot(&bent, &b) - dot(&other, &a)).abs() < 1e-12);
         let chunked = Map::new(forward).by(Variables::All).in_chunks(4);
-        let chunked = chunked.linearize(&model, (x.clone(), scale.clone())).expect("every sample is on its own");
+        let chunked = chunked.linearize(&model, &(x.clone(), scale.clone())).expect("every sample is on its own");
         assert!(difference(&numbers(chunked.bend(u.clone(), vector(&a, &device))), &bent) < 1e-14);
-        assert!(difference(&numbers(chunked.push(vector(&a, &device))), &numbers(by_all.push(vector(&a, &device)))) < 1e-14);
+        assert!(
+            difference(&numbers(chunked.push(vector(&a, &device))), &numbers(by_all.push(vector(&a, &device)))) < 1e-14
+        );
         // One direction, the first input: ∂F/∂x along v, differentiated by the parameters.
         let mut along_x = vec![0.0; p + q];
         along_x[p..p + 24].copy_from_slice(&v[..24]);
         let mixed = numbers(by_all.bend(u.clone(), vector(&along_x, &device)));
         let push_at = |model: &Mlp| {
-            let at = Map::new(forward).by(Variables::All).linearize(model, (x.clone(), scale.clone())).expect("as before");
+            let at =
+                Map::new(forward).by(Variables::All).linearize(model, &(x.clone(), scale.clone())).expect("as before");
             dot(&numbers(at.push(vector(&along_x, &device))), &numbers(Tensor::<1>::from_inner(u.clone())))
         };
         let w = ravel(&model).expect("there are parameters");
         let along = draw(11, p, -1.0, 1.0);
-        let at = |sign: f64| push_at(&unravel(model.clone(), &(w.clone() + vector(&along, &device) * (sign * step))).expect("fits"));
+        let at = |sign: f64| {
+            push_at(&unravel(model.clone(), &(w.clone() + vector(&along, &device) * (sign * step))).expect("fits"))
+        };
         assert!((dot(&mixed[..p], &along) - (at(1.0) - at(-1.0)) / (2.0 * step)).abs() < 1e-7);
     }
 }
@@ -257,9 +265,10 @@ fn integers_and_booleans_are_inputs_too() {
     let tokens = Tensor::from_data([[0, 1], [4, 4], [2, 0]], &device);
     let labels = Tensor::from_data([0, 2, 1], &device);
     let keep = Tensor::from_data([[true, true, false], [true, false, true], [true, true, true]], &device);
-    common::check(&model, (tokens.clone(), labels.clone(), keep.clone()), forward, 3).assert_small("labels");
+    common::check(&model, &(tokens.clone(), labels.clone(), keep.clone()), forward, 3).assert_small("labels");
     let map = Map::new(forward).in_chunks(2);
-    let at = map.linearize(&model, (tokens.clone(), labels.clone(), keep.clone())).expect("every sample is on its own");
+    let at =
+        map.linearize(&model, &(tokens.clone(), labels.clone(), keep.clone())).expect("every sample is on its own");
     let dense = common::rows(at.jacobian());
     let kernel = numbers(map.kernel(&model, &(tokens, labels, keep)).expect("every sample is on its own"));
     assert!(difference(&kernel, &common::gram(&dense, &dense)) < 1e-14);
@@ -271,7 +280,7 @@ fn recording_leaves_running_statistics_alone() {
     let x: Tensor<3> = tensor(1, [4, 3, 2], -1.0, 1.0, &Device::flex());
     let expected = numbers(norm.forward(x.clone()));
     let map = Map::new(|norm: &nn::BatchNorm, x: Tensor<3>| norm.forward(x));
-    let at = map.linearize(&norm, x.clone()).expect("it has derivatives");
+    let at = map.linearize(&norm, &x).expect("it has derivatives");
     assert!(difference(&numbers(at.output()), &expected) < 1e-14);
     assert_eq!(at.variables(), 6, "γ and β, not the running mean and variance");
     assert_eq!(numbers(norm.forward(x)), expected);
@@ -291,27 +300,45 @@ fn what_cannot_be_recorded_is_an_error_that_says_where() {
     type Forward = fn(&Cell, Tensor<2>) -> Tensor<2>;
     let cases: &[(Forward, &str)] = &[
         (|c, x| (c.w.val() * x).cumprod(1), "NumericFloat.CumProd of [3, 2] to [3, 2], after the parameter w"),
-        (|c, x| c.w.val() + x.random_like(Distribution::Uniform(0.0, 1.0)), "draws random numbers (Float.Random to [3, 2])"),
-        (|c, x| { let total: f64 = (c.w.val() * x).sum().into_scalar(); c.w.val() * total }, "(the last operation recorded is NumericFloat.Sum of [3, 2] to [1], after the parameter w)"),
-        (|c, x| { let rows = (c.w.val() * x.clone()).greater_elem(0.0).argwhere(); x.slice([0..rows.dims()[0], 0..1]) }, "(the last operation recorded is NumericFloat.GreaterElem of [3, 2] to [3, 2], after the parameter w)"),
+        (
+            |c, x| c.w.val() + x.random_like(Distribution::Uniform(0.0, 1.0)),
+            "draws random numbers (Float.Random to [3, 2])",
+        ),
+        (
+            |c, x| {
+                let total: f64 = (c.w.val() * x).sum().into_scalar();
+                c.w.val() * total
+            },
+            "(the last operation recorded is NumericFloat.Sum of [3, 2] to [1], after the parameter w)",
+        ),
+        (
+            |c, x| {
+                let rows = (c.w.val() * x.clone()).greater_elem(0.0).argwhere();
+                x.slice([0..rows.dims()[0], 0..1])
+            },
+            "(the last operation recorded is NumericFloat.GreaterElem of [3, 2] to [3, 2], after the parameter w)",
+        ),
     ];
     for (forward, expected) in cases {
-        let error = Map::new(forward).linearize(&cell, x.clone()).err().expect("it cannot be recorded");
+        let error = Map::new(forward).linearize(&cell, &x).err().expect("it cannot be recorded");
         assert!(error.to_string().contains(expected), "{error}");
     }
     let frozen = Cell { w: cell.w.clone() }.no_grad();
     let forward: Forward = |c, x| c.w.val() * x;
-    assert_eq!(Map::new(forward).linearize(&frozen, x.clone()).err(), Some(TangentError::NoVariables));
+    assert_eq!(Map::new(forward).linearize(&frozen, &x).err(), Some(TangentError::NoVariables));
     let mixed: Forward = |c, x| (c.w.val() * x).sum_dim(0);
-    let error = Map::new(mixed).in_chunks(2).linearize(&Cell { w: cell.w.clone() }, x.clone()).err();
+    let error = Map::new(mixed).in_chunks(2).linearize(&Cell { w: cell.w.clone() }, &x).err();
     assert!(matches!(error, Some(TangentError::Forward { .. })), "[3, 2] does not meet two samples: {error:?}");
     let mean = Map::new(|cell: &Cell, x: Tensor<2>| x.matmul(cell.w.val().transpose()).mean_dim(0)).in_chunks(2);
-    assert_eq!(mean.linearize(&cell, x.clone()).err(), Some(TangentError::NotPerSample { samples: 2, shape: vec![1, 3] }));
-    let pair = Map::new(|cell: &Cell, (x, y): (Tensor<2>, Tensor<2>)| x.matmul(cell.w.val().transpose()) + y.sum().unsqueeze()).in_chunks(2);
+    assert_eq!(mean.linearize(&cell, &x).err(), Some(TangentError::NotPerSample { samples: 2, shape: vec![1, 3] }));
+    let pair = Map::new(|cell: &Cell, (x, y): (Tensor<2>, Tensor<2>)| {
+        x.matmul(cell.w.val().transpose()) + y.sum().unsqueeze()
+    })
+    .in_chunks(2);
     let y: Tensor<2> = tensor(2, [4, 2], -1.0, 1.0, &device);
-    assert_eq!(pair.linearize(&cell, (x.clone(), y)).err(), Some(TangentError::Samples { counts: vec![3, 4] }));
+    assert_eq!(pair.linearize(&cell, &(x.clone(), y)).err(), Some(TangentError::Samples { counts: vec![3, 4] }));
     let row = Map::new(|cell: &Cell, x: Tensor<2>| x.matmul(cell.w.val().transpose())).within(10);
-    assert!(matches!(row.linearize(&cell, x).err(), Some(TangentError::Memory { budget: 10, .. })));
+    assert!(matches!(row.linearize(&cell, &x).err(), Some(TangentError::Memory { budget: 10, .. })));
 }
 
 #[test]
@@ -325,11 +352,17 @@ fn a_vector_holds_the_parameters_in_the_modules_order() {
         let model = unravel(model, &w).expect("the length fits");
         assert_eq!(numbers(ravel(&model).expect("there are parameters")), (0..24).map(f64::from).collect::<Vec<_>>());
         assert_eq!(numbers(model.last.weight.val().inner().slice([1..2, 0..3])), [3.0, 4.0, 5.0], "row by row");
-        assert_eq!(unravel(model, &w.slice([0..5])).err(), Some(TangentError::ParameterCount { expected: 24, given: 5 }));
+        assert_eq!(
+            unravel(model, &w.narrow(0, 0, 5)).err(),
+            Some(TangentError::ParameterCount { expected: 24, given: 5 })
+        );
     }
     let model = Mlp::new(&flex());
     let x: Tensor<2> = tensor(1, [2, 4], -1.0, 1.0, &flex());
-    let gradients = burn::optim::GradientsParams::from_grads(model.last.forward(x.clone().matmul(Tensor::ones([4, 7], (&flex(), DType::F64)))).sum().backward(), &model);
+    let gradients = burn::optim::GradientsParams::from_grads(
+        model.last.forward(x.clone().matmul(Tensor::ones([4, 7], (&flex(), DType::F64)))).sum().backward(),
+        &model,
+    );
     let gradient = numbers(ravel_gradient(&model, &gradients).expect("there are parameters"));
     assert_eq!(gradient[..35], [0.0; 35], "the hidden layer was not used");
     assert_eq!(gradient[56..], [2.0; 3]);

@@ -72,7 +72,8 @@ impl ConvNet {
         let inner = self.residual.forward(gelu(x.clone()));
         // Batch norm in inference, also where Burn would be training it.
         let BatchNorm { gamma, beta, running_mean, running_var, epsilon, .. } = &self.batch;
-        let inner = layer::batch_norm(inner, gamma.val(), beta.val(), running_mean.value(), running_var.value(), *epsilon);
+        let inner =
+            layer::batch_norm(inner, gamma.val(), beta.val(), running_mean.value(), running_var.value(), *epsilon);
         let x = self.group.forward(x + inner);
         let x: Tensor<3> = self.average.forward(self.up.forward(x)).flatten(2, 3);
         self.head.forward(self.line.forward(x).flatten(1, 2))
@@ -107,7 +108,8 @@ impl Transformer {
     fn forward(&self, tokens: Tensor<2, Int>) -> Tensor<2> {
         let [samples, length] = tokens.dims();
         let device = tokens.device();
-        let positions = Tensor::<1, Int>::arange(0..length as i64, &device).reshape([1, length]).expand([samples, length]);
+        let positions =
+            Tensor::<1, Int>::arange(0..length as i64, &device).reshape([1, length]).expand([samples, length]);
         let x = self.tokens.forward(tokens) + self.positions.forward(positions);
         let mask = nn::attention::generate_autoregressive_mask(samples, length, &device);
         let x = self.block.forward(nn::transformer::TransformerEncoderInput::new(x).mask_attn(mask));
@@ -148,20 +150,20 @@ impl Tied {
 fn check_network<M: Module, I: Inputs>(
     name: &str,
     model: &M,
-    inputs: I,
-    others: I,
+    inputs: &I,
+    others: &I,
     forward: impl Fn(&M, I) -> Tensor<2> + Copy,
     bound: f64,
 ) {
-    let errors = check_against(model, inputs.clone(), forward, 17, bound);
+    let errors = check_against(model, inputs, forward, 17, bound);
     errors.assert_small(name);
     let map = Map::new(forward);
-    let dense = |inputs: &I| rows(map.linearize(model, inputs.clone()).expect("it was linearized before").jacobian());
-    let (own, other) = (dense(&inputs), dense(&others));
-    let kernel = numbers(map.kernel(model, &inputs).expect("it was linearized before"));
+    let dense = |inputs: &I| rows(map.linearize(model, inputs).expect("it was linearized before").jacobian());
+    let (own, other) = (dense(inputs), dense(others));
+    let kernel = numbers(map.kernel(model, inputs).expect("it was linearized before"));
     let off = difference(&kernel, &gram(&own, &own));
     assert!(off < ROUNDING, "{name}: the kernel is off by {off:e}");
-    let between = numbers(map.kernel_between(model, &inputs, &others).expect("it was linearized before"));
+    let between = numbers(map.kernel_between(model, inputs, others).expect("it was linearized before"));
     let off = difference(&between, &gram(&own, &other));
     assert!(off < ROUNDING, "{name}: the kernel between two sets is off by {off:e}");
     println!("{name}: {errors:?}");
@@ -172,7 +174,7 @@ fn mlp() {
     for (name, device) in devices() {
         let model = in_f64(Mlp::new(&device), 1);
         let (x, y) = (tensor(1, [5, 4], -1.0, 1.0, &device), tensor(2, [3, 4], -1.0, 1.0, &device));
-        check_network(&format!("mlp on {name}"), &model, x, y, |model: &Mlp, x| model.forward(x), ROUNDING);
+        check_network(&format!("mlp on {name}"), &model, &x, &y, |model: &Mlp, x| model.forward(x), ROUNDING);
     }
 }
 
@@ -181,7 +183,7 @@ fn convolutional_network() {
     for (name, device) in devices() {
         let model = in_f64(ConvNet::new(&device), 2);
         let (x, y) = (tensor(1, [3, 1, 6, 6], -1.0, 1.0, &device), tensor(2, [2, 1, 6, 6], -1.0, 1.0, &device));
-        check_network(&format!("conv net on {name}"), &model, x, y, |model: &ConvNet, x| model.forward(x), ROUNDING);
+        check_network(&format!("conv net on {name}"), &model, &x, &y, |model: &ConvNet, x| model.forward(x), ROUNDING);
     }
 }
 
@@ -193,7 +195,14 @@ fn transformer_encoder() {
         let (x, y) = (tokens([[0, 6, 2], [3, 3, 1]]), tokens([[5, 4, 0], [1, 2, 6]]));
         // Attention divides by √d, whose reciprocal Burn rounds to f32 in the backward pass; GELU's slope is approximate on ndarray.
         let bound = if name == "flex" { 1e-7 } else { 1e-3 };
-        check_network(&format!("transformer on {name}"), &model, x, y, |model: &Transformer, x| model.forward(x), bound);
+        check_network(
+            &format!("transformer on {name}"),
+            &model,
+            &x,
+            &y,
+            |model: &Transformer, x| model.forward(x),
+            bound,
+        );
     }
 }
 
@@ -203,10 +212,14 @@ fn tied_frozen_and_unused_parameters() {
         let model = in_f64(Tied::new(&device), 4);
         let model = Tied { again: model.bias.clone(), ..model };
         let (x, y) = (tensor(1, [3, 4], -1.0, 1.0, &device), tensor(2, [2, 4], -1.0, 1.0, &device));
-        check_network(&format!("tied on {name}"), &model, x.clone(), y, |model: &Tied, x| model.forward(x), ROUNDING);
+        check_network(&format!("tied on {name}"), &model, &x, &y, |model: &Tied, x| model.forward(x), ROUNDING);
         let map = Map::new(|model: &Tied, x: Tensor<2>| model.forward(x));
-        let at = map.linearize(&model, x).expect("it was linearized before");
-        assert_eq!(at.variables(), 12 + 4 + 2, "weight, bias (once) and the unused one; the frozen layer is not counted");
+        let at = map.linearize(&model, &x).expect("it was linearized before");
+        assert_eq!(
+            at.variables(),
+            12 + 4 + 2,
+            "weight, bias (once) and the unused one; the frozen layer is not counted"
+        );
         let gradient = numbers(at.pull(Tensor::<1>::ones([12], (&device.clone().inner(), DType::F64))));
         assert_eq!(gradient[16..], [0.0, 0.0], "the output does not depend on the unused parameter");
     }
@@ -221,14 +234,14 @@ fn a_loss_of_the_outputs_or_in_the_forward() {
     let y: Tensor<2> = tensor(3, [5, 3], -1.0, 1.0, &device);
     // ½ ‖F − y‖²: ∇ℓ = F − y, ∇²ℓ = 1.
     let loss = |model: &Mlp, (x, y): (Tensor<2>, Tensor<2>)| (model.forward(x) - y).powi_scalar(2).sum() * 0.5;
-    check(&model, (x.clone(), y.clone()), loss, 5).assert_small("loss");
-    let whole = Map::new(loss).linearize(&model, (x.clone(), y.clone())).expect("it was linearized before");
+    check(&model, &(x.clone(), y.clone()), loss, 5).assert_small("loss");
+    let whole = Map::new(loss).linearize(&model, &(x.clone(), y.clone())).expect("it was linearized before");
     let one = Tensor::<1>::ones([1], (&device.clone().inner(), DType::F64));
     let v: Tensor<2> = tensor(9, [3, whole.variables()], -1.0, 1.0, &device.clone().inner());
     let expected = numbers(whole.bend(one.clone(), v.clone()));
     for samples in [1, 2, 5] {
         let map = Map::new(|model: &Mlp, x: Tensor<2>| model.forward(x)).in_chunks(samples);
-        let at = map.linearize(&model, x.clone()).expect("every sample is on its own");
+        let at = map.linearize(&model, &x).expect("every sample is on its own");
         let curve = at.curve(at.output() - y.clone().inner().reshape([15]));
         assert!(difference(&numbers(curve.product(v.clone(), |_, t| t)), &expected) < 1e-14);
         assert!(difference(&numbers(curve.gradient()), &numbers(whole.pull(one.clone()))) < 1e-14);

@@ -156,7 +156,7 @@ fn random_programs_have_their_derivatives() {
                 let mixed = w.clone().matmul(v.clone()).sum();
                 Tensor::cat(vec![run(&program, vec![w, v, x]), mixed], 0)
             };
-            let errors = check(&weights, x, forward, seed);
+            let errors = check(&weights, &x, forward, seed);
             errors.assert_small(&format!("program {seed} on {name}: {program:?}"));
             worst.worst(&errors);
         }

@@ -68,11 +68,11 @@ fn compare<M: Module, const R: usize>(
     let p = w.len();
     let objective = |model: &M, (x, y): (Tensor<R>, Tensor<2>)| loss(forward(model, x), y) / samples as f64;
     let map = Map::new(&objective);
-    let at = map.linearize(&model, (x.clone(), y.clone())).expect("all layers have entries");
+    let at = map.linearize(&model, &(x.clone(), y.clone())).expect("all layers have entries");
     let plain = device.clone().inner();
     let gradient = numbers(at.pull(Tensor::<1>::ones([1], (&plain, DType::F64))));
     let identity = Tensor::<2>::eye(p, &plain).cast(DType::F64);
-    let hessian = numbers(hvp(&model, (x.clone(), y), identity, objective).expect("all layers have entries"));
+    let hessian = numbers(hvp(&model, &(x.clone(), y), identity, objective).expect("all layers have entries"));
     let kernel = numbers(Map::new(forward).kernel(&model, &x).expect("all layers have entries"));
     for (what, found) in [("gradient", gradient), ("hessian", hessian), ("kernel", kernel)] {
         let off = difference(&found, &list(&case[what]));

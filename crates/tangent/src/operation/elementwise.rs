@@ -166,7 +166,7 @@ impl Elementwise {
             Self::Floor => constant(x.floor()),
             Self::Ceil => constant(x.ceil()),
             Self::Trunc => constant(x.trunc()),
-            Self::Powi(n) => power(x, *n, order),
+            Self::Powi(n) => power(&x, *n, order),
             Self::Composite(steps) => composite(steps, x, order),
             Self::Relu => piecewise(x.clone().relu(), order, || x.sign().relu()),
             Self::LeakyRelu(c) => {
@@ -210,42 +210,27 @@ impl Elementwise {
             Self::Tan => smooth(x.tan(), order, |y| square(y).shift(1.0), |y, s| y.clone().mul(s.clone()).scale(2.0)),
             Self::Sinh => smooth(x.sinh(), order, |_| at.cosh(), |y, _| y.clone()),
             Self::Cosh => smooth(x.cosh(), order, |_| at.sinh(), |y, _| y.clone()),
-            Self::Tanh => smooth(
-                x.tanh(),
-                order,
-                |y| square(y).neg().shift(1.0),
-                |y, s| y.clone().mul(s.clone()).scale(-2.0),
-            ),
-            Self::Asin => smooth(
-                x.asin(),
-                order,
-                |_| at.square().neg().shift(1.0).sqrt().recip(),
-                |_, s| at_too.mul(cube(s)),
-            ),
+            Self::Tanh => {
+                smooth(x.tanh(), order, |y| square(y).neg().shift(1.0), |y, s| y.clone().mul(s.clone()).scale(-2.0))
+            }
+            Self::Asin => {
+                smooth(x.asin(), order, |_| at.square().neg().shift(1.0).sqrt().recip(), |_, s| at_too.mul(cube(s)))
+            }
             Self::Acos => smooth(
                 x.acos(),
                 order,
                 |_| at.square().neg().shift(1.0).sqrt().recip().neg(),
                 |_, s| at_too.mul(cube(s)),
             ),
-            Self::Atan => smooth(
-                x.atan(),
-                order,
-                |_| at.square().shift(1.0).recip(),
-                |_, s| at_too.mul(square(s)).scale(-2.0),
-            ),
-            Self::Asinh => smooth(
-                x.asinh(),
-                order,
-                |_| at.square().shift(1.0).sqrt().recip(),
-                |_, s| at_too.mul(cube(s)).neg(),
-            ),
-            Self::Acosh => smooth(
-                x.acosh(),
-                order,
-                |_| at.square().shift(-1.0).sqrt().recip(),
-                |_, s| at_too.mul(cube(s)).neg(),
-            ),
+            Self::Atan => {
+                smooth(x.atan(), order, |_| at.square().shift(1.0).recip(), |_, s| at_too.mul(square(s)).scale(-2.0))
+            }
+            Self::Asinh => {
+                smooth(x.asinh(), order, |_| at.square().shift(1.0).sqrt().recip(), |_, s| at_too.mul(cube(s)).neg())
+            }
+            Self::Acosh => {
+                smooth(x.acosh(), order, |_| at.square().shift(-1.0).sqrt().recip(), |_, s| at_too.mul(cube(s)).neg())
+            }
             Self::Atanh => smooth(
                 x.atanh(),
                 order,
@@ -316,7 +301,7 @@ fn constant(value: Array) -> Jet {
 }
 
 /// `xⁿ`, exact also where x is zero.
-fn power(x: Array, n: i64, order: Order) -> Jet {
+fn power(x: &Array, n: i64, order: Order) -> Jet {
     let monomial = |factor: f64, exponent: i64| match exponent {
         _ if factor == 0.0 => Coefficient::ZERO,
         0 => Coefficient::Number(factor),
@@ -326,8 +311,7 @@ fn power(x: Array, n: i64, order: Order) -> Jet {
     };
     let degree = n as f64;
     let slope = if order >= Order::First { monomial(degree, n - 1) } else { Coefficient::ZERO };
-    let curvature =
-        if order == Order::Second { monomial(degree * (degree - 1.0), n - 2) } else { Coefficient::ZERO };
+    let curvature = if order == Order::Second { monomial(degree * (degree - 1.0), n - 2) } else { Coefficient::ZERO };
     let value = match n {
         1 => x.clone(),
         2 => x.clone().square(),
@@ -376,12 +360,7 @@ fn composite(steps: &[Step], x: Array, order: Order) -> Jet {
                 Jet {
                     value: a.value.clone().mul(b.value.clone()),
                     slope: a.slope.clone().multiply(right.clone()).add(left.clone().multiply(b.slope.clone())),
-                    curvature: a
-                        .curvature
-                        .clone()
-                        .multiply(right)
-                        .add(cross)
-                        .add(left.multiply(b.curvature.clone())),
+                    curvature: a.curvature.clone().multiply(right).add(cross).add(left.multiply(b.curvature.clone())),
                 }
             }
         };

@@ -210,8 +210,7 @@ impl Linear {
                 let mask = mask.clone().expanded(width);
                 let output = output.expanded(width);
                 let zeros = Array::zeros(&output.shape(), &output);
-                let array =
-                    if position == 0 { output.mask_where(mask, zeros) } else { zeros.mask_where(mask, output) };
+                let array = if position == 0 { output.mask_where(mask, zeros) } else { zeros.mask_where(mask, output) };
                 Value { array, block: width.is_some() }
             }
             Self::CumulativeSum(axis) => {

@@ -79,7 +79,9 @@ pub fn lower(lowering: &mut Lowering, operation: &OperationIr) -> Option<&'stati
         OperationIr::Float(_, float) => float::lower(lowering, float),
         OperationIr::Activation(activation) => activation::lower(lowering, activation),
         OperationIr::Module(module) => module::lower(lowering, module),
-        OperationIr::NumericInt(..) | OperationIr::Int(_) | OperationIr::Bool(_) => discrete::lower(lowering, operation),
+        OperationIr::NumericInt(..) | OperationIr::Int(_) | OperationIr::Bool(_) => {
+            discrete::lower(lowering, operation)
+        }
         _ => None,
     }
 }

@@ -229,13 +229,7 @@ struct MaxPool {
 
 impl MaxPool {
     fn one(kernel: usize, stride: usize, padding: usize, dilation: usize, ceil_mode: bool) -> Self {
-        Self {
-            kernel: [1, kernel],
-            stride: [1, stride],
-            padding: [0, padding],
-            dilation: [1, dilation],
-            ceil_mode,
-        }
+        Self { kernel: [1, kernel], stride: [1, stride], padding: [0, padding], dilation: [1, dilation], ceil_mode }
     }
 
     /// The maxima and their positions in the flattened plane, both of shape `shape`.
@@ -264,7 +258,7 @@ impl MaxPool {
 fn attention(b: &mut Lowering, op: &AttentionOpIr) -> usize {
     let (query, key, value) = (b.get(&op.query), b.get(&op.key), b.get(&op.value));
     let width = b.shape(query)[3] as f64;
-    let scale: f64 = op.options.scale.map_or_else(|| width.sqrt().recip(), |scale| scale.elem());
+    let scale: f64 = op.options.scale.map_or_else(|| width.sqrt().recip(), burn_ir::ScalarIr::elem);
     let transposed = b.swap(key, 2, 3);
     let products = b.matmul(query, transposed);
     let mut scores = b.scale(products, scale);
@@ -284,8 +278,7 @@ fn attention(b: &mut Lowering, op: &AttentionOpIr) -> usize {
     }
     if op.options.is_causal {
         let (queries, keys) = (shape[2], shape[3]);
-        let future: Vec<bool> =
-            (0..queries * keys).map(|at| at % keys + queries > at / keys + keys).collect();
+        let future: Vec<bool> = (0..queries * keys).map(|at| at % keys + queries > at / keys + keys).collect();
         let mask = Array::from_data(burn::tensor::TensorData::new(future, [1, 1, queries, keys]), &b.device);
         let mask = b.builder.constant(mask);
         scores = b.choose(mask, scores, lowest);

@@ -311,8 +311,20 @@ fn pad(b: &mut Lowering, op: &PadOpIr) -> usize {
         }
         let length = shape[axis] as i64;
         let inside = |position: i64| match position {
-            p if p < 0 => if reflect { -p } else { 0 },
-            p if p >= length => if reflect { 2 * (length - 1) - p } else { length - 1 },
+            p if p < 0 => {
+                if reflect {
+                    -p
+                } else {
+                    0
+                }
+            }
+            p if p >= length => {
+                if reflect {
+                    2 * (length - 1) - p
+                } else {
+                    length - 1
+                }
+            }
             p => p,
         };
         let indices: Vec<i64> = (-(before as i64)..length + after as i64).map(inside).collect();

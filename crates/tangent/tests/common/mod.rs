@@ -9,8 +9,8 @@ use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use losscape_tangent::parameters::{ravel, ravel_gradient, unravel};
 use losscape_tangent::{Inputs, Map};
-use rand::{RngExt, SeedableRng};
 use rand::rngs::ChaCha12Rng;
+use rand::{RngExt, SeedableRng};
 
 /// The devices on which everything is tested, with autodiff for the comparison with Burn's own.
 pub fn devices() -> [(&'static str, Device); 2] {
@@ -95,7 +95,7 @@ impl Errors {
 /// Checks all derivatives of a forward by the parameters of a module (on an autodiff device).
 pub fn check<M: Module, I: Inputs, const D: usize>(
     module: &M,
-    inputs: I,
+    inputs: &I,
     forward: impl Fn(&M, I) -> Tensor<D>,
     seed: u64,
 ) -> Errors {
@@ -108,13 +108,13 @@ pub const ROUNDING: f64 = 1e-12;
 /// As [`check`], where Burn's own value and derivative are known to be off by up to `bound`.
 pub fn check_against<M: Module, I: Inputs, const D: usize>(
     module: &M,
-    inputs: I,
+    inputs: &I,
     forward: impl Fn(&M, I) -> Tensor<D>,
     seed: u64,
     bound: f64,
 ) -> Errors {
     let map = Map::new(&forward);
-    let at = map.linearize(module, inputs.clone()).expect("the forward has derivatives");
+    let at = map.linearize(module, inputs).expect("the forward has derivatives");
     let (p, m) = (at.variables(), at.outputs());
     let w = ravel(module).expect("there are parameters");
     let device = w.device();
@@ -124,7 +124,7 @@ pub fn check_against<M: Module, I: Inputs, const D: usize>(
     let forward_value = |module: &M| numbers(forward(module, inputs.clone()).inner());
     // A value in f32 has no useful differences: then the engine's own is taken.
     let value = |module: &M| match bound > ROUNDING {
-        true => numbers(map.linearize(module, inputs.clone()).expect("it was linearized before").output()),
+        true => numbers(map.linearize(module, inputs).expect("it was linearized before").output()),
         false => forward_value(module),
     };
     let step = 1e-5;
@@ -149,9 +149,7 @@ pub fn check_against<M: Module, I: Inputs, const D: usize>(
     errors.burn = difference(&pulled, &burn) * ROUNDING / bound;
 
     let bent = numbers(at.bend(on(&u), on(&v1)));
-    let gradient = |module: &M| {
-        numbers(map.linearize(module, inputs.clone()).expect("it was linearized before").pull(on(&u)))
-    };
+    let gradient = |module: &M| numbers(map.linearize(module, inputs).expect("it was linearized before").pull(on(&u)));
     errors.bend = difference(&bent, &central(gradient(&moved(step)), gradient(&moved(-step))));
     let other = numbers(at.bend(on(&u), on(&v2)));
     errors.symmetry = (dot(&v2, &bent) - dot(&v1, &other)).abs() / dot(&v2, &bent).abs().max(1.0);
@@ -171,7 +169,10 @@ pub fn check_against<M: Module, I: Inputs, const D: usize>(
 pub fn in_f64<M: Module>(module: M, seed: u64) -> M {
     struct Draw(u64);
     impl burn::module::ModuleMapper for Draw {
-        fn map_float<const D: usize>(&mut self, param: burn::module::Param<Tensor<D>>) -> burn::module::Param<Tensor<D>> {
+        fn map_float<const D: usize>(
+            &mut self,
+            param: burn::module::Param<Tensor<D>>,
+        ) -> burn::module::Param<Tensor<D>> {
             let trainable = param.is_require_grad();
             let (id, old, mapper) = param.consume();
             self.0 += 1;

@@ -1,0 +1,69 @@
+//! Products stay within the memory they are allowed. A process of its own, so that nothing else is measured.
+
+#![cfg(target_os = "linux")]
+
+use std::fs;
+
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::{Device, Tensor, TensorData};
+use losscape_tangent::Map;
+
+#[derive(Module, Debug)]
+struct Mlp {
+    first: Linear,
+    second: Linear,
+    last: Linear,
+}
+
+/// A line of `/proc/self/status`, in bytes.
+fn status(key: &str) -> usize {
+    let status = fs::read_to_string("/proc/self/status").expect("Linux has it");
+    let line = status.lines().find(|line| line.starts_with(key)).expect("the key is there");
+    line.split_whitespace().nth(1).and_then(|kilobytes| kilobytes.parse::<usize>().ok()).expect("a number") * 1024
+}
+
+/// How far the resident set rises above where it is, while `work` runs.
+fn peak(work: impl FnOnce()) -> usize {
+    fs::write("/proc/self/clear_refs", "5").expect("the peak can be reset");
+    let before = status("VmRSS");
+    work();
+    status("VmHWM").saturating_sub(before)
+}
+
+#[test]
+fn the_peak_is_within_the_budget() {
+    const SAMPLES: usize = 8_000;
+    const DIRECTIONS: usize = 8;
+    let device = Device::flex();
+    let layer = |from, to| LinearConfig::new(from, to).init(&device);
+    let model = Mlp { first: layer(64, 256), second: layer(256, 256), last: layer(256, 10) };
+    let numbers = |count: usize| (0..count).map(|i| ((i * 7919) % 1009) as f32 / 1009.0 - 0.5).collect::<Vec<_>>();
+    let x = Tensor::<2>::from_data(TensorData::new(numbers(SAMPLES * 64), [SAMPLES, 64]), &device);
+    let forward =
+        |model: &Mlp, x: Tensor<2>| model.last.forward(model.second.forward(model.first.forward(x).tanh()).tanh());
+    // What goes in and comes out is not counted: u, the block of directions, results of both sizes, one sum of them for each thread.
+    let p = 64 * 256 + 256 + 256 * 256 + 256 + 256 * 10 + 10;
+    let vectors = 4 * (2 * SAMPLES * 10 + DIRECTIONS * p * (3 + rayon::current_num_threads()));
+    let mut times = Vec::new();
+    for megabytes in [8, 32, 256] {
+        let budget = megabytes << 20;
+        let map = Map::new(forward).within(budget);
+        let start = std::time::Instant::now();
+        let risen = peak(|| {
+            let at = map.linearize(&model, &x).expect("one sample fits");
+            let curve = at.curve(at.output());
+            let v = Tensor::<2>::from_data(TensorData::new(numbers(DIRECTIONS * p), [DIRECTIONS, p]), &device);
+            let product = curve.product(v, |_, t| t).into_data();
+            assert_eq!(product.shape().to_vec(), [DIRECTIONS, p]);
+        });
+        times.push(start.elapsed());
+        println!(
+            "{megabytes} MiB allowed: rose by {:.1} MiB, {:.1} of them vectors at most",
+            risen as f64 / 1048576.0,
+            vectors as f64 / 1048576.0
+        );
+        assert!(risen <= budget + vectors, "{megabytes} MiB allowed, rose by {risen} bytes");
+    }
+    println!("{times:?}");
+}
