@@ -91,7 +91,7 @@ where
         let (values, infos) = self.distinct(visited);
         let variable = |leaf: &Operation| matches!(leaf, Operation::Parameter(index) if infos[*index].trainable);
         let active: Arc<[bool]> = program.active(variable).into();
-        if !active[program.output] && !infos.iter().any(|parameter| parameter.trainable) {
+        if !infos.iter().any(|parameter| parameter.trainable) {
             return Err(TangentError::NoVariables);
         }
         let routes = Routes::of(&program, &active);
@@ -193,23 +193,14 @@ fn destination(program: &Program, readers: &[Vec<(usize, usize)>], leaf: usize) 
     }
 }
 
-/// Whether the Gram products of a matrix product take fewer operations than the gradients themselves.
+/// Whether a parameter, as an operand of a node, is the matrix of a product whose Gram products take fewer operations than its gradients.
 fn is_gram(program: &Program, node: usize, position: usize) -> bool {
-    let (Operation::Bilinear(Bilinear::Matmul), [_, _]) =
-        (&program.nodes[node].operation, program.nodes[node].shape.as_slice())
-    else {
-        return false;
-    };
-    let shapes = program.shapes(node);
-    // An expanded parameter is not the matrix itself.
-    let parameter: usize = shapes.operands[position].iter().product();
-    let [rows, inner] = [shapes.operands[0][0], shapes.operands[0][1]];
-    let columns = shapes.operands[1][1];
-    let (repeats, from, to) = if position == 1 { (rows, inner, columns) } else { (columns, inner, rows) };
-    parameter == from * to
-        && !is_expanded(program, program.nodes[node].operands[position])
-        && repeats * repeats * (from + to) <= from * to
-        || (repeats == 1 && !is_expanded(program, program.nodes[node].operands[position]))
+    let Operation::Bilinear(Bilinear::Matmul) = program.nodes[node].operation else { return false };
+    let [a, b] = [0, 1].map(|operand| program.nodes[program.nodes[node].operands[operand]].shape.as_slice());
+    let ([rows, inner], [_, columns]) = (a, b) else { return false };
+    let (repeats, to) = if position == 1 { (rows, columns) } else { (columns, rows) };
+    let fewer = *repeats == 1 || repeats * repeats * (inner + to) <= inner * to;
+    fewer && !is_expanded(program, program.nodes[node].operands[position])
 }
 
 /// Whether a parameter was repeated on its way to a node.
@@ -238,6 +229,8 @@ struct Factors {
     /// For each output: gradients of the contracted parameters `[n, p]`.
     gradients: Vec<Option<Array>>,
     samples: usize,
+    /// Zeros `[n, 1]`, for outputs that depend on no parameter.
+    zeros: Array,
 }
 
 impl Factors {
@@ -292,7 +285,7 @@ impl Factors {
                 .collect();
             gradients.push((!parts.is_empty()).then(|| Array::cat(parts, 1)));
         }
-        Self { products, gradients, samples }
+        Self { products, gradients, samples, zeros: Array::zeros(&[samples, 1], &point.output.array) }
     }
 
     /// The tile `[n C, m C]` of the kernel between these samples and others.
@@ -327,11 +320,8 @@ impl Factors {
                 }
             }
         }
-        let zeros = |like: &Self| match (like.products.first(), like.gradients.iter().flatten().next()) {
-            (Some((a, ..)), _) | (None, Some(a)) => Array::zeros(&[n, m], a),
-            (None, None) => unreachable!("some trainable parameter reaches the program"),
-        };
-        let tiles: Vec<Array> = sums.into_iter().map(|sum| sum.unwrap_or_else(|| zeros(self))).collect();
+        let zeros = || self.zeros.clone().matmul(other.zeros.clone().transpose());
+        let tiles: Vec<Array> = sums.into_iter().map(|sum| sum.unwrap_or_else(zeros)).collect();
         if outputs == 1 {
             return Array::cat(tiles, 0);
         }

@@ -1,7 +1,7 @@
 //! A map at a point, and its derivatives there.
 
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
@@ -63,8 +63,8 @@ pub struct Chunk {
     rows: Option<Range<usize>>,
     /// Entries of the output.
     outputs: Range<usize>,
-    /// The evaluated program, once it is needed and if it is kept.
-    point: OnceLock<Point>,
+    /// The evaluated program, if it is kept.
+    point: Option<Point>,
 }
 
 impl Chunk {
@@ -75,7 +75,11 @@ impl Chunk {
         rows: Option<Range<usize>>,
         outputs: Range<usize>,
     ) -> Self {
-        Self { program, active, leaves, rows, outputs, point: OnceLock::new() }
+        Self { program, active, leaves, rows, outputs, point: None }
+    }
+
+    fn evaluate(&self, order: Order) -> Point {
+        Point::evaluate(&self.program, &self.active, &self.leaves, order)
     }
 }
 
@@ -87,18 +91,26 @@ impl Chunk {
 ///
 /// # Panics
 ///
-/// All methods panic when a vector has another length than P or m.
+/// All methods panic when a vector has another length than P or m, or a block no rows.
 pub struct Linearized {
     chunks: Vec<Chunk>,
     segments: Vec<Segment>,
     order: Order,
-    keep: bool,
     directions: usize,
 }
 
 impl Linearized {
-    pub(crate) fn new(chunks: Vec<Chunk>, segments: Vec<Segment>, order: Order, keep: bool, directions: usize) -> Self {
-        Self { chunks, segments, order, keep, directions }
+    pub(crate) fn new(
+        mut chunks: Vec<Chunk>,
+        segments: Vec<Segment>,
+        order: Order,
+        keep: bool,
+        directions: usize,
+    ) -> Self {
+        if keep {
+            chunks.par_iter_mut().with_max_len(1).for_each(|chunk| chunk.point = Some(chunk.evaluate(order)));
+        }
+        Self { chunks, segments, order, directions }
     }
 
     /// Number of variables P.
@@ -164,7 +176,7 @@ impl Linearized {
         assert!(self.order == Order::Second, "this point keeps first derivatives only");
         let u = Block::new(u, self.outputs(), "a cotangent");
         let mut curve = Curve { at: self, u, adjoints: Vec::new(), gradient: None };
-        if self.keep {
+        if self.chunks.iter().all(|chunk| chunk.point.is_some()) {
             let pulled = self.by_chunk(|chunk| {
                 self.at(chunk, |point| {
                     let (adjoints, leaves) = point.adjoints(curve.u.output(chunk));
@@ -197,10 +209,12 @@ impl Linearized {
         Tensor::cat(blocks.collect(), 0)
     }
 
-    /// Calls `f` with the chunk's evaluated program.
+    /// Calls `f` with the chunk's evaluated program, the one kept or a new one.
     fn at<T>(&self, chunk: &Chunk, f: impl FnOnce(&Point) -> T) -> T {
-        let evaluate = || Point::evaluate(&chunk.program, &chunk.active, &chunk.leaves, self.order);
-        if self.keep { f(chunk.point.get_or_init(evaluate)) } else { f(&evaluate()) }
+        match &chunk.point {
+            Some(point) => f(point),
+            None => f(&chunk.evaluate(self.order)),
+        }
     }
 
     /// `f` of every chunk, in parallel; results in order. Even a single chunk is worked on inside the thread pool, where matrix products
@@ -408,12 +422,13 @@ impl Block {
         let dims = tensor.dims();
         assert_eq!(dims[B - 1], length, "{what} has {length} entries");
         let width = if B == 2 { dims[0] } else { 1 };
+        assert!(width > 0, "a block has at least one row");
         Self { array: Array::from_float(tensor).reshape(&[width, length]), width, block: B == 2 }
     }
 
     /// Rows in groups of at most `directions`.
     fn parts(&self, directions: usize) -> impl Iterator<Item = Self> {
-        let starts = (0..self.width).step_by(directions.min(self.width.max(1)));
+        let starts = (0..self.width).step_by(directions.min(self.width));
         starts.map(move |start| {
             let end = start.saturating_add(directions).min(self.width);
             Self { array: self.array.clone().rows(start, end), width: end - start, block: self.block }

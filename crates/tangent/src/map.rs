@@ -76,6 +76,8 @@ struct Signature {
     parameters: Vec<Parameter>,
     inputs: Vec<(Vec<usize>, DType)>,
     samples: Option<usize>,
+    /// Constants live on a device.
+    device: String,
 }
 
 impl<M, I, F, const D: usize> Map<M, I, F>
@@ -279,10 +281,13 @@ where
             None => array.shape(),
             Some(_) => array.shape()[1..].to_vec(),
         };
+        let device = arrays.first().or(visited.first().map(|visited| &visited.array)).map(Array::device);
+        let Some(device) = device else { return Err(TangentError::NoVariables) };
         let signature = Signature {
             parameters: visited.iter().map(|visited| visited.parameter.clone()).collect(),
             inputs: arrays.iter().map(|array| (shape(array), array.dtype())).collect(),
             samples,
+            device: format!("{device:?}"),
         };
         let known = |signature: &Signature| {
             self.programs.lock().unwrap_or_else(PoisonError::into_inner).get(signature).cloned()
@@ -290,8 +295,6 @@ where
         if let Some(program) = known(&signature) {
             return Ok(program);
         }
-        let device = arrays.first().or(visited.first().map(|visited| &visited.array)).map(Array::device);
-        let Some(device) = device else { return Err(TangentError::NoVariables) };
         let program = crate::capture::capture(module, visited, inputs, samples, &device, &self.forward)?;
         let program = Arc::new(match self.precision {
             Some(dtype) => program.in_precision(dtype),

@@ -292,6 +292,35 @@ struct Cell {
     w: Param<Tensor<2>>,
 }
 
+/// Whatever the output does not depend on has zero derivatives, also if that is everything.
+#[test]
+fn an_output_without_parameters_has_zero_derivatives() {
+    for (_, device) in devices() {
+        let cell = Cell { w: Param::from_tensor(tensor(1, [3, 2], -1.0, 1.0, &device)) };
+        let x: Tensor<2> = tensor(2, [4, 2], -1.0, 1.0, &device);
+        let map = Map::new(|_: &Cell, x: Tensor<2>| x.exp());
+        let at = map.linearize(&cell, &x).expect("there is a parameter");
+        assert_eq!(numbers(at.push(vector(&[1.0; 6], &device))), [0.0; 8]);
+        assert_eq!(numbers(at.pull(vector(&[1.0; 8], &device))), [0.0; 6]);
+        assert_eq!(numbers(at.bend(vector(&[1.0; 8], &device), vector(&[1.0; 6], &device))), [0.0; 6]);
+        assert_eq!(numbers(map.kernel(&cell, &x).expect("there is a parameter")), [0.0; 64]);
+    }
+}
+
+/// A recording's constants live on a device: the same map serves a module on another.
+#[test]
+fn a_map_serves_several_devices() {
+    let map = Map::new(|cell: &Cell, x: Tensor<2>| {
+        x.clone() * cell.w.val() * Tensor::<2>::full([3, 2], 2.0, (&x.device(), DType::F64)).exp()
+    });
+    let results = devices().map(|(_, device)| {
+        let cell = Cell { w: Param::from_tensor(tensor(1, [3, 2], -1.0, 1.0, &device)) };
+        let at = map.linearize(&cell, &tensor(2, [3, 2], -1.0, 1.0, &device)).expect("it has derivatives");
+        numbers(at.pull(vector(&[1.0; 6], &device)))
+    });
+    assert!(difference(&results[0], &results[1]) < 1e-15);
+}
+
 #[test]
 fn what_cannot_be_recorded_is_an_error_that_says_where() {
     let device = flex();
