@@ -402,6 +402,11 @@ impl Array {
         int_remainder => int_remainder, int_remainder_scalar => int_remainder_scalar;
     }
 
+    /// An integer array with values written or added where `gather` with the same indices would read.
+    pub fn int_scatter(self, axis: usize, indices: Self, values: Self, update: IndexingUpdateOp) -> Self {
+        Self(Dispatch::int_scatter(axis, self.0, indices.0, values.0, update))
+    }
+
     pub fn not(self) -> Self {
         Self(Dispatch::bool_not(self.0))
     }

@@ -7,7 +7,7 @@ use std::any::Any;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 use burn_dispatch::{BackendTensor, DispatchDevice, DispatchTensor, DispatchTensorKind};
 use burn_ir::{FloatOperationIr, NumericOperationIr, OperationIr, TensorId};
@@ -37,28 +37,27 @@ pub fn capture<M: Module, I: Inputs, const D: usize>(
     // `valid` gives a copy of running statistics too; moving a plain clone would move the caller's.
     let twin = module.valid();
     let recorder = RECORDER.with(Clone::clone);
-    let mut panic = None;
+    let (mut parameter_ids, mut input_ids, mut panic) = (Vec::new(), Vec::new(), None);
     let captured = recorder.capture_scope(|scope| {
-        let twin = twin.to_device(&recorder);
+        let twin = twin.map(&mut Blank(&recorder)).to_device(&recorder);
+        parameter_ids = ids(&twin);
         let blanks = inputs.blanks(samples, &recorder);
-        let mut boundary = parameter_ids(&twin);
-        boundary.extend(blanks.handles().into_iter().filter_map(id));
+        input_ids = blanks.handles().into_iter().filter_map(id).collect();
         // A panic ends the recording where it happened; what was recorded until then tells where that was.
         let output = catch_unwind(AssertUnwindSafe(|| forward(&twin, blanks)))
             .map_err(|payload| panic = Some(message(payload.as_ref())))
             .ok();
         let output_id = output.clone().and_then(|output| id(output.into_dispatch()));
-        let token = scope.complete(boundary, output_id);
+        let token = scope.complete([], output_id);
         drop(output);
         token
     });
     let captured = captured.map_err(|error| TangentError::Capture(error.to_string()))?;
 
     let mut lowering = Lowering::new(device.clone());
-    let (parameter_ids, input_ids) = captured.graph.inputs.split_at(visited.len());
     let mut first = HashMap::new();
     let mut parameters = Vec::new();
-    for (visited, &id) in visited.iter().zip(parameter_ids) {
+    for (visited, &id) in visited.iter().zip(&parameter_ids) {
         // A parameter that stands in several places is one leaf.
         let node = *first.entry(visited.id).or_insert_with(|| {
             let parameter = &visited.parameter;
@@ -88,9 +87,12 @@ pub fn capture<M: Module, I: Inputs, const D: usize>(
                 continue;
             }
             OperationIr::Drop(_) => continue,
+            // The creation of a blank, which stands for a leaf.
+            _ if operation.outputs().all(|output| lowering.find(output.id).is_some()) => continue,
             _ => {}
         }
-        let Some(entry) = registry::lower(&mut lowering, operation) else {
+        let entry = registry::lower(&mut lowering, operation).filter(|_| lowering.shapes_agree());
+        let Some(entry) = entry else {
             let (name, near) = (registry::name(operation), near(&lowering, operation, &parameters));
             return Err(match operation {
                 OperationIr::Float(_, FloatOperationIr::Random(_))
@@ -119,8 +121,19 @@ pub fn capture<M: Module, I: Inputs, const D: usize>(
     Ok(program.simplified())
 }
 
+/// Replaces float parameters by tensors on the recorder that have no values, so that a forward cannot read them unnoticed.
+struct Blank<'a>(&'a Device);
+
+impl ModuleMapper for Blank<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (id, tensor, mapper) = param.consume();
+        let blank = Tensor::zeros(tensor.shape(), (self.0, tensor.dtype()));
+        Param::from_mapped_value(id, blank, mapper)
+    }
+}
+
 /// Identities of the float parameters of a module on the recorder, in the order of [`crate::parameters::visit`].
-fn parameter_ids<M: Module>(module: &M) -> Vec<TensorId> {
+fn ids<M: Module>(module: &M) -> Vec<TensorId> {
     struct Ids(Vec<TensorId>);
     impl ModuleVisitor for Ids {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {

@@ -1,10 +1,11 @@
 //! What a forward is applied to.
 
-use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Int, Tensor};
 
 use crate::array::Array;
 
-/// Inputs of a forward: a float, integer or boolean tensor, or a tuple of up to four of them. Samples lie along the first axis of each.
+/// Inputs of a forward: a float, integer or boolean tensor, or a tuple of up to four of them; `()` for a forward without. Samples lie along the
+/// first axis of each.
 pub trait Inputs: Clone + sealed::Sealed {}
 
 pub(crate) mod sealed {
@@ -16,8 +17,8 @@ pub(crate) mod sealed {
         /// The values.
         fn arrays(&self) -> Vec<Array>;
 
-        /// Tensors to record a forward with: of the same types and shapes (the first axis cut to `samples` if given), on `device`. Floats
-        /// are NaN, so that nothing is decided by them unnoticed.
+        /// Tensors to record a forward with: of the same types and shapes (the first axis cut to `samples` if given), on the recorder
+        /// `device`, where they have no values that could be read.
         fn blanks(&self, samples: Option<usize>, device: &Device) -> Self;
 
         /// The recorded identities of blanks, as dispatch tensors.
@@ -39,9 +40,7 @@ impl<const D: usize> sealed::Sealed for Tensor<D> {
     }
 
     fn blanks(&self, samples: Option<usize>, device: &Device) -> Self {
-        let shape = blank_shape(self.dims(), samples);
-        let data = TensorData::full(shape, f32::NAN).convert_dtype(self.dtype());
-        Tensor::from_data(data, (device, self.dtype()))
+        Tensor::zeros(blank_shape(self.dims(), samples), (device, self.dtype()))
     }
 
     fn handles(&self) -> Vec<burn_dispatch::DispatchTensor> {
@@ -55,9 +54,7 @@ impl<const D: usize> sealed::Sealed for Tensor<D, Int> {
     }
 
     fn blanks(&self, samples: Option<usize>, device: &Device) -> Self {
-        let shape = blank_shape(self.dims(), samples);
-        let data = TensorData::full(shape, 0i32).convert_dtype(self.dtype());
-        Tensor::from_data(data, (device, self.dtype()))
+        Tensor::zeros(blank_shape(self.dims(), samples), (device, self.dtype()))
     }
 
     fn handles(&self) -> Vec<burn_dispatch::DispatchTensor> {
@@ -71,8 +68,7 @@ impl<const D: usize> sealed::Sealed for Tensor<D, Bool> {
     }
 
     fn blanks(&self, samples: Option<usize>, device: &Device) -> Self {
-        let shape = blank_shape(self.dims(), samples);
-        Tensor::from_data(TensorData::full(shape, false), device)
+        Tensor::<D, Int>::zeros(blank_shape(self.dims(), samples), device).bool()
     }
 
     fn handles(&self) -> Vec<burn_dispatch::DispatchTensor> {
@@ -83,6 +79,20 @@ impl<const D: usize> sealed::Sealed for Tensor<D, Bool> {
 impl<const D: usize> Inputs for Tensor<D> {}
 impl<const D: usize> Inputs for Tensor<D, Int> {}
 impl<const D: usize> Inputs for Tensor<D, Bool> {}
+
+impl sealed::Sealed for () {
+    fn arrays(&self) -> Vec<Array> {
+        Vec::new()
+    }
+
+    fn blanks(&self, _: Option<usize>, _: &Device) -> Self {}
+
+    fn handles(&self) -> Vec<burn_dispatch::DispatchTensor> {
+        Vec::new()
+    }
+}
+
+impl Inputs for () {}
 
 macro_rules! tuple {
     ($($name:ident $index:tt),+) => {

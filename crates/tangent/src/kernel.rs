@@ -38,8 +38,9 @@ where
     /// The tangent kernel `K = J Jᵀ` of the inputs' samples by the trainable parameters: `[nC, nC]` for n samples with C outputs each, rows
     /// and columns in the order of the outputs (all of sample 0, then all of sample 1, …), in the element type of the module.
     ///
-    /// Every sample is treated on its own, as if it were the only one in its batch. Memory beyond the result: for each matrix product
-    /// `[T, i] × [i, o]` of a sample n T (i + C o) numbers, for each parameter of p entries that is contracted n C p.
+    /// Every sample is treated on its own, as if it were the only one in its batch; what the map differentiates by, chunks and a memory budget
+    /// do not matter here. Memory: at its peak two and a half times the result, and for each matrix product `[T, i] × [i, o]` of a sample
+    /// n T (i + C o) numbers, for each parameter of p entries that is contracted n C p.
     ///
     /// # Errors
     ///
@@ -88,7 +89,7 @@ where
         if program.output_shape().first() != Some(&1) {
             return Err(TangentError::NotPerSample { samples: 1, shape: program.output_shape().to_vec() });
         }
-        let (values, infos) = self.distinct(visited);
+        let (values, infos) = self.distinct(&visited);
         let variable = |leaf: &Operation| matches!(leaf, Operation::Parameter(index) if infos[*index].trainable);
         let active: Arc<[bool]> = program.active(variable).into();
         if !infos.iter().any(|parameter| parameter.trainable) {
@@ -125,6 +126,8 @@ struct Product {
     node: usize,
     /// Which operand is the parameter.
     position: usize,
+    /// How often the parameter is used for a sample: rows of the other operand (columns, if the parameter is on the left).
+    repeats: usize,
     /// The square of the number the parameter was scaled by on its way.
     scale: f64,
     /// The same for a bias added to the product; zero without one.
@@ -145,35 +148,47 @@ impl Routes {
         let mut routes = Self { products: Vec::new(), contracted: Vec::new(), skipped: Vec::new() };
         let mut others = Vec::new();
         for leaf in leaves {
-            match destination(program, &readers, leaf) {
-                Some((node, position, scale)) if is_gram(program, node, position) => {
-                    routes.products.push(Product { node, position, scale, bias: 0.0 });
-                    routes.skipped.push((node, position));
+            let destination = destination(program, &readers, leaf);
+            let gram = destination.and_then(|(node, position, scale)| {
+                let repeats = gram_repeats(program, node, position)?;
+                Some(Product { node, position, repeats, scale, bias: 0.0 })
+            });
+            match gram {
+                Some(product) => {
+                    routes.skipped.push((product.node, product.position));
+                    routes.products.push(product);
                 }
-                other => others.push((leaf, other)),
+                None => others.push((leaf, destination)),
             }
         }
         for (leaf, destination) in others {
-            let bias = destination.and_then(|(sum, position, scale)| {
-                let node = &program.nodes[sum];
-                let Operation::Linear(Linear::Add) = node.operation else { return None };
-                let product = node.operands[1 - position];
-                let only_reader = readers[product].as_slice() == [(sum, 1 - position)];
-                let found =
-                    routes.products.iter_mut().find(|candidate| candidate.node == product && candidate.bias == 0.0);
-                found
-                    .filter(|_| only_reader && is_row_bias(program, leaf, product))
-                    .map(|product| (product, scale, sum, position))
-            });
-            match bias {
-                Some((product, scale, sum, position)) => {
-                    product.bias = scale;
-                    routes.skipped.push((sum, position));
-                }
+            match destination.and_then(|destination| routes.bias(program, &readers, leaf, destination)) {
+                Some(skipped) => routes.skipped.push(skipped),
                 None => routes.contracted.push(leaf),
             }
         }
         routes
+    }
+
+    /// Merges a parameter into the product to which it is added, if it is a bias: one number for each entry of the product of a sample without
+    /// repetitions.
+    fn bias(
+        &mut self,
+        program: &Program,
+        readers: &[Vec<(usize, usize)>],
+        leaf: usize,
+        (sum, position, scale): (usize, usize, f64),
+    ) -> Option<(usize, usize)> {
+        let Operation::Linear(Linear::Add) = program.nodes[sum].operation else { return None };
+        let product = program.nodes[sum].operands[1 - position];
+        let only_reader = readers[product].as_slice() == [(sum, 1 - position)];
+        let length = |node: usize| program.nodes[node].shape.iter().product::<usize>();
+        let found = self.products.iter_mut().find(|found| found.node == product && found.bias == 0.0)?;
+        if !only_reader || found.repeats != 1 || length(leaf) != length(product) {
+            return None;
+        }
+        found.bias = scale;
+        Some((sum, position))
     }
 }
 
@@ -193,14 +208,15 @@ fn destination(program: &Program, readers: &[Vec<(usize, usize)>], leaf: usize) 
     }
 }
 
-/// Whether a parameter, as an operand of a node, is the matrix of a product whose Gram products take fewer operations than its gradients.
-fn is_gram(program: &Program, node: usize, position: usize) -> bool {
-    let Operation::Bilinear(Bilinear::Matmul) = program.nodes[node].operation else { return false };
+/// How often a parameter is used for a sample, if as an operand of a node it is the matrix of a product whose Gram products take fewer operations
+/// than its gradients.
+fn gram_repeats(program: &Program, node: usize, position: usize) -> Option<usize> {
+    let Operation::Bilinear(Bilinear::Matmul) = program.nodes[node].operation else { return None };
     let [a, b] = [0, 1].map(|operand| program.nodes[program.nodes[node].operands[operand]].shape.as_slice());
-    let ([rows, inner], [_, columns]) = (a, b) else { return false };
+    let (&[rows, inner], &[_, columns]) = (a, b) else { return None };
     let (repeats, to) = if position == 1 { (rows, columns) } else { (columns, rows) };
-    let fewer = *repeats == 1 || repeats * repeats * (inner + to) <= inner * to;
-    fewer && !is_expanded(program, program.nodes[node].operands[position])
+    let fewer = repeats == 1 || repeats * repeats * (inner + to) <= inner * to;
+    (fewer && !is_expanded(program, program.nodes[node].operands[position])).then_some(repeats)
 }
 
 /// Whether a parameter was repeated on its way to a node.
@@ -212,14 +228,6 @@ fn is_expanded(program: &Program, mut node: usize) -> bool {
             _ => return false,
         }
     }
-}
-
-/// Whether a parameter has one entry for each column of a product `[rows, columns]` (or row, where columns are the samples' repetitions).
-fn is_row_bias(program: &Program, leaf: usize, product: usize) -> bool {
-    let length: usize = program.nodes[leaf].shape.iter().product();
-    let shape = &program.nodes[product].shape;
-    // With one repetition the product is a row or a column of exactly the bias's length.
-    shape.iter().product::<usize>() == length
 }
 
 /// What the samples of a tile contribute.
@@ -265,8 +273,10 @@ impl Factors {
             let mut found: Vec<Option<Value>> = vec![None; routes.products.len()];
             let reverse = Reverse { second: None, skipped: &routes.skipped };
             let leaves = point.pull(Some(Value::block(seed)), &reverse, |node, cotangent| {
-                if let Some(index) = routes.products.iter().position(|product| product.node == node) {
-                    found[index] = cotangent.cloned();
+                for (product, found) in routes.products.iter().zip(&mut found) {
+                    if product.node == node {
+                        *found = cotangent.cloned();
+                    }
                 }
             });
             for ((product, found), (_, signals, ..)) in routes.products.iter().zip(found).zip(&mut products) {
@@ -300,7 +310,7 @@ impl Factors {
         };
         for ((a, signals, scale, bias), (b, other_signals, ..)) in self.products.iter().zip(&other.products) {
             let (rows, columns) = (a.shape()[1], b.shape()[1]);
-            let inputs = gram(a, b).scale(*scale).shift(*bias);
+            let inputs = affine(gram(a, b), *scale, *bias);
             for (i, left) in signals.iter().enumerate() {
                 for (j, right) in other_signals.iter().enumerate() {
                     let weighted = gram(left, right).mul(inputs.clone());
@@ -331,6 +341,12 @@ impl Factors {
             .permute(&[2, 0, 3, 1])
             .reshape(&[n * outputs, m * outputs])
     }
+}
+
+/// `scale x + shift`, without a pass where there is nothing to do.
+fn affine(x: Array, scale: f64, shift: f64) -> Array {
+    let x = if scale == 1.0 { x } else { x.scale(scale) };
+    if shift == 0.0 { x } else { x.shift(shift) }
 }
 
 /// `[n T, m S]`: all inner products of the rows of `[n, T, i]` and `[m, S, i]`.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
 use rayon::prelude::*;
 
 use crate::array::Array;
@@ -87,7 +87,8 @@ impl Chunk {
 ///
 /// Flat vectors: the variables (P entries) are the trainable parameters in the module's order and then, if asked for, the float inputs, each row
 /// by row; the outputs (m entries) are the output tensor row by row. A method that takes a `Tensor<1>` works on one vector, with a
-/// `Tensor<2>` on a block of k vectors in its rows, in one pass.
+/// `Tensor<2>` on a block of k vectors in its rows. A block goes through the program in as few passes as leave its values in a core's cache.
+/// Vectors of another float type than the program's are converted to it.
 ///
 /// # Panics
 ///
@@ -128,40 +129,46 @@ impl Linearized {
     /// The value of the map, `[m]`.
     #[must_use]
     pub fn output(&self) -> Tensor<1> {
-        let parts =
-            self.by_chunk(|chunk| self.at(chunk, |point| point.output.array.clone().reshape(&[chunk.outputs.len()])));
+        let flat = |chunk: &Chunk, point: &Point| point.output.array.clone().reshape(&[chunk.outputs.len()]);
+        let parts = self.by_chunk(|chunk| self.at(chunk, Order::Value, |point| flat(chunk, point)));
         Array::cat(parts, 0).into_float()
     }
 
     /// `J v`: the derivative of the outputs along `v`. `[P]` to `[m]`, or `[k, P]` to `[k, m]`.
     #[must_use]
+    #[doc(alias = "jvp")]
     pub fn push<const B: usize>(&self, v: Tensor<B>) -> Tensor<B> {
-        let v = Block::new(v, self.variables(), "a direction");
-        let blocks = v.parts(self.directions).map(|v| {
-            let parts = self.by_chunk(|chunk| {
-                self.at(chunk, |point| self.pushed(chunk, point, &v, false).pop().flatten_into(chunk, &v))
-            });
-            Array::cat(parts, 1)
+        let v = self.block(v, self.variables(), "a direction");
+        let parts = self.by_chunk(|chunk| {
+            self.at(chunk, Order::First, |point| {
+                let groups = v.parts(self.directions).map(|v| {
+                    let tangents = self.pushed(chunk, point, &v, false);
+                    output_tangent(chunk, &tangents, &v)
+                });
+                Array::cat(groups.collect(), 0)
+            })
         });
-        v.collect(blocks)
+        v.result(Array::cat(parts, 1))
     }
 
     /// `Jᵀ u`: the gradient of `⟨u, outputs⟩`. `[m]` to `[P]`, or `[k, m]` to `[k, P]`.
     #[must_use]
+    #[doc(alias = "vjp")]
     pub fn pull<const B: usize>(&self, u: Tensor<B>) -> Tensor<B> {
-        let u = Block::new(u, self.outputs(), "a cotangent");
-        let blocks = u.parts(self.directions).map(|u| {
-            self.sum_by_chunk(&u, |chunk| {
-                self.at(chunk, |point| point.pull(Some(u.output(chunk)), &Reverse::default(), |_, _| ()))
+        let u = self.block(u, self.outputs(), "a cotangent");
+        let parts = self.waves(|chunk| {
+            self.at(chunk, Order::First, |point| {
+                self.grouped(chunk, &u, |u| point.pull(Some(u.output(chunk)), &Reverse::default(), |_, _| ()))
             })
         });
-        u.collect(blocks)
+        u.result(self.assemble(parts, &u))
     }
 
     /// `(Σ u_i ∇²F_i) v`: the derivative of `Jᵀ u` along `v`. `v` and the result are `[P]`, or `[k, P]`.
     ///
     /// For a scalar map and `u = 1` this is the Hessian product. With the same `u` again and again, [`curve`](Self::curve) is faster.
     #[must_use]
+    #[doc(alias = "hvp")]
     pub fn bend<const B: usize>(&self, u: Tensor<1>, v: Tensor<B>) -> Tensor<B> {
         self.curve(u).bend(v)
     }
@@ -174,20 +181,23 @@ impl Linearized {
     #[must_use]
     pub fn curve(&self, u: Tensor<1>) -> Curve<'_> {
         assert!(self.order == Order::Second, "this point keeps first derivatives only");
-        let u = Block::new(u, self.outputs(), "a cotangent");
-        let mut curve = Curve { at: self, u, adjoints: Vec::new(), gradient: None };
-        if self.chunks.iter().all(|chunk| chunk.point.is_some()) {
-            let pulled = self.by_chunk(|chunk| {
-                self.at(chunk, |point| {
-                    let (adjoints, leaves) = point.adjoints(curve.u.output(chunk));
-                    (adjoints, self.collect(chunk, leaves, &curve.u))
-                })
-            });
-            let (adjoints, parts): (Vec<_>, Vec<_>) = pulled.into_iter().unzip();
-            curve.adjoints = adjoints;
-            curve.gradient = Some(self.assemble(parts.into_iter(), &curve.u));
+        let u = self.block(u, self.outputs(), "a cotangent");
+        if self.chunks.iter().any(|chunk| chunk.point.is_none()) {
+            return Curve { at: self, u, adjoints: Vec::new(), gradient: None };
         }
-        curve
+        let mut adjoints = Vec::new();
+        let pulled = self.waves(|chunk| {
+            self.at(chunk, Order::Second, |point| {
+                let (adjoints, leaves) = point.adjoints(u.output(chunk));
+                (adjoints, self.collect(chunk, leaves, &u))
+            })
+        });
+        let parts = pulled.map(|(kept, part)| {
+            adjoints.push(kept);
+            part
+        });
+        let gradient = Some(self.assemble(parts, &u));
+        Curve { at: self, u, adjoints, gradient }
     }
 
     /// The Jacobian `[m, P]`, one row for each output.
@@ -209,11 +219,17 @@ impl Linearized {
         Tensor::cat(blocks.collect(), 0)
     }
 
-    /// Calls `f` with the chunk's evaluated program, the one kept or a new one.
-    fn at<T>(&self, chunk: &Chunk, f: impl FnOnce(&Point) -> T) -> T {
+    /// One vector or a block, in the type of the program.
+    fn block<const B: usize>(&self, tensor: Tensor<B>, length: usize, what: &str) -> Block {
+        let dtype = self.chunks.first().map(|chunk| chunk.program.nodes[chunk.program.output].dtype);
+        Block::new(tensor, dtype, length, what)
+    }
+
+    /// Calls `f` with the chunk's evaluated program, the one kept or a new one with as many derivatives as are needed.
+    fn at<T>(&self, chunk: &Chunk, order: Order, f: impl FnOnce(&Point) -> T) -> T {
         match &chunk.point {
             Some(point) => f(point),
-            None => f(&chunk.evaluate(self.order)),
+            None => f(&chunk.evaluate(order)),
         }
     }
 
@@ -223,31 +239,40 @@ impl Linearized {
         self.chunks.par_iter().with_max_len(1).map(&f).collect()
     }
 
-    /// Tangents of a chunk's nodes along the directions; the output's is the last.
-    fn pushed(&self, chunk: &Chunk, point: &Point, v: &Block, keep: bool) -> Pushed {
-        let tangents = point.push(
-            |leaf| {
-                let mut start = 0;
-                for segment in &self.segments {
-                    if segment.is(leaf) {
-                        return Some(v.entries(segment, start, chunk.rows.as_ref()));
-                    }
-                    start += segment.len();
-                }
-                None
-            },
-            keep,
-        );
-        Pushed { tangents, output: chunk.program.output }
+    /// As [`by_chunk`](Self::by_chunk), but no more results are alive than there are threads.
+    fn waves<'a, T: Send + 'a>(&'a self, f: impl Fn(&Chunk) -> T + Sync + 'a) -> impl Iterator<Item = T> + 'a {
+        let threads = rayon::current_num_threads().max(1);
+        self.chunks
+            .chunks(threads)
+            .flat_map(move |wave| wave.par_iter().with_max_len(1).map(&f).collect::<Vec<_>>())
     }
 
-    /// Pulls back every chunk and adds up, in waves of as many chunks as there are threads.
-    fn sum_by_chunk(&self, like: &Block, f: impl Fn(&Chunk) -> Values + Sync) -> Array {
-        let threads = rayon::current_num_threads().max(1);
-        let waves = self.chunks.chunks(threads).flat_map(|wave| {
-            wave.par_iter().with_max_len(1).map(|chunk| self.collect(chunk, f(chunk), like)).collect::<Vec<_>>()
-        });
-        self.assemble(waves, like)
+    /// Tangents of a chunk's nodes along the directions.
+    fn pushed(&self, chunk: &Chunk, point: &Point, v: &Block, keep: bool) -> Values {
+        let direction = |leaf: &Operation| {
+            let mut start = 0;
+            for segment in &self.segments {
+                if segment.is(leaf) {
+                    return Some(v.entries(segment, start, chunk.rows.as_ref()));
+                }
+                start += segment.len();
+            }
+            None
+        };
+        point.push(direction, keep)
+    }
+
+    /// The cotangents of a chunk's variables for a block, which is taken in groups of directions.
+    fn grouped(&self, chunk: &Chunk, block: &Block, f: impl Fn(&Block) -> Values) -> Vec<Option<Array>> {
+        let groups: Vec<_> =
+            block.parts(self.directions).map(|group| self.collect(chunk, f(&group), &group)).collect();
+        // Whether a variable has a cotangent does not depend on the direction.
+        (0..self.segments.len())
+            .map(|segment| {
+                let rows: Vec<Array> = groups.iter().filter_map(|group| group[segment].clone()).collect();
+                (!rows.is_empty()).then(|| Array::cat(rows, 0))
+            })
+            .collect()
     }
 
     /// The cotangents of a chunk's variables, flattened to `[k, length]`.
@@ -340,71 +365,41 @@ impl Curve<'_> {
         hessian: impl Fn(Range<usize>, Tensor<2>) -> Option<Tensor<2>> + Sync,
     ) -> Tensor<B> {
         let at = self.at;
-        let v = Block::new(v, at.variables(), "a direction");
-        let indexed = |chunk: &Chunk| at.chunks.iter().position(|other| std::ptr::eq(other, chunk));
-        let blocks = v.parts(at.directions).map(|v| {
-            at.sum_by_chunk(&v, |chunk| {
-                at.at(chunk, |point| {
-                    let fresh;
-                    let adjoints = match indexed(chunk).and_then(|index| self.adjoints.get(index)) {
-                        Some(adjoints) => adjoints,
-                        None => {
-                            fresh = point.adjoints(self.u.output(chunk)).0;
-                            &fresh
-                        }
-                    };
-                    let pushed = at.pushed(chunk, point, &v, true);
-                    let flat = pushed.output_tangent().flatten_into(chunk, &v);
-                    let seed = hessian(chunk.outputs.clone(), flat.into_float()).map(|seed| {
-                        let shape = chunk.program.output_shape();
-                        let array = Array::from_float(seed);
-                        v.shaped(array, shape)
-                    });
-                    let reverse = Reverse { second: Some((adjoints, &pushed.tangents)), skipped: &[] };
+        let v = at.block(v, at.variables(), "a direction");
+        let kept = |chunk: &Chunk| {
+            let index = at.chunks.iter().position(|other| std::ptr::eq(other, chunk))?;
+            self.adjoints.get(index)
+        };
+        let parts = at.waves(|chunk| {
+            at.at(chunk, Order::Second, |point| {
+                let fresh;
+                let adjoints = match kept(chunk) {
+                    Some(adjoints) => adjoints,
+                    None => {
+                        fresh = point.adjoints(self.u.output(chunk)).0;
+                        &fresh
+                    }
+                };
+                at.grouped(chunk, &v, |v| {
+                    let tangents = at.pushed(chunk, point, v, true);
+                    let tangent = output_tangent(chunk, &tangents, v).into_float();
+                    let seed = hessian(chunk.outputs.clone(), tangent)
+                        .map(|seed| v.shaped(Array::from_float(seed), chunk.program.output_shape()));
+                    let reverse = Reverse { second: Some((adjoints, &tangents)), skipped: &[] };
                     point.pull(seed, &reverse, |_, _| ())
                 })
             })
         });
-        v.collect(blocks)
+        v.result(at.assemble(parts, &v))
     }
 }
 
-/// Tangents of a chunk's nodes.
-struct Pushed {
-    tangents: Values,
-    output: usize,
-}
-
-/// The tangent of a chunk's output; `None` for zero.
-struct OutputTangent(Option<Value>);
-
-impl Pushed {
-    fn output_tangent(&self) -> OutputTangent {
-        OutputTangent(self.tangents[self.output].clone())
-    }
-
-    fn pop(mut self) -> OutputTangent {
-        OutputTangent(self.tangents[self.output].take())
-    }
-}
-
-impl OutputTangent {
-    /// As `[k, entries of the chunk]`.
-    fn flatten_into(self, chunk: &Chunk, like: &Block) -> Array {
-        let shape = [like.width, chunk.outputs.len()];
-        match self.0 {
-            Some(tangent) => tangent.leading(true).expanded_rows(like.width).reshape(&shape),
-            None => Array::zeros(&shape, &like.array),
-        }
-    }
-}
-
-impl Array {
-    /// Repeats a first axis of length one.
-    fn expanded_rows(self, width: usize) -> Self {
-        let mut shape = self.shape();
-        shape[0] = width;
-        self.expand(&shape)
+/// The tangent of a chunk's output, `[k, entries]`.
+fn output_tangent(chunk: &Chunk, tangents: &Values, like: &Block) -> Array {
+    let shape = [like.width, chunk.outputs.len()];
+    match &tangents[chunk.program.output] {
+        Some(tangent) => tangent.clone().expanded(Some(like.width)).reshape(&shape),
+        None => Array::zeros(&shape, &like.array),
     }
 }
 
@@ -417,13 +412,15 @@ struct Block {
 }
 
 impl Block {
-    fn new<const B: usize>(tensor: Tensor<B>, length: usize, what: &str) -> Self {
+    fn new<const B: usize>(tensor: Tensor<B>, dtype: Option<DType>, length: usize, what: &str) -> Self {
         const { assert!(B == 1 || B == 2, "one vector [length] or a block of them [k, length]") };
         let dims = tensor.dims();
         assert_eq!(dims[B - 1], length, "{what} has {length} entries");
         let width = if B == 2 { dims[0] } else { 1 };
         assert!(width > 0, "a block has at least one row");
-        Self { array: Array::from_float(tensor).reshape(&[width, length]), width, block: B == 2 }
+        let array = Array::from_float(tensor).reshape(&[width, length]);
+        let array = dtype.map_or(array.clone(), |dtype| array.cast(dtype));
+        Self { array, width, block: B == 2 }
     }
 
     /// Rows in groups of at most `directions`.
@@ -468,9 +465,8 @@ impl Block {
         self.array.clone().slice(&[Slice::full(), columns])
     }
 
-    /// Results `[k, length]` of the parts, as they were asked for.
-    fn collect<const B: usize>(&self, parts: impl Iterator<Item = Array>) -> Tensor<B> {
-        let array = Array::cat(parts.collect(), 0);
+    /// Results `[k, length]`, as they were asked for.
+    fn result<const B: usize>(&self, array: Array) -> Tensor<B> {
         let length = array.shape()[1];
         let array = if B == 1 { array.reshape(&[length]) } else { array };
         array.into_float()

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use burn::tensor::DType;
-use burn_backend::Slice;
-use burn_dispatch::DispatchDevice;
+use burn_backend::{FloatDType, Slice, get_or_init_device_settings};
+use burn_dispatch::{Dispatch, DispatchDevice};
 use burn_ir::{TensorId, TensorIr};
 
 use crate::array::Array;
@@ -16,16 +16,22 @@ pub struct Lowering {
     pub builder: Builder,
     pub device: DispatchDevice,
     nodes: HashMap<TensorId, usize>,
+    shapes_agree: bool,
 }
 
 impl Lowering {
     pub fn new(device: DispatchDevice) -> Self {
-        Self { builder: Builder { nodes: Vec::new() }, device, nodes: HashMap::new() }
+        Self { builder: Builder { nodes: Vec::new() }, device, nodes: HashMap::new(), shapes_agree: true }
     }
 
     pub fn set(&mut self, tensor: &TensorIr, node: usize) {
-        debug_assert_eq!(self.shape(node), tensor.shape.to_vec(), "{:?}", self.builder.nodes[node].operation);
+        self.shapes_agree &= self.node(node).shape == tensor.shape.to_vec();
         self.nodes.insert(tensor.id, node);
+    }
+
+    /// Whether every result so far has the shape that Burn recorded.
+    pub fn shapes_agree(&self) -> bool {
+        self.shapes_agree
     }
 
     pub fn bind(&mut self, id: TensorId, node: usize) {
@@ -223,11 +229,10 @@ impl Lowering {
         self.linear(Linear::Gather(axis), vec![x, indices], &shape)
     }
 
-    /// `no` where the mask is false, `yes` where it is true.
-    pub fn choose(&mut self, mask: usize, no: usize, yes: usize) -> usize {
-        let shape = self.shape(no);
-        let (mask, yes) = (self.expand(mask, &shape), self.expand(yes, &shape));
-        self.linear(Linear::Where, vec![no, yes, mask], &shape)
+    /// `no` where the mask is false, `yes` where it is true, broadcast to a shape.
+    pub fn choose(&mut self, mask: usize, no: usize, yes: usize, shape: &[usize]) -> usize {
+        let operands = [no, yes, mask].map(|operand| self.expand(operand, shape));
+        self.linear(Linear::Where, operands.to_vec(), shape)
     }
 
     // Without derivatives.
@@ -284,16 +289,22 @@ impl Lowering {
         self.builder.constant(array)
     }
 
+    /// The integer type in which the device keeps positions.
+    pub fn index_dtype(&self) -> DType {
+        get_or_init_device_settings::<Dispatch>(&self.device).int_dtype.into()
+    }
+
     /// The largest element along an axis, held fixed: a shift of softmax that changes neither value nor derivative.
     fn fixed_max(&mut self, x: usize, axis: usize) -> usize {
         let mut shape = self.shape(x);
         shape[axis] = 1;
-        let dtype = self.dtype(x);
+        let (dtype, index) = (self.dtype(x), self.index_dtype());
+        let lowest = limits(dtype).min;
         self.discrete(format!("max_held_fixed[{axis}]"), vec![x], &shape, dtype, move |mut x, lead| {
             let (x, axis) = (x.remove(0), axis + lead);
-            let at = x.clone().argmax(axis, DType::I64);
+            let at = x.clone().argmax(axis, index);
             // A row of −∞ (all of it masked) is shifted by a finite number, or it would become NaN.
-            x.gather(axis, at).clamp(f64::from(f32::MIN), f64::INFINITY)
+            x.gather(axis, at).clamp(lowest, f64::INFINITY)
         })
     }
 
@@ -303,7 +314,8 @@ impl Lowering {
         let shifted = self.sub(x, max);
         let exp = self.map(Elementwise::Exp, shifted);
         let sum = self.sum(exp, &[axis]);
-        let positive = self.map(Elementwise::Clamp(f64::from(f32::MIN_POSITIVE), f64::INFINITY), sum);
+        let smallest = limits(self.dtype(x)).min_positive;
+        let positive = self.map(Elementwise::Clamp(smallest, f64::INFINITY), sum);
         self.div(exp, positive)
     }
 
@@ -316,4 +328,15 @@ impl Lowering {
         let log = self.map(Elementwise::Ln, sum);
         self.sub(shifted, log)
     }
+}
+
+/// Lowest and smallest positive number of a float type.
+fn limits(dtype: DType) -> Limits {
+    let info = FloatDType::from(dtype).finfo();
+    Limits { min: info.min, min_positive: info.min_positive }
+}
+
+struct Limits {
+    min: f64,
+    min_positive: f64,
 }

@@ -43,8 +43,10 @@ enum Batching {
 
 /// A differentiable map `F(w, x)`: a forward of a module, by the module's parameters `w` and the inputs `x`.
 ///
-/// The forward is recorded on its first use and again only when shapes, element types or frozen parameters change, so a map is made once and
-/// [linearized](Self::linearize) at as many points as wanted.
+/// The forward is recorded on its first use and again only when shapes, element types, the device, frozen or shared parameters change, so a map
+/// is made once and [linearized](Self::linearize) at as many points as wanted. The recording holds everything of the module but its float
+/// parameters and running statistics: use one map for modules that differ in nothing else (not in an activation, a flag or a table of
+/// integers).
 ///
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
@@ -73,7 +75,9 @@ pub struct Map<M, I, F> {
 /// What a recording depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Signature {
-    parameters: Vec<Parameter>,
+    /// Each with the place of its first occurrence, which tells shared parameters.
+    parameters: Vec<(Parameter, Option<usize>)>,
+    precision: Option<DType>,
     inputs: Vec<(Vec<usize>, DType)>,
     samples: Option<usize>,
     /// Constants live on a device.
@@ -123,7 +127,8 @@ where
 
     /// Works in chunks as [`in_chunks`](Self::in_chunks), as large as fit into so many bytes together with everything else that is kept and
     /// calculated. Where the values of all samples do not fit, they are calculated anew for each product; where a block of directions does
-    /// not, it is taken in parts. Parameters, inputs and results are not counted.
+    /// not, it is taken in parts. Parameters, inputs, vectors and results are not counted (nor one sum of results for each thread), and temporaries
+    /// of the device's own operations are not known. Chunks become smaller with more threads: for the same bits everywhere use `in_chunks`.
     #[must_use]
     pub fn within(mut self, bytes: usize) -> Self {
         self.batching = Batching::Memory(bytes);
@@ -164,12 +169,12 @@ where
     pub fn linearize(&self, module: &M, inputs: &I) -> Result<Linearized, TangentError> {
         let visited = parameters::visit(module);
         let arrays = self.values(inputs);
-        let plan = self.plan(module, &visited, inputs, &arrays)?;
-        let (leaves, infos) = self.distinct(visited);
+        let (leaves, infos) = self.distinct(&visited);
         let segments = self.segments(&infos, &arrays);
         if segments.is_empty() {
             return Err(TangentError::NoVariables);
         }
+        let plan = self.plan(module, &visited, inputs, &arrays, &segments)?;
         let mut chunks = Vec::new();
         let mut start = 0;
         let mut output_start = 0;
@@ -197,7 +202,14 @@ where
     }
 
     /// Recordings of the chunks in order, and how to work through them.
-    fn plan(&self, module: &M, visited: &[Visited], inputs: &I, arrays: &[Array]) -> Result<Plan, TangentError> {
+    fn plan(
+        &self,
+        module: &M,
+        visited: &[Visited],
+        inputs: &I,
+        arrays: &[Array],
+        segments: &[Segment],
+    ) -> Result<Plan, TangentError> {
         let limit = match self.batching {
             Batching::Whole => {
                 let program = self.record(module, visited, inputs, None)?;
@@ -217,8 +229,6 @@ where
         if let Batching::Memory(budget) = self.batching {
             let (one, two) =
                 (self.record(module, visited, inputs, Some(1))?, self.record(module, visited, inputs, Some(2))?);
-            let (_, infos) = self.distinct(parameters::visit(module));
-            let segments = self.segments(&infos, arrays);
             let active = |program: &Program| program.active(|leaf| segments.iter().any(|segment| segment.is(leaf)));
             let footprint = Footprint::of(&one, &two, active, self.order);
             (size, plan.keep, plan.directions) = footprint.fit(budget, total)?;
@@ -241,10 +251,10 @@ where
     }
 
     /// The parameters without repetitions: values, in the precision asked for, and descriptions.
-    pub(crate) fn distinct(&self, visited: Vec<Visited>) -> (Vec<Array>, Vec<Parameter>) {
+    pub(crate) fn distinct(&self, visited: &[Visited]) -> (Vec<Array>, Vec<Parameter>) {
         let mut seen = HashSet::new();
-        let distinct = visited.into_iter().filter(|visited| seen.insert(visited.id));
-        distinct.map(|visited| (self.cast(visited.array), visited.parameter)).unzip()
+        let distinct = visited.iter().filter(|visited| seen.insert(visited.id));
+        distinct.map(|visited| (self.cast(visited.array.clone()), visited.parameter.clone())).unzip()
     }
 
     fn cast(&self, array: Array) -> Array {
@@ -283,8 +293,10 @@ where
         };
         let device = arrays.first().or(visited.first().map(|visited| &visited.array)).map(Array::device);
         let Some(device) = device else { return Err(TangentError::NoVariables) };
+        let first = |one: &Visited| visited.iter().position(|other| other.id == one.id);
         let signature = Signature {
-            parameters: visited.iter().map(|visited| visited.parameter.clone()).collect(),
+            parameters: visited.iter().map(|one| (one.parameter.clone(), first(one))).collect(),
+            precision: self.precision,
             inputs: arrays.iter().map(|array| (shape(array), array.dtype())).collect(),
             samples,
             device: format!("{device:?}"),
@@ -356,6 +368,7 @@ impl Footprint {
                     let operands = node.operands.iter().filter(|&&operand| factors.insert(operand));
                     operands.map(|&operand| bytes(operand)).sum::<usize>() + bytes(index) * second
                 }
+                Operation::Linear(ref linear) if linear.has_auxiliary() => node.operands.last().map_or(0, |&last| bytes(last)),
                 _ => 0,
             };
             // A tangent and a cotangent, and one more while they are calculated.

@@ -23,7 +23,7 @@ pub(crate) struct Visited {
     pub array: Array,
 }
 
-/// All float parameters in the module's order, repeated ones repeated.
+/// All float parameters in the module's order, repeated ones repeated. Running statistics are those that inference would use.
 pub(crate) fn visit<M: Module>(module: &M) -> Vec<Visited> {
     #[derive(Default)]
     struct Visitor {
@@ -51,15 +51,20 @@ pub(crate) fn visit<M: Module>(module: &M) -> Vec<Visited> {
             self.path.pop();
         }
     }
-    let mut visitor = Visitor::default();
-    module.visit(&mut visitor);
-    let mut found = visitor.found;
-    if !visitor.autodiff && !found.is_empty() {
-        let mut training = Visitor::default();
-        module.clone().train().visit(&mut training);
-        for (here, there) in found.iter_mut().zip(training.found) {
-            here.parameter.trainable = there.parameter.trainable;
-        }
+    let visited = |module: &M| {
+        let mut visitor = Visitor::default();
+        module.visit(&mut visitor);
+        visitor
+    };
+    // The module first: it may have parameters that are drawn when they are first read.
+    let mut own = visited(module);
+    if !own.autodiff {
+        own = visited(&module.clone().train());
+    }
+    // Burn holds updates of running statistics back until a module is put into evaluation mode.
+    let mut found = visited(&module.valid()).found;
+    for (valid, own) in found.iter_mut().zip(own.found) {
+        valid.parameter.trainable = own.parameter.trainable;
     }
     found
 }
@@ -134,7 +139,7 @@ pub fn unravel<M: Module>(module: M, vector: &Tensor<1>) -> Result<M, TangentErr
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
             let Some(range) = self.ranges.get(&param.id) else { return param };
             let (id, tensor, mapper) = param.consume();
-            let values = self.vector.clone().slice([range.clone()]).reshape(tensor.shape());
+            let values = self.vector.clone().slice([range.clone()]).reshape(tensor.shape()).cast(tensor.dtype());
             let values = if tensor.is_autodiff() { Tensor::from_inner(values) } else { values };
             Param::from_mapped_value(id, values, mapper).set_require_grad(true)
         }

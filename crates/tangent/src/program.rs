@@ -229,16 +229,19 @@ impl Function {
                 let (a, b) = candidates
                     .into_iter()
                     .find(|(a, b)| a.root == b.root && a.steps.len() + b.steps.len() < Self::MAX_STEPS)?;
-                let offset = a.steps.len();
+                // Steps that both begin with are taken once.
+                let common = a.steps.iter().zip(&b.steps).take_while(|(a, b)| a == b).count();
+                let offset = a.steps.len() - common;
                 let mut steps = a.steps;
-                let moved = |register: usize| if register == 0 { 0 } else { register + offset };
-                steps.extend(b.steps.into_iter().map(|step| match step {
+                let left = steps.len();
+                let moved = |register: usize| if register <= common { register } else { register + offset };
+                let right = moved(b.steps.len());
+                steps.extend(b.steps.into_iter().skip(common).map(|step| match step {
                     Step::Apply(function, x) => Step::Apply(function, moved(x)),
                     Step::Add(x, y) => Step::Add(moved(x), moved(y)),
                     Step::Subtract(x, y) => Step::Subtract(moved(x), moved(y)),
                     Step::Multiply(x, y) => Step::Multiply(moved(x), moved(y)),
                 }));
-                let (left, right) = (offset, if steps.len() == offset { 0 } else { steps.len() });
                 steps.push(match operation {
                     Operation::Bilinear(_) => Step::Multiply(left, right),
                     Operation::Linear(Linear::Subtract) => Step::Subtract(left, right),

@@ -324,50 +324,80 @@ fn power(x: &Array, n: i64, order: Order) -> Jet {
 /// and products.
 fn composite(steps: &[Step], x: Array, order: Order) -> Jet {
     let slope = if order == Order::Value { 0.0 } else { 1.0 };
-    let mut registers = vec![Jet { value: x, slope: Coefficient::Number(slope), curvature: Coefficient::ZERO }];
-    for step in steps {
-        let jet = match step {
-            Step::Apply(function, of) => {
-                let inner = &registers[*of];
-                let outer = function.jet(inner.value.clone(), order);
-                let squared = inner.slope.clone().multiply(inner.slope.clone());
-                Jet {
-                    value: outer.value,
-                    slope: outer.slope.clone().multiply(inner.slope.clone()),
-                    curvature: outer.curvature.multiply(squared).add(outer.slope.multiply(inner.curvature.clone())),
-                }
-            }
-            Step::Add(a, b) => {
-                let (a, b) = (&registers[*a], &registers[*b]);
-                Jet {
-                    value: a.value.clone().add(b.value.clone()),
-                    slope: a.slope.clone().add(b.slope.clone()),
-                    curvature: a.curvature.clone().add(b.curvature.clone()),
-                }
-            }
-            Step::Subtract(a, b) => {
-                let (a, b) = (&registers[*a], &registers[*b]);
-                Jet {
-                    value: a.value.clone().sub(b.value.clone()),
-                    slope: a.slope.clone().add(b.slope.clone().scaled(-1.0)),
-                    curvature: a.curvature.clone().add(b.curvature.clone().scaled(-1.0)),
-                }
-            }
-            Step::Multiply(a, b) => {
-                let (a, b) = (&registers[*a], &registers[*b]);
-                let (left, right) = (Coefficient::Array(a.value.clone()), Coefficient::Array(b.value.clone()));
-                let cross = a.slope.clone().multiply(b.slope.clone()).scaled(2.0);
-                Jet {
-                    value: a.value.clone().mul(b.value.clone()),
-                    slope: a.slope.clone().multiply(right.clone()).add(left.clone().multiply(b.slope.clone())),
-                    curvature: a.curvature.clone().multiply(right).add(cross).add(left.multiply(b.curvature.clone())),
-                }
+    let variable = Jet { value: x, slope: Coefficient::Number(slope), curvature: Coefficient::ZERO };
+    let mut registers = vec![Some(variable)];
+    for (at, step) in steps.iter().enumerate() {
+        let jet = {
+            let register = |index: usize| {
+                let Some(jet) = &registers[index] else { unreachable!("a register is kept until its last use") };
+                jet
+            };
+            match step {
+                Step::Apply(function, x) => chained(function, register(*x), order),
+                Step::Add(a, b) => sum(register(*a), register(*b), 1.0),
+                Step::Subtract(a, b) => sum(register(*a), register(*b), -1.0),
+                Step::Multiply(a, b) => product(register(*a), register(*b), order),
             }
         };
-        registers.push(jet);
+        registers.push(Some(jet));
+        for register in 0..=at {
+            if steps[at + 1..].iter().all(|later| !later.reads(register)) {
+                registers[register] = None;
+            }
+        }
     }
-    let Some(last) = registers.pop() else { unreachable!("register 0 is the variable") };
+    let Some(last) = registers.pop().flatten() else { unreachable!("the last register is the result") };
     last
+}
+
+/// `f(g)`.
+fn chained(function: &Elementwise, inner: &Jet, order: Order) -> Jet {
+    let outer = function.jet(inner.value.clone(), order);
+    let curvature = match order {
+        Order::Second => {
+            let squared = inner.slope.clone().multiply(inner.slope.clone());
+            outer.curvature.multiply(squared).add(outer.slope.clone().multiply(inner.curvature.clone()))
+        }
+        _ => Coefficient::ZERO,
+    };
+    Jet { value: outer.value, slope: outer.slope.multiply(inner.slope.clone()), curvature }
+}
+
+/// `a + sign b`.
+fn sum(a: &Jet, b: &Jet, sign: f64) -> Jet {
+    let (left, right) = (a.value.clone(), b.value.clone());
+    Jet {
+        value: if sign > 0.0 { left.add(right) } else { left.sub(right) },
+        slope: a.slope.clone().add(b.slope.clone().scaled(sign)),
+        curvature: a.curvature.clone().add(b.curvature.clone().scaled(sign)),
+    }
+}
+
+/// `a b`, with `(a b)″ = a″ b + 2 a′ b′ + a b″`.
+fn product(a: &Jet, b: &Jet, order: Order) -> Jet {
+    let (left, right) = (Coefficient::Array(a.value.clone()), Coefficient::Array(b.value.clone()));
+    let curvature = match order {
+        Order::Second => {
+            let cross = a.slope.clone().multiply(b.slope.clone()).scaled(2.0);
+            let outer = a.curvature.clone().multiply(right.clone()).add(left.clone().multiply(b.curvature.clone()));
+            outer.add(cross)
+        }
+        _ => Coefficient::ZERO,
+    };
+    Jet {
+        value: a.value.clone().mul(b.value.clone()),
+        slope: a.slope.clone().multiply(right).add(left.multiply(b.slope.clone())),
+        curvature,
+    }
+}
+
+impl Step {
+    fn reads(&self, register: usize) -> bool {
+        match self {
+            Self::Apply(_, x) => *x == register,
+            Self::Add(a, b) | Self::Subtract(a, b) | Self::Multiply(a, b) => *a == register || *b == register,
+        }
+    }
 }
 
 impl fmt::Display for Elementwise {

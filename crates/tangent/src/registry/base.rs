@@ -3,6 +3,7 @@
 use burn::tensor::DType;
 use burn_backend::tensor::IndexingUpdateOp;
 use burn_ir::BaseOperationIr::{self as Base};
+use burn_ir::TensorIr;
 
 use super::entries;
 use crate::lowering::Lowering;
@@ -60,7 +61,9 @@ entries! {
         let y = b.select(x, op.dim, indices);
         b.set(&op.out, y);
     };
-    "BaseFloat.SelectAssign" Linear "rows added by index": Base::SelectAssign(op) if op.update == IndexingUpdateOp::Add => {
+    "BaseFloat.SelectAssign" Linear "rows added by index": Base::SelectAssign(op)
+        if op.update == IndexingUpdateOp::Add && op.tensor.dtype.is_float() =>
+    {
         let (x, value, indices) = (b.get(&op.tensor), b.get(&op.value), b.get(&op.indices));
         let y = b.linear(Linear::SelectAdd(op.dim), vec![x, value, indices], &op.out.shape.to_vec());
         b.set(&op.out, y);
@@ -70,20 +73,32 @@ entries! {
         let y = b.gather(x, op.dim, indices);
         b.set(&op.out, y);
     };
-    "BaseFloat.Scatter" Linear "elements added along an axis by index": Base::Scatter(op) if op.update == IndexingUpdateOp::Add => {
+    "BaseFloat.Scatter" Linear "elements added along an axis by index": Base::Scatter(op)
+        if op.update == IndexingUpdateOp::Add && op.tensor.dtype.is_float() =>
+    {
         let (x, value, indices) = (b.get(&op.tensor), b.get(&op.value), b.get(&op.indices));
         let y = b.linear(Linear::ScatterAdd(op.dim), vec![x, value, indices], &op.out.shape.to_vec());
         b.set(&op.out, y);
     };
+    "BaseInt.Scatter" Discrete "elements updated along an axis by index": Base::Scatter(op) if is_integer(&op.tensor) => {
+        let operands = [&op.tensor, &op.indices, &op.value].map(|tensor| b.get(tensor)).to_vec();
+        let (shape, dtype) = (op.out.shape.to_vec(), op.out.dtype);
+        let (axis, update) = (op.dim, op.update);
+        let y = b.discrete(format!("scatter[{axis}, {update:?}]"), operands, &shape, dtype, move |operands, lead| {
+            let [data, indices, values] = &operands[..] else { unreachable!("it was built with three operands") };
+            data.clone().int_scatter(axis + lead, indices.clone(), values.clone(), update)
+        });
+        b.set(&op.out, y);
+    };
     "BaseFloat.MaskWhere" Linear "the one or the other by a mask": Base::MaskWhere(op) => {
         let (x, mask, value) = (b.get(&op.tensor), b.get(&op.mask), b.get(&op.value));
-        let y = b.choose(mask, x, value);
+        let y = b.choose(mask, x, value, &op.out.shape.to_vec());
         b.set(&op.out, y);
     };
     "BaseFloat.MaskFill" Linear "a number where the mask is true": Base::MaskFill(op) => {
         let (x, mask) = (b.get(&op.tensor), b.get(&op.mask));
         let value = b.full(op.value.elem(), &op.out);
-        let y = b.choose(mask, x, value);
+        let y = b.choose(mask, x, value, &op.out.shape.to_vec());
         b.set(&op.out, y);
     };
     "BaseFloat.Cat" Linear "joined along an axis": Base::Cat(op) => {
@@ -131,6 +146,10 @@ entries! {
         let y = b.discrete_one(format!("not_equal[{number:?}]"), x, dtype, move |x| x.not_equal_elem(number, dtype.into()));
         b.set(&op.out, y);
     };
+}
+
+fn is_integer(tensor: &TensorIr) -> bool {
+    !tensor.dtype.is_float() && !tensor.dtype.is_bool()
 }
 
 /// `times` copies along an axis: a new axis, repeated and merged.

@@ -44,7 +44,9 @@ entries! {
         let y = with_bias(b, y, op.bias.as_ref());
         b.set(&op.out, y);
     };
-    "Module.ConvTranspose1d" Bilinear "the adjoint of a one-dimensional convolution": Module::ConvTranspose1d(op) => {
+    "Module.ConvTranspose1d" Bilinear "the adjoint of a one-dimensional convolution": Module::ConvTranspose1d(op)
+        if has_input(&op.options.stride, &op.options.padding_out) =>
+    {
         let (x, weight) = (b.get(&op.x), b.get(&op.weight));
         let (x, weight) = (with_height(b, x), with_height(b, weight));
         let o = &op.options;
@@ -60,7 +62,9 @@ entries! {
         let y = with_bias(b, y, op.bias.as_ref());
         b.set(&op.out, y);
     };
-    "Module.ConvTranspose2d" Bilinear "the adjoint of a two-dimensional convolution": Module::ConvTranspose2d(op) => {
+    "Module.ConvTranspose2d" Bilinear "the adjoint of a two-dimensional convolution": Module::ConvTranspose2d(op)
+        if has_input(&op.options.stride, &op.options.padding_out) =>
+    {
         let (x, weight) = (b.get(&op.x), b.get(&op.weight));
         let options = adjoint_of(&op.options);
         let y = b.bilinear(Bilinear::TransposedConvolution(options), x, weight, &op.out.shape.to_vec());
@@ -109,7 +113,7 @@ entries! {
         let x = b.get(&op.x);
         let x = with_height(b, x);
         let pool = MaxPool::one(op.kernel_size, op.stride, op.padding, op.dilation, op.ceil_mode);
-        let (y, _) = pool.lower(b, x, &tall(&op.out), DType::I64);
+        let (y, _) = pool.lower(b, x, &tall(&op.out), b.index_dtype());
         let y = b.reshape(y, &op.out.shape.to_vec());
         b.set(&op.out, y);
     };
@@ -132,7 +136,7 @@ entries! {
             dilation: op.dilation,
             ceil_mode: op.ceil_mode,
         };
-        let (y, _) = pool.lower(b, x, &op.out.shape.to_vec(), DType::I64);
+        let (y, _) = pool.lower(b, x, &op.out.shape.to_vec(), b.index_dtype());
         b.set(&op.out, y);
     };
     "Module.MaxPool2dWithIndices" Lowered "maxima of windows, and where": Module::MaxPool2dWithIndices(op) => {
@@ -208,6 +212,11 @@ fn with_bias(b: &mut Lowering, y: usize, bias: Option<&TensorIr>) -> usize {
     b.add(y, bias)
 }
 
+/// Whether a transposed convolution is the adjoint of one: output padding chooses among the input sizes that stride leaves open.
+fn has_input(stride: &[usize], padding_out: &[usize]) -> bool {
+    stride.iter().zip(padding_out).all(|(stride, padding)| padding < stride)
+}
+
 /// The convolution whose adjoint a transposed convolution is. Its output padding only chooses among input sizes, which are known.
 fn adjoint_of(options: &ConvTranspose2dOptionsIr) -> ConvOptions<2> {
     ConvOptions {
@@ -274,14 +283,14 @@ fn attention(b: &mut Lowering, op: &AttentionOpIr) -> usize {
     let lowest = b.builder.constant(lowest);
     if let Some(mask) = &op.mask {
         let mask = b.get(mask);
-        scores = b.choose(mask, scores, lowest);
+        scores = b.choose(mask, scores, lowest, &shape);
     }
     if op.options.is_causal {
         let (queries, keys) = (shape[2], shape[3]);
         let future: Vec<bool> = (0..queries * keys).map(|at| at % keys + queries > at / keys + keys).collect();
         let mask = Array::from_data(burn::tensor::TensorData::new(future, [1, 1, queries, keys]), &b.device);
         let mask = b.builder.constant(mask);
-        scores = b.choose(mask, scores, lowest);
+        scores = b.choose(mask, scores, lowest, &shape);
     }
     if let Some(bias) = &op.attn_bias {
         let bias = b.get(bias);

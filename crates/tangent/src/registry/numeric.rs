@@ -183,7 +183,7 @@ entries! {
     };
     "NumericFloat.TopK" Lowered "the k largest along an axis": Numeric::TopK(op) => {
         let x = b.get(&op.input);
-        let at = order(b, x, op.axis, true, DType::I64, op.accumulator_len);
+        let at = order(b, x, op.axis, true, b.index_dtype(), op.accumulator_len);
         let y = b.gather(x, op.axis, at);
         b.set(&op.out, y);
     };
@@ -202,7 +202,7 @@ entries! {
     "NumericFloat.Sort" Lowered "in order along an axis": Numeric::Sort(op) => {
         let x = b.get(&op.input);
         let length = b.shape(x)[op.dim];
-        let at = order(b, x, op.dim, op.descending, DType::I64, length);
+        let at = order(b, x, op.dim, op.descending, b.index_dtype(), length);
         let y = b.gather(x, op.dim, at);
         b.set(&op.out, y);
     };
@@ -241,7 +241,7 @@ entries! {
 /// The product along an axis, in halves: as deep as the logarithm of its length.
 fn product(b: &mut Lowering, x: usize, axis: usize) -> usize {
     let length = b.shape(x)[axis];
-    if length == 1 {
+    if length <= 1 {
         return x;
     }
     let half = length / 2;
@@ -275,7 +275,7 @@ fn extreme(b: &mut Lowering, x: usize, axis: Option<usize>, largest: bool) -> us
         },
         |axis| (x, axis),
     );
-    let at = position(b, x, axis, largest, DType::I64);
+    let at = position(b, x, axis, largest, b.index_dtype());
     b.gather(x, axis, at)
 }
 
