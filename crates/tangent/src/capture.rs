@@ -93,6 +93,9 @@ pub fn capture<M: Module, I: Inputs, const D: usize>(
         }
         let entry = registry::lower(&mut lowering, operation).filter(|_| lowering.shapes_agree());
         let Some(entry) = entry else {
+            if panic.is_some() {
+                break;
+            }
             let (name, near) = (registry::name(operation), near(&lowering, operation, &parameters));
             return Err(match operation {
                 OperationIr::Float(_, FloatOperationIr::Random(_))

@@ -242,9 +242,7 @@ impl Linearized {
     /// As [`by_chunk`](Self::by_chunk), but no more results are alive than there are threads.
     fn waves<'a, T: Send + 'a>(&'a self, f: impl Fn(&Chunk) -> T + Sync + 'a) -> impl Iterator<Item = T> + 'a {
         let threads = rayon::current_num_threads().max(1);
-        self.chunks
-            .chunks(threads)
-            .flat_map(move |wave| wave.par_iter().with_max_len(1).map(&f).collect::<Vec<_>>())
+        self.chunks.chunks(threads).flat_map(move |wave| wave.par_iter().with_max_len(1).map(&f).collect::<Vec<_>>())
     }
 
     /// Tangents of a chunk's nodes along the directions.
@@ -264,8 +262,7 @@ impl Linearized {
 
     /// The cotangents of a chunk's variables for a block, which is taken in groups of directions.
     fn grouped(&self, chunk: &Chunk, block: &Block, f: impl Fn(&Block) -> Values) -> Vec<Option<Array>> {
-        let groups: Vec<_> =
-            block.parts(self.directions).map(|group| self.collect(chunk, f(&group), &group)).collect();
+        let groups: Vec<_> = block.parts(self.directions).map(|group| self.collect(chunk, f(&group), &group)).collect();
         // Whether a variable has a cotangent does not depend on the direction.
         (0..self.segments.len())
             .map(|segment| {

@@ -299,7 +299,7 @@ impl Lowering {
         let mut shape = self.shape(x);
         shape[axis] = 1;
         let (dtype, index) = (self.dtype(x), self.index_dtype());
-        let lowest = limits(dtype).min;
+        let lowest = FloatDType::from(dtype).finfo().min;
         self.discrete(format!("max_held_fixed[{axis}]"), vec![x], &shape, dtype, move |mut x, lead| {
             let (x, axis) = (x.remove(0), axis + lead);
             let at = x.clone().argmax(axis, index);
@@ -314,8 +314,8 @@ impl Lowering {
         let shifted = self.sub(x, max);
         let exp = self.map(Elementwise::Exp, shifted);
         let sum = self.sum(exp, &[axis]);
-        let smallest = limits(self.dtype(x)).min_positive;
-        let positive = self.map(Elementwise::Clamp(smallest, f64::INFINITY), sum);
+        // The largest element contributes one, so only a row of −∞ has a smaller sum.
+        let positive = self.map(Elementwise::Clamp(0.5, f64::INFINITY), sum);
         self.div(exp, positive)
     }
 
@@ -328,15 +328,4 @@ impl Lowering {
         let log = self.map(Elementwise::Ln, sum);
         self.sub(shifted, log)
     }
-}
-
-/// Lowest and smallest positive number of a float type.
-fn limits(dtype: DType) -> Limits {
-    let info = FloatDType::from(dtype).finfo();
-    Limits { min: info.min, min_positive: info.min_positive }
-}
-
-struct Limits {
-    min: f64,
-    min_positive: f64,
 }

@@ -127,7 +127,7 @@ where
 
     /// Works in chunks as [`in_chunks`](Self::in_chunks), as large as fit into so many bytes together with everything else that is kept and
     /// calculated. Where the values of all samples do not fit, they are calculated anew for each product; where a block of directions does
-    /// not, it is taken in parts. Parameters, inputs, vectors and results are not counted (nor one sum of results for each thread), and temporaries
+    /// not, it is taken in parts. Parameters, inputs, vectors and results are not counted (of results, each thread holds up to three), and temporaries
     /// of the device's own operations are not known. Chunks become smaller with more threads: for the same bits everywhere use `in_chunks`.
     #[must_use]
     pub fn within(mut self, bytes: usize) -> Self {
@@ -368,7 +368,9 @@ impl Footprint {
                     let operands = node.operands.iter().filter(|&&operand| factors.insert(operand));
                     operands.map(|&operand| bytes(operand)).sum::<usize>() + bytes(index) * second
                 }
-                Operation::Linear(ref linear) if linear.has_auxiliary() => node.operands.last().map_or(0, |&last| bytes(last)),
+                Operation::Linear(ref linear) if linear.has_auxiliary() => {
+                    node.operands.last().map_or(0, |&last| bytes(last))
+                }
                 _ => 0,
             };
             // A tangent and a cotangent, and one more while they are calculated.

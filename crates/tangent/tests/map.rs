@@ -286,6 +286,40 @@ fn recording_leaves_running_statistics_alone() {
     assert_eq!(numbers(norm.forward(x)), expected);
 }
 
+/// Burn holds updates of running statistics back until a module is put into evaluation mode; derivatives are those of evaluation.
+#[test]
+fn running_statistics_are_those_of_inference() {
+    let device = flex();
+    let norm = nn::BatchNormConfig::new(3).init(&device);
+    let x: Tensor<3> = tensor::<3>(1, [4, 3, 2], 1.0, 3.0, &device).cast(DType::F32);
+    let _trained = norm.forward(x.clone());
+    let map = Map::new(|norm: &nn::BatchNorm, x: Tensor<3>| norm.forward(x));
+    let found = numbers(map.linearize(&norm, &x).expect("it has derivatives").output());
+    let expected = numbers(norm.valid().forward(x.inner()));
+    assert!(difference(&found, &expected) < 1e-6);
+    assert!(expected.iter().sum::<f64>() > 10.0, "the mean is not the batch's");
+}
+
+/// Two modules of the same shapes, of which one has a parameter in two places, do not share a recording.
+#[test]
+fn shared_parameters_are_part_of_the_signature() {
+    #[derive(Module, Debug)]
+    struct Two {
+        a: Param<Tensor<1>>,
+        b: Param<Tensor<1>>,
+    }
+    let device = flex();
+    let one = |seed| Param::from_tensor(tensor(seed, [3], -1.0, 1.0, &device));
+    let a = one(1);
+    let (shared, apart) = (Two { a: a.clone(), b: a }, Two { a: one(1), b: one(2) });
+    let map = Map::new(|two: &Two, ()| two.a.val() * two.b.val());
+    for (two, variables) in [(&shared, 3), (&apart, 6), (&shared, 3)] {
+        let at = map.linearize(two, &()).expect("it has derivatives");
+        assert_eq!(at.variables(), variables);
+        assert_eq!(numbers(at.output()), numbers((two.a.val() * two.b.val()).inner()));
+    }
+}
+
 /// One parameter vector, and whatever is done with it.
 #[derive(Module, Debug)]
 struct Cell {
@@ -332,6 +366,20 @@ fn what_cannot_be_recorded_is_an_error_that_says_where() {
         (
             |c, x| c.w.val() + x.random_like(Distribution::Uniform(0.0, 1.0)),
             "draws random numbers (Float.Random to [3, 2])",
+        ),
+        (
+            |c, x| {
+                let first: f64 = c.w.val().narrow(0, 0, 1).narrow(1, 0, 1).into_scalar();
+                x * first
+            },
+            "cannot be recorded",
+        ),
+        (
+            |c, x| {
+                let factor: f64 = if x.to_data().num_elements() > 3 { 1.0 } else { 2.0 };
+                c.w.val() * factor
+            },
+            "cannot be recorded",
         ),
         (
             |c, x| {

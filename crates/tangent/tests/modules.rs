@@ -4,12 +4,14 @@ mod common;
 
 use burn::module::{Module, Param};
 use burn::nn::{self, BatchNorm};
+use burn::optim::GradientsParams;
 use burn::tensor::activation as act;
 use burn::tensor::module as layer;
 use burn::tensor::{DType, Device, Int, Tensor};
-use losscape_tangent::{Inputs, Map};
+use losscape_tangent::parameters::ravel_gradient;
+use losscape_tangent::{Inputs, Map, linearize};
 
-use common::{ROUNDING, check, check_against, devices, difference, gram, in_f64, numbers, rows, tensor};
+use common::{Bounds, ROUNDING, check, check_against, devices, difference, gram, in_f64, numbers, rows, tensor};
 
 /// Two hidden layers of tanh.
 #[derive(Module, Debug)]
@@ -153,9 +155,9 @@ fn check_network<M: Module, I: Inputs>(
     inputs: &I,
     others: &I,
     forward: impl Fn(&M, I) -> Tensor<2> + Copy,
-    bound: f64,
+    burn: f64,
 ) {
-    let errors = check_against(model, inputs, forward, 17, bound);
+    let errors = check_against(model, inputs, forward, 17, Bounds { value: ROUNDING, burn });
     errors.assert_small(name);
     let map = Map::new(forward);
     let dense = |inputs: &I| rows(map.linearize(model, inputs).expect("it was linearized before").jacobian());
@@ -246,4 +248,17 @@ fn a_loss_of_the_outputs_or_in_the_forward() {
         assert!(difference(&numbers(curve.product(v.clone(), |_, t| t)), &expected) < 1e-14);
         assert!(difference(&numbers(curve.gradient()), &numbers(whole.pull(one.clone()))) < 1e-14);
     }
+}
+
+/// f32, where training is done: the gradient is Burn's own to rounding.
+#[test]
+fn single_precision_agrees_with_burn() {
+    let device = Device::flex().autodiff();
+    let model = ConvNet::new(&device);
+    let x: Tensor<4> = tensor::<4>(1, [3, 1, 6, 6], -1.0, 1.0, &device).cast(DType::F32);
+    let at = linearize(&model, &x, |model: &ConvNet, x| model.forward(x)).expect("all layers have entries");
+    let gradients = GradientsParams::from_grads(model.forward(x).sum().backward(), &model);
+    let burn = numbers(ravel_gradient(&model, &gradients).expect("there are parameters"));
+    let off = difference(&numbers(at.pull(Tensor::<1>::ones([6], &Device::flex()))), &burn);
+    assert!(off < 1e-5, "{off:e}");
 }

@@ -340,9 +340,9 @@ fn composite(steps: &[Step], x: Array, order: Order) -> Jet {
             }
         };
         registers.push(Some(jet));
-        for register in 0..=at {
-            if steps[at + 1..].iter().all(|later| !later.reads(register)) {
-                registers[register] = None;
+        for (index, register) in registers.iter_mut().enumerate().take(at + 1) {
+            if steps[at + 1..].iter().all(|later| !later.reads(index)) {
+                *register = None;
             }
         }
     }

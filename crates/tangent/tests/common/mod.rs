@@ -4,7 +4,7 @@
 
 #![allow(dead_code, reason = "each test uses its part")]
 
-use burn::module::Module;
+use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use losscape_tangent::parameters::{ravel, ravel_gradient, unravel};
@@ -50,7 +50,10 @@ pub fn dot(a: &[f64], b: &[f64]) -> f64 {
 pub fn difference(a: &[f64], b: &[f64]) -> f64 {
     assert_eq!(a.len(), b.len());
     let largest = a.iter().chain(b).fold(1.0, |largest: f64, x| largest.max(x.abs()));
-    a.iter().zip(b).fold(0.0, |worst: f64, (a, b)| if (a - b).abs() <= worst { worst } else { (a - b).abs() }) / largest
+    a.iter()
+        .zip(b)
+        .fold(0.0, |worst: f64, (a, b)| if (a - b).is_nan() { f64::INFINITY } else { worst.max((a - b).abs()) })
+        / largest
 }
 
 /// Errors found at a point; each must be below its tolerance.
@@ -99,19 +102,26 @@ pub fn check<M: Module, I: Inputs, const D: usize>(
     forward: impl Fn(&M, I) -> Tensor<D>,
     seed: u64,
 ) -> Errors {
-    check_against(module, inputs, forward, seed, ROUNDING)
+    check_against(module, inputs, forward, seed, Bounds { value: ROUNDING, burn: ROUNDING })
 }
 
 /// How far two ways to calculate the same in f64 may be apart, relative to the largest entry.
 pub const ROUNDING: f64 = 1e-12;
 
-/// As [`check`], where Burn's own value and derivative are known to be off by up to `bound`.
+/// How far Burn's own value and derivative may be off.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    pub value: f64,
+    pub burn: f64,
+}
+
+/// As [`check`], where Burn's own value or derivative is known to be off.
 pub fn check_against<M: Module, I: Inputs, const D: usize>(
     module: &M,
     inputs: &I,
     forward: impl Fn(&M, I) -> Tensor<D>,
     seed: u64,
-    bound: f64,
+    bounds: Bounds,
 ) -> Errors {
     let map = Map::new(&forward);
     let at = map.linearize(module, inputs).expect("the forward has derivatives");
@@ -123,7 +133,7 @@ pub fn check_against<M: Module, I: Inputs, const D: usize>(
     let moved = |step: f64| unravel(module.clone(), &(w.clone() + on(&v1) * step)).expect("the length fits");
     let forward_value = |module: &M| numbers(forward(module, inputs.clone()).inner());
     // A value in f32 has no useful differences: then the engine's own is taken.
-    let value = |module: &M| match bound > ROUNDING {
+    let value = |module: &M| match bounds.value > ROUNDING {
         true => numbers(map.linearize(module, inputs).expect("it was linearized before").output()),
         false => forward_value(module),
     };
@@ -134,7 +144,7 @@ pub fn check_against<M: Module, I: Inputs, const D: usize>(
 
     let mut errors = Errors::default();
     let off = difference(&numbers(at.output()), &forward_value(module));
-    assert!(off <= bound, "the value is off by {off:e}");
+    assert!(off <= bounds.value, "the value is off by {off:e}");
     let pushed = numbers(at.push(on(&v1)));
     errors.push = difference(&pushed, &central(value(&moved(step)), value(&moved(-step))));
 
@@ -146,7 +156,7 @@ pub fn check_against<M: Module, I: Inputs, const D: usize>(
     let gradients = GradientsParams::from_grads((output * weights).sum().backward(), module);
     let burn = numbers(ravel_gradient(module, &gradients).expect("there are parameters"));
     // Counted in units of what is allowed.
-    errors.burn = difference(&pulled, &burn) * ROUNDING / bound;
+    errors.burn = difference(&pulled, &burn) * ROUNDING / bounds.burn;
 
     let bent = numbers(at.bend(on(&u), on(&v1)));
     let gradient = |module: &M| numbers(map.linearize(module, inputs).expect("it was linearized before").pull(on(&u)));
@@ -165,20 +175,20 @@ pub fn check_against<M: Module, I: Inputs, const D: usize>(
     errors
 }
 
-/// The module with every float parameter replaced by float64 numbers, drawn around its own so that nothing is zero or equal.
+/// The module in float64 with drawn numbers: instead of those that Burn draws, and around those that it sets to a constant (γ, β and the like).
 pub fn in_f64<M: Module>(module: M, seed: u64) -> M {
     struct Draw(u64);
-    impl burn::module::ModuleMapper for Draw {
-        fn map_float<const D: usize>(
-            &mut self,
-            param: burn::module::Param<Tensor<D>>,
-        ) -> burn::module::Param<Tensor<D>> {
+    impl ModuleMapper for Draw {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
             let trainable = param.is_require_grad();
             let (id, old, mapper) = param.consume();
             self.0 += 1;
-            let noise: Tensor<D> = tensor(self.0, old.dims(), -0.3, 0.3, &old.device());
-            let new = Tensor::from_inner(old.inner().cast(DType::F64) + noise.inner());
-            burn::module::Param::from_mapped_value(id, new, mapper).set_require_grad(trainable)
+            let drawn: Tensor<D> = tensor(self.0, old.dims(), -0.5, 0.5, &old.device());
+            let values = numbers(old.clone().inner());
+            let constant = values.iter().all(|value| *value == values[0]);
+            let center = if constant { values[0] } else { 0.0 };
+            let new = Tensor::from_inner(drawn.inner() * if constant { 0.6 } else { 1.0 } + center);
+            Param::from_mapped_value(id, new, mapper).set_require_grad(trainable)
         }
     }
     module.map(&mut Draw(1000 * seed))
