@@ -1,10 +1,11 @@
 """../derivatives.rs beside PyTorch and JAX, alternately in one run: medians in milliseconds, and ratios.
 
-python3 derivatives.py [rounds]
+python3 derivatives.py [rounds] [python with neural-tangents]
 
 Needs torch and jax. Network tanh 64-512-512-10, 1,797 samples, f32, squared error over samples. PyTorch: gradient; Hessian product by double
-backward with the graph kept. JAX: jitted gradient, `jax.linearize` of the gradient (jitted), one direction and 16 by vmap. The
-kernel of one output in JAX is J Jᵀ from vmapped gradients, jitted.
+backward with the graph kept, 16 of them one after the other or batched (`is_grads_batched`), whichever is faster. JAX: jitted gradient,
+`jax.linearize` of the gradient (jitted), one direction and 16 by vmap. The kernel of one output is compared with neural-tangents (see
+kernel.py) if an interpreter that has it is given.
 """
 
 import json
@@ -21,6 +22,7 @@ import torch
 
 ROOT = pathlib.Path(__file__).parents[2]
 ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+NEURAL_TANGENTS = sys.argv[2] if len(sys.argv) > 2 else None
 N, SIZES = 1797, [64, 512, 512, 10]
 
 torch.set_num_threads(2)
@@ -62,6 +64,8 @@ def torch_loss():
 kept = torch.autograd.grad(torch_loss(), parameters, create_graph=True)
 vectors = [[torch.tensor(p) for layer in d for p in layer] for d in directions]
 torch_product = lambda v: torch.autograd.grad(kept, parameters, v, retain_graph=True)
+stacked = [torch.stack(parts) for parts in zip(*vectors)]
+torch_batch = lambda: torch.autograd.grad(kept, parameters, stacked, retain_graph=True, is_grads_batched=True)
 
 # JAX
 jx, jy = jnp.array(x), jnp.array(y)
@@ -85,15 +89,6 @@ jax_product = jax.jit(linear)
 jax_block = jax.jit(jax.vmap(linear))
 single = [(jnp.array(d[0]), jnp.array(d[1])) for d in directions[0]]
 block = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[[(jnp.array(w), jnp.array(b)) for w, b in d] for d in directions])
-one = params[:-1] + [(params[-1][0][:, :1], params[-1][1][:1])]
-
-
-@jax.jit
-def jax_kernel(params, x):
-    rows = jax.vmap(lambda sample: jax.grad(lambda p: forward(p, sample[None])[0, 0])(params))(x)
-    return sum(leaf.reshape(N, -1) @ leaf.reshape(N, -1).T for leaf in jax.tree.leaves(rows))
-
-
 done = lambda tree: jax.block_until_ready(tree)
 ours = np.concatenate([p.detach().numpy().ravel() for p in torch_product(vectors[0])])
 theirs = np.concatenate([np.asarray(p).ravel() for layer in done(jax_product(single)) for p in layer])
@@ -105,8 +100,8 @@ PEERS = {
     ("hessian_product", "PyTorch"): lambda: torch_product(vectors[0]),
     ("hessian_product", "JAX"): lambda: done(jax_product(single)),
     ("hessian_products_16", "PyTorch"): lambda: [torch_product(v) for v in vectors],
+    ("hessian_products_16", "PyTorch, batched"): lambda: torch_batch(),
     ("hessian_products_16", "JAX"): lambda: done(jax_block(block)),
-    ("kernel", "JAX, J Jᵀ"): lambda: done(jax_kernel(one, jx)),
 }
 
 
@@ -118,13 +113,21 @@ def here(case):
     return estimates["median"]["point_estimate"] / 1e6
 
 
+def neural_tangents():
+    """Median of kernel.py, run now."""
+    output = subprocess.run([NEURAL_TANGENTS, ROOT / "benches/peers/kernel.py"], check=True, capture_output=True, text=True).stdout
+    return float(output.split(":")[-1].split()[0])
+
+
 found = {}
 for _ in range(ROUNDS):
     for case in ["gradient", "hessian_product", "hessian_products_16", "kernel"]:
         found.setdefault((case, "here"), []).append(here(case))
+        if case == "kernel" and NEURAL_TANGENTS:
+            found.setdefault((case, "neural-tangents"), []).append(neural_tangents())
         for (name, peer), work in PEERS.items():
             if name == case:
                 found.setdefault((case, peer), []).append(median(work))
 for (case, peer), times in found.items():
     middle, own = statistics.median(times), statistics.median(found[case, "here"])
-    print(f"{case:20} {peer:10} {middle:9.1f} ms  ({min(times):.1f} to {max(times):.1f})   here/{peer}: {own / middle:.2f}")
+    print(f"{case:20} {peer:16} {middle:9.1f} ms  ({min(times):.1f} to {max(times):.1f})   here/{peer}: {own / middle:.2f}")
