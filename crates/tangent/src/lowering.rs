@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use burn::tensor::DType;
 use burn_backend::{FloatDType, Slice, get_or_init_device_settings};
 use burn_dispatch::{Dispatch, DispatchDevice};
-use burn_ir::{TensorId, TensorIr};
+use burn_ir::{ScalarOpIr, TensorId, TensorIr, UnaryOpIr};
 
 use crate::array::Array;
 use crate::operation::{Bilinear, Discrete, Elementwise, Linear, Operation};
@@ -36,6 +36,36 @@ impl Lowering {
 
     pub fn bind(&mut self, id: TensorId, node: usize) {
         self.nodes.insert(id, node);
+    }
+
+    /// Writes an operation of one operand.
+    pub fn one(&mut self, x: &TensorIr, out: &TensorIr, write: impl FnOnce(&mut Self, usize) -> usize) {
+        let x = self.get(x);
+        let y = write(self, x);
+        self.set(out, y);
+    }
+
+    /// Writes an operation of two operands.
+    pub fn two(
+        &mut self,
+        a: &TensorIr,
+        b: &TensorIr,
+        out: &TensorIr,
+        write: impl FnOnce(&mut Self, usize, usize) -> usize,
+    ) {
+        let (a, b) = (self.get(a), self.get(b));
+        let y = write(self, a, b);
+        self.set(out, y);
+    }
+
+    /// Writes an elementwise function.
+    pub fn function(&mut self, op: &UnaryOpIr, function: Elementwise) {
+        self.one(&op.input, &op.out, |lowering, x| lowering.map(function, x));
+    }
+
+    /// Writes an elementwise function with a number in it.
+    pub fn function_with(&mut self, op: &ScalarOpIr, function: impl FnOnce(f64) -> Elementwise) {
+        self.one(&op.lhs, &op.out, |lowering, x| lowering.map(function(op.rhs.elem()), x));
     }
 
     pub fn find(&self, id: TensorId) -> Option<usize> {
@@ -87,22 +117,22 @@ impl Lowering {
         (self.expand(a, &shape), self.expand(b, &shape))
     }
 
-    fn two(&mut self, operation: Operation, a: usize, b: usize) -> usize {
+    fn broadcasting(&mut self, operation: Operation, a: usize, b: usize) -> usize {
         let (a, b) = self.broadcast(a, b);
         let (shape, dtype) = (self.shape(a), self.dtype(a));
         self.builder.push(operation, vec![a, b], shape, dtype)
     }
 
     pub fn add(&mut self, a: usize, b: usize) -> usize {
-        self.two(Operation::Linear(Linear::Add), a, b)
+        self.broadcasting(Operation::Linear(Linear::Add), a, b)
     }
 
     pub fn sub(&mut self, a: usize, b: usize) -> usize {
-        self.two(Operation::Linear(Linear::Subtract), a, b)
+        self.broadcasting(Operation::Linear(Linear::Subtract), a, b)
     }
 
     pub fn mul(&mut self, a: usize, b: usize) -> usize {
-        self.two(Operation::Bilinear(Bilinear::Multiply), a, b)
+        self.broadcasting(Operation::Bilinear(Bilinear::Multiply), a, b)
     }
 
     pub fn div(&mut self, a: usize, b: usize) -> usize {

@@ -11,56 +11,23 @@ use crate::operation::Linear;
 
 entries! {
     b, Base;
-    "BaseFloat.Reshape" Linear "the same elements in another shape": Base::Reshape(op) => {
-        let x = b.get(&op.input);
-        let y = b.reshape(x, &op.out.shape.to_vec());
-        b.set(&op.out, y);
-    };
-    "BaseFloat.SwapDims" Linear "two axes exchanged": Base::SwapDims(op) => {
-        let x = b.get(&op.input);
-        let y = b.swap(x, op.dim1, op.dim2);
-        b.set(&op.out, y);
-    };
-    "BaseFloat.Permute" Linear "axes in another order": Base::Permute(op) => {
-        let x = b.get(&op.input);
-        let y = b.permute(x, &op.axes);
-        b.set(&op.out, y);
-    };
-    "BaseFloat.Flip" Linear "axes reversed": Base::Flip(op) => {
-        let x = b.get(&op.input);
-        let y = b.linear(Linear::Flip(op.axes.clone()), vec![x], &op.out.shape.to_vec());
-        b.set(&op.out, y);
-    };
-    "BaseFloat.Expand" Linear "axes of length one repeated": Base::Expand(op) => {
-        let x = b.get(&op.input);
-        let y = b.expand(x, &op.out.shape.to_vec());
-        b.set(&op.out, y);
-    };
-    "BaseFloat.RepeatDim" Linear "copies along an axis": Base::RepeatDim(op) => {
-        let x = b.get(&op.tensor);
-        let y = repeat(b, x, op.dim, op.times);
-        b.set(&op.out, y);
-    };
-    "BaseFloat.Unfold" Linear "sliding windows of an axis": Base::Unfold(op) => {
-        let x = b.get(&op.input);
-        let y = unfold(b, x, op.dim, op.size, op.step);
-        b.set(&op.out, y);
-    };
-    "BaseFloat.Slice" Linear "a part": Base::Slice(op) => {
-        let x = b.get(&op.tensor);
-        let y = b.linear(Linear::Slice(op.ranges.clone()), vec![x], &op.out.shape.to_vec());
-        b.set(&op.out, y);
-    };
-    "BaseFloat.SliceAssign" Linear "a part replaced": Base::SliceAssign(op) => {
-        let (x, value) = (b.get(&op.tensor), b.get(&op.value));
-        let y = b.linear(Linear::SliceAssign(op.ranges.clone()), vec![x, value], &op.out.shape.to_vec());
-        b.set(&op.out, y);
-    };
-    "BaseFloat.Select" Linear "rows of an axis by index": Base::Select(op) => {
-        let (x, indices) = (b.get(&op.tensor), b.get(&op.indices));
-        let y = b.select(x, op.dim, indices);
-        b.set(&op.out, y);
-    };
+    "BaseFloat.Reshape" Linear "the same elements in another shape": Base::Reshape(op) =>
+        b.one(&op.input, &op.out, |b, x| b.reshape(x, &op.out.shape.to_vec()));
+    "BaseFloat.SwapDims" Linear "two axes exchanged": Base::SwapDims(op) => b.one(&op.input, &op.out, |b, x| b.swap(x, op.dim1, op.dim2));
+    "BaseFloat.Permute" Linear "axes in another order": Base::Permute(op) => b.one(&op.input, &op.out, |b, x| b.permute(x, &op.axes));
+    "BaseFloat.Flip" Linear "axes reversed": Base::Flip(op) =>
+        b.one(&op.input, &op.out, |b, x| b.linear(Linear::Flip(op.axes.clone()), vec![x], &op.out.shape.to_vec()));
+    "BaseFloat.Expand" Linear "axes of length one repeated": Base::Expand(op) =>
+        b.one(&op.input, &op.out, |b, x| b.expand(x, &op.out.shape.to_vec()));
+    "BaseFloat.RepeatDim" Linear "copies along an axis": Base::RepeatDim(op) => b.one(&op.tensor, &op.out, |b, x| repeat(b, x, op.dim, op.times));
+    "BaseFloat.Unfold" Linear "sliding windows of an axis": Base::Unfold(op) =>
+        b.one(&op.input, &op.out, |b, x| unfold(b, x, op.dim, op.size, op.step));
+    "BaseFloat.Slice" Linear "a part": Base::Slice(op) =>
+        b.one(&op.tensor, &op.out, |b, x| b.linear(Linear::Slice(op.ranges.clone()), vec![x], &op.out.shape.to_vec()));
+    "BaseFloat.SliceAssign" Linear "a part replaced": Base::SliceAssign(op) =>
+        b.two(&op.tensor, &op.value, &op.out, |b, x, value| b.linear(Linear::SliceAssign(op.ranges.clone()), vec![x, value], &op.out.shape.to_vec()));
+    "BaseFloat.Select" Linear "rows of an axis by index": Base::Select(op) =>
+        b.two(&op.tensor, &op.indices, &op.out, |b, x, indices| b.select(x, op.dim, indices));
     "BaseFloat.SelectAssign" Linear "rows added by index": Base::SelectAssign(op)
         if op.update == IndexingUpdateOp::Add && op.tensor.dtype.is_float() =>
     {
@@ -68,11 +35,8 @@ entries! {
         let y = b.linear(Linear::SelectAdd(op.dim), vec![x, value, indices], &op.out.shape.to_vec());
         b.set(&op.out, y);
     };
-    "BaseFloat.Gather" Linear "elements along an axis by index": Base::Gather(op) => {
-        let (x, indices) = (b.get(&op.tensor), b.get(&op.indices));
-        let y = b.gather(x, op.dim, indices);
-        b.set(&op.out, y);
-    };
+    "BaseFloat.Gather" Linear "elements along an axis by index": Base::Gather(op) =>
+        b.two(&op.tensor, &op.indices, &op.out, |b, x, indices| b.gather(x, op.dim, indices));
     "BaseFloat.Scatter" Linear "elements added along an axis by index": Base::Scatter(op)
         if op.update == IndexingUpdateOp::Add && op.tensor.dtype.is_float() =>
     {
@@ -95,23 +59,19 @@ entries! {
         let y = b.choose(mask, x, value, &op.out.shape.to_vec());
         b.set(&op.out, y);
     };
-    "BaseFloat.MaskFill" Linear "a number where the mask is true": Base::MaskFill(op) => {
-        let (x, mask) = (b.get(&op.tensor), b.get(&op.mask));
+    "BaseFloat.MaskFill" Linear "a number where the mask is true": Base::MaskFill(op) => b.two(&op.tensor, &op.mask, &op.out, |b, x, mask| {
         let value = b.full(op.value.elem(), &op.out);
-        let y = b.choose(mask, x, value, &op.out.shape.to_vec());
-        b.set(&op.out, y);
-    };
+        b.choose(mask, x, value, &op.out.shape.to_vec())
+    });
     "BaseFloat.Cat" Linear "joined along an axis": Base::Cat(op) => {
         let operands = op.tensors.iter().map(|tensor| b.get(tensor)).collect();
         let y = b.concatenate(operands, op.dim);
         b.set(&op.out, y);
     };
-    "BaseFloat.Cast" Linear "another float type": Base::Cast(op) => {
-        let x = b.get(&op.input);
+    "BaseFloat.Cast" Linear "another float type": Base::Cast(op) => b.one(&op.input, &op.out, |b, x| {
         let (from, to) = (b.dtype(x), op.out.dtype);
-        let y = cast(b, x, from, to);
-        b.set(&op.out, y);
-    };
+        cast(b, x, from, to)
+    });
     "BaseFloat.Zeros" Constant "0": Base::Zeros(op) | Base::Empty(op) => {
         let y = b.full(0.0, &op.out);
         b.set(&op.out, y);
@@ -120,32 +80,24 @@ entries! {
         let y = b.full(1.0, &op.out);
         b.set(&op.out, y);
     };
-    "BaseFloat.Equal" Discrete "a = b": Base::Equal(op) => {
-        let (l, r) = (b.get(&op.lhs), b.get(&op.rhs));
+    "BaseFloat.Equal" Discrete "a = b": Base::Equal(op) => b.two(&op.lhs, &op.rhs, &op.out, |b, l, r| {
         let bools = b.dtype(l).is_bool();
         let dtype = op.out.dtype;
-        let y = b.discrete_two("equal", l, r, dtype, move |l, r| if bools { l.xor(r).not() } else { l.equal(r, dtype.into()) });
-        b.set(&op.out, y);
-    };
-    "BaseFloat.NotEqual" Discrete "a ≠ b": Base::NotEqual(op) => {
-        let (l, r) = (b.get(&op.lhs), b.get(&op.rhs));
+        b.discrete_two("equal", l, r, dtype, move |l, r| if bools { l.xor(r).not() } else { l.equal(r, dtype.into()) })
+    });
+    "BaseFloat.NotEqual" Discrete "a ≠ b": Base::NotEqual(op) => b.two(&op.lhs, &op.rhs, &op.out, |b, l, r| {
         let bools = b.dtype(l).is_bool();
         let dtype = op.out.dtype;
-        let y = b.discrete_two("not_equal", l, r, dtype, move |l, r| if bools { l.xor(r) } else { l.not_equal(r, dtype.into()) });
-        b.set(&op.out, y);
-    };
-    "BaseFloat.EqualElem" Discrete "x = c": Base::EqualElem(op) if !op.lhs.dtype.is_bool() => {
-        let x = b.get(&op.lhs);
+        b.discrete_two("not_equal", l, r, dtype, move |l, r| if bools { l.xor(r) } else { l.not_equal(r, dtype.into()) })
+    });
+    "BaseFloat.EqualElem" Discrete "x = c": Base::EqualElem(op) if !op.lhs.dtype.is_bool() => b.one(&op.lhs, &op.out, |b, x| {
         let (number, dtype) = (op.rhs.into(), op.out.dtype);
-        let y = b.discrete_one(format!("equal[{number:?}]"), x, dtype, move |x| x.equal_elem(number, dtype.into()));
-        b.set(&op.out, y);
-    };
-    "BaseFloat.NotEqualElem" Discrete "x ≠ c": Base::NotEqualElem(op) if !op.lhs.dtype.is_bool() => {
-        let x = b.get(&op.lhs);
+        b.discrete_one(format!("equal[{number:?}]"), x, dtype, move |x| x.equal_elem(number, dtype.into()))
+    });
+    "BaseFloat.NotEqualElem" Discrete "x ≠ c": Base::NotEqualElem(op) if !op.lhs.dtype.is_bool() => b.one(&op.lhs, &op.out, |b, x| {
         let (number, dtype) = (op.rhs.into(), op.out.dtype);
-        let y = b.discrete_one(format!("not_equal[{number:?}]"), x, dtype, move |x| x.not_equal_elem(number, dtype.into()));
-        b.set(&op.out, y);
-    };
+        b.discrete_one(format!("not_equal[{number:?}]"), x, dtype, move |x| x.not_equal_elem(number, dtype.into()))
+    });
 }
 
 fn is_integer(tensor: &TensorIr) -> bool {

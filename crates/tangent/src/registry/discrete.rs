@@ -49,29 +49,20 @@ entries! {
         let y = b.full(op.value.elem(), &op.out);
         b.set(&op.out, y);
     };
-    "Int.IntoFloat" Discrete "the same number": OfInt(Int::IntoFloat(op)) => {
-        let x = b.get(&op.input);
+    "Int.IntoFloat" Discrete "the same number": OfInt(Int::IntoFloat(op)) => b.one(&op.input, &op.out, |b, x| {
         let dtype = op.out.dtype;
-        let y = b.discrete_one("into_float", x, dtype, move |x| x.int_into_float(dtype));
-        b.set(&op.out, y);
-    };
-    "Bool.IntoFloat" Discrete "1 where true": OfBool(Bool::IntoFloat(op)) => {
-        let x = b.get(&op.input);
+        b.discrete_one("into_float", x, dtype, move |x| x.int_into_float(dtype))
+    });
+    "Bool.IntoFloat" Discrete "1 where true": OfBool(Bool::IntoFloat(op)) => b.one(&op.input, &op.out, |b, x| {
         let dtype = op.out.dtype;
-        let y = b.discrete_one("into_float", x, dtype, move |x| x.bool_into_float(dtype));
-        b.set(&op.out, y);
-    };
-    "Bool.IntoInt" Discrete "1 where true": OfBool(Bool::IntoInt(op)) => {
-        let x = b.get(&op.input);
+        b.discrete_one("into_float", x, dtype, move |x| x.bool_into_float(dtype))
+    });
+    "Bool.IntoInt" Discrete "1 where true": OfBool(Bool::IntoInt(op)) => b.one(&op.input, &op.out, |b, x| {
         let dtype = op.out.dtype;
-        let y = b.discrete_one("into_int", x, dtype, move |x| x.bool_into_int(dtype));
-        b.set(&op.out, y);
-    };
-    "Bool.Not" Discrete "not x": OfBool(Bool::Not(op)) => {
-        let x = b.get(&op.input);
-        let y = b.discrete_one("not", x, op.out.dtype, crate::array::Array::not);
-        b.set(&op.out, y);
-    };
+        b.discrete_one("into_int", x, dtype, move |x| x.bool_into_int(dtype))
+    });
+    "Bool.Not" Discrete "not x": OfBool(Bool::Not(op)) =>
+        b.one(&op.input, &op.out, |b, x| b.discrete_one("not", x, op.out.dtype, crate::array::Array::not));
     "Bool.And" Discrete "a and b": OfBool(Bool::And(op)) => arithmetic!(b, op, and);
     "Bool.Or" Discrete "a or b": OfBool(Bool::Or(op)) => arithmetic!(b, op, or);
     "Bool.Xor" Discrete "either a or b": OfBool(Bool::Xor(op)) => arithmetic!(b, op, xor);

@@ -13,16 +13,14 @@ use crate::operation::{Bilinear, Elementwise, Linear};
 
 entries! {
     b, Module;
-    "Module.Embedding" Linear "rows of the weights by index": Module::Embedding(op) => {
-        let (weights, indices) = (b.get(&op.weights), b.get(&op.indices));
-        let count = b.shape(indices).iter().product();
-        let indices = b.reshape(indices, &[count]);
-        let rows = b.select(weights, 0, indices);
-        let y = b.reshape(rows, &op.out.shape.to_vec());
-        b.set(&op.out, y);
-    };
-    "Module.Conv1d" Bilinear "one-dimensional convolution": Module::Conv1d(op) => {
-        let (x, weight) = (b.get(&op.x), b.get(&op.weight));
+    "Module.Embedding" Linear "rows of the weights by index": Module::Embedding(op) =>
+        b.two(&op.weights, &op.indices, &op.out, |b, weights, indices| {
+            let count = b.shape(indices).iter().product();
+            let indices = b.reshape(indices, &[count]);
+            let rows = b.select(weights, 0, indices);
+            b.reshape(rows, &op.out.shape.to_vec())
+        });
+    "Module.Conv1d" Bilinear "one-dimensional convolution": Module::Conv1d(op) => b.two(&op.x, &op.weight, &op.out, |b, x, weight| {
         let (x, weight) = (with_height(b, x), with_height(b, weight));
         let o = &op.options;
         let options = ConvOptions {
@@ -33,21 +31,17 @@ entries! {
         };
         let y = b.bilinear(Bilinear::Convolution(options), x, weight, &tall(&op.out));
         let y = b.reshape(y, &op.out.shape.to_vec());
-        let y = with_bias(b, y, op.bias.as_ref());
-        b.set(&op.out, y);
-    };
-    "Module.Conv2d" Bilinear "two-dimensional convolution": Module::Conv2d(op) => {
-        let (x, weight) = (b.get(&op.x), b.get(&op.weight));
+        with_bias(b, y, op.bias.as_ref())
+    });
+    "Module.Conv2d" Bilinear "two-dimensional convolution": Module::Conv2d(op) => b.two(&op.x, &op.weight, &op.out, |b, x, weight| {
         let o = &op.options;
         let options = ConvOptions { stride: o.stride, padding: o.padding, dilation: o.dilation, groups: o.groups };
         let y = b.bilinear(Bilinear::Convolution(options), x, weight, &op.out.shape.to_vec());
-        let y = with_bias(b, y, op.bias.as_ref());
-        b.set(&op.out, y);
-    };
+        with_bias(b, y, op.bias.as_ref())
+    });
     "Module.ConvTranspose1d" Bilinear "the adjoint of a one-dimensional convolution": Module::ConvTranspose1d(op)
         if has_input(&op.options.stride, &op.options.padding_out) =>
-    {
-        let (x, weight) = (b.get(&op.x), b.get(&op.weight));
+        b.two(&op.x, &op.weight, &op.out, |b, x, weight| {
         let (x, weight) = (with_height(b, x), with_height(b, weight));
         let o = &op.options;
         let options = adjoint_of(&ConvTranspose2dOptionsIr {
@@ -59,20 +53,16 @@ entries! {
         });
         let y = b.bilinear(Bilinear::TransposedConvolution(options), x, weight, &tall(&op.out));
         let y = b.reshape(y, &op.out.shape.to_vec());
-        let y = with_bias(b, y, op.bias.as_ref());
-        b.set(&op.out, y);
-    };
+        with_bias(b, y, op.bias.as_ref())
+    });
     "Module.ConvTranspose2d" Bilinear "the adjoint of a two-dimensional convolution": Module::ConvTranspose2d(op)
         if has_input(&op.options.stride, &op.options.padding_out) =>
-    {
-        let (x, weight) = (b.get(&op.x), b.get(&op.weight));
+        b.two(&op.x, &op.weight, &op.out, |b, x, weight| {
         let options = adjoint_of(&op.options);
         let y = b.bilinear(Bilinear::TransposedConvolution(options), x, weight, &op.out.shape.to_vec());
-        let y = with_bias(b, y, op.bias.as_ref());
-        b.set(&op.out, y);
-    };
-    "Module.AvgPool1d" Linear "means of windows": Module::AvgPool1d(op) => {
-        let x = b.get(&op.x);
+        with_bias(b, y, op.bias.as_ref())
+    });
+    "Module.AvgPool1d" Linear "means of windows": Module::AvgPool1d(op) => b.one(&op.x, &op.out, |b, x| {
         let window = Window {
             kernel: [1, op.kernel_size],
             stride: [1, op.stride],
@@ -82,11 +72,9 @@ entries! {
         };
         let x = with_height(b, x);
         let y = b.linear(Linear::AveragePool(window), vec![x], &tall(&op.out));
-        let y = b.reshape(y, &op.out.shape.to_vec());
-        b.set(&op.out, y);
-    };
-    "Module.AvgPool2d" Linear "means of windows": Module::AvgPool2d(op) => {
-        let x = b.get(&op.x);
+        b.reshape(y, &op.out.shape.to_vec())
+    });
+    "Module.AvgPool2d" Linear "means of windows": Module::AvgPool2d(op) => b.one(&op.x, &op.out, |b, x| {
         let window = Window {
             kernel: op.kernel_size,
             stride: op.stride,
@@ -94,29 +82,21 @@ entries! {
             count_include_pad: op.count_include_pad,
             ceil_mode: op.ceil_mode,
         };
-        let y = b.linear(Linear::AveragePool(window), vec![x], &op.out.shape.to_vec());
-        b.set(&op.out, y);
-    };
-    "Module.AdaptiveAvgPool1d" Linear "means of windows that divide the axis": Module::AdaptiveAvgPool1d(op) => {
-        let x = b.get(&op.x);
+        b.linear(Linear::AveragePool(window), vec![x], &op.out.shape.to_vec())
+    });
+    "Module.AdaptiveAvgPool1d" Linear "means of windows that divide the axis": Module::AdaptiveAvgPool1d(op) => b.one(&op.x, &op.out, |b, x| {
         let x = with_height(b, x);
         let y = b.linear(Linear::AdaptiveAveragePool([1, op.output_size]), vec![x], &tall(&op.out));
-        let y = b.reshape(y, &op.out.shape.to_vec());
-        b.set(&op.out, y);
-    };
-    "Module.AdaptiveAvgPool2d" Linear "means of windows that divide the axes": Module::AdaptiveAvgPool2d(op) => {
-        let x = b.get(&op.x);
-        let y = b.linear(Linear::AdaptiveAveragePool(op.output_size), vec![x], &op.out.shape.to_vec());
-        b.set(&op.out, y);
-    };
-    "Module.MaxPool1d" Lowered "maxima of windows": Module::MaxPool1d(op) => {
-        let x = b.get(&op.x);
+        b.reshape(y, &op.out.shape.to_vec())
+    });
+    "Module.AdaptiveAvgPool2d" Linear "means of windows that divide the axes": Module::AdaptiveAvgPool2d(op) =>
+        b.one(&op.x, &op.out, |b, x| b.linear(Linear::AdaptiveAveragePool(op.output_size), vec![x], &op.out.shape.to_vec()));
+    "Module.MaxPool1d" Lowered "maxima of windows": Module::MaxPool1d(op) => b.one(&op.x, &op.out, |b, x| {
         let x = with_height(b, x);
         let pool = MaxPool::one(op.kernel_size, op.stride, op.padding, op.dilation, op.ceil_mode);
         let (y, _) = pool.lower(b, x, &tall(&op.out), b.index_dtype());
-        let y = b.reshape(y, &op.out.shape.to_vec());
-        b.set(&op.out, y);
-    };
+        b.reshape(y, &op.out.shape.to_vec())
+    });
     "Module.MaxPool1dWithIndices" Lowered "maxima of windows, and where": Module::MaxPool1dWithIndices(op) => {
         let x = b.get(&op.x);
         let x = with_height(b, x);

@@ -10,34 +10,6 @@ use crate::array::Array;
 use crate::lowering::Lowering;
 use crate::operation::{Elementwise, Linear};
 
-/// Binds the result of a function of one operand.
-macro_rules! map {
-    ($b:ident, $op:ident, $function:expr) => {{
-        let x = $b.get(&$op.input);
-        let y = $b.map($function, x);
-        $b.set(&$op.out, y);
-    }};
-}
-
-/// Binds the result of a function of a tensor and a number.
-macro_rules! with_number {
-    ($b:ident, $op:ident, $number:ident => $function:expr) => {{
-        let x = $b.get(&$op.lhs);
-        let $number: f64 = $op.rhs.elem();
-        let y = $b.map($function, x);
-        $b.set(&$op.out, y);
-    }};
-}
-
-/// Binds the result of an operation of two tensors.
-macro_rules! two {
-    ($b:ident, $op:ident, $method:ident) => {{
-        let (l, r) = ($b.get(&$op.lhs), $b.get(&$op.rhs));
-        let y = $b.$method(l, r);
-        $b.set(&$op.out, y);
-    }};
-}
-
 /// Binds a comparison of two tensors, or of a tensor and a number.
 macro_rules! compare {
     ($b:ident, $op:ident, $method:ident) => {{
@@ -54,107 +26,57 @@ macro_rules! compare {
         $b.set(&$op.out, y);
     }};
 }
-pub(super) use {compare, two};
+pub(super) use compare;
 
 entries! {
     b, Numeric;
-    "NumericFloat.Add" Linear "a + b": Numeric::Add(op) => two!(b, op, add);
-    "NumericFloat.AddScalar" Elementwise "x + c": Numeric::AddScalar(op) => with_number!(b, op, c => Elementwise::Shift(c));
-    "NumericFloat.Sub" Linear "a − b": Numeric::Sub(op) => two!(b, op, sub);
-    "NumericFloat.SubScalar" Elementwise "x − c": Numeric::SubScalar(op) => with_number!(b, op, c => Elementwise::Shift(-c));
-    "NumericFloat.Mul" Bilinear "a b": Numeric::Mul(op) => two!(b, op, mul);
-    "NumericFloat.MulScalar" Elementwise "c x": Numeric::MulScalar(op) => with_number!(b, op, c => Elementwise::Scale(c));
-    "NumericFloat.Div" Lowered "a · 1/b": Numeric::Div(op) => two!(b, op, div);
-    "NumericFloat.DivScalar" Elementwise "x/c": Numeric::DivScalar(op) => with_number!(b, op, c => Elementwise::Scale(1.0 / c));
-    "NumericFloat.Neg" Elementwise "−x": Numeric::Neg(op) => map!(b, op, Elementwise::Scale(-1.0));
-    "NumericFloat.Abs" Elementwise "|x|, slope 0 at 0": Numeric::Abs(op) => map!(b, op, Elementwise::Abs);
-    "NumericFloat.Sign" Elementwise "sign x, slope 0": Numeric::Sign(op) => map!(b, op, Elementwise::Sign);
-    "NumericFloat.PowiScalar" Elementwise "xⁿ": Numeric::PowiScalar(op) => with_number!(b, op, n => Elementwise::Powi(n as i64));
-    "NumericFloat.Clamp" Elementwise "min(max(x, a), b), slope 1 at the bounds": Numeric::Clamp(op) => {
-        let x = b.get(&op.tensor);
-        let y = b.map(Elementwise::Clamp(op.min.elem(), op.max.elem()), x);
-        b.set(&op.out, y);
-    };
+    "NumericFloat.Add" Linear "a + b": Numeric::Add(op) => b.two(&op.lhs, &op.rhs, &op.out, Lowering::add);
+    "NumericFloat.AddScalar" Elementwise "x + c": Numeric::AddScalar(op) => b.function_with(op, Elementwise::Shift);
+    "NumericFloat.Sub" Linear "a − b": Numeric::Sub(op) => b.two(&op.lhs, &op.rhs, &op.out, Lowering::sub);
+    "NumericFloat.SubScalar" Elementwise "x − c": Numeric::SubScalar(op) => b.function_with(op, |c| Elementwise::Shift(-c));
+    "NumericFloat.Mul" Bilinear "a b": Numeric::Mul(op) => b.two(&op.lhs, &op.rhs, &op.out, Lowering::mul);
+    "NumericFloat.MulScalar" Elementwise "c x": Numeric::MulScalar(op) => b.function_with(op, Elementwise::Scale);
+    "NumericFloat.Div" Lowered "a · 1/b": Numeric::Div(op) => b.two(&op.lhs, &op.rhs, &op.out, Lowering::div);
+    "NumericFloat.DivScalar" Elementwise "x/c": Numeric::DivScalar(op) => b.function_with(op, |c| Elementwise::Scale(1.0 / c));
+    "NumericFloat.Neg" Elementwise "−x": Numeric::Neg(op) => b.function(op, Elementwise::Scale(-1.0));
+    "NumericFloat.Abs" Elementwise "|x|, slope 0 at 0": Numeric::Abs(op) => b.function(op, Elementwise::Abs);
+    "NumericFloat.Sign" Elementwise "sign x, slope 0": Numeric::Sign(op) => b.function(op, Elementwise::Sign);
+    "NumericFloat.PowiScalar" Elementwise "xⁿ": Numeric::PowiScalar(op) => b.function_with(op, |n| Elementwise::Powi(n as i64));
+    "NumericFloat.Clamp" Elementwise "min(max(x, a), b), slope 1 at the bounds": Numeric::Clamp(op) =>
+        b.one(&op.tensor, &op.out, |b, x| b.map(Elementwise::Clamp(op.min.elem(), op.max.elem()), x));
     "NumericFloat.ClampMin" Elementwise "max(x, a), slope 1 at a": Numeric::ClampMin(op) =>
-        with_number!(b, op, c => Elementwise::Clamp(c, f64::INFINITY));
+        b.function_with(op, |c| Elementwise::Clamp(c, f64::INFINITY));
     "NumericFloat.ClampMax" Elementwise "min(x, b), slope 1 at b": Numeric::ClampMax(op) =>
-        with_number!(b, op, c => Elementwise::Clamp(f64::NEG_INFINITY, c));
-    "NumericFloat.Sum" Linear "Σ x": Numeric::Sum(op) => {
-        let x = b.get(&op.input);
-        let y = b.sum_all(x);
-        b.set(&op.out, y);
-    };
-    "NumericFloat.SumDim" Linear "Σ x along an axis": Numeric::SumDim(op) => {
-        let x = b.get(&op.input);
-        let y = b.sum(x, &[op.axis]);
-        b.set(&op.out, y);
-    };
-    "NumericFloat.SumDims" Linear "Σ x along axes": Numeric::SumDims(op) => {
-        let x = b.get(&op.input);
-        let y = b.sum(x, &op.axes);
-        b.set(&op.out, y);
-    };
-    "NumericFloat.Mean" Linear "mean of x": Numeric::Mean(op) => {
-        let x = b.get(&op.input);
+        b.function_with(op, |c| Elementwise::Clamp(f64::NEG_INFINITY, c));
+    "NumericFloat.Sum" Linear "Σ x": Numeric::Sum(op) => b.one(&op.input, &op.out, Lowering::sum_all);
+    "NumericFloat.SumDim" Linear "Σ x along an axis": Numeric::SumDim(op) => b.one(&op.input, &op.out, |b, x| b.sum(x, &[op.axis]));
+    "NumericFloat.SumDims" Linear "Σ x along axes": Numeric::SumDims(op) => b.one(&op.input, &op.out, |b, x| b.sum(x, &op.axes));
+    "NumericFloat.Mean" Linear "mean of x": Numeric::Mean(op) => b.one(&op.input, &op.out, |b, x| {
         let count: usize = b.shape(x).iter().product();
         let sum = b.sum_all(x);
-        let y = b.scale(sum, 1.0 / count as f64);
-        b.set(&op.out, y);
-    };
-    "NumericFloat.MeanDim" Linear "mean of x along an axis": Numeric::MeanDim(op) => {
-        let x = b.get(&op.input);
-        let y = b.mean(x, &[op.axis]);
-        b.set(&op.out, y);
-    };
-    "NumericFloat.Prod" Lowered "Π x": Numeric::Prod(op) => {
-        let x = b.get(&op.input);
+        b.scale(sum, 1.0 / count as f64)
+    });
+    "NumericFloat.MeanDim" Linear "mean of x along an axis": Numeric::MeanDim(op) => b.one(&op.input, &op.out, |b, x| b.mean(x, &[op.axis]));
+    "NumericFloat.Prod" Lowered "Π x": Numeric::Prod(op) => b.one(&op.input, &op.out, |b, x| {
         let count = b.shape(x).iter().product();
         let flat = b.reshape(x, &[count]);
-        let y = product(b, flat, 0);
-        b.set(&op.out, y);
-    };
-    "NumericFloat.ProdDim" Lowered "Π x along an axis": Numeric::ProdDim(op) => {
-        let x = b.get(&op.input);
-        let y = product(b, x, op.axis);
-        b.set(&op.out, y);
-    };
-    "NumericFloat.CumSum" Linear "running sums along an axis": Numeric::CumSum(op) => {
-        let x = b.get(&op.input);
-        let y = b.linear(Linear::CumulativeSum(op.axis), vec![x], &op.out.shape.to_vec());
-        b.set(&op.out, y);
-    };
-    "NumericFloat.Max" Lowered "max x, the first where several are": Numeric::Max(op) => {
-        let x = b.get(&op.input);
-        let y = extreme(b, x, None, true);
-        b.set(&op.out, y);
-    };
-    "NumericFloat.Min" Lowered "min x, the first where several are": Numeric::Min(op) => {
-        let x = b.get(&op.input);
-        let y = extreme(b, x, None, false);
-        b.set(&op.out, y);
-    };
-    "NumericFloat.MaxAbs" Lowered "max |x|": Numeric::MaxAbs(op) => {
-        let x = b.get(&op.input);
+        product(b, flat, 0)
+    });
+    "NumericFloat.ProdDim" Lowered "Π x along an axis": Numeric::ProdDim(op) => b.one(&op.input, &op.out, |b, x| product(b, x, op.axis));
+    "NumericFloat.CumSum" Linear "running sums along an axis": Numeric::CumSum(op) =>
+        b.one(&op.input, &op.out, |b, x| b.linear(Linear::CumulativeSum(op.axis), vec![x], &op.out.shape.to_vec()));
+    "NumericFloat.Max" Lowered "max x, the first where several are": Numeric::Max(op) => b.one(&op.input, &op.out, |b, x| extreme(b, x, None, true));
+    "NumericFloat.Min" Lowered "min x, the first where several are": Numeric::Min(op) => b.one(&op.input, &op.out, |b, x| extreme(b, x, None, false));
+    "NumericFloat.MaxAbs" Lowered "max |x|": Numeric::MaxAbs(op) => b.one(&op.input, &op.out, |b, x| {
         let x = b.map(Elementwise::Abs, x);
-        let y = extreme(b, x, None, true);
-        b.set(&op.out, y);
-    };
-    "NumericFloat.MaxDim" Lowered "max x along an axis": Numeric::MaxDim(op) => {
-        let x = b.get(&op.input);
-        let y = extreme(b, x, Some(op.axis), true);
-        b.set(&op.out, y);
-    };
-    "NumericFloat.MinDim" Lowered "min x along an axis": Numeric::MinDim(op) => {
-        let x = b.get(&op.input);
-        let y = extreme(b, x, Some(op.axis), false);
-        b.set(&op.out, y);
-    };
-    "NumericFloat.MaxAbsDim" Lowered "max |x| along an axis": Numeric::MaxAbsDim(op) => {
-        let x = b.get(&op.input);
+        extreme(b, x, None, true)
+    });
+    "NumericFloat.MaxDim" Lowered "max x along an axis": Numeric::MaxDim(op) => b.one(&op.input, &op.out, |b, x| extreme(b, x, Some(op.axis), true));
+    "NumericFloat.MinDim" Lowered "min x along an axis": Numeric::MinDim(op) => b.one(&op.input, &op.out, |b, x| extreme(b, x, Some(op.axis), false));
+    "NumericFloat.MaxAbsDim" Lowered "max |x| along an axis": Numeric::MaxAbsDim(op) => b.one(&op.input, &op.out, |b, x| {
         let x = b.map(Elementwise::Abs, x);
-        let y = extreme(b, x, Some(op.axis), true);
-        b.set(&op.out, y);
-    };
+        extreme(b, x, Some(op.axis), true)
+    });
     "NumericFloat.MaxDimWithIndices" Lowered "max x along an axis, and where": Numeric::MaxDimWithIndices(op) => {
         let x = b.get(&op.tensor);
         let dtype = op.out_indices.dtype;
@@ -171,22 +93,14 @@ entries! {
         b.set(&op.out, y);
         b.set(&op.out_indices, at);
     };
-    "NumericFloat.ArgMax" Discrete "where x is largest": Numeric::ArgMax(op) => {
-        let x = b.get(&op.input);
-        let y = position(b, x, op.axis, true, op.out.dtype);
-        b.set(&op.out, y);
-    };
-    "NumericFloat.ArgMin" Discrete "where x is smallest": Numeric::ArgMin(op) => {
-        let x = b.get(&op.input);
-        let y = position(b, x, op.axis, false, op.out.dtype);
-        b.set(&op.out, y);
-    };
-    "NumericFloat.TopK" Lowered "the k largest along an axis": Numeric::TopK(op) => {
-        let x = b.get(&op.input);
+    "NumericFloat.ArgMax" Discrete "where x is largest": Numeric::ArgMax(op) =>
+        b.one(&op.input, &op.out, |b, x| position(b, x, op.axis, true, op.out.dtype));
+    "NumericFloat.ArgMin" Discrete "where x is smallest": Numeric::ArgMin(op) =>
+        b.one(&op.input, &op.out, |b, x| position(b, x, op.axis, false, op.out.dtype));
+    "NumericFloat.TopK" Lowered "the k largest along an axis": Numeric::TopK(op) => b.one(&op.input, &op.out, |b, x| {
         let at = order(b, x, op.axis, true, b.index_dtype(), op.accumulator_len);
-        let y = b.gather(x, op.axis, at);
-        b.set(&op.out, y);
-    };
+        b.gather(x, op.axis, at)
+    });
     "NumericFloat.TopKWithIndices" Lowered "the k largest along an axis, and where": Numeric::TopKWithIndices(op) => {
         let x = b.get(&op.tensor);
         let at = order(b, x, op.dim, true, op.out_indices.dtype, op.k);
@@ -194,18 +108,13 @@ entries! {
         b.set(&op.out, y);
         b.set(&op.out_indices, at);
     };
-    "NumericFloat.ArgTopK" Discrete "where the k largest are": Numeric::ArgTopK(op) => {
-        let x = b.get(&op.input);
-        let y = order(b, x, op.axis, true, op.out.dtype, op.accumulator_len);
-        b.set(&op.out, y);
-    };
-    "NumericFloat.Sort" Lowered "in order along an axis": Numeric::Sort(op) => {
-        let x = b.get(&op.input);
+    "NumericFloat.ArgTopK" Discrete "where the k largest are": Numeric::ArgTopK(op) =>
+        b.one(&op.input, &op.out, |b, x| order(b, x, op.axis, true, op.out.dtype, op.accumulator_len));
+    "NumericFloat.Sort" Lowered "in order along an axis": Numeric::Sort(op) => b.one(&op.input, &op.out, |b, x| {
         let length = b.shape(x)[op.dim];
         let at = order(b, x, op.dim, op.descending, b.index_dtype(), length);
-        let y = b.gather(x, op.dim, at);
-        b.set(&op.out, y);
-    };
+        b.gather(x, op.dim, at)
+    });
     "NumericFloat.SortWithIndices" Lowered "in order along an axis, and where from": Numeric::SortWithIndices(op) => {
         let x = b.get(&op.input);
         let length = b.shape(x)[op.dim];
@@ -214,12 +123,10 @@ entries! {
         b.set(&op.out, y);
         b.set(&op.out_indices, at);
     };
-    "NumericFloat.ArgSort" Discrete "the order along an axis": Numeric::ArgSort(op) => {
-        let x = b.get(&op.input);
+    "NumericFloat.ArgSort" Discrete "the order along an axis": Numeric::ArgSort(op) => b.one(&op.input, &op.out, |b, x| {
         let length = b.shape(x)[op.dim];
-        let y = order(b, x, op.dim, op.descending, op.out.dtype, length);
-        b.set(&op.out, y);
-    };
+        order(b, x, op.dim, op.descending, op.out.dtype, length)
+    });
     "NumericFloat.Pad" Linear "a margin of a number, or of the reflected or repeated edge": Numeric::Pad(op) => {
         let y = pad(b, op);
         b.set(&op.out, y);
