@@ -58,6 +58,21 @@ impl Lowering {
         self.set(out, y);
     }
 
+    /// Writes elements picked along an axis, and where they are: `find` gives the positions.
+    pub fn picked(
+        &mut self,
+        x: &TensorIr,
+        axis: usize,
+        [out, positions]: [&TensorIr; 2],
+        find: impl FnOnce(&mut Self, usize) -> usize,
+    ) {
+        let x = self.get(x);
+        let at = find(self, x);
+        let y = self.gather(x, axis, at);
+        self.set(out, y);
+        self.set(positions, at);
+    }
+
     /// Writes an elementwise function.
     pub fn function(&mut self, op: &UnaryOpIr, function: Elementwise) {
         self.one(&op.input, &op.out, |lowering, x| lowering.map(function, x));

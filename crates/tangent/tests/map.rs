@@ -341,6 +341,25 @@ fn an_output_without_parameters_has_zero_derivatives() {
     }
 }
 
+/// An output may be read by something else too, or be an input or a parameter itself.
+#[test]
+fn an_output_may_be_anything() {
+    type Forward = fn(&Cell, Tensor<2>) -> Tensor<2>;
+    let device = flex();
+    let cell = Cell { w: Param::from_tensor(tensor(1, [3, 2], -1.0, 1.0, &device)) };
+    let x: Tensor<2> = tensor(2, [3, 2], -1.0, 1.0, &device);
+    let product: Forward = |cell, x| {
+        let y = cell.w.val() * x;
+        let _unused = y.clone().exp();
+        y
+    };
+    let (parameter, input): (Forward, Forward) = (|cell, _| cell.w.val(), |_, x| x);
+    for (forward, gradient) in [(product, numbers(x.clone())), (parameter, vec![1.0; 6]), (input, vec![0.0; 6])] {
+        let at = Map::new(forward).linearize(&cell, &x).expect("it has derivatives");
+        assert_eq!(numbers(at.pull(vector(&[1.0; 6], &device))), gradient);
+    }
+}
+
 /// A recording's constants live on a device: the same map serves a module on another.
 #[test]
 fn a_map_serves_several_devices() {

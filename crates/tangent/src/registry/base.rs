@@ -25,24 +25,28 @@ entries! {
     "BaseFloat.Slice" Linear "a part": Base::Slice(op) =>
         b.one(&op.tensor, &op.out, |b, x| b.linear(Linear::Slice(op.ranges.clone()), vec![x], &op.out.shape.to_vec()));
     "BaseFloat.SliceAssign" Linear "a part replaced": Base::SliceAssign(op) =>
-        b.two(&op.tensor, &op.value, &op.out, |b, x, value| b.linear(Linear::SliceAssign(op.ranges.clone()), vec![x, value], &op.out.shape.to_vec()));
+        b.two(&op.tensor, &op.value, &op.out, |b, x, value| {
+            b.linear(Linear::SliceAssign(op.ranges.clone()), vec![x, value], &op.out.shape.to_vec())
+        });
     "BaseFloat.Select" Linear "rows of an axis by index": Base::Select(op) =>
         b.two(&op.tensor, &op.indices, &op.out, |b, x, indices| b.select(x, op.dim, indices));
     "BaseFloat.SelectAssign" Linear "rows added by index": Base::SelectAssign(op)
         if op.update == IndexingUpdateOp::Add && op.tensor.dtype.is_float() =>
     {
-        let (x, value, indices) = (b.get(&op.tensor), b.get(&op.value), b.get(&op.indices));
-        let y = b.linear(Linear::SelectAdd(op.dim), vec![x, value, indices], &op.out.shape.to_vec());
-        b.set(&op.out, y);
+        let indices = b.get(&op.indices);
+        b.two(&op.tensor, &op.value, &op.out, |b, x, value| {
+            b.linear(Linear::SelectAdd(op.dim), vec![x, value, indices], &op.out.shape.to_vec())
+        });
     };
     "BaseFloat.Gather" Linear "elements along an axis by index": Base::Gather(op) =>
         b.two(&op.tensor, &op.indices, &op.out, |b, x, indices| b.gather(x, op.dim, indices));
     "BaseFloat.Scatter" Linear "elements added along an axis by index": Base::Scatter(op)
         if op.update == IndexingUpdateOp::Add && op.tensor.dtype.is_float() =>
     {
-        let (x, value, indices) = (b.get(&op.tensor), b.get(&op.value), b.get(&op.indices));
-        let y = b.linear(Linear::ScatterAdd(op.dim), vec![x, value, indices], &op.out.shape.to_vec());
-        b.set(&op.out, y);
+        let indices = b.get(&op.indices);
+        b.two(&op.tensor, &op.value, &op.out, |b, x, value| {
+            b.linear(Linear::ScatterAdd(op.dim), vec![x, value, indices], &op.out.shape.to_vec())
+        });
     };
     "BaseInt.Scatter" Discrete "elements updated along an axis by index": Base::Scatter(op) if is_integer(&op.tensor) => {
         let operands = [&op.tensor, &op.indices, &op.value].map(|tensor| b.get(tensor)).to_vec();

@@ -109,25 +109,13 @@ entries! {
     };
     "Module.MaxPool2d" Lowered "maxima of windows": Module::MaxPool2d(op) => {
         let x = b.get(&op.x);
-        let pool = MaxPool {
-            kernel: op.kernel_size,
-            stride: op.stride,
-            padding: op.padding,
-            dilation: op.dilation,
-            ceil_mode: op.ceil_mode,
-        };
+        let pool = MaxPool::new(op.kernel_size, op.stride, op.padding, op.dilation, op.ceil_mode);
         let (y, _) = pool.lower(b, x, &op.out.shape.to_vec(), b.index_dtype());
         b.set(&op.out, y);
     };
     "Module.MaxPool2dWithIndices" Lowered "maxima of windows, and where": Module::MaxPool2dWithIndices(op) => {
         let x = b.get(&op.x);
-        let pool = MaxPool {
-            kernel: op.kernel_size,
-            stride: op.stride,
-            padding: op.padding,
-            dilation: op.dilation,
-            ceil_mode: op.ceil_mode,
-        };
+        let pool = MaxPool::new(op.kernel_size, op.stride, op.padding, op.dilation, op.ceil_mode);
         let (y, at) = pool.lower(b, x, &op.out.shape.to_vec(), op.out_indices.dtype);
         b.set(&op.out, y);
         b.set(&op.out_indices, at);
@@ -217,8 +205,13 @@ struct MaxPool {
 }
 
 impl MaxPool {
+    fn new(kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2], dilation: [usize; 2], ceil_mode: bool) -> Self {
+        Self { kernel, stride, padding, dilation, ceil_mode }
+    }
+
+    /// Along the last axis of a plane of height one.
     fn one(kernel: usize, stride: usize, padding: usize, dilation: usize, ceil_mode: bool) -> Self {
-        Self { kernel: [1, kernel], stride: [1, stride], padding: [0, padding], dilation: [1, dilation], ceil_mode }
+        Self::new([1, kernel], [1, stride], [0, padding], [1, dilation], ceil_mode)
     }
 
     /// The maxima and their positions in the flattened plane, both of shape `shape`.

@@ -77,22 +77,10 @@ entries! {
         let x = b.map(Elementwise::Abs, x);
         extreme(b, x, Some(op.axis), true)
     });
-    "NumericFloat.MaxDimWithIndices" Lowered "max x along an axis, and where": Numeric::MaxDimWithIndices(op) => {
-        let x = b.get(&op.tensor);
-        let dtype = op.out_indices.dtype;
-        let at = position(b, x, op.dim, true, dtype);
-        let y = b.gather(x, op.dim, at);
-        b.set(&op.out, y);
-        b.set(&op.out_indices, at);
-    };
-    "NumericFloat.MinDimWithIndices" Lowered "min x along an axis, and where": Numeric::MinDimWithIndices(op) => {
-        let x = b.get(&op.tensor);
-        let dtype = op.out_indices.dtype;
-        let at = position(b, x, op.dim, false, dtype);
-        let y = b.gather(x, op.dim, at);
-        b.set(&op.out, y);
-        b.set(&op.out_indices, at);
-    };
+    "NumericFloat.MaxDimWithIndices" Lowered "max x along an axis, and where": Numeric::MaxDimWithIndices(op) =>
+        b.picked(&op.tensor, op.dim, [&op.out, &op.out_indices], |b, x| position(b, x, op.dim, true, op.out_indices.dtype));
+    "NumericFloat.MinDimWithIndices" Lowered "min x along an axis, and where": Numeric::MinDimWithIndices(op) =>
+        b.picked(&op.tensor, op.dim, [&op.out, &op.out_indices], |b, x| position(b, x, op.dim, false, op.out_indices.dtype));
     "NumericFloat.ArgMax" Discrete "where x is largest": Numeric::ArgMax(op) =>
         b.one(&op.input, &op.out, |b, x| position(b, x, op.axis, true, op.out.dtype));
     "NumericFloat.ArgMin" Discrete "where x is smallest": Numeric::ArgMin(op) =>
@@ -101,13 +89,8 @@ entries! {
         let at = order(b, x, op.axis, true, b.index_dtype(), op.accumulator_len);
         b.gather(x, op.axis, at)
     });
-    "NumericFloat.TopKWithIndices" Lowered "the k largest along an axis, and where": Numeric::TopKWithIndices(op) => {
-        let x = b.get(&op.tensor);
-        let at = order(b, x, op.dim, true, op.out_indices.dtype, op.k);
-        let y = b.gather(x, op.dim, at);
-        b.set(&op.out, y);
-        b.set(&op.out_indices, at);
-    };
+    "NumericFloat.TopKWithIndices" Lowered "the k largest along an axis, and where": Numeric::TopKWithIndices(op) =>
+        b.picked(&op.tensor, op.dim, [&op.out, &op.out_indices], |b, x| order(b, x, op.dim, true, op.out_indices.dtype, op.k));
     "NumericFloat.ArgTopK" Discrete "where the k largest are": Numeric::ArgTopK(op) =>
         b.one(&op.input, &op.out, |b, x| order(b, x, op.axis, true, op.out.dtype, op.accumulator_len));
     "NumericFloat.Sort" Lowered "in order along an axis": Numeric::Sort(op) => b.one(&op.input, &op.out, |b, x| {
@@ -115,14 +98,11 @@ entries! {
         let at = order(b, x, op.dim, op.descending, b.index_dtype(), length);
         b.gather(x, op.dim, at)
     });
-    "NumericFloat.SortWithIndices" Lowered "in order along an axis, and where from": Numeric::SortWithIndices(op) => {
-        let x = b.get(&op.input);
-        let length = b.shape(x)[op.dim];
-        let at = order(b, x, op.dim, op.descending, op.out_indices.dtype, length);
-        let y = b.gather(x, op.dim, at);
-        b.set(&op.out, y);
-        b.set(&op.out_indices, at);
-    };
+    "NumericFloat.SortWithIndices" Lowered "in order along an axis, and where from": Numeric::SortWithIndices(op) =>
+        b.picked(&op.input, op.dim, [&op.out, &op.out_indices], |b, x| {
+            let length = b.shape(x)[op.dim];
+            order(b, x, op.dim, op.descending, op.out_indices.dtype, length)
+        });
     "NumericFloat.ArgSort" Discrete "the order along an axis": Numeric::ArgSort(op) => b.one(&op.input, &op.out, |b, x| {
         let length = b.shape(x)[op.dim];
         order(b, x, op.dim, op.descending, op.out.dtype, length)
