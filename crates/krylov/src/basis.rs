@@ -1,0 +1,130 @@
+//! Vectors in rows that become more, and orthogonalization against them.
+
+use burn::tensor::{Tensor, TensorData};
+
+use crate::KrylovError;
+use crate::operator::{Space, SymmetricOperator};
+
+/// Rows in one tensor: appending copies at most so many.
+const ROWS: usize = 16;
+
+/// A growing matrix, by its rows.
+#[derive(Debug, Clone)]
+pub(crate) struct Rows {
+    space: Space,
+    blocks: Vec<Tensor<2>>,
+    len: usize,
+}
+
+impl Rows {
+    pub fn new(space: Space) -> Self {
+        Self { space, blocks: Vec::new(), len: 0 }
+    }
+
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The rows, one after the other.
+    pub fn iter(&self) -> impl Iterator<Item = Tensor<1>> {
+        self.blocks
+            .iter()
+            .flat_map(|block| (0..block.dims()[0]).map(|row| block.clone().narrow(0, row, 1).squeeze_dim(0)))
+    }
+
+    pub fn push(&mut self, row: Tensor<1>) {
+        let row: Tensor<2> = row.unsqueeze();
+        match self.blocks.pop() {
+            Some(last) if last.dims()[0] < ROWS => self.blocks.push(Tensor::cat(vec![last, row], 0)),
+            last => {
+                self.blocks.extend(last);
+                self.blocks.push(row);
+            }
+        }
+        self.len += 1;
+    }
+
+    /// `V w`, on the host.
+    pub fn dot(&self, w: &Tensor<1>) -> Vec<f64> {
+        let column: Tensor<2> = w.clone().unsqueeze_dim(1);
+        self.blocks.iter().flat_map(|block| host(block.clone().matmul(column.clone()))).collect()
+    }
+
+    /// `C V`: rows that combine these, by coefficients `[rows, len]`.
+    pub fn combine(&self, coefficients: &[Vec<f64>]) -> Tensor<2> {
+        let mut start = 0;
+        let mut sum: Option<Tensor<2>> = None;
+        for block in &self.blocks {
+            let end = start + block.dims()[0];
+            let part: Vec<f64> = coefficients.iter().flat_map(|row| row[start..end].iter().copied()).collect();
+            let data = TensorData::new(part, [coefficients.len(), end - start]).convert_dtype(self.space.dtype);
+            let part = Tensor::<2>::from_data(data, (&self.space.device, self.space.dtype)).matmul(block.clone());
+            sum = Some(match sum {
+                Some(sum) => sum + part,
+                None => part,
+            });
+            start = end;
+        }
+        sum.unwrap_or_else(|| {
+            Tensor::zeros([coefficients.len(), self.space.dim], (&self.space.device, self.space.dtype))
+        })
+    }
+
+    /// These rows replaced by combinations of them.
+    pub fn rotate(&self, coefficients: &[Vec<f64>]) -> Self {
+        let blocks = coefficients.chunks(ROWS).map(|rows| self.combine(rows)).collect();
+        Self { space: self.space.clone(), blocks, len: coefficients.len() }
+    }
+
+    /// `[len, dim]`.
+    pub fn into_tensor(self) -> Tensor<2> {
+        if self.blocks.is_empty() {
+            return Tensor::zeros([0, self.space.dim], (&self.space.device, self.space.dtype));
+        }
+        Tensor::cat(self.blocks, 0)
+    }
+
+    /// `w` without its components along these rows, which are orthonormal: one pass of classical Gram-Schmidt. The components are given back.
+    pub fn remove(&self, w: Tensor<1>) -> (Tensor<1>, Vec<f64>) {
+        if self.len == 0 {
+            return (w, Vec::new());
+        }
+        let along = self.dot(&w);
+        let rest = w - self.combine(std::slice::from_ref(&along)).squeeze_dim(0);
+        (rest, along)
+    }
+}
+
+/// Numbers of a tensor in f64, row by row.
+pub(crate) fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
+    tensor.into_data().iter::<f64>().collect()
+}
+
+/// `⟨v, w⟩`.
+pub(crate) fn inner(v: &Tensor<1>, w: &Tensor<1>) -> f64 {
+    (v.clone() * w.clone()).sum().into_scalar()
+}
+
+/// `‖v‖`.
+pub(crate) fn norm(v: &Tensor<1>) -> f64 {
+    inner(v, v).sqrt()
+}
+
+/// An operator whose products are counted and looked at.
+pub(crate) struct Products<'a, A> {
+    pub operator: &'a A,
+    pub done: usize,
+}
+
+impl<A: SymmetricOperator> Products<'_, A> {
+    /// `A v`.
+    pub fn apply(&mut self, v: Tensor<1>) -> Result<Tensor<1>, KrylovError> {
+        self.done += 1;
+        let product = self.operator.apply(v);
+        if inner(&product, &product).is_finite() {
+            Ok(product)
+        } else {
+            Err(KrylovError::NotFinite { product: self.done })
+        }
+    }
+}

@@ -1,0 +1,590 @@
+//! Eigenpairs at either end of the spectrum, with bounds on their errors and on what may have been missed.
+//!
+//! # Method
+//!
+//! Rayleigh-Ritz on a growing Krylov space with full orthogonalization and thick restarts (Wu & Simon 2000; Stewart 2001). The basis V and the
+//! products W = A V are both kept, so that the residual `‖A x − θ x‖` of a Ritz pair is calculated from W and V, not taken from a recurrence.
+//!
+//! A Krylov space of one start vector holds only one vector of each eigenspace, so a multiple eigenvalue is found once, and one whose
+//! eigenvector happens to be nearly orthogonal to the start may be overlooked. Therefore, when everything asked for has converged, *probes*
+//! follow: a fresh random vector orthogonal to V starts a Krylov space of its own, that of B, which is A restricted to the complement of V. What
+//! it brings to light joins the rest.
+//!
+//! # What may have been missed
+//!
+//! After j steps of a probe the largest eigenvalue of B (on n dimensions) is, with probability `1 − p`,
+//!
+//! ```text
+//! λ_max(B) ≤ θ⁺ + ε s,   ε = (ln(1.648 √n / p) / (2j − 1))²      (Kuczyński & Woźniakowski 1992, Theorem 4.1)
+//! ```
+//!
+//! where θ⁻ and θ⁺ are the probe's extreme Ritz values and `s ≤ (θ⁺ − θ⁻)/(1 − 2ε)` bounds the width of B's spectrum; a probe that breaks down has
+//! seen all distinct eigenvalues, and ε = 0. Let `H = V A Vᵀ` and let C couple V to its complement, `C = W − H V`. By the inertia of the Schur
+//! complement, for any `u > λ_max(B)`,
+//!
+//! ```text
+//! #{eigenvalues of A above u} ≤ #{eigenvalues of H + C Cᵀ / (u − λ_max(B)) above u}.
+//! ```
+//!
+//! The smallest u found for which that count is no more than the number asked for is reported as [`Unseen::above`]; likewise below. Probing
+//! ends when u is at most the last value asked for plus the tolerance, or after [`Eigensolver::probes`] products.
+//!
+//! # Error bounds
+//!
+//! For Ritz pairs with residual norms r_i there are as many eigenvalues, each paired with one θ_i, within the root of the sum of r_i² over a
+//! cluster of overlapping intervals (Kahan; Parlett 1998, Theorem 11.5.1, with the Frobenius norm for the spectral one). To this the
+//! rounding of a product is added, `ϵ √n ‖A‖`.
+
+use std::collections::VecDeque;
+
+use burn::tensor::Tensor;
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::basis::{Products, Rows, host, norm};
+use crate::dense::{eigenpairs_of, eigenvalues_of};
+use crate::lanczos::{breakdown, checked};
+use crate::operator::{Space, SymmetricOperator};
+use crate::{Ended, KrylovError};
+
+/// What to look for, and how hard.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use losscape_krylov::{Diagonal, Eigensolver};
+/// use rand::{SeedableRng, rngs::ChaCha12Rng};
+///
+/// let diagonal: Vec<f32> = (0..400).map(|i| if i < 3 { 7.0 } else { 1.0 / i as f32 }).collect();
+/// let operator = Diagonal(Tensor::from_data(diagonal.as_slice(), &Device::flex()));
+/// let found = Eigensolver::top(4).solve(&operator, None, &mut ChaCha12Rng::seed_from_u64(0))?;
+/// // The triple eigenvalue is found three times.
+/// for (pair, expected) in found.top.iter().zip([7.0, 7.0, 7.0, 1.0 / 3.0]) {
+///     assert!((pair.value - expected).abs() <= pair.error_bound);
+/// }
+/// # Ok::<(), losscape_krylov::KrylovError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Eigensolver {
+    /// How many of the largest eigenvalues.
+    pub top: usize,
+    /// How many of the smallest (most negative) ones.
+    pub bottom: usize,
+    /// Residual norms at most this, relative to the norm of the operator. Default: 1e-4, or 30 roundings of a product if that is more.
+    pub tolerance: f64,
+    /// Products allowed. Default: 100 + 50 for each eigenvalue.
+    pub max_products: usize,
+    /// Vectors of the basis before a restart; as many products are kept beside them. Default: 60 + 4 for each eigenvalue.
+    pub max_vectors: usize,
+    /// Products that probes for missed eigenvalues may take once everything has converged. Default: 24.
+    pub probes: usize,
+    /// The probability p that more hides than [`Unseen`] says. Default: 0.001.
+    pub failure: f64,
+}
+
+/// An eigenvalue.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Eigenvalue {
+    /// The Ritz value θ.
+    pub value: f64,
+    /// `‖A x − θ x‖` of its unit Ritz vector x.
+    pub residual: f64,
+    /// An eigenvalue lies within this of θ, a different one for each.
+    pub error_bound: f64,
+}
+
+/// What can still hide: with probability `1 − p`, no more eigenvalues than were asked for lie above `above`, and below `below`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Unseen {
+    /// Upper bound on those not reported; absent without a bound.
+    pub above: Option<f64>,
+    /// Lower bound on those not reported; absent without a bound.
+    pub below: Option<f64>,
+    /// p.
+    pub failure: f64,
+}
+
+/// Eigenpairs found.
+#[derive(Debug, Clone)]
+pub struct Eigenpairs {
+    /// The largest, in descending order.
+    pub top: Vec<Eigenvalue>,
+    /// The smallest, in ascending order.
+    pub bottom: Vec<Eigenvalue>,
+    /// Their unit vectors in rows, `top` before `bottom`: a start for the same operator a little later.
+    pub vectors: Tensor<2>,
+    /// What can still hide.
+    pub unseen: Unseen,
+    /// The largest |θ| met: the norm of the operator that tolerances are relative to.
+    pub norm: f64,
+    /// Products used.
+    pub products: usize,
+    /// [`Ended::Converged`], [`Ended::InvariantSubspace`] when the whole space was exhausted, or [`Ended::Budget`].
+    pub ended: Ended,
+}
+
+impl Eigensolver {
+    /// The `k` largest eigenvalues.
+    #[must_use]
+    pub fn top(k: usize) -> Self {
+        Self::both(k, 0)
+    }
+
+    /// The `k` smallest eigenvalues.
+    #[must_use]
+    pub fn bottom(k: usize) -> Self {
+        Self::both(0, k)
+    }
+
+    /// So many of the largest and of the smallest eigenvalues, from one Krylov space.
+    #[must_use]
+    pub fn both(top: usize, bottom: usize) -> Self {
+        let wanted = top + bottom;
+        Self {
+            top,
+            bottom,
+            tolerance: 1e-4,
+            max_products: 100 + 50 * wanted,
+            max_vectors: 60 + 4 * wanted,
+            probes: 24,
+            failure: 1e-3,
+        }
+    }
+
+    /// Sets the tolerance.
+    #[must_use]
+    pub fn with_tolerance(mut self, tolerance: f64) -> Self {
+        self.tolerance = tolerance;
+        self
+    }
+
+    /// Finds them. `start`, rows of any length, are approximate eigenvectors from a similar operator; without them, a random vector is drawn.
+    ///
+    /// # Errors
+    ///
+    /// When more eigenvalues are asked for than the operator has, `start` has another number of columns, a setting is out of range, or a
+    /// product is not finite.
+    pub fn solve(
+        &self,
+        operator: &impl SymmetricOperator,
+        start: Option<&Tensor<2>>,
+        random: &mut impl Rng,
+    ) -> Result<Eigenpairs, KrylovError> {
+        let space = operator.space();
+        self.check(&space)?;
+        if self.top + self.bottom == 0 {
+            return Err(KrylovError::Setting { name: "top + bottom", value: 0.0, must: "at least one eigenvalue" });
+        }
+        let mut search = Search::new(operator, self);
+        match start {
+            Some(start) => search.warm(start)?,
+            None => search.fresh(random),
+        }
+        search.run(random)
+    }
+
+    fn check(&self, space: &Space) -> Result<(), KrylovError> {
+        let asked = self.top + self.bottom;
+        if asked > space.dim {
+            return Err(KrylovError::TooMany { asked, dim: space.dim });
+        }
+        let settings = [
+            ("tolerance", self.tolerance, self.tolerance > 0.0, "positive"),
+            ("failure", self.failure, self.failure > 0.0 && self.failure < 1.0, "a probability between 0 and 1"),
+            (
+                "max_vectors",
+                self.max_vectors as f64,
+                self.max_vectors >= (asked + 4).min(space.dim),
+                "at least four more than the eigenvalues asked for",
+            ),
+        ];
+        match settings.into_iter().find(|setting| !setting.2) {
+            Some((name, value, _, must)) => Err(KrylovError::Setting { name, value, must }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A vector waiting to join the basis, and how many basis vectors it is orthogonal to already, up to one more pass.
+struct Candidate {
+    vector: Tensor<1>,
+    against: usize,
+    /// The length that its orthogonal part is to be compared with.
+    scale: f64,
+}
+
+/// The Ritz pairs at one moment.
+struct Ritz {
+    /// Ascending.
+    values: Vec<f64>,
+    vectors: Vec<Vec<f64>>,
+}
+
+/// A Krylov space started to see what is missing.
+struct Probe {
+    /// Where its vectors start in the basis.
+    base: usize,
+    /// `C Cᵀ` of the basis before it, row by row.
+    coupling: Vec<f64>,
+}
+
+/// The two ends of the spectrum; the lower one is looked at as the upper one of −A.
+#[derive(Clone, Copy)]
+enum End {
+    Top,
+    Bottom,
+}
+
+impl End {
+    fn sign(self) -> f64 {
+        match self {
+            Self::Top => 1.0,
+            Self::Bottom => -1.0,
+        }
+    }
+}
+
+/// A search under way.
+struct Search<'a, A> {
+    settings: &'a Eigensolver,
+    space: Space,
+    products: Products<'a, A>,
+    basis: Rows,
+    images: Rows,
+    /// `V A Vᵀ`: row j holds the products of image j with the basis up to j.
+    projected: Vec<Vec<f64>>,
+    queue: VecDeque<Candidate>,
+    /// The largest |θ| or norm of a product with a unit vector met.
+    size: f64,
+    probe: Option<Probe>,
+    /// Whether the basis holds more than one Krylov space: then what leads out of it is no longer one direction for all Ritz pairs.
+    mixed: bool,
+    /// Products spent on probes.
+    probed: usize,
+    unseen: Unseen,
+}
+
+impl<'a, A: SymmetricOperator> Search<'a, A> {
+    fn new(operator: &'a A, settings: &'a Eigensolver) -> Self {
+        let space = operator.space();
+        Self {
+            settings,
+            products: Products { operator, done: 0 },
+            basis: Rows::new(space.clone()),
+            images: Rows::new(space.clone()),
+            projected: Vec::new(),
+            queue: VecDeque::new(),
+            size: 0.0,
+            probe: None,
+            mixed: false,
+            probed: 0,
+            unseen: Unseen { above: None, below: None, failure: settings.failure },
+            space,
+        }
+    }
+
+    /// Begins a Krylov space of a random vector.
+    fn fresh(&mut self, random: &mut impl Rng) {
+        let vector = self.space.normal(random);
+        let scale = norm(&vector);
+        self.queue = VecDeque::from([Candidate { vector, against: 0, scale }]);
+    }
+
+    /// Takes approximate eigenvectors into the basis; the search goes on from the residuals of their Ritz pairs.
+    fn warm(&mut self, start: &Tensor<2>) -> Result<(), KrylovError> {
+        for row in 0..start.dims()[0].min(self.settings.max_vectors.saturating_sub(2)) {
+            let vector: Tensor<1> = start.clone().narrow(0, row, 1).squeeze_dim(0);
+            let vector = vector.to_device(&self.space.device).cast(self.space.dtype);
+            let scale = checked(&self.space, &vector)?;
+            self.queue.push_back(Candidate { vector, against: 0, scale });
+            self.expand()?;
+            self.queue.clear();
+        }
+        self.mixed = true;
+        Ok(())
+    }
+
+    fn run(mut self, random: &mut impl Rng) -> Result<Eigenpairs, KrylovError> {
+        let wanted = self.settings.top + self.settings.bottom;
+        let mut look_at = wanted;
+        loop {
+            let length = self.basis.len();
+            if self.queue.is_empty() || length >= look_at {
+                let ritz = self.ritz(0)?;
+                self.size = ritz.values.iter().fold(0.0, |size: f64, value| size.max(value.abs()));
+                let remainders = self.remainders(&ritz);
+                let residuals = host(remainders.clone().square().sum_dim(1).sqrt());
+                let open: Vec<usize> = (0..residuals.len()).filter(|&at| residuals[at] > self.allowed()).collect();
+                let converged = length >= wanted && open.is_empty();
+                if length == self.space.dim {
+                    return self.finish(&ritz, &residuals, Ended::InvariantSubspace);
+                }
+                if converged && (self.probed >= self.settings.probes || self.is_certain(&ritz)?) {
+                    return self.finish(&ritz, &residuals, Ended::Converged);
+                }
+                if self.products.done >= self.settings.max_products {
+                    return self.finish(&ritz, &residuals, Ended::Budget);
+                }
+                let full = length >= self.settings.max_vectors;
+                if !open.is_empty() && (self.queue.is_empty() || full && self.mixed) {
+                    self.probe = None;
+                    self.queue = open.into_iter().map(|at| self.candidate(&remainders, at)).collect();
+                }
+                if full {
+                    self.restart(&ritz);
+                }
+                if self.queue.is_empty() || converged && self.probe.is_none() {
+                    self.probe = Some(Probe { base: self.basis.len(), coupling: self.coupling() });
+                    self.mixed = true;
+                    self.fresh(random);
+                }
+                let step = (length / 8).max(3).min(self.settings.max_products - self.products.done);
+                look_at = (self.basis.len() + step).max(wanted).min(self.settings.max_vectors).min(self.space.dim);
+            }
+            self.expand()?;
+        }
+    }
+
+    /// Multiplies the next candidate, if it leads out of the basis, and takes it in; what the product adds is a candidate in its turn.
+    fn expand(&mut self) -> Result<(), KrylovError> {
+        let Some(Candidate { vector, against, scale }) = self.queue.pop_front() else { return Ok(()) };
+        let vector = if against == self.basis.len() { vector } else { self.basis.remove(vector).0 };
+        let vector = self.basis.remove(vector).0;
+        let length = norm(&vector);
+        if length <= breakdown(&self.space, scale) {
+            return Ok(());
+        }
+        let vector = vector / length;
+        let image = self.products.apply(vector.clone())?;
+        self.probed += usize::from(self.probe.is_some());
+        self.size = self.size.max(norm(&image));
+        self.basis.push(vector);
+        self.images.push(image.clone());
+        let (rest, along) = self.basis.remove(image);
+        self.projected.push(along);
+        self.queue.push_back(Candidate { vector: rest, against: self.basis.len(), scale: self.size });
+        Ok(())
+    }
+
+    /// The residual of a wanted pair as a candidate.
+    fn candidate(&self, remainders: &Tensor<2>, at: usize) -> Candidate {
+        let vector = remainders.clone().narrow(0, at, 1).squeeze_dim(0);
+        Candidate { vector, against: self.basis.len(), scale: self.size }
+    }
+
+    /// The projection on the basis vectors in a range, row by row.
+    fn projection(&self, range: std::ops::Range<usize>) -> Vec<f64> {
+        let entry = |row: usize, column: usize| self.projected[row.max(column)][row.min(column)];
+        range.clone().flat_map(|row| range.clone().map(move |column| entry(row, column))).collect()
+    }
+
+    /// Eigenpairs of the projection on the basis vectors from `first` on.
+    fn ritz(&self, first: usize) -> Result<Ritz, KrylovError> {
+        let (values, vectors) = eigenpairs_of(self.basis.len() - first, &self.projection(first..self.basis.len()))?;
+        Ok(Ritz { values, vectors })
+    }
+
+    /// Indices of the wanted pairs among so many in ascending order: the largest in descending order, then the smallest in ascending order.
+    fn wanted(&self, found: usize) -> Vec<usize> {
+        let top = self.settings.top.min(found);
+        let bottom = self.settings.bottom.min(found - top);
+        (0..top).map(|at| found - 1 - at).chain(0..bottom).collect()
+    }
+
+    /// `W s − θ V s` of the wanted pairs.
+    fn remainders(&self, ritz: &Ritz) -> Tensor<2> {
+        let wanted = self.wanted(ritz.values.len());
+        let coefficients: Vec<Vec<f64>> = wanted.iter().map(|&at| ritz.vectors[at].clone()).collect();
+        let scaled: Vec<Vec<f64>> =
+            wanted.iter().map(|&at| ritz.vectors[at].iter().map(|s| s * ritz.values[at]).collect()).collect();
+        self.images.combine(&coefficients) - self.basis.combine(&scaled)
+    }
+
+    /// The residual norm that counts as converged.
+    fn allowed(&self) -> f64 {
+        self.settings.tolerance.max(30.0 * self.space.rounding()) * self.size
+    }
+
+    /// Replaces the basis by the Ritz vectors nearest to either end that is asked for: all wanted ones, and a third of the rest of the room.
+    fn restart(&mut self, ritz: &Ritz) {
+        for candidate in &mut self.queue {
+            let vector = self.basis.remove(candidate.vector.clone()).0;
+            candidate.vector = self.basis.remove(vector).0;
+        }
+        let (found, top, bottom) = (ritz.values.len(), self.settings.top, self.settings.bottom);
+        let ends = usize::from(top > 0) + usize::from(bottom > 0);
+        let extra = (found - top - bottom) / (3 * ends);
+        let more = |asked: usize| if asked > 0 { asked + extra } else { 0 };
+        let kept: Vec<usize> = (0..more(bottom)).chain(found - more(top)..found).collect();
+        let coefficients: Vec<Vec<f64>> = kept.iter().map(|&at| ritz.vectors[at].clone()).collect();
+        self.basis = self.basis.rotate(&coefficients);
+        self.images = self.images.rotate(&coefficients);
+        self.projected = kept
+            .iter()
+            .enumerate()
+            .map(|(row, &at)| {
+                let mut along = vec![0.0; row + 1];
+                along[row] = ritz.values[at];
+                along
+            })
+            .collect();
+        for candidate in &mut self.queue {
+            candidate.against = self.basis.len();
+        }
+        self.probe = None;
+    }
+
+    /// `C Cᵀ`, from `C = W − H V`: the difference of `W Wᵀ` and `H²` would leave only half of the digits.
+    fn coupling(&self) -> Vec<f64> {
+        let size = self.basis.len();
+        let projection: Vec<Vec<f64>> = self.projection(0..size).chunks(size.max(1)).map(<[f64]>::to_vec).collect();
+        let leading_out = self.images.clone().into_tensor() - self.basis.rotate(&projection).into_tensor();
+        host(leading_out.clone().matmul(leading_out.transpose()))
+    }
+
+    /// A bound on the spectrum of the complement at one end (for the lower one, of −A), from the probe under way.
+    fn complement(&self, probe: &Probe, end: End) -> Result<Option<f64>, KrylovError> {
+        let steps = self.basis.len() - probe.base;
+        if steps == 0 {
+            return Ok(None);
+        }
+        let values = self.ritz(probe.base)?.values;
+        let (low, high) = (values[0], values[steps - 1]);
+        let left = (self.space.dim - probe.base) as f64;
+        let epsilon = if self.queue.is_empty() || steps as f64 >= left {
+            0.0
+        } else {
+            ((1.648 * left.sqrt() / self.settings.failure).ln() / (2 * steps - 1) as f64).powi(2)
+        };
+        let width = (high - low) / (1.0 - 2.0 * epsilon);
+        let edge = match end {
+            End::Top => high,
+            End::Bottom => -low,
+        };
+        Ok((epsilon < 0.5).then_some(edge + epsilon * width + self.space.rounding() * self.size))
+    }
+
+    /// Whether at one end no more eigenvalues than asked for lie beyond u, as far as the probe under way tells.
+    fn none_beyond(&self, end: End, asked: usize, u: f64) -> Result<bool, KrylovError> {
+        let Some(probe) = &self.probe else { return Ok(false) };
+        let Some(complement) = self.complement(probe, end)? else { return Ok(false) };
+        if u <= complement {
+            return Ok(false);
+        }
+        let projection = self.projection(0..probe.base);
+        let matrix: Vec<f64> =
+            projection.iter().zip(&probe.coupling).map(|(h, c)| end.sign() * h + c / (u - complement)).collect();
+        Ok(eigenvalues_of(probe.base, &matrix)?.iter().filter(|&&value| value > u).count() <= asked)
+    }
+
+    /// The ends that are asked for, with how many values and the last of them (for the lower end, of −A).
+    fn ends(&self, ritz: &Ritz) -> Vec<(End, usize, f64)> {
+        let (top, bottom) = (self.settings.top, self.settings.bottom);
+        let mut ends = Vec::new();
+        if top > 0 {
+            ends.push((End::Top, top, ritz.values[ritz.values.len() - top]));
+        }
+        if bottom > 0 {
+            ends.push((End::Bottom, bottom, -ritz.values[bottom - 1]));
+        }
+        ends
+    }
+
+    /// Whether nothing can hide beyond the last value asked for by more than the tolerance.
+    fn is_certain(&self, ritz: &Ritz) -> Result<bool, KrylovError> {
+        for (end, asked, last) in self.ends(ritz) {
+            if !self.none_beyond(end, asked, last + self.allowed())? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The smallest u, to a thousandth of the operator's norm, beyond which the probe leaves room for no more than what was asked for.
+    fn bound(&self, end: End, asked: usize, last: f64) -> Result<Option<f64>, KrylovError> {
+        let (mut low, mut high) = (last + self.allowed(), last + 4.0 * self.size);
+        if self.none_beyond(end, asked, low)? {
+            return Ok(Some(low));
+        }
+        if !self.none_beyond(end, asked, high)? {
+            return Ok(None);
+        }
+        while high - low > 1e-3 * self.size {
+            let middle = f64::midpoint(low, high);
+            if self.none_beyond(end, asked, middle)? { high = middle } else { low = middle }
+        }
+        Ok(Some(high))
+    }
+
+    fn finish(mut self, ritz: &Ritz, residuals: &[f64], ended: Ended) -> Result<Eigenpairs, KrylovError> {
+        let wanted = self.wanted(ritz.values.len());
+        let floor = self.space.rounding() * self.size;
+        if ended == Ended::InvariantSubspace {
+            for (end, _, last) in self.ends(ritz) {
+                self.unseen.set(end, Some(last + floor));
+            }
+        } else if wanted.len() == self.settings.top + self.settings.bottom {
+            for (end, asked, last) in self.ends(ritz) {
+                let bound = self.bound(end, asked, last)?;
+                self.unseen.set(end, bound);
+            }
+        }
+        let values: Vec<f64> = wanted.iter().map(|&at| ritz.values[at]).collect();
+        let bounds = error_bounds(&values, residuals, floor);
+        let mut pairs = values.iter().zip(residuals).zip(bounds).map(|((&value, &residual), error_bound)| Eigenvalue {
+            value,
+            residual,
+            error_bound,
+        });
+        let top = pairs.by_ref().take(self.settings.top).collect();
+        let coefficients: Vec<Vec<f64>> = wanted.iter().map(|&at| ritz.vectors[at].clone()).collect();
+        Ok(Eigenpairs {
+            top,
+            bottom: pairs.collect(),
+            vectors: self.basis.combine(&coefficients),
+            unseen: self.unseen,
+            norm: self.size,
+            products: self.products.done,
+            ended,
+        })
+    }
+}
+
+impl Unseen {
+    /// Sets a bound; that of the lower end is given for −A.
+    fn set(&mut self, end: End, bound: Option<f64>) {
+        match end {
+            End::Top => self.above = bound,
+            End::Bottom => self.below = bound.map(|bound| -bound),
+        }
+    }
+}
+
+/// Kahan's bound for each value: the root of the sum of squared residuals over its cluster of overlapping intervals, plus `floor`.
+fn error_bounds(values: &[f64], residuals: &[f64], floor: f64) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
+    // Clusters of neighbours, each with its sum of squares.
+    let mut clusters: Vec<(Vec<usize>, f64)> = Vec::new();
+    for at in order {
+        let mut cluster = (vec![at], residuals[at] * residuals[at]);
+        while let Some((members, sum)) = clusters.last() {
+            let below = members.iter().map(|&member| values[member]).fold(f64::MIN, f64::max);
+            let above = cluster.0.iter().map(|&member| values[member]).fold(f64::MAX, f64::min);
+            if below + sum.sqrt() < above - cluster.1.sqrt() {
+                break;
+            }
+            if let Some((members, sum)) = clusters.pop() {
+                cluster.0.extend(members);
+                cluster.1 += sum;
+            }
+        }
+        clusters.push(cluster);
+    }
+    let mut bounds = vec![0.0; values.len()];
+    for (members, sum) in clusters {
+        for member in members {
+            bounds[member] = sum.sqrt() + floor;
+        }
+    }
+    bounds
+}

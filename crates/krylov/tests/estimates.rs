@@ -1,0 +1,153 @@
+//! Operators made of operators against dense matrices; traces, densities and linear systems against known spectra.
+
+mod common;
+
+use burn::tensor::{DType, Tensor};
+use common::{Prescribed, random};
+use losscape_krylov::trace::{frobenius, hutch_plus_plus, hutchinson, xtrace};
+use losscape_krylov::{
+    Congruence, ConjugateGradient, Counted, Deflated, Diagonal, Eigensolver, Ended, Estimate, Matrix, Quadrature,
+    Restricted, Scaled, Shifted, Sum, SymmetricOperator, dense,
+};
+
+fn difference(a: Tensor<2>, b: Tensor<2>) -> f64 {
+    let largest: f64 = (a - b).abs().max().into_scalar();
+    if largest.is_nan() { f64::INFINITY } else { largest }
+}
+
+#[test]
+fn operators_made_of_operators() {
+    let random = &mut random(0);
+    let values: Vec<f64> = (0..30).map(|at| 3.0 - 0.2 * at as f64).collect();
+    let operator = &Prescribed::new(&values, DType::F64, random);
+    let space = operator.space();
+    let a = dense::materialize(operator);
+    let (diagonal, identity) = (space.normal(random), Tensor::<2>::eye(30, &a.device()).cast(DType::F64));
+    let d: Tensor<2> = diagonal.clone().unsqueeze();
+    let pairs = Eigensolver::top(2).with_tolerance(1e-12).solve(operator, None, random).expect("finite");
+    let kept = space.vector(values.clone()).slice([0..2]);
+    let along = pairs.vectors.clone().transpose().matmul(kept.clone().unsqueeze_dim(1) * pairs.vectors.clone());
+    let cases: Vec<(&str, Box<dyn SymmetricOperator>, Tensor<2>)> = vec![
+        ("matrix", Box::new(Matrix(a.clone())), a.clone()),
+        ("scaled", Box::new(Scaled { operator, factor: -2.5 }), a.clone() * -2.5),
+        ("shifted", Box::new(Shifted { operator, shift: 0.7 }), a.clone() + identity.clone() * 0.7),
+        ("sum", Box::new(Sum(operator, Diagonal(diagonal.clone()))), a.clone() + identity * d.clone()),
+        ("deflated", Box::new(Deflated { operator, vectors: pairs.vectors, values: kept }), a.clone() - along),
+        ("congruence", Box::new(Congruence { operator, diagonal }), a.clone() * d.clone() * d.transpose()),
+        ("restricted", Box::new(Restricted { operator, range: 5..12 }), a.clone().slice([5..12, 5..12])),
+        ("counted", Box::new(Counted::new(operator)), a),
+    ];
+    for (name, operator, expected) in cases {
+        let rows = dense::materialize(&operator.as_ref());
+        assert!(difference(rows.clone(), expected.clone()) < 1e-12, "{name}");
+        // One vector at a time as well as in a block.
+        let ones: Tensor<1> = operator.space().vector(vec![1.0; operator.dim()]);
+        let one = operator.apply(ones).unsqueeze();
+        assert!(difference(one, expected.sum_dim(0)) < 1e-11, "{name}");
+    }
+}
+
+/// The share of repetitions whose error is within two standard errors.
+fn within_two(exact: f64, mut estimate: impl FnMut(u64) -> Estimate) -> f64 {
+    let hits = (0..200).filter(|&seed| {
+        let estimate = estimate(seed);
+        (estimate.mean - exact).abs() <= 2.0 * estimate.sem.expect("several probes") + 1e-10 * exact.abs()
+    });
+    hits.count() as f64 / 200.0
+}
+
+#[test]
+fn traces_within_their_standard_errors() {
+    for (name, values) in [
+        ("flat", (0..100).map(|at| 1.0 + 0.01 * f64::from(at)).collect::<Vec<_>>()),
+        ("decaying", (0..100).map(|at| 0.6f64.powi(at)).collect()),
+        ("indefinite", (0..100).map(|at| f64::from(at).cos()).collect()),
+    ] {
+        let operator = Prescribed::new(&values, DType::F64, &mut random(1));
+        let (trace, squares): (f64, f64) = (values.iter().sum(), values.iter().map(|value| value * value).sum());
+        // With a few probes the error follows Student's distribution: two standard errors hold 90 to 95 of a hundred.
+        let shares = [
+            ("hutchinson", within_two(trace, |seed| hutchinson(&operator, 30, &mut random(seed)).expect("finite").0)),
+            ("squares", within_two(squares, |seed| hutchinson(&operator, 30, &mut random(seed)).expect("finite").1)),
+            ("hutch++", within_two(trace, |seed| hutch_plus_plus(&operator, 30, &mut random(seed)).expect("finite"))),
+            ("xtrace", within_two(trace, |seed| xtrace(&operator, 30, &mut random(seed)).expect("finite"))),
+        ];
+        for (estimator, share) in shares {
+            println!("{name}: {estimator} {share}");
+            assert!(share > 0.85, "{name}, {estimator}: {share}");
+        }
+        let spread = |estimate: &dyn Fn(u64) -> Estimate| {
+            (0..50).map(|seed| (estimate(seed).mean - trace).powi(2)).sum::<f64>().sqrt()
+        };
+        if name == "decaying" {
+            let plain = spread(&|seed| hutchinson(&operator, 30, &mut random(seed)).expect("finite").0);
+            for (better, factor) in [
+                (spread(&|seed| hutch_plus_plus(&operator, 30, &mut random(seed)).expect("finite")), 5.0),
+                (spread(&|seed| xtrace(&operator, 30, &mut random(seed)).expect("finite")), 20.0),
+            ] {
+                assert!(better * factor < plain, "{better} against {plain}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_trace_of_a_matrix_of_low_rank_is_exact() {
+    let mut values = vec![0.0; 60];
+    (values[0], values[1], values[2]) = (3.0, 2.0, -1.0);
+    let operator = Counted::new(Prescribed::new(&values, DType::F64, &mut random(2)));
+    let estimate = xtrace(&operator, 20, &mut random(3)).expect("finite");
+    assert!((estimate.mean - 4.0).abs() < 1e-12 && estimate.sem == Some(0.0), "{estimate:?}");
+    assert_eq!(estimate.products, operator.products());
+    let squared = hutchinson(&operator, 400, &mut random(4)).expect("finite").1;
+    let norm = frobenius(squared);
+    assert!((norm.mean - 14f64.sqrt()).abs() < 4.0 * norm.sem.expect("probes"));
+}
+
+#[test]
+fn densities_integrate_what_the_spectrum_does() {
+    let values: Vec<f64> = (0..300).map(|at| if at < 5 { 4.0 } else { (f64::from(at) / 300.0).powi(2) }).collect();
+    let operator = Counted::new(Prescribed::new(&values, DType::F64, &mut random(5)));
+    let density = Quadrature { probes: 8, steps: 40 }.run(&operator, &mut random(6)).expect("finite");
+    assert_eq!((density.products, density.ended), (operator.products(), Ended::Budget));
+    for nodes in &density.probes {
+        assert!((nodes.iter().map(|node| node.weight).sum::<f64>() - 1.0).abs() < 1e-12);
+    }
+    type Function = fn(f64) -> f64;
+    let functions: [(&str, Function); 3] =
+        [("square", |x| x * x), ("exponential", f64::exp), ("root", |x| x.abs().sqrt())];
+    for (name, f) in functions {
+        let (exact, estimate) = (values.iter().copied().map(f).sum::<f64>(), density.trace(f));
+        let error = (estimate.mean - exact).abs();
+        assert!(error < 3.5 * estimate.sem.expect("eight probes"), "{name}: {error} {estimate:?}");
+    }
+    // The integral of the smoothed density is one, and the five outliers are five of three hundred.
+    let integral = |low: f64, high: f64| {
+        let steps = 2000;
+        let width = (high - low) / f64::from(steps);
+        (0..steps).map(|at| density.at(low + width * (f64::from(at) + 0.5), 0.05).mean * width).sum::<f64>()
+    };
+    assert!((integral(-1.0, 5.0) - 1.0).abs() < 1e-6);
+    assert!((integral(3.0, 5.0) - 5.0 / 300.0).abs() < 0.01);
+}
+
+#[test]
+fn conjugate_gradients_solve_and_notice_negative_curvature() {
+    let random = &mut random(7);
+    let values: Vec<f64> = (0..100).map(|at| 1.0 + f64::from(at % 10)).collect();
+    let operator = Counted::new(Prescribed::new(&values, DType::F64, random));
+    let x = operator.space().normal(random);
+    let b = operator.apply(x.clone());
+    let solution = ConjugateGradient { tolerance: 1e-12, max_products: 200 }.solve(&operator, &b).expect("finite");
+    let error: f64 = (solution.x - x).abs().max().into_scalar();
+    assert_eq!(solution.ended, Ended::Converged);
+    // Ten distinct eigenvalues take ten products, and one or two more to repair rounding.
+    assert!(error < 1e-10 && (10..=12).contains(&solution.products), "{error:e}, {}", solution.products);
+    assert_eq!(solution.products + 1, operator.products());
+    let shifted = Shifted { operator: &operator, shift: -5.5 };
+    let stopped = ConjugateGradient::default().solve(&shifted, &b).expect("finite");
+    assert_eq!(stopped.ended, Ended::NegativeCurvature);
+    let direction = stopped.negative.expect("a direction");
+    let curvature: f64 = (direction.clone() * shifted.apply(direction)).sum().into_scalar();
+    assert!(curvature <= 0.0);
+}

@@ -1,0 +1,187 @@
+//! Eigenvalues of operators whose spectra are prescribed.
+
+mod common;
+
+use burn::tensor::DType;
+use common::{Prescribed, random};
+use losscape_krylov::{Counted, Eigensolver, Ended, KrylovError, PowerIteration, lanczos};
+use rand::{Rng, RngExt};
+
+/// A spectrum by the name of its difficulty.
+fn spectrum(kind: usize, random: &mut impl Rng) -> (&'static str, Vec<f64>) {
+    let n = random.random_range(20..120);
+    let mut uniform = |low: f64, high: f64| random.random_range(low..high);
+    let mut bulk: Vec<f64> = (0..n).map(|_| uniform(0.0, 1.0)).collect();
+    let name = match kind % 8 {
+        0 => {
+            let spread = 10f64.powf(uniform(-10.0, -3.0));
+            for (at, value) in bulk.iter_mut().enumerate().take(9) {
+                *value = 2.0 + (at / 3) as f64 + spread * uniform(-1.0, 1.0);
+            }
+            "clusters"
+        }
+        1 => {
+            bulk[..6].fill(3.0);
+            bulk[6..10].fill(-1.0);
+            "multiplicities"
+        }
+        2 => {
+            bulk = vec![0.0; 500];
+            bulk[0] = 5.0;
+            bulk[1] = uniform(-5.0, 5.0);
+            "rank two of 500"
+        }
+        3 => {
+            for (at, value) in bulk.iter_mut().enumerate().take(8) {
+                *value = 1.5 + 1e-6 * at as f64;
+            }
+            "gaps of a millionth"
+        }
+        4 => {
+            bulk.iter_mut().for_each(|value| *value = 2.0 * *value - 1.0);
+            "indefinite"
+        }
+        5 => {
+            bulk = (0..n).map(|at| 0.7f64.powi(at)).collect();
+            "geometric"
+        }
+        6 => {
+            bulk.fill(uniform(-2.0, 2.0));
+            "a multiple of the identity"
+        }
+        _ => {
+            bulk[0] = 1e6;
+            bulk[1] = -1e3;
+            "six orders of magnitude"
+        }
+    };
+    bulk.sort_by(|a, b| b.total_cmp(a));
+    (name, bulk)
+}
+
+#[test]
+fn a_thousand_prescribed_spectra_within_their_bounds_and_none_missed() {
+    let (mut products, mut largest) = (0, 0f64);
+    for case in 0..1000 {
+        let random = &mut random(case);
+        let (name, values) = spectrum(case as usize, random);
+        let n = values.len();
+        let operator = Counted::new(Prescribed::new(&values, DType::F64, random));
+        let (top, bottom) = (random.random_range(1..9), random.random_range(0..5));
+        let mut solver = Eigensolver::both(top, bottom).with_tolerance(1e-9);
+        (solver.probes, solver.failure, solver.max_products) = (20 * n, 1e-6, 50 * n);
+        // Where the spectrum crowds at the end that is asked for, a small basis is too small.
+        if case % 2 == 1 && name != "geometric" {
+            solver.max_vectors = 40;
+        }
+        let found = solver.solve(&operator, None, random).expect("every product is finite");
+        assert_eq!(found.products, operator.products());
+        products += found.products;
+        assert_ne!(found.ended, Ended::Budget, "case {case}, {name}, n = {n}, {top} + {bottom}");
+        assert_eq!((found.top.len(), found.bottom.len()), (top, bottom));
+        // A small basis may leave no room for probes long enough to bound what is unseen; values must be right all the same.
+        let slack = 2e-9 * found.norm;
+        let (last, first) = (values[top - 1] + slack, values[n - bottom.max(1)] - slack);
+        assert!(found.unseen.above.is_some() || case % 2 == 1, "case {case}, {name}: certain");
+        let (above, below) = (found.unseen.above.unwrap_or(last), found.unseen.below.unwrap_or(first));
+        assert!(values.iter().filter(|&&value| value > above).count() <= top, "case {case}, {name}: missed");
+        assert!(
+            values.iter().filter(|&&value| value < below).count() <= bottom || bottom == 0,
+            "case {case}, {name}: missed"
+        );
+        for (at, pair) in found.top.iter().enumerate() {
+            let error = (pair.value - values[at]).abs();
+            largest = largest.max(error / found.norm);
+            let allowed = pair.error_bound.max(above - pair.value);
+            assert!(error <= allowed, "case {case}, {name}, top {at}: {error:e} > {allowed:e}");
+            assert!(pair.error_bound <= 1e-8 * found.norm + 1e-11, "case {case}, {name}: the bound says something");
+        }
+        assert!(
+            case % 2 == 1 || above <= last + slack,
+            "case {case}, {name}: the bound {above} is not far from {last}"
+        );
+        for (at, pair) in found.bottom.iter().enumerate() {
+            let error = (pair.value - values[n - 1 - at]).abs();
+            let allowed = pair.error_bound.max(pair.value - below);
+            assert!(error <= allowed, "case {case}, {name}, bottom {at}: {error:e} > {allowed:e}");
+        }
+    }
+    println!("1,000 spectra: {products} products, largest error {largest:.1e} of the norm");
+}
+
+#[test]
+fn in_single_precision_the_bounds_are_wider_and_true() {
+    for case in 0..40 {
+        let random = &mut random(case);
+        let (name, values) = spectrum(case as usize, random);
+        let operator = Prescribed::new(&values, DType::F32, random);
+        let found = Eigensolver::both(4, 2).solve(&operator, None, random).expect("every product is finite");
+        let exact = values.iter().take(4).chain(values.iter().rev().take(2));
+        for (pair, exact) in found.top.iter().chain(&found.bottom).zip(exact) {
+            let error = (pair.value - exact).abs();
+            let beyond = 2e-4 * found.norm; // what the tolerance lets hide
+            assert!(error <= pair.error_bound + beyond, "case {case}, {name}: {error:e} > {:e}", pair.error_bound);
+            assert!(pair.error_bound < 1e-3 * found.norm, "case {case}, {name}: {:e}", pair.error_bound);
+        }
+    }
+}
+
+#[test]
+fn a_start_near_the_eigenvectors_saves_products() {
+    let random = &mut random(1);
+    let values: Vec<f64> = (0..600).map(|at| 10.0 * 0.95f64.powi(at)).collect();
+    let moved: Vec<f64> = values.iter().map(|value| value * 1.01).collect();
+    let (before, after) = (
+        Prescribed::new(&values, DType::F64, &mut common::random(2)),
+        Prescribed::new(&moved, DType::F64, &mut common::random(2)),
+    );
+    let mut solver = Eigensolver::top(5).with_tolerance(1e-6);
+    solver.probes = 0;
+    let cold = solver.solve(&before, None, random).expect("every product is finite");
+    let warm = solver.solve(&after, Some(&cold.vectors), random).expect("every product is finite");
+    assert!(warm.products <= 10 && cold.products > 20, "{} against {}", warm.products, cold.products);
+    for (pair, exact) in warm.top.iter().zip(&moved) {
+        assert!((pair.value - exact).abs() <= pair.error_bound);
+    }
+}
+
+#[test]
+fn a_breakdown_is_a_success() {
+    let random = &mut random(3);
+    let mut values = vec![0.0; 50];
+    (values[0], values[1]) = (2.0, -1.0);
+    let operator = Prescribed::new(&values, DType::F64, random);
+    let start = losscape_krylov::SymmetricOperator::space(&operator).normal(random);
+    let process = lanczos(&operator, &start, 40).expect("every product is finite");
+    assert_eq!((process.ended, process.products), (Ended::InvariantSubspace, 3));
+    let ritz: Vec<f64> = process.ritz().expect("three by three").iter().map(|ritz| ritz.value).collect();
+    for (found, exact) in ritz.iter().zip([-1.0, 0.0, 2.0]) {
+        assert!((found - exact).abs() < 1e-12, "{ritz:?}");
+    }
+}
+
+#[test]
+fn power_iteration_agrees() {
+    let random = &mut random(4);
+    let mut values: Vec<f64> = (0..80).map(|at| at as f64 / 100.0).collect();
+    values[7] = -1.5;
+    let operator = Counted::new(Prescribed::new(&values, DType::F64, random));
+    let found =
+        PowerIteration { tolerance: 1e-6, ..Default::default() }.solve(&operator, None, random).expect("finite");
+    assert!((found.value - -1.5).abs() <= found.error_bound && found.error_bound < 1e-5);
+    assert_eq!((found.ended, found.products), (Ended::Converged, operator.products()));
+    let cut = PowerIteration { tolerance: 1e-12, max_products: 3 }.solve(&operator, None, random).expect("finite");
+    assert_eq!((cut.ended, cut.products), (Ended::Budget, 3));
+}
+
+#[test]
+fn what_cannot_be_done_is_said() {
+    let random = &mut random(5);
+    let operator = Prescribed::new(&[1.0, 2.0, 3.0], DType::F64, random);
+    let result = Eigensolver::both(3, 1).solve(&operator, None, random);
+    assert_eq!(result.err(), Some(KrylovError::TooMany { asked: 4, dim: 3 }));
+    let broken = Prescribed::new(&[1.0, f64::NAN, 3.0], DType::F64, random);
+    assert_eq!(Eigensolver::top(1).solve(&broken, None, random).err(), Some(KrylovError::NotFinite { product: 1 }));
+    let solver = Eigensolver::top(1).with_tolerance(-1.0);
+    assert!(matches!(solver.solve(&operator, None, random), Err(KrylovError::Setting { name: "tolerance", .. })));
+}
