@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub use losscape_analysis as analysis;
 pub use losscape_krylov as krylov;
 pub use losscape_lab as lab;
 pub use losscape_model as model;

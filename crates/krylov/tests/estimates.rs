@@ -25,7 +25,7 @@ fn operators_made_of_operators() {
     let (diagonal, identity) = (space.normal(random), Tensor::<2>::eye(30, &a.device()).cast(DType::F64));
     let d: Tensor<2> = diagonal.clone().unsqueeze();
     let pairs = Eigensolver::top(2).with_tolerance(1e-12).solve(operator, None, random).expect("finite");
-    let kept = space.vector(values.clone()).slice([0..2]);
+    let kept = space.vector(values.clone()).narrow(0, 0, 2);
     let along = pairs.vectors.clone().transpose().matmul(kept.clone().unsqueeze_dim(1) * pairs.vectors.clone());
     let cases: Vec<(&str, Box<dyn SymmetricOperator>, Tensor<2>)> = vec![
         ("matrix", Box::new(Matrix(a.clone())), a.clone()),

@@ -46,7 +46,20 @@ where
     ///
     /// As [`linearize`](Self::linearize) in chunks.
     pub fn kernel(&self, module: &M, inputs: &I) -> Result<Tensor<2>, TangentError> {
-        let factors = self.factors(module, inputs)?;
+        Ok(Self::symmetric(&self.factors(module, None, inputs)?))
+    }
+
+    /// As [`kernel`](Self::kernel), with the trainable parameters replaced as [`linearize_at`](Self::linearize_at) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`kernel`](Self::kernel), and [`TangentError::ParameterCount`] when the length of `w` is not P.
+    pub fn kernel_at(&self, module: &M, w: &Tensor<1>, inputs: &I) -> Result<Tensor<2>, TangentError> {
+        Ok(Self::symmetric(&self.factors(module, Some(w), inputs)?))
+    }
+
+    /// The kernel of samples with themselves.
+    fn symmetric(factors: &[Factors]) -> Tensor<2> {
         let tiles = factors.len();
         let pairs: Vec<(usize, usize)> =
             (0..tiles).flat_map(|row| (0..=row).map(move |column| (row, column))).collect();
@@ -58,7 +71,7 @@ where
                 (0..tiles).map(|column| if column <= row { at(row, column) } else { at(column, row).transpose() });
             Array::cat(tiles.collect(), 1)
         });
-        Ok(Array::cat(rows.collect(), 0).into_float())
+        Array::cat(rows.collect(), 0).into_float()
     }
 
     /// The tangent kernel between two sets of inputs, `K = J(x) J(x′)ᵀ`, `[nC, n′C]`; see [`kernel`](Self::kernel).
@@ -67,7 +80,7 @@ where
     ///
     /// As [`kernel`](Self::kernel).
     pub fn kernel_between(&self, module: &M, rows: &I, columns: &I) -> Result<Tensor<2>, TangentError> {
-        let (rows, columns) = (self.factors(module, rows)?, self.factors(module, columns)?);
+        let (rows, columns) = (self.factors(module, None, rows)?, self.factors(module, None, columns)?);
         let pairs: Vec<(usize, usize)> =
             (0..rows.len()).flat_map(|row| (0..columns.len()).map(move |column| (row, column))).collect();
         let tiles: Vec<Array> =
@@ -77,7 +90,7 @@ where
     }
 
     /// What each tile of samples contributes.
-    fn factors(&self, module: &M, inputs: &I) -> Result<Vec<Factors>, TangentError> {
+    fn factors(&self, module: &M, w: Option<&Tensor<1>>, inputs: &I) -> Result<Vec<Factors>, TangentError> {
         let visited = parameters::visit(module);
         let arrays = self.values(inputs);
         let counts: Vec<usize> = arrays.iter().map(|array| array.shape()[0]).collect();
@@ -89,7 +102,7 @@ where
         if program.output_shape().first() != Some(&1) {
             return Err(TangentError::NotPerSample { samples: 1, shape: program.output_shape().to_vec() });
         }
-        let (values, infos) = self.distinct(&visited);
+        let (values, infos) = self.distinct(&visited, w)?;
         let variable = |leaf: &Operation| matches!(leaf, Operation::Parameter(index) if infos[*index].trainable);
         let active: Arc<[bool]> = program.active(variable).into();
         if !infos.iter().any(|parameter| parameter.trainable) {

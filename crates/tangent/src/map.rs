@@ -168,9 +168,23 @@ where
     /// [`TangentError`] when the forward cannot be recorded, contains an operation without an entry, or there is nothing to differentiate by;
     /// in chunks also when samples and outputs do not correspond or one sample does not fit into the memory.
     pub fn linearize(&self, module: &M, inputs: &I) -> Result<Linearized, TangentError> {
+        self.linearized(module, None, inputs)
+    }
+
+    /// As [`linearize`](Self::linearize), with the trainable parameters replaced by the entries of `w` `[P]`, in the map's precision and in the
+    /// order of [`parameters::ravel`]. The module stays as it is, and is not recorded anew.
+    ///
+    /// # Errors
+    ///
+    /// As [`linearize`](Self::linearize), and [`TangentError::ParameterCount`] when the length of `w` is not P.
+    pub fn linearize_at(&self, module: &M, w: &Tensor<1>, inputs: &I) -> Result<Linearized, TangentError> {
+        self.linearized(module, Some(w), inputs)
+    }
+
+    fn linearized(&self, module: &M, w: Option<&Tensor<1>>, inputs: &I) -> Result<Linearized, TangentError> {
         let visited = parameters::visit(module);
         let arrays = self.values(inputs);
-        let (leaves, infos) = self.distinct(&visited);
+        let (leaves, infos) = self.distinct(&visited, w)?;
         let segments = self.segments(&infos, &arrays);
         if segments.is_empty() {
             return Err(TangentError::NoVariables);
@@ -251,11 +265,32 @@ where
         inputs.arrays().into_iter().map(|array| self.cast(array)).collect()
     }
 
-    /// The parameters without repetitions: values, in the precision asked for, and descriptions.
-    pub(crate) fn distinct(&self, visited: &[Visited]) -> (Vec<Array>, Vec<Parameter>) {
+    /// The parameters without repetitions: values, in the precision asked for, the trainable ones from `w` if it is given; and descriptions.
+    pub(crate) fn distinct(
+        &self,
+        visited: &[Visited],
+        w: Option<&Tensor<1>>,
+    ) -> Result<(Vec<Array>, Vec<Parameter>), TangentError> {
         let mut seen = HashSet::new();
-        let distinct = visited.iter().filter(|visited| seen.insert(visited.id));
-        distinct.map(|visited| (self.cast(visited.array.clone()), visited.parameter.clone())).unzip()
+        let distinct: Vec<&Visited> = visited.iter().filter(|visited| seen.insert(visited.id)).collect();
+        let mut values: Vec<Array> = distinct.iter().map(|visited| self.cast(visited.array.clone())).collect();
+        if let Some(w) = w {
+            let given = w.dims()[0];
+            let w = Array::from_float(w.clone());
+            let mut end = 0;
+            for (value, visited) in values.iter_mut().zip(&distinct).filter(|(_, visited)| visited.parameter.trainable)
+            {
+                let start = end;
+                end += visited.parameter.shape.iter().product::<usize>();
+                if end <= given {
+                    *value = w.clone().rows(start, end).reshape(&visited.parameter.shape).cast(value.dtype());
+                }
+            }
+            if end != given {
+                return Err(TangentError::ParameterCount { expected: end, given });
+            }
+        }
+        Ok((values, distinct.into_iter().map(|visited| visited.parameter.clone()).collect()))
     }
 
     fn cast(&self, array: Array) -> Array {

@@ -83,6 +83,29 @@ fn layout<M: Module>(module: &M) -> (HashMap<ParamId, std::ops::Range<usize>>, u
     (ranges, end)
 }
 
+/// A trainable parameter's place in the flat vector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment {
+    /// The path of its first occurrence in the module, with dots.
+    pub path: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Its entries of the flat vector.
+    pub range: std::ops::Range<usize>,
+}
+
+/// The trainable parameters in the order of the flat vector.
+#[must_use]
+pub fn segments<M: Module>(module: &M) -> Vec<Segment> {
+    let (mut left, _) = layout(module);
+    let visited = visit(module).into_iter();
+    let segment = |visited: Visited| {
+        let range = left.remove(&visited.id)?;
+        Some(Segment { path: visited.parameter.path, shape: visited.parameter.shape, range })
+    };
+    visited.filter_map(segment).collect()
+}
+
 /// Number of trainable parameters P.
 #[must_use]
 pub fn count<M: Module>(module: &M) -> usize {

@@ -464,3 +464,25 @@ fn a_vector_holds_the_parameters_in_the_modules_order() {
     assert_eq!(gradient[56..], [2.0; 3]);
     assert!(ravel(&model.no_grad()).is_none());
 }
+
+#[test]
+fn parameters_can_be_given_as_a_vector() {
+    let model = Mlp::new(&flex());
+    let x = tensor(2, [6, 4], -1.0, 1.0, &flex());
+    let w = ravel(&model).expect("it has parameters");
+    let moved = w.clone() + tensor(3, w.dims(), -0.1, 0.1, &flex()).inner();
+    let there = unravel(model.clone(), &moved).expect("the length fits");
+    let map = Map::new(|model: &Mlp, x: Tensor<2>| model.forward(x));
+    let (given, own) = (map.linearize_at(&model, &moved, &x), map.linearize(&there, &x));
+    let (given, own) = (given.expect("the length fits"), own.expect("all operations have entries"));
+    assert_eq!(bits(&numbers(given.output())), bits(&numbers(own.output())));
+    assert_eq!(bits(&numbers(given.jacobian())), bits(&numbers(own.jacobian())));
+    let kernels = (map.kernel_at(&model, &moved, &x), map.kernel(&there, &x));
+    let (given, own) = (kernels.0.expect("the length fits"), kernels.1.expect("all operations have entries"));
+    assert_eq!(bits(&numbers(given)), bits(&numbers(own)));
+    let short = w.clone().narrow(0, 0, 5);
+    let expected = TangentError::ParameterCount { expected: count(&model), given: 5 };
+    assert_eq!(map.linearize_at(&model, &short, &x).err(), Some(expected.clone()));
+    let long = Tensor::cat(vec![w, short], 0);
+    assert!(matches!(map.linearize_at(&model, &long, &x), Err(TangentError::ParameterCount { .. })));
+}

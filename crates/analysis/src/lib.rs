@@ -1,0 +1,85 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # Map
+//!
+//! - [`objective`]: the loss over a data set as a function of the parameters, and a point on it.
+//! - [`operator`]: the matrices at a point as operators: Hessian, Gauss-Newton, residual part, tangent kernel, empirical Fisher.
+//! - [`spectrum`]: what is measured of any of them: both ends, trace, norm, density.
+//! - [`kernel`]: the tangent kernel's spectrum; [`pl`]: the Polyak-Łojasiewicz inequality through it.
+//! - [`steps`]: step-size bounds; [`sharpness`]: how much the loss can rise nearby; [`basin`]: how far it takes to rise.
+//! - [`norms`]: norms of the parameters for studies of generalization.
+//! - [`slice`]: the loss along lines and planes.
+//!
+//! # Conventions
+//!
+//! n samples, C outputs, `F(w) ∈ R^{nC}`, loss `L` with the factor c (1 for a sum over samples, 1/n for a mean), Jacobian `J = ∂F/∂w`, tangent kernel
+//! `K_c = c J Jᵀ`, Gauss-Newton `G = Jᵀ (∂²L/∂F²) J`, Hessian `H = G + R`.
+
+pub mod basin;
+pub mod kernel;
+pub mod norms;
+pub mod objective;
+pub mod operator;
+pub mod pl;
+pub mod sharpness;
+pub mod slice;
+pub mod spectrum;
+pub mod steps;
+
+pub use objective::{Objective, Point};
+
+use losscape_krylov::KrylovError;
+use losscape_tangent::TangentError;
+
+/// What can stop a measurement.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AnalysisError {
+    /// The network cannot be differentiated.
+    #[error(transparent)]
+    Tangent(#[from] TangentError),
+    /// An iteration cannot go on.
+    #[error(transparent)]
+    Krylov(#[from] KrylovError),
+    /// Outputs and targets do not correspond.
+    #[error("the network gives outputs {outputs:?}, the targets are {targets:?}")]
+    Shape {
+        /// Samples and outputs of the network.
+        outputs: [usize; 2],
+        /// Samples and outputs of the targets.
+        targets: [usize; 2],
+    },
+    /// A value that everything else depends on is NaN or infinite.
+    #[error("{what} is not finite: {value}")]
+    NotFinite {
+        /// What it is.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+    },
+    /// Something does not fit into the memory allowed.
+    #[error("{what} needs {} and {} are allowed", gigabytes(*needed), gigabytes(*budget))]
+    Memory {
+        /// What does not fit.
+        what: &'static str,
+        /// Bytes it needs.
+        needed: usize,
+        /// Bytes allowed.
+        budget: usize,
+    },
+    /// A setting outside its range.
+    #[error("{name} = {value} is not possible: {must}")]
+    Setting {
+        /// The setting.
+        name: &'static str,
+        /// Its value.
+        value: f64,
+        /// What it must be.
+        must: &'static str,
+    },
+}
+
+fn gigabytes(bytes: usize) -> String {
+    let bytes = bytes as f64;
+    if bytes < 1e8 { format!("{:.1} MB", bytes / 1e6) } else { format!("{:.2} GB", bytes / 1e9) }
+}

@@ -1,0 +1,325 @@
+//! The loss over a data set as a function of the parameters.
+
+use burn::tensor::{DType, Tensor};
+use losscape_krylov::Space;
+use losscape_model::{Loss, Network, Reduction};
+use losscape_tangent::parameters::{self, Segment};
+use losscape_tangent::{Inputs, Linearized, Map};
+
+use crate::AnalysisError;
+use crate::operator::{EmpiricalFisher, GaussNewton, Hessian, Residual, TangentKernel};
+
+/// Samples worked on at a time: their activations stay in the cache, and there is work for every core.
+const CHUNK: usize = 256;
+
+/// The forward of a network as a function.
+type Forward<N> = fn(&N, <N as Network>::Input) -> Tensor<2>;
+
+/// `L(w)`: a network, a data set in fixed order, a loss.
+///
+/// Everything is deterministic: there are no batches, and a network with a training mode is taken in evaluation mode. Samples are worked through
+/// in chunks and must not see each other.
+///
+/// ```
+/// use burn::tensor::{DType, Device, Tensor};
+/// use losscape_analysis::Objective;
+/// use losscape_krylov::{Eigensolver, SymmetricOperator};
+/// use losscape_model::{LinearModelConfig, Loss};
+/// use rand::{SeedableRng, rngs::ChaCha12Rng};
+///
+/// let device = Device::flex();
+/// // ½ Σ (x_i · w − y_i)² has the Hessian XᵀX = [[2, 0], [0, 8]].
+/// let x = Tensor::<2>::from_data([[1.0, 0.0], [1.0, 0.0], [0.0, 2.0], [0.0, 2.0]], (&device, DType::F64));
+/// let y = Tensor::<2>::from_data([[1.0], [1.0], [2.0], [2.0]], (&device, DType::F64));
+/// let network = LinearModelConfig::default().init(2, 1, 0, &device, DType::F64)?;
+/// let loss = Loss::squared_error().with_reduction(losscape_model::Reduction::Sum);
+/// let objective = Objective::new(network, x, y, loss)?;
+/// let point = objective.here()?;
+/// assert_eq!(point.loss(), 5.0);
+/// let top = Eigensolver::top(1).solve(&point.hessian(), None, &mut ChaCha12Rng::seed_from_u64(0))?;
+/// assert!((top.top[0].value - 8.0).abs() < 1e-12);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Objective<N: Network> {
+    network: N,
+    inputs: N::Input,
+    targets: Tensor<2>,
+    loss: Loss,
+    second: Map<N, N::Input, Forward<N>>,
+    first: Map<N, N::Input, Forward<N>>,
+}
+
+impl<N> Objective<N>
+where
+    N: Network,
+    N::Input: Inputs + Clone,
+{
+    /// The loss of `network` on inputs and targets `[n, C]`, in the network's own float type.
+    ///
+    /// # Errors
+    ///
+    /// When the network cannot be differentiated, or its outputs and the targets differ in shape.
+    pub fn new(network: N, inputs: N::Input, targets: Tensor<2>, loss: Loss) -> Result<Self, AnalysisError> {
+        let map = || Map::new(N::forward as Forward<N>).in_chunks(CHUNK);
+        let objective = Self { network, inputs, targets, loss, second: map(), first: map().first_order() };
+        objective.checked()
+    }
+
+    /// Measures in this float type, whatever the network's.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn precision(mut self, dtype: DType) -> Result<Self, AnalysisError> {
+        self.second = self.second.precision(dtype);
+        self.first = self.first.precision(dtype);
+        self.targets = self.targets.cast(dtype);
+        self.checked()
+    }
+
+    /// Works in chunks that fit into so many bytes; where the values of all samples do not, they are calculated anew for each product.
+    #[must_use]
+    pub fn within(mut self, bytes: usize) -> Self {
+        self.second = self.second.within(bytes);
+        self.first = self.first.within(bytes);
+        self
+    }
+
+    fn checked(self) -> Result<Self, AnalysisError> {
+        let rows = self.first.linearize(&self.network, &self.inputs)?.outputs();
+        let targets = self.targets.dims();
+        let outputs = [targets[0], rows / targets[0].max(1)];
+        if rows == targets[0] * targets[1] { Ok(self) } else { Err(AnalysisError::Shape { outputs, targets }) }
+    }
+
+    /// The network.
+    #[must_use]
+    pub fn network(&self) -> &N {
+        &self.network
+    }
+
+    /// The loss.
+    #[must_use]
+    pub fn loss(&self) -> Loss {
+        self.loss
+    }
+
+    /// The targets `[n, C]`.
+    #[must_use]
+    pub fn targets(&self) -> &Tensor<2> {
+        &self.targets
+    }
+
+    /// Samples n.
+    #[must_use]
+    pub fn samples(&self) -> usize {
+        self.targets.dims()[0]
+    }
+
+    /// Outputs C.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        self.targets.dims()[1]
+    }
+
+    /// The factor c in front of the sum over samples.
+    #[must_use]
+    pub fn scale(&self) -> f64 {
+        self.loss.scale(self.samples())
+    }
+
+    /// The trainable parameters in the order of the flat vector.
+    #[must_use]
+    pub fn segments(&self) -> Vec<Segment> {
+        parameters::segments(&self.network)
+    }
+
+    /// The network's own parameters `[P]`, in the float type measured in.
+    #[must_use]
+    pub fn parameters(&self) -> Tensor<1> {
+        let w = parameters::ravel(&self.network).expect("a network without parameters was refused");
+        w.cast(self.targets.dtype())
+    }
+
+    /// `L(w)`.
+    ///
+    /// # Errors
+    ///
+    /// When `w` has not P entries.
+    pub fn value(&self, w: &Tensor<1>) -> Result<f64, AnalysisError> {
+        Ok(self.loss_of(&self.first.linearize_at(&self.network, w, &self.inputs)?))
+    }
+
+    /// `L(w)` and `∇L(w)` `[P]`.
+    ///
+    /// # Errors
+    ///
+    /// When `w` has not P entries.
+    pub fn gradient(&self, w: &Tensor<1>) -> Result<(f64, Tensor<1>), AnalysisError> {
+        let at = self.first.linearize_at(&self.network, w, &self.inputs)?;
+        let slope = self.slope(&at);
+        Ok((self.loss_of(&at), at.pull(slope)))
+    }
+
+    /// The point at the network's own parameters.
+    ///
+    /// # Errors
+    ///
+    /// When loss or gradient there are not finite.
+    pub fn here(&self) -> Result<Point<'_, N>, AnalysisError> {
+        self.at(&self.parameters())
+    }
+
+    /// The point at the parameters `w`.
+    ///
+    /// # Errors
+    ///
+    /// When `w` has not P entries, or loss or gradient there are not finite.
+    pub fn at(&self, w: &Tensor<1>) -> Result<Point<'_, N>, AnalysisError> {
+        let at = self.second.linearize_at(&self.network, w, &self.inputs)?;
+        let slope = self.slope(&at);
+        let gradient = at.pull(slope.clone());
+        let point = Point { objective: self, w: w.clone(), value: self.loss_of(&at), at, slope, gradient };
+        for (what, value) in [("the loss", point.value), ("the gradient's norm", point.gradient_norm())] {
+            if !value.is_finite() {
+                return Err(AnalysisError::NotFinite { what, value });
+            }
+        }
+        Ok(point)
+    }
+
+    /// The dense tangent kernel `K_c = c J Jᵀ` `[nC, nC]` at the parameters `w`.
+    ///
+    /// # Errors
+    ///
+    /// When `w` has not P entries.
+    pub fn kernel(&self, w: &Tensor<1>) -> Result<Tensor<2>, AnalysisError> {
+        let kernel = self.first.kernel_at(&self.network, w, &self.inputs)?;
+        let scale = self.scale();
+        Ok(if scale == 1.0 { kernel } else { kernel * scale })
+    }
+
+    /// Outputs `[n, C]`.
+    fn rows(&self, at: &Linearized) -> Tensor<2> {
+        at.output().reshape(self.targets.dims())
+    }
+
+    /// By samples first: a sum over rows is one of few numbers at a time.
+    fn loss_of(&self, at: &Linearized) -> f64 {
+        let sum = self.loss.with_reduction(Reduction::Sum);
+        sum.value(self.rows(at), self.targets.clone()).into_scalar::<f64>() * self.scale()
+    }
+
+    /// `∂L/∂F`, `[nC]`.
+    fn slope(&self, at: &Linearized) -> Tensor<1> {
+        self.loss.gradient(self.rows(at), self.targets.clone()).reshape([-1])
+    }
+}
+
+/// The objective at some parameters, with everything that derivatives need.
+pub struct Point<'a, N: Network> {
+    objective: &'a Objective<N>,
+    w: Tensor<1>,
+    value: f64,
+    at: Linearized,
+    slope: Tensor<1>,
+    gradient: Tensor<1>,
+}
+
+impl<N> Point<'_, N>
+where
+    N: Network,
+    N::Input: Inputs + Clone,
+{
+    /// The objective.
+    #[must_use]
+    pub fn objective(&self) -> &Objective<N> {
+        self.objective
+    }
+
+    /// The parameters `w` `[P]`.
+    #[must_use]
+    pub fn parameters(&self) -> &Tensor<1> {
+        &self.w
+    }
+
+    /// `L(w)`.
+    #[must_use]
+    pub fn loss(&self) -> f64 {
+        self.value
+    }
+
+    /// `g = ∇L(w)` `[P]`.
+    #[must_use]
+    pub fn gradient(&self) -> &Tensor<1> {
+        &self.gradient
+    }
+
+    /// `‖g‖`.
+    #[must_use]
+    pub fn gradient_norm(&self) -> f64 {
+        norm(&self.gradient)
+    }
+
+    /// Outputs `F(w)` `[n, C]`.
+    #[must_use]
+    pub fn outputs(&self) -> Tensor<2> {
+        self.objective.rows(&self.at)
+    }
+
+    /// The space of parameters.
+    #[must_use]
+    pub fn space(&self) -> Space {
+        Space::of(&self.gradient)
+    }
+
+    /// `H = ∇²L(w)`.
+    #[must_use]
+    pub fn hessian(&self) -> Hessian<'_> {
+        Hessian { curve: self.at.curve(self.slope.clone()), curvature: self.curvature(), space: self.space() }
+    }
+
+    /// `G = Jᵀ (∂²L/∂F²) J`.
+    #[must_use]
+    pub fn gauss_newton(&self) -> GaussNewton<'_> {
+        GaussNewton { at: &self.at, curvature: self.curvature(), space: self.space() }
+    }
+
+    /// `R = H − G = Σ_i (∂L/∂F_i) ∇²F_i`.
+    #[must_use]
+    pub fn residual(&self) -> Residual<'_> {
+        Residual { curve: self.at.curve(self.slope.clone()), space: self.space() }
+    }
+
+    /// `K_c = c J Jᵀ`, without writing it down.
+    #[must_use]
+    pub fn kernel(&self) -> TangentKernel<'_> {
+        TangentKernel { at: &self.at, scale: self.objective.scale(), space: Space::of(&self.slope) }
+    }
+
+    /// The empirical Fisher matrix `c Σ_n g_n g_nᵀ` with the gradients g_n of the samples' own, unscaled losses.
+    #[must_use]
+    pub fn fisher(&self) -> EmpiricalFisher<'_> {
+        let slope = self.slope.clone().reshape(self.objective.targets.dims());
+        EmpiricalFisher { at: &self.at, slope, scale: self.objective.scale(), space: self.space() }
+    }
+
+    fn curvature(&self) -> crate::operator::OutputCurvature {
+        crate::operator::OutputCurvature {
+            outputs: self.outputs(),
+            targets: self.objective.targets.clone(),
+            loss: self.objective.loss.with_reduction(Reduction::Sum),
+            scale: self.objective.scale(),
+        }
+    }
+}
+
+/// `‖v‖`.
+pub(crate) fn norm(v: &Tensor<1>) -> f64 {
+    inner(v, v).sqrt()
+}
+
+/// `⟨v, w⟩`.
+pub(crate) fn inner(v: &Tensor<1>, w: &Tensor<1>) -> f64 {
+    (v.clone() * w.clone()).sum().into_scalar()
+}

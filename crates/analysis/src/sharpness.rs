@@ -1,0 +1,335 @@
+//! How much the loss can rise near a point.
+//!
+//! | measure | neighbourhood | source |
+//! |---|---|---|
+//! | worst case | `‖e‖ ≤ ρ` | Foret et al. 2021, eq. 1 |
+//! | worst case in a box | `|e_i| ≤ ε (|w_i| + 1)`, as `100 (max L − L)/(1 + L)` | Keskar et al. 2017, Metric 2.1 |
+//! | adaptive worst case | `‖e / |w|‖ ≤ ρ` | Kwon et al. 2021, eq. 3 |
+//! | average | `e ~ N(0, σ² I)` | Neyshabur et al. 2017 |
+//! | adaptive average | `e_i ~ N(0, σ² w_i²)` | Andriushchenko et al. 2023, §3.1 |
+//! | PAC-Bayes σ | the σ at which the average rise is Δ | Jiang et al. 2020, §C.4 |
+//!
+//! The adaptive ones do not change when weights are rescaled so that the network's function stays the same. Worst cases are found by projected
+//! gradient ascent, which gives a lower bound on the true maximum; averages carry standard errors.
+
+use burn::tensor::Tensor;
+use losscape_krylov::Estimate;
+use losscape_model::Network;
+use losscape_tangent::Inputs;
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::objective::norm;
+use crate::{AnalysisError, Objective, Point};
+
+/// A neighbourhood of a point w, as the image `w + s ∘ z` of a ball or box of z.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Neighbourhood {
+    /// `‖e‖ ≤ ρ`.
+    Ball {
+        /// ρ.
+        radius: f64,
+    },
+    /// `‖e / |w|‖ ≤ ρ`; parameters that are zero stay zero.
+    AdaptiveBall {
+        /// ρ.
+        radius: f64,
+    },
+    /// `|e_i| ≤ ε (|w_i| + 1)`.
+    Box {
+        /// ε.
+        size: f64,
+    },
+}
+
+/// The largest loss found in a neighbourhood.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct WorstCase {
+    /// Where.
+    pub neighbourhood: Neighbourhood,
+    /// `max L − L` found: a lower bound on the true one.
+    pub rise: f64,
+    /// `100 (max L − L)/(1 + L)`, Keskar's scale.
+    pub keskar: f64,
+    /// What the gradient alone predicts for the same neighbourhood: `ρ‖s ∘ g‖`, or `Σ |s_i g_i| ε` in the box.
+    pub first_order: f64,
+    /// Gradients used.
+    pub gradients: usize,
+}
+
+impl Neighbourhood {
+    /// The scale s of each parameter.
+    fn scale(self, w: &Tensor<1>) -> Tensor<1> {
+        match self {
+            Self::Ball { .. } => w.ones_like(),
+            Self::AdaptiveBall { .. } => w.clone().abs(),
+            Self::Box { .. } => w.clone().abs() + 1.0,
+        }
+    }
+
+    fn size(self) -> f64 {
+        match self {
+            Self::Ball { radius } | Self::AdaptiveBall { radius } => radius,
+            Self::Box { size } => size,
+        }
+    }
+
+    /// The z of the neighbourhood along which a linear function with gradient `d` in z rises most.
+    fn farthest(self, d: &Tensor<1>) -> Option<Tensor<1>> {
+        match self {
+            Self::Ball { radius } | Self::AdaptiveBall { radius } => {
+                let length = norm(d);
+                (length > 0.0).then(|| d.clone() * (radius / length))
+            }
+            Self::Box { size } => Some(d.clone().sign() * size),
+        }
+    }
+
+    fn project(self, z: Tensor<1>) -> Tensor<1> {
+        match self {
+            Self::Ball { radius } | Self::AdaptiveBall { radius } => {
+                let length = norm(&z);
+                if length > radius { z * (radius / length) } else { z }
+            }
+            Self::Box { size } => z.clamp(-size, size),
+        }
+    }
+}
+
+/// The worst case in a neighbourhood, by projected gradient ascent from the farthest point along the gradient: steps of a quarter of the
+/// neighbourhood's size along the steepest direction, halved when the loss falls, `steps` gradients in all.
+///
+/// # Errors
+///
+/// When the size of the neighbourhood or `steps` is not positive.
+pub fn worst_case<N>(
+    point: &Point<'_, N>,
+    neighbourhood: Neighbourhood,
+    steps: usize,
+) -> Result<WorstCase, AnalysisError>
+where
+    N: Network,
+    N::Input: Inputs + Clone,
+{
+    let size = neighbourhood.size();
+    if size.is_nan() || size <= 0.0 {
+        return Err(AnalysisError::Setting { name: "size", value: size, must: "positive" });
+    }
+    let (objective, w) = (point.objective(), point.parameters());
+    let scale = neighbourhood.scale(w);
+    let slope = point.gradient().clone() * scale.clone();
+    let first_order = match neighbourhood {
+        Neighbourhood::Box { .. } => size * slope.clone().abs().sum().into_scalar::<f64>(),
+        _ => size * norm(&slope),
+    };
+    let worst = |rise: f64, gradients: usize| WorstCase {
+        neighbourhood,
+        rise,
+        keskar: 100.0 * rise / (1.0 + point.loss()),
+        first_order,
+        gradients,
+    };
+    let Some(mut z) = neighbourhood.farthest(&slope) else { return Ok(worst(0.0, 0)) };
+    let mut step = 0.25;
+    let (mut best, mut gradient) = objective.gradient(&(w.clone() + scale.clone() * z.clone()))?;
+    for done in 1..steps {
+        let Some(ahead) = neighbourhood.farthest(&(gradient.clone() * scale.clone())) else {
+            return Ok(worst((best - point.loss()).max(0.0), done));
+        };
+        let next = neighbourhood.project(z.clone() + ahead * step);
+        let (value, slope) = objective.gradient(&(w.clone() + scale.clone() * next.clone()))?;
+        if value > best {
+            (best, gradient, z) = (value, slope, next);
+        } else {
+            step /= 2.0;
+        }
+    }
+    Ok(worst((best - point.loss()).max(0.0), steps))
+}
+
+/// The average rise `E L(w + s ∘ σu) − L(w)` over standard normal u; `adaptive` scales each parameter by its size. For small σ the plain one is
+/// `½ σ² tr H`.
+///
+/// # Errors
+///
+/// When a loss cannot be calculated.
+pub fn average<N>(
+    point: &Point<'_, N>,
+    sigma: f64,
+    adaptive: bool,
+    samples: usize,
+    random: &mut impl Rng,
+) -> Result<Estimate, AnalysisError>
+where
+    N: Network,
+    N::Input: Inputs + Clone,
+{
+    let draws: Vec<Tensor<1>> = (0..samples).map(|_| point.space().normal(random)).collect();
+    average_along(point.objective(), point.parameters(), point.loss(), sigma, adaptive, &draws)
+}
+
+fn average_along<N>(
+    objective: &Objective<N>,
+    w: &Tensor<1>,
+    loss: f64,
+    sigma: f64,
+    adaptive: bool,
+    draws: &[Tensor<1>],
+) -> Result<Estimate, AnalysisError>
+where
+    N: Network,
+    N::Input: Inputs + Clone,
+{
+    let rises = draws.iter().map(|draw| {
+        let step = if adaptive { draw.clone() * w.clone().abs() } else { draw.clone() };
+        // Both signs of a draw: what is odd in it, the slope, cancels.
+        let up = objective.value(&(w.clone() + step.clone() * sigma))?;
+        let down = objective.value(&(w.clone() - step * sigma))?;
+        Ok(f64::midpoint(up, down) - loss)
+    });
+    let rises = rises.collect::<Result<Vec<f64>, AnalysisError>>()?;
+    Ok(Estimate::of(&rises, 2 * draws.len()))
+}
+
+/// The σ at which the average rise reaches `rise`, by bisection with the same draws throughout; none when it is not reached below σ = 100.
+///
+/// # Errors
+///
+/// When a loss cannot be calculated.
+pub fn pac_bayes_sigma<N>(
+    point: &Point<'_, N>,
+    rise: f64,
+    adaptive: bool,
+    samples: usize,
+    random: &mut impl Rng,
+) -> Result<Option<f64>, AnalysisError>
+where
+    N: Network,
+    N::Input: Inputs + Clone,
+{
+    let draws: Vec<Tensor<1>> = (0..samples).map(|_| point.space().normal(random)).collect();
+    let reached = |sigma: f64| {
+        let estimate = average_along(point.objective(), point.parameters(), point.loss(), sigma, adaptive, &draws)?;
+        // A loss that overflows is above any bound.
+        Ok::<bool, AnalysisError>(estimate.mean.is_nan() || estimate.mean >= rise)
+    };
+    crossing(1e-4, 100.0, 1e-3, reached)
+}
+
+/// The smallest t in `(0, last]` from which on a condition holds, to a relative `accuracy`: doubling from `first`, then bisection. None when it does
+/// not hold at `last`.
+pub(crate) fn crossing(
+    first: f64,
+    last: f64,
+    accuracy: f64,
+    mut holds: impl FnMut(f64) -> Result<bool, AnalysisError>,
+) -> Result<Option<f64>, AnalysisError> {
+    let (mut low, mut high) = (0.0, first);
+    while !holds(high)? {
+        if high >= last {
+            return Ok(None);
+        }
+        (low, high) = (high, (2.0 * high).min(last));
+    }
+    while high - low > accuracy * high {
+        let middle = f64::midpoint(low, high);
+        if holds(middle)? { high = middle } else { low = middle }
+    }
+    Ok(Some(high))
+}
+
+/// The measures together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sharpness {
+    /// Worst cases: ball, adaptive ball, Keskar's boxes.
+    pub worst: Vec<WorstCase>,
+    /// Average rise for σ, `N(0, σ² I)`.
+    pub average: Average,
+    /// The same for `N(0, σ² w²)`.
+    pub adaptive_average: Average,
+    /// σ at which the average rise is `rise`.
+    pub pac_bayes_sigma: Option<f64>,
+    /// The same for `N(0, σ² w²)`.
+    pub adaptive_pac_bayes_sigma: Option<f64>,
+    /// The rise that defines them.
+    pub rise: f64,
+}
+
+/// An average rise and the σ it is for.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Average {
+    /// σ.
+    pub sigma: f64,
+    /// The rise of the loss.
+    pub rise: Estimate,
+}
+
+/// What to measure.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SharpnessSettings {
+    /// Default: a ball and an adaptive ball of radius 0.05 (SAM's default ρ), boxes of size 1e-3 and 5e-4 (Keskar et al., Table 3).
+    pub neighbourhoods: Vec<Neighbourhood>,
+    /// Gradients for each. Default: 20.
+    pub steps: usize,
+    /// σ of the average. Default: 0.01.
+    pub sigma: f64,
+    /// σ of the adaptive average. Default: 0.1.
+    pub adaptive_sigma: f64,
+    /// Draws for averages, each with both signs. Default: 10.
+    pub samples: usize,
+    /// Rise of the loss for the PAC-Bayes σ. Default: 0.1.
+    pub rise: f64,
+}
+
+impl Default for SharpnessSettings {
+    fn default() -> Self {
+        Self {
+            neighbourhoods: vec![
+                Neighbourhood::Ball { radius: 0.05 },
+                Neighbourhood::AdaptiveBall { radius: 0.05 },
+                Neighbourhood::Box { size: 1e-3 },
+                Neighbourhood::Box { size: 5e-4 },
+            ],
+            steps: 20,
+            sigma: 0.01,
+            adaptive_sigma: 0.1,
+            samples: 10,
+            rise: 0.1,
+        }
+    }
+}
+
+impl Sharpness {
+    /// Measures all of them.
+    ///
+    /// # Errors
+    ///
+    /// When a setting is not possible.
+    pub fn at<N>(
+        point: &Point<'_, N>,
+        settings: &SharpnessSettings,
+        random: &mut impl Rng,
+    ) -> Result<Self, AnalysisError>
+    where
+        N: Network,
+        N::Input: Inputs + Clone,
+    {
+        let worst = settings.neighbourhoods.iter().map(|&hood| worst_case(point, hood, settings.steps));
+        let worst = worst.collect::<Result<Vec<_>, _>>()?;
+        let mut averaged = |sigma, adaptive| {
+            let rise = average(point, sigma, adaptive, settings.samples, random)?;
+            Ok::<_, AnalysisError>(Average { sigma, rise })
+        };
+        let (plain, adaptive) = (averaged(settings.sigma, false)?, averaged(settings.adaptive_sigma, true)?);
+        let mut sigma = |adaptive| pac_bayes_sigma(point, settings.rise, adaptive, settings.samples, random);
+        Ok(Self {
+            worst,
+            average: plain,
+            adaptive_average: adaptive,
+            pac_bayes_sigma: sigma(false)?,
+            adaptive_pac_bayes_sigma: sigma(true)?,
+            rise: settings.rise,
+        })
+    }
+}

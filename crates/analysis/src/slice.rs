@@ -1,0 +1,114 @@
+//! The loss along lines and planes through a point.
+//!
+//! Directions can be random and *filter-normalized* (Li et al. 2018, §4): each filter of a random direction is given the norm of the same filter
+//! of w, so that pictures of networks of different scale can be compared; parameters of one axis (biases, scales) do not move. A filter is
+//! an index of the first axis: the weights into a unit for our dense layers `[out, in]` and Burn's convolutions (for Burn's `Linear`, `[in, out]`,
+//! those out of an input).
+
+use burn::tensor::Tensor;
+use losscape_krylov::Space;
+use losscape_model::Network;
+use losscape_tangent::Inputs;
+use losscape_tangent::parameters::Segment;
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::{AnalysisError, Objective};
+
+/// The loss along a line `w + t d`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// What the direction is.
+    pub direction: String,
+    /// t.
+    pub steps: Vec<f64>,
+    /// `L(w + t d)`.
+    pub losses: Vec<f64>,
+}
+
+/// The loss on a plane `w + s a + t b`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plane {
+    /// What the directions a and b are.
+    pub directions: [String; 2],
+    /// s, the columns.
+    pub columns: Vec<f64>,
+    /// t, the rows.
+    pub rows: Vec<f64>,
+    /// `L`, row by row.
+    pub losses: Vec<Vec<f64>>,
+}
+
+/// `count` numbers from −reach to reach.
+#[must_use]
+pub fn grid(reach: f64, count: usize) -> Vec<f64> {
+    let step = 2.0 * reach / (count.max(2) - 1) as f64;
+    (0..count).map(|at| -reach + step * at as f64).collect()
+}
+
+/// The loss along a line.
+///
+/// # Errors
+///
+/// When `w` or `direction` has not P entries.
+pub fn line<N>(
+    objective: &Objective<N>,
+    w: &Tensor<1>,
+    (name, direction): (&str, &Tensor<1>),
+    steps: Vec<f64>,
+) -> Result<Line, AnalysisError>
+where
+    N: Network,
+    N::Input: Inputs + Clone,
+{
+    let losses = steps.iter().map(|&t| objective.value(&(w.clone() + direction.clone() * t)));
+    Ok(Line { direction: name.to_owned(), losses: losses.collect::<Result<_, _>>()?, steps })
+}
+
+/// The loss on a plane; `each` is called after every row with the number of rows done.
+///
+/// # Errors
+///
+/// When `w` or a direction has not P entries.
+pub fn plane<N>(
+    objective: &Objective<N>,
+    w: &Tensor<1>,
+    [(a_name, a), (b_name, b)]: [(&str, &Tensor<1>); 2],
+    columns: Vec<f64>,
+    rows: Vec<f64>,
+    mut each: impl FnMut(usize),
+) -> Result<Plane, AnalysisError>
+where
+    N: Network,
+    N::Input: Inputs + Clone,
+{
+    let mut losses = Vec::new();
+    for (done, &t) in rows.iter().enumerate() {
+        let start = w.clone() + b.clone() * t;
+        let row = columns.iter().map(|&s| objective.value(&(start.clone() + a.clone() * s)));
+        losses.push(row.collect::<Result<Vec<f64>, _>>()?);
+        each(done + 1);
+    }
+    Ok(Plane { directions: [a_name.to_owned(), b_name.to_owned()], columns, rows, losses })
+}
+
+/// A random direction whose filters have the norms of those of `w`.
+#[must_use]
+pub fn filter_normalized(w: &Tensor<1>, segments: &[Segment], random: &mut impl Rng) -> Tensor<1> {
+    let draw = Space::of(w).normal(random);
+    let parts = segments.iter().map(|segment| {
+        let of = |vector: &Tensor<1>| vector.clone().narrow(0, segment.range.start, segment.range.len());
+        let (part, own) = (of(&draw), of(w));
+        if segment.shape.len() < 2 {
+            return part.zeros_like();
+        }
+        let filters = [segment.shape[0], segment.range.len() / segment.shape[0].max(1)];
+        let (part, own): (Tensor<2>, Tensor<2>) = (part.reshape(filters), own.reshape(filters));
+        let norms = |matrix: &Tensor<2>| matrix.clone().square().sum_dim(1).sqrt();
+        // A filter of one zero draw has no direction; that has probability zero, and a norm of one leaves it at zero.
+        let lengths = norms(&part);
+        let lengths = lengths.clone().mask_fill(lengths.equal_elem(0.0), 1.0);
+        (part * (norms(&own) / lengths)).reshape([segment.range.len()])
+    });
+    Tensor::cat(parts.collect(), 0)
+}

@@ -1,0 +1,218 @@
+//! Sharpness, widths, norms and slices where the answer is known.
+
+mod common;
+
+use burn::tensor::{DType, Tensor};
+use common::{Problem, device, difference, numbers, random, tensor};
+use losscape_analysis::basin::width;
+use losscape_analysis::norms::Norms;
+use losscape_analysis::sharpness::{Neighbourhood, average, pac_bayes_sigma, worst_case};
+use losscape_analysis::slice::{filter_normalized, grid, line, plane};
+use losscape_analysis::spectrum::{Spectrum, SpectrumSettings};
+use losscape_analysis::{AnalysisError, Objective};
+use losscape_krylov::{KrylovError, dense};
+use losscape_model::{Activation, LinearModel, LinearModelConfig, Loss, Mlp, MlpConfig, Network, Reduction};
+use rand::RngExt;
+
+/// `½ Σ λ_i w_i²` as a linear model: x is diagonal, y zero.
+fn quadratic(eigenvalues: &[f64]) -> Objective<LinearModel> {
+    let d = eigenvalues.len();
+    let mut at = 0;
+    let x = tensor([d, d], || {
+        at += 1;
+        let (row, column) = ((at - 1) / d, (at - 1) % d);
+        if row == column { eigenvalues[row].sqrt() } else { 0.0 }
+    });
+    let network = LinearModelConfig::default().init(d, 1, 0, &device(), DType::F64).expect("it can be built");
+    let loss = Loss::squared_error().with_reduction(Reduction::Sum);
+    Objective::new(network, x, tensor([d, 1], || 0.0), loss).expect("it can be measured")
+}
+
+fn vector(values: &[f64]) -> Tensor<1> {
+    let mut values = values.iter();
+    tensor([values.len()], || *values.next().expect("one for each"))
+}
+
+#[test]
+fn worst_cases_of_a_quadratic() {
+    let objective = quadratic(&[9.0, 1.0]);
+    // At the minimum the gradient vanishes and ascent has nowhere to start.
+    let minimum = objective.here().expect("finite");
+    let still = worst_case(&minimum, Neighbourhood::Ball { radius: 0.1 }, 20).expect("possible");
+    assert_eq!((still.rise, still.gradients), (0.0, 0));
+    // Along the axis of the steepest curvature the worst point lies outward: ½ 9 ((1 + ρ)² − 1).
+    let point = objective.at(&vector(&[1.0, 0.0])).expect("finite");
+    let ball = worst_case(&point, Neighbourhood::Ball { radius: 0.1 }, 40).expect("possible");
+    assert!((ball.rise - 4.5 * 0.21).abs() < 1e-12, "{ball:?}");
+    assert!((ball.first_order - 0.9).abs() < 1e-12);
+    let adaptive = worst_case(&point, Neighbourhood::AdaptiveBall { radius: 0.1 }, 40).expect("possible");
+    assert!((adaptive.rise - 4.5 * 0.21).abs() < 1e-12, "{adaptive:?}");
+    // In the box |e_1| ≤ 2ε, |e_2| ≤ ε: the corner.
+    let point = objective.at(&vector(&[1.0, 0.0])).expect("finite");
+    let size = 0.01;
+    let boxed = worst_case(&point, Neighbourhood::Box { size }, 40).expect("possible");
+    let corner = 4.5 * (1.02f64.powi(2) - 1.0);
+    assert!(boxed.rise >= corner - 1e-12 && boxed.rise <= corner + 0.5 * size * size + 1e-12, "{boxed:?}");
+    assert!((boxed.keskar - 100.0 * boxed.rise / 5.5).abs() < 1e-12);
+    // A point where the gradient leads astray at first: the worst direction is the steep axis.
+    let point = objective.at(&vector(&[0.01, 0.5])).expect("finite");
+    let found = worst_case(&point, Neighbourhood::Ball { radius: 1.0 }, 200).expect("possible");
+    let best = (0..100_000).map(|at| f64::from(at) * std::f64::consts::TAU / 1e5).fold(0.0, |best: f64, angle| {
+        best.max(4.5 * (0.01 + angle.cos()).powi(2) + 0.5 * (0.5 + angle.sin()).powi(2) - point.loss())
+    });
+    assert!(found.rise <= best + 1e-7 && found.rise > 0.999 * best, "{} {best}", found.rise);
+    let refused = worst_case(&point, Neighbourhood::Ball { radius: 0.0 }, 5);
+    assert!(matches!(refused, Err(AnalysisError::Setting { name: "size", .. })));
+}
+
+#[test]
+fn averages_of_a_quadratic() {
+    let objective = quadratic(&[9.0, 4.0, 1.0]);
+    let point = objective.at(&vector(&[1.0, -2.0, 0.5])).expect("finite");
+    let random = &mut random(1);
+    // E ½ σ² uᵀHu = ½ σ² tr H, and with each parameter scaled by its size ½ σ² Σ λ_i w_i².
+    for (adaptive, expected) in [(false, 7.0), (true, 0.5 * (9.0 + 16.0 + 0.25))] {
+        let sigma = 0.3;
+        let rise = average(&point, sigma, adaptive, 2000, random).expect("finite");
+        let expected = expected * sigma * sigma;
+        assert!((rise.mean - expected).abs() < 4.0 * rise.sem.expect("many"), "{rise:?} {expected}");
+        let found = pac_bayes_sigma(&point, 0.1, adaptive, 2000, random).expect("finite").expect("it is reached");
+        let exact = (0.1 * sigma * sigma / expected).sqrt();
+        assert!((found / exact - 1.0).abs() < 0.1, "{found} {exact}");
+    }
+}
+
+#[test]
+fn widths_of_a_quadratic() {
+    let objective = quadratic(&[8.0, 0.5]);
+    let minimum = objective.here().expect("finite");
+    for (direction, lambda) in [([3.0, 0.0], 8.0), ([0.0, 0.1], 0.5f64)] {
+        let found = width(&minimum, &vector(&direction), "axis", 0.01).expect("a direction");
+        let exact = (2.0 * 0.01 / lambda).sqrt();
+        for side in [found.forward, found.backward] {
+            assert!((side.expect("it rises") / exact - 1.0).abs() < 2e-4, "{side:?} {exact}");
+        }
+    }
+    assert!(width(&minimum, &vector(&[0.0, 0.0]), "none", 0.01).is_err());
+    let flat = quadratic(&[1.0, 0.0]);
+    let minimum = flat.here().expect("finite");
+    let along = width(&minimum, &vector(&[0.0, 1.0]), "flat", 0.01).expect("a direction");
+    assert_eq!((along.forward, along.backward), (None, None));
+}
+
+/// A network of relus without biases and the same function with `(a W₁, W₂ / a)`.
+fn rescaled(a: f64) -> Objective<Mlp> {
+    let config = MlpConfig::new([8]).with_activation(Activation::Relu).with_bias(false);
+    let mut network = config.init(3, 2, 4, &device(), DType::F64).expect("widths are positive");
+    for (layer, factor) in network.layers.iter_mut().zip([a, 1.0 / a]) {
+        layer.weight = layer.weight.clone().map(|weight| Tensor::from_inner(weight.inner() * factor).require_grad());
+    }
+    let random = &mut random(5);
+    let (x, y) = (tensor([12, 3], || random.random_range(-1.0..1.0)), tensor([12, 2], || 0.5));
+    Objective::new(network, x, y, Loss::squared_error()).expect("it can be measured")
+}
+
+#[test]
+fn adaptive_sharpness_does_not_see_a_rescaling() {
+    let objectives = [1.0, 10.0].map(rescaled);
+    let points = objectives.each_ref().map(|objective| objective.here().expect("finite"));
+    assert!(difference(points[0].outputs(), &points[1].outputs()) < 1e-13);
+    let measured = points.each_ref().map(|point| {
+        let plain = Neighbourhood::Ball { radius: 0.05 };
+        let adaptive = Neighbourhood::AdaptiveBall { radius: 0.05 };
+        let worst = |hood| worst_case(point, hood, 20).expect("possible").rise;
+        let average = |adaptive| average(point, 0.05, adaptive, 20, &mut random(6)).expect("finite").mean;
+        let top = dense::eigenvalues(dense::materialize(&point.hessian())).expect("finite");
+        [worst(plain), average(false), top[top.len() - 1], worst(adaptive), average(true)]
+    });
+    let ratio: Vec<f64> = (0..5).map(|at| measured[1][at] / measured[0][at]).collect();
+    assert!(ratio[..3].iter().all(|ratio| *ratio > 2.0), "the plain ones change: {ratio:?}");
+    assert!(ratio[3..].iter().all(|ratio| (ratio - 1.0).abs() < 1e-9), "the adaptive ones do not: {ratio:?}");
+}
+
+#[test]
+fn directions_and_slices() {
+    let problem = Problem::draw(3);
+    let objective = problem.objective();
+    let w = objective.parameters();
+    let segments = objective.segments();
+    let direction = filter_normalized(&w, &segments, &mut random(7));
+    for segment in &segments {
+        let part = |v: &Tensor<1>| v.clone().narrow(0, segment.range.start, segment.range.len());
+        if segment.shape.len() == 1 {
+            assert!(numbers(part(&direction)).iter().all(|entry| *entry == 0.0));
+            continue;
+        }
+        let rows = [segment.shape[0], segment.shape[1]];
+        let norms = |v: &Tensor<1>| part(v).reshape(rows).square().sum_dim(1);
+        assert!(difference(norms(&direction), &norms(&w)) < 1e-12, "{}", segment.path);
+    }
+    let steps = grid(1.0, 5);
+    assert_eq!(steps, [-1.0, -0.5, 0.0, 0.5, 1.0]);
+    let slice = line(&objective, &w, ("random", &direction), steps.clone()).expect("lengths fit");
+    let mut rows = 0;
+    let surface =
+        plane(&objective, &w, [("a", &direction), ("b", &(w.clone() * 0.1))], steps, grid(1.0, 3), |done| rows = done)
+            .expect("lengths fit");
+    assert_eq!((rows, surface.losses.len(), surface.losses[1].clone()), (3, 3, slice.losses.clone()));
+    assert_eq!(slice.losses[2].to_bits(), objective.value(&w).expect("it fits").to_bits());
+    let y = Tensor::from_inner(problem.y.clone());
+    let own: f64 = problem.loss.value(problem.network.forward(Tensor::from_inner(problem.x.clone())), y).into_scalar();
+    assert!((slice.losses[2] - own).abs() < 1e-12 * own.abs().max(1.0));
+}
+
+#[test]
+fn norms_of_a_linear_network() {
+    let objective = quadratic(&[9.0, 4.0]);
+    let w = vector(&[1.0, -2.0]);
+    let point = objective.at(&w).expect("finite");
+    let norms = Norms::at(&point, Some(&vector(&[1.0, 0.0]))).expect("finite");
+    let close = |a: f64, b: f64| (a - b).abs() < 1e-12;
+    assert!(close(norms.l2, 5f64.sqrt()) && close(norms.distance.expect("given"), 2.0));
+    assert!(close(norms.fisher_rao, 9.0 + 16.0) && close(norms.spectral_product, 5f64.sqrt()));
+    assert!(close(norms.frobenius_product, 5f64.sqrt()));
+}
+
+#[test]
+fn spectra_estimated_and_exact_agree() {
+    let random = &mut random(8);
+    let network = MlpConfig::new([24, 24]).init(6, 3, 1, &device(), DType::F64).expect("widths are positive");
+    let (x, y) =
+        (tensor([40, 6], || random.random_range(-1.0..1.0)), tensor([40, 3], || random.random_range(-1.0..1.0)));
+    let objective = Objective::new(network, x, y, Loss::squared_error()).expect("it can be measured");
+    let point = objective.here().expect("finite");
+    let exact = Spectrum::measure(&point.hessian(), &SpectrumSettings::default(), random).expect("finite");
+    let settings = SpectrumSettings { dense: 0, trace: 300, tolerance: 1e-6, ..SpectrumSettings::default() };
+    let estimated = Spectrum::measure(&point.hessian(), &settings, random).expect("finite");
+    for (a, b) in exact.top.iter().zip(&estimated.top).chain(exact.bottom.iter().zip(&estimated.bottom)) {
+        assert!((a.value - b.value).abs() <= b.error_bound + a.error_bound, "{a:?} {b:?}");
+    }
+    for (exact, estimated) in [(exact.trace, estimated.trace), (exact.frobenius, estimated.frobenius)] {
+        let (exact, estimated) = (exact.expect("measured"), estimated.expect("measured"));
+        let sem = estimated.sem.expect("several probes");
+        assert!((exact.mean - estimated.mean).abs() < 4.0 * sem && sem < 0.1 * exact.mean, "{exact:?} {estimated:?}");
+    }
+    let too_many = SpectrumSettings::ends(10_000, 0);
+    let refused = Spectrum::measure(&point.hessian(), &too_many, random);
+    assert!(matches!(refused, Err(KrylovError::TooMany { asked: 10_000, .. })));
+    // In single precision the same within its bounds.
+    let single = Objective::new(
+        objective.network().clone(),
+        tensor([2, 6], || 0.5),
+        tensor([2, 3], || 0.5),
+        Loss::squared_error(),
+    );
+    let single = single.and_then(|objective| objective.precision(DType::F32)).expect("it can be measured");
+    assert_eq!(single.here().expect("finite").space().dtype, DType::F32);
+}
+
+#[test]
+fn what_does_not_fit_is_said() {
+    let network = MlpConfig::new([4]).init(3, 2, 0, &device(), DType::F64).expect("widths are positive");
+    let refused =
+        Objective::new(network.clone(), tensor([5, 3], || 0.1), tensor([5, 3], || 0.1), Loss::squared_error());
+    assert_eq!(refused.err(), Some(AnalysisError::Shape { outputs: [5, 2], targets: [5, 3] }));
+    let objective = Objective::new(network, tensor([5, 3], || f64::NAN), tensor([5, 2], || 0.1), Loss::squared_error());
+    let refused = objective.expect("shapes fit").here().err();
+    assert!(matches!(refused, Some(AnalysisError::NotFinite { what: "the loss", .. })), "{refused:?}");
+}
