@@ -19,6 +19,8 @@ pub struct Cli {
 pub enum Command {
     /// Train the network a configuration file describes; goes on by itself where an earlier start was stopped
     Train(TrainArgs),
+    /// Measure the loss landscape at trained parameters: curvature, tangent kernel, PL*, sharpness, slices
+    Analyze(AnalyzeArgs),
     /// Show or export datasets
     #[command(subcommand)]
     Data(DataCommand),
@@ -70,6 +72,57 @@ pub struct TrainArgs {
     pub fresh: bool,
 }
 
+/// Arguments of `analyze`.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  losscape analyze runs/digits-0123456789abcdef
+  losscape analyze runs/digits-0123456789abcdef --only ntk,pl --memory 12GB
+  losscape analyze --weights net.safetensors --data data.npz --model model.toml --json
+
+Of a run, the newest checkpoint is measured on its training data; results go to its folder and into its report.
+Of weights trained elsewhere: names N.weight [out, in] and N.bias in increasing order of N, with or without a prefix (the state dictionary of a
+PyTorch nn.Sequential); D.npz holds x [n, d] and y (labels [n] or targets [n, C]); M.toml the [model] and [loss] tables of a training
+configuration.")]
+pub struct AnalyzeArgs {
+    /// Run folder
+    #[arg(required_unless_present = "weights", conflicts_with_all = ["weights", "data", "model"])]
+    pub run: Option<PathBuf>,
+    /// Weights trained elsewhere, a safetensors file
+    #[arg(long, value_name = "W.safetensors", requires_all = ["data", "model"])]
+    pub weights: Option<PathBuf>,
+    /// Data for them, a NumPy archive
+    #[arg(long, value_name = "D.npz", requires = "weights")]
+    pub data: Option<PathBuf>,
+    /// Description of their network, a TOML file
+    #[arg(long, value_name = "M.toml", requires = "weights")]
+    pub model: Option<PathBuf>,
+    /// Measure only these; `losscape list measures` tells what there is [default: all]
+    #[arg(long, value_name = "MEASURE", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Print the results as one JSON object instead of tables
+    #[arg(long)]
+    pub json: bool,
+    /// Eigenvalues wanted at each end of each spectrum [default: 10 largest, 5 smallest]
+    #[arg(short = 'k', long, value_name = "K")]
+    pub top: Option<usize>,
+    /// Float type to measure in: f64 or f32
+    #[arg(long, default_value = "f64", value_parser = ["f64", "f32"])]
+    pub precision: String,
+    /// Memory that may be used, like 500MB or 12GB [default: no limit]
+    #[arg(long, value_name = "BYTES")]
+    pub memory: Option<String>,
+    /// Rise of the loss that defines basin width
+    #[arg(long, value_name = "DELTA", default_value_t = 0.1)]
+    pub rise: f64,
+    /// Seed of probes and directions
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Device to calculate on: flex, ndarray, cuda or wgpu, with an index like cuda:1
+    #[arg(long, default_value = "flex")]
+    pub device: String,
+}
+
 /// What to do with datasets.
 #[derive(Subcommand)]
 pub enum DataCommand {
@@ -108,4 +161,6 @@ pub enum Names {
     Losses,
     /// Datasets for `[data]`
     Data,
+    /// Measures for `analyze --only`
+    Measures,
 }

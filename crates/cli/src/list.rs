@@ -1,5 +1,6 @@
 //! `losscape list`: names from the registries.
 
+use losscape_lab::analysis::Measure;
 use losscape_model::data::Source;
 use losscape_model::{Activation, Loss, ModelConfig};
 use losscape_optim::{RuleConfig, ScheduleConfig};
@@ -8,6 +9,7 @@ use crate::args::Names;
 
 /// Prints names with what they are, one a line.
 pub fn print(what: Names) {
+    let measures: Vec<(&str, &str)> = Measure::ALL.iter().map(|(_, name, words)| (*name, *words)).collect();
     let rows = match what {
         Names::Optimizers => RuleConfig::ALL,
         Names::Schedules => ScheduleConfig::ALL,
@@ -15,6 +17,7 @@ pub fn print(what: Names) {
         Names::Losses => Loss::ALL,
         Names::Data => Source::ALL,
         Names::Activations => Activation::ALL,
+        Names::Measures => &measures,
     };
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     for (name, words) in rows {

@@ -2,11 +2,12 @@
 //!
 //! - [`args`]: the command line as types.
 //! - [`device`]: device names, and which devices this build has.
-//! - [`train`], [`data`], [`list`]: the commands that need more than a call.
+//! - [`train`], [`analyze`], [`data`], [`list`]: the commands that need more than a call.
 //! - [`error`]: what goes to the user when something is wrong, and the exit code.
 //!
 //! Exit codes: 0 fine, 1 a claim or check failed, 2 bad usage or input, 75 interrupted with a checkpoint.
 
+mod analyze;
 mod args;
 mod data;
 mod device;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode, CliError> {
     match command {
         Command::Train(args) => return train::run(&args),
+        Command::Analyze(args) => analyze::run(&args)?,
         Command::Data(command) => data::run(&command)?,
         Command::List { what } => list::print(what),
         Command::Report { run } => {

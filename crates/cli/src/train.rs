@@ -122,7 +122,7 @@ fn print(folder: &RunFolder, summary: &Summary) -> Result<(), CliError> {
     anstream::println!("{table}");
     anstream::println!(
         "{}: {}; {} parameters for {} samples × {} outputs; {:.1} s, {} steps/s",
-        losscape_report::page::word(summary.outcome),
+        summary.outcome,
         summary.reason,
         summary.parameters,
         summary.samples,

@@ -21,6 +21,7 @@ use crate::records::{Manifest, Metric, Status, Summary};
 ///   summary.json      the run in one flat object
 ///   checkpoints/      step-<number>/{model.bpk, optimizer.bpk, state.json} and `latest`, the name of the newest
 ///   model.safetensors the trained weights under PyTorch's names
+///   analysis/         measurements of the newest checkpoint, a file a section, arrays as .npy
 ///   plots/            figures
 ///   report.html       all of it to read
 /// ```
@@ -82,6 +83,12 @@ impl RunFolder {
     #[must_use]
     pub fn weights(&self) -> PathBuf {
         self.path.join("model.safetensors")
+    }
+
+    /// `analysis`.
+    #[must_use]
+    pub fn analysis(&self) -> PathBuf {
+        self.path.join("analysis")
     }
 
     /// `plots`.

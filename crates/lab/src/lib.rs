@@ -1,15 +1,17 @@
 //! The laboratory: from a configuration file to a trained network and everything worth keeping of the way there.
 //!
-//! The only crate that sees model and optimizer together.
+//! The only crate that sees model, optimizer and analysis together.
 //!
 //! - [`config`]: what a run is made of; [`document`]: the TOML it comes from, with errors that point at their source.
 //! - [`plan`]: a configuration with its data, checked, and its identity.
 //! - [`trainer`]: one step-level loop for every network and method; [`observe`]: how to measure along it.
 //! - [`run`]: a run in its folder, with [`checkpoint`]s and step-exact resume; [`folder`]: the folder's layout.
 //! - [`records`]: the types of the files in it, for whoever reads them.
+//! - [`subject`]: a network to be measured, from a run or from files; [`analysis`]: the measurements of it, as records.
 //! - [`export`]: weights for PyTorch.
 //! - `learner` (feature `learner`): the same networks and methods under Burn's own `Learner`.
 
+pub mod analysis;
 pub mod checkpoint;
 pub mod config;
 pub mod document;
@@ -21,16 +23,19 @@ pub mod observe;
 pub mod plan;
 pub mod records;
 pub mod run;
+pub mod subject;
 pub mod trainer;
 
 use std::path::PathBuf;
 
+pub use analysis::Analysis;
 pub use config::RunConfig;
 pub use document::{Document, SourceError};
 pub use folder::RunFolder;
 pub use observe::Observe;
 pub use plan::Plan;
 pub use run::{Run, RunOptions};
+pub use subject::Subject;
 pub use trainer::{Outcome, Trainer};
 
 /// What can stop a run, other than its own end.
@@ -84,6 +89,12 @@ pub enum LabError {
         /// The run folder.
         path: PathBuf,
     },
+    /// Data cannot be read, or do not fit.
+    #[error(transparent)]
+    Data(#[from] losscape_model::data::DataError),
+    /// A measurement cannot be made.
+    #[error(transparent)]
+    Analysis(#[from] losscape_analysis::AnalysisError),
     /// Settings that a library caller passed to the trainer do not fit.
     #[error("{0}")]
     Setting(String),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use losscape_model::data::{DataError, Dataset, Prepared, Targets};
-use losscape_model::{LossKind, ModelError};
+use losscape_model::{Loss, LossKind, ModelError};
 use losscape_optim::OptimError;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -68,7 +68,7 @@ impl Plan {
             return Err(document.error_at(&["optimizer", "name"], message));
         }
         let data = config.data.load().map_err(|error| data_error(document, &error))?;
-        check_loss(&config, &data.train, document)?;
+        check_loss(config.loss, &data.train, document)?;
         if let Some(test) = data.test.as_ref().filter(|test| test.outputs() != data.train.outputs()) {
             let message = format!("{} outputs in training, {} in test", data.train.outputs(), test.outputs());
             return Err(document.error_at(&["data"], message));
@@ -116,8 +116,9 @@ fn data_error(document: &Document, error: &DataError) -> Box<SourceError> {
     document.error_at(&path, error.to_string())
 }
 
-fn check_loss(config: &RunConfig, train: &Dataset, document: &Document) -> Result<(), Box<SourceError>> {
-    match (config.loss.kind, &train.targets) {
+/// Whether the loss can be taken on these targets.
+pub(crate) fn check_loss(loss: Loss, train: &Dataset, document: &Document) -> Result<(), Box<SourceError>> {
+    match (loss.kind, &train.targets) {
         (LossKind::CrossEntropy, Targets::Values(_)) => {
             let message = "cross-entropy needs labels, but the targets of this data are numbers; use squared-error";
             Err(document.error_at(&["loss", "name"], message))

@@ -22,6 +22,8 @@ pub enum Purpose {
     Labels = 5,
     /// Random features.
     Features = 6,
+    /// Probes of traces, densities and eigenvalues, and directions to look along; the index is the quantity measured.
+    Probes = 7,
 }
 
 /// The generator of `(seed, purpose, index)`.

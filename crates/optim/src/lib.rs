@@ -18,6 +18,7 @@
 //! | [`schedule`] | Burn's learning-rate schedules as factors |
 //! | [`config`] | all of this, and every optimizer that Burn ships, by name |
 //! | [`method`] | one step of whatever a configuration names |
+//! | [`edge`] | the edge of stability of each method, and the preconditioner of RMSProp and Adam |
 //!
 //! Methods that need more than one gradient a step (SAM, look-ahead, L-BFGS) take a closure, in the way of Burn's L-BFGS; see
 //! [`Method::step`].
@@ -52,6 +53,7 @@
 pub mod adam;
 pub mod clip;
 pub mod config;
+pub mod edge;
 pub mod gradient_descent;
 pub mod method;
 pub mod momentum;

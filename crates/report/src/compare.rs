@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use losscape_lab::records::Summary;
 
-use crate::page::word;
 use crate::{RunRecords, number, percent};
 
 /// A table of text: a head and rows, all of one length.
@@ -66,7 +65,7 @@ pub fn table(runs: &[RunRecords]) -> Result<Table, toml::de::Error> {
 
     type Column = (&'static str, fn(&Summary) -> Option<String>);
     let results: [Column; 9] = [
-        ("outcome", |summary| Some(word(summary.outcome).to_owned())),
+        ("outcome", |summary| Some(summary.outcome.to_string())),
         ("steps", |summary| Some(summary.steps.to_string())),
         ("train loss", |summary| summary.train_loss.map(number)),
         ("test loss", |summary| summary.test_loss.map(number)),

@@ -2,10 +2,12 @@
 //!
 //! - [`figure`]: curves of a run as SVG and for the terminal.
 //! - [`page`]: the report of a run, one HTML file that needs no network.
+//! - [`landscape`]: measurements in tables.
 //! - [`compare`]: runs side by side.
 
 pub mod compare;
 pub mod figure;
+pub mod landscape;
 pub mod page;
 
 use losscape_lab::records::{Manifest, Metric, Status, Summary};

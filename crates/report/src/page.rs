@@ -18,7 +18,7 @@ struct Fact {
 #[template(path = "run.html")]
 struct Page<'a> {
     records: &'a RunRecords,
-    state: &'static str,
+    state: State,
     facts: Vec<Fact>,
     details: Vec<Fact>,
     figures: &'a [Figure],
@@ -47,22 +47,8 @@ pub fn write(folder: &RunFolder) -> Result<(), LabError> {
 /// Never: the template was checked when it was compiled, and writing to a string cannot fail.
 #[must_use]
 pub fn html(records: &RunRecords, figures: &[Figure]) -> String {
-    let page =
-        Page { records, state: word(records.status.state), facts: facts(records), details: details(records), figures };
+    let page = Page { records, state: records.status.state, facts: facts(records), details: details(records), figures };
     page.render().expect("the template writes to a string")
-}
-
-/// A state in words.
-#[must_use]
-pub fn word(state: State) -> &'static str {
-    match state {
-        State::Planned => "planned",
-        State::Running => "running",
-        State::Done => "done",
-        State::Diverged => "diverged",
-        State::Failed => "failed",
-        State::Interrupted => "interrupted",
-    }
 }
 
 fn facts(records: &RunRecords) -> Vec<Fact> {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
-use super::{DataError, Dataset, Matrix, Parts, Targets, classes};
+use super::{DataError, Dataset, Matrix, Targets, classes};
 
 /// Which archive to read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +24,12 @@ pub struct Npz {
 }
 
 impl Npz {
-    pub(super) fn read(&self) -> Result<Parts, DataError> {
+    /// The training set, and the test set if the archive has one.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read or is no such archive, or samples and targets do not make a [`Dataset`].
+    pub fn read(&self) -> Result<(Dataset, Option<Dataset>), DataError> {
         let path = &self.path;
         let file = File::open(path).map_err(|source| DataError::Io { path: path.clone(), source })?;
         let mut archive = ZipArchive::new(file).map_err(|error| broken(path, &error))?;

@@ -1,0 +1,148 @@
+//! The edge of stability of a method: the sharpness above which its steps on a quadratic grow.
+//!
+//! | method | stable while | source |
+//! |---|---|---|
+//! | gradient descent | `λ_max(H) < 2/ε` | Cohen et al. 2021, §2 |
+//! | heavy ball, factor b | `λ_max(H) < (2 + 2b)/ε` | Cohen et al. 2021, eq. 1 |
+//! | Nesterov, factor b | `λ_max(H) < (2 + 2b)/(ε (1 + 2b))` | Cohen et al. 2021, eq. 1 |
+//! | RMSProp, `P = diag(√s + ϵ)` | `λ_max(P⁻¹H) < 2/ε` | Cohen et al. 2022, Appendix C |
+//! | Adam, `P = diag(√v̂ + ϵ)` | `λ_max(P⁻¹H) < (2 + 2β₁)/((1 − β₁) ε)` | Cohen et al. 2022, eq. 2 |
+//! | gradient descent with SAM, radius ρ | `λ_max(H) < ‖g‖/(2ρ) · (√(1 + 8ρ/(ε‖g‖)) − 1)` | Long & Bartlett 2024, eq. 1 |
+//!
+//! Weight decay δ adds δ to every eigenvalue of H, so it is taken off the edges of the methods that H alone decides. Steps are full batches.
+
+use std::path::Path;
+
+use burn::module::Module;
+use burn::optim::{GradientsParams, LearningRate, ModuleOptimizer, Optimizer, RecordState, StateSink, StateSource};
+use burn::store::RecordError;
+use burn::tensor::{Device, Tensor};
+
+use crate::rmsprop::root;
+use crate::state::{put, take};
+use crate::{OptimizerConfig, RuleConfig};
+
+/// Which sharpness an edge is to be compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Curvature {
+    /// `λ_max(H)`.
+    Hessian,
+    /// `λ_max(P⁻¹H)` with the method's preconditioner.
+    Preconditioned,
+}
+
+/// The edge of a method.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Edge {
+    /// The sharpness at the edge.
+    pub value: f64,
+    /// Which sharpness.
+    pub of: Curvature,
+}
+
+/// The edge of a configured method at learning rate ε, where the gradient has this norm; none for methods without a known one, and for SAM around
+/// anything but gradient descent.
+#[must_use]
+pub fn edge(config: &OptimizerConfig, learning_rate: f64, gradient_norm: f64) -> Option<Edge> {
+    let rate = learning_rate;
+    let hessian = |value: f64| Some(Edge { value: value - config.weight_decay.unwrap_or(0.0), of: Curvature::Hessian });
+    let preconditioned = |value: f64| Some(Edge { value, of: Curvature::Preconditioned });
+    if let Some(sam) = &config.sam {
+        let plain = matches!(config.rule, RuleConfig::Gd(_)) && !sam.adaptive && sam.rho > 0.0;
+        let (rho, g) = (sam.rho, gradient_norm);
+        return if plain && g > 0.0 {
+            hessian(g / (2.0 * rho) * ((1.0 + 8.0 * rho / (rate * g)).sqrt() - 1.0))
+        } else {
+            None
+        };
+    }
+    match &config.rule {
+        RuleConfig::Gd(_) => hessian(2.0 / rate),
+        RuleConfig::Momentum(rule) => hessian((2.0 + 2.0 * rule.momentum) / rate),
+        RuleConfig::Nesterov(rule) => hessian((2.0 + 2.0 * rule.momentum) / (rate * (1.0 + 2.0 * rule.momentum))),
+        RuleConfig::Rmsprop(_) => preconditioned(2.0 / rate),
+        RuleConfig::Adam(rule) => preconditioned((2.0 + 2.0 * rule.beta_1) / ((1.0 - rule.beta_1) * rate)),
+        _ => None,
+    }
+}
+
+/// The second moments in a state of RMSProp or Adam, which both keep them as `mean_square`.
+#[derive(Clone)]
+struct Moments<const D: usize> {
+    steps: Option<usize>,
+    mean_square: Tensor<D>,
+}
+
+impl<const D: usize> RecordState for Moments<D> {
+    fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
+        put(&self.mean_square, prefix, "mean_square", out);
+    }
+
+    fn state_unflatten(prefix: &str, source: &mut StateSource, device: &Device) -> Option<Self> {
+        let steps = source.take_scalar(prefix, "steps").and_then(|steps| steps.try_into().ok());
+        Some(Self { steps, mean_square: take(prefix, "mean_square", source, device)? })
+    }
+}
+
+/// A rule that puts the preconditioner's diagonal in the place of every parameter: the way Burn offers to states and parameters at once.
+#[derive(Clone)]
+struct Reveal {
+    /// β₂, for Adam's correction.
+    beta_2: f64,
+    epsilon: f64,
+    epsilon_inside: bool,
+}
+
+impl Optimizer for Reveal {
+    type State<const D: usize> = Moments<D>;
+
+    fn step<const D: usize>(
+        &self,
+        _: LearningRate,
+        w: Tensor<D>,
+        _: Tensor<D>,
+        state: Option<Self::State<D>>,
+    ) -> (Tensor<D>, Option<Self::State<D>>) {
+        let Some(state) = state else { return (w.ones_like(), None) };
+        let correction = state.steps.map_or(1.0, |steps| 1.0 / (1.0 - self.beta_2.powf(steps as f64)));
+        let diagonal = root(state.mean_square.clone() * correction, self.epsilon, self.epsilon_inside);
+        (diagonal, Some(state))
+    }
+
+    fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
+        Moments { steps: state.steps, mean_square: state.mean_square.to_device(device) }
+    }
+}
+
+/// A module whose parameters are the diagonal of the preconditioner P that a saved state of RMSProp or Adam holds for `module`'s; `None` for
+/// other methods. Parameters without a state get ones.
+///
+/// # Errors
+///
+/// When the file cannot be read.
+pub fn preconditioner<M: Module>(config: &OptimizerConfig, module: M, state: &Path) -> Result<Option<M>, RecordError> {
+    let reveal = match &config.rule {
+        RuleConfig::Adam(rule) => {
+            Reveal { beta_2: rule.beta_2, epsilon: rule.epsilon, epsilon_inside: rule.epsilon_inside }
+        }
+        RuleConfig::Rmsprop(rule) => Reveal { beta_2: 0.0, epsilon: rule.epsilon, epsilon_inside: rule.epsilon_inside },
+        _ => return Ok(None),
+    };
+    // A parameter is only stepped when it has a gradient: the parameters themselves serve.
+    let gradients = own(&module);
+    Ok(Some(ModuleOptimizer::from(reveal).load(state)?.step(0.0, module, gradients)))
+}
+
+/// Every float parameter as its own gradient.
+fn own<M: Module>(module: &M) -> GradientsParams {
+    struct Own(GradientsParams);
+    impl burn::module::ModuleVisitor for Own {
+        fn visit_float<const D: usize>(&mut self, param: &burn::module::Param<Tensor<D>>) {
+            self.0.register(param.id, param.val().inner());
+        }
+    }
+    let mut own = Own(GradientsParams::new());
+    module.visit(&mut own);
+    own.0
+}

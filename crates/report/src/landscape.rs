@@ -1,0 +1,255 @@
+//! Measurements in words: tables for the terminal and the facts of the report.
+
+use losscape_lab::Analysis;
+use losscape_lab::analysis::KernelRecord;
+
+use crate::compare::Table;
+use crate::number;
+
+/// A number, or a dash where there is none.
+fn maybe(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), number)
+}
+
+/// A number with its error, where that reaches the digits shown.
+fn with_error(value: f64, error: Option<f64>) -> String {
+    match error {
+        Some(error) if error > 1e-5 * value.abs() => format!("{} ± {error:.1e}", number(value)),
+        _ => number(value),
+    }
+}
+
+/// A heading and rows of cells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Section {
+    /// What it is about.
+    pub title: &'static str,
+    /// One sentence on what to read from it.
+    pub reading: &'static str,
+    /// The numbers.
+    pub table: Table,
+}
+
+/// Everything measured, section by section.
+#[must_use]
+pub fn sections(analysis: &Analysis) -> Vec<Section> {
+    [
+        spectra(analysis),
+        kernel(analysis),
+        steps(analysis),
+        sharpness(analysis),
+        basin(analysis),
+        norms(analysis),
+        blocks(analysis),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// The sections as text.
+#[must_use]
+pub fn text(analysis: &Analysis) -> String {
+    let mut text = format!(
+        "{}: P = {}, n = {}, C = {}; loss {}, gradient norm {}\n",
+        analysis.source,
+        analysis.parameters,
+        analysis.samples,
+        analysis.outputs,
+        number(analysis.loss.value),
+        number(analysis.gradient_norm),
+    );
+    for section in sections(analysis) {
+        text += &format!("\n{}\n{}", section.title, section.table);
+    }
+    text
+}
+
+fn row(name: &str, cells: impl IntoIterator<Item = String>) -> Vec<String> {
+    std::iter::once(name.to_owned()).chain(cells).collect()
+}
+
+fn head<const N: usize>(names: [&str; N]) -> Vec<String> {
+    names.map(str::to_owned).to_vec()
+}
+
+fn spectra(analysis: &Analysis) -> Option<Section> {
+    let all = [
+        ("H", &analysis.hessian),
+        ("G", &analysis.gauss_newton),
+        ("R", &analysis.residual),
+        ("Fisher", &analysis.fisher),
+    ];
+    let measured: Vec<_> = all.into_iter().filter_map(|(name, spectrum)| Some((name, spectrum.as_ref()?))).collect();
+    let most = measured.iter().map(|(_, spectrum)| spectrum.top.len()).max()?;
+    let mut rows = Vec::new();
+    for at in 0..most {
+        let cell = |spectrum: &losscape_lab::analysis::Spectrum| {
+            spectrum.top.get(at).map_or_else(String::new, |pair| with_error(pair.value, Some(pair.error_bound)))
+        };
+        rows.push(row(&format!("λ{}", at + 1), measured.iter().map(|(_, spectrum)| cell(spectrum))));
+    }
+    let most = measured.iter().map(|(_, spectrum)| spectrum.bottom.len()).max().unwrap_or(0);
+    for at in (0..most).rev() {
+        let cell = |spectrum: &losscape_lab::analysis::Spectrum| {
+            spectrum.bottom.get(at).map_or_else(String::new, |pair| with_error(pair.value, Some(pair.error_bound)))
+        };
+        let name = if at == 0 { "smallest".to_owned() } else { format!("smallest but {at}") };
+        rows.push(row(&name, measured.iter().map(|(_, spectrum)| cell(spectrum))));
+    }
+    let estimate = |estimate: Option<losscape_lab::analysis::Estimate>| {
+        estimate.map_or_else(String::new, |estimate| with_error(estimate.mean, estimate.sem))
+    };
+    rows.push(row("trace", measured.iter().map(|(_, spectrum)| estimate(spectrum.trace))));
+    rows.push(row("Frobenius norm", measured.iter().map(|(_, spectrum)| estimate(spectrum.frobenius))));
+    let outliers = |spectrum: &losscape_lab::analysis::Spectrum| {
+        spectrum.outliers.map_or_else(String::new, |count| count.to_string())
+    };
+    rows.push(row("above the widest gap", measured.iter().map(|(_, spectrum)| outliers(spectrum))));
+    rows.push(row("products", measured.iter().map(|(_, spectrum)| spectrum.products.to_string())));
+    let names = std::iter::once(String::new()).chain(measured.iter().map(|(name, _)| (*name).to_owned())).collect();
+    Some(Section {
+        title: "Spectra",
+        reading: "H = G + R: near a minimum of small residual R vanishes and H is G; negative eigenvalues of H come from R. Behind ±, bounds \
+                  on the error of eigenvalues and standard errors of estimates.",
+        table: Table { head: names, rows },
+    })
+}
+
+fn kernel(analysis: &Analysis) -> Option<Section> {
+    let mut rows = Vec::new();
+    if let Some(KernelRecord { size, min, max, rank, condition, floor, trace, alignment, change, note, .. }) =
+        &analysis.ntk
+    {
+        rows.push(row("size nC", [size.to_string()]));
+        rows.push(row("λ max", [number(*max)]));
+        if let Some(min) = min {
+            let words =
+                if min > floor { number(*min) } else { format!("{} (rounding: below the floor)", number(*min)) };
+            rows.push(row("λ min", [words]));
+        }
+        rows.push(row("floor", [number(*floor)]));
+        if let Some(rank) = rank {
+            rows.push(row("rank", [rank.to_string()]));
+        }
+        for (name, value) in [
+            ("condition", condition),
+            ("trace", trace),
+            ("alignment with the targets", alignment),
+            ("change since initialization", change),
+        ] {
+            if value.is_some() {
+                rows.push(row(name, [maybe(*value)]));
+            }
+        }
+        if let Some(note) = note {
+            rows.push(row("note", [note.clone()]));
+        }
+    }
+    if let Some(pl) = &analysis.pl_star {
+        rows.push(row("PL ratio ‖g‖²/2L", [maybe(pl.ratio)]));
+        if pl.applicable {
+            rows.push(row("μ = λ min", [maybe(pl.mu)]));
+            rows.push(row("slack of PL*", [maybe(pl.slack)]));
+            rows.push(row("ball R = 2√(2βL)/μ", [maybe(pl.radius)]));
+        } else {
+            rows.push(row("PL*", [format!("not applicable: {}", pl.reason.clone().unwrap_or_default())]));
+        }
+    }
+    (!rows.is_empty()).then(|| Section {
+        title: "Tangent kernel K_c = c J Jᵀ and PL*",
+        reading: "PL* holds here with μ = λ min when that is above the floor of rounding; the ratio is the constant that this point shows.",
+        table: Table { head: head(["", ""]), rows },
+    })
+}
+
+fn steps(analysis: &Analysis) -> Option<Section> {
+    let bounds = analysis.bounds.as_ref()?;
+    let steps = &bounds.steps;
+    let mut rows = vec![
+        row("2/β", [maybe(steps.two_over_beta)]),
+        row("2 gᵀg / gᵀHg", [maybe(steps.cauchy)]),
+        row("2/λ max(K_c)", [maybe(steps.kernel)]),
+        row("curvature along g", [maybe(steps.gradient_curvature)]),
+    ];
+    if let Some(edge) = &bounds.edge {
+        let batches = if edge.full_batch { "" } else { " (of full-batch steps; this run took mini-batches)" };
+        rows.push(row("learning rate", [number(edge.learning_rate)]));
+        rows.push(row("its own edge", [format!("{}{batches}", number(edge.edge))]));
+        rows.push(row("sharpness / edge", [number(edge.ratio)]));
+    }
+    Some(Section {
+        title: "Step sizes",
+        reading: "Gradient descent is stable below 2/β; a step up to Cauchy's bound lowers the quadratic model; at a ratio of one the method is \
+                  at its own edge of stability.",
+        table: Table { head: head(["", ""]), rows },
+    })
+}
+
+fn sharpness(analysis: &Analysis) -> Option<Section> {
+    use losscape_lab::analysis::Neighbourhood;
+    let sharpness = analysis.sharpness.as_ref()?;
+    let mut rows = Vec::new();
+    for worst in &sharpness.worst {
+        let name = match worst.neighbourhood {
+            Neighbourhood::Ball { radius } => format!("worst case, ‖e‖ ≤ {}", number(radius)),
+            Neighbourhood::AdaptiveBall { radius } => format!("worst case, ‖e/w‖ ≤ {}", number(radius)),
+            Neighbourhood::Box { size } => format!("Keskar's box {}: 100 (max L − L)/(1 + L)", number(size)),
+        };
+        let value = if matches!(worst.neighbourhood, Neighbourhood::Box { .. }) { worst.keskar } else { worst.rise };
+        rows.push(row(&name, [number(value)]));
+    }
+    for (name, average) in [("average", &sharpness.average), ("adaptive average", &sharpness.adaptive_average)] {
+        let name = format!("{name}, σ = {}", number(average.sigma));
+        rows.push(row(&name, [with_error(average.rise.mean, average.rise.sem)]));
+    }
+    let rise = number(sharpness.rise);
+    rows.push(row(&format!("σ for a rise of {rise}"), [maybe(sharpness.pac_bayes_sigma)]));
+    rows.push(row(&format!("adaptive σ for a rise of {rise}"), [maybe(sharpness.adaptive_pac_bayes_sigma)]));
+    Some(Section {
+        title: "Sharpness",
+        reading: "How much the loss can rise nearby; the adaptive measures do not change when weights are rescaled without changing the function.",
+        table: Table { head: head(["", "rise of the loss"]), rows },
+    })
+}
+
+fn basin(analysis: &Analysis) -> Option<Section> {
+    let basin = analysis.basin.as_ref()?;
+    let rows = basin.widths.iter().map(|width| row(&width.direction, [maybe(width.forward), maybe(width.backward)]));
+    Some(Section {
+        title: "Basin width",
+        reading: "The distance to a rise of the loss by Δ, along a direction and against it; a dash where it never rises so far.",
+        table: Table {
+            head: vec![format!("Δ = {}", number(basin.rise)), "along".into(), "against".into()],
+            rows: rows.collect(),
+        },
+    })
+}
+
+fn norms(analysis: &Analysis) -> Option<Section> {
+    let norms = analysis.norms.as_ref()?;
+    let rows = vec![
+        row("‖w‖", [number(norms.l2)]),
+        row("distance from initialization", [maybe(norms.distance)]),
+        row("Fisher-Rao wᵀGw", [number(norms.fisher_rao)]),
+        row("product of spectral norms", [number(norms.spectral_product)]),
+        row("product of Frobenius norms", [number(norms.frobenius_product)]),
+    ];
+    Some(Section {
+        title: "Norms",
+        reading: "Sizes of the solution that studies of generalization compare.",
+        table: Table { head: head(["", ""]), rows },
+    })
+}
+
+fn blocks(analysis: &Analysis) -> Option<Section> {
+    let blocks = analysis.blocks.as_ref()?;
+    let rows = blocks.iter().map(|block| {
+        row(&block.name, [block.parameters.to_string(), number(block.top.value), number(block.bottom.value)])
+    });
+    Some(Section {
+        title: "Hessian blocks",
+        reading: "Curvature within each parameter alone: where the sharpness sits.",
+        table: Table { head: head(["", "entries", "λ max", "λ min"]), rows: rows.collect() },
+    })
+}
