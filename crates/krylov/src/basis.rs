@@ -84,15 +84,54 @@ impl Rows {
         Tensor::cat(self.blocks, 0)
     }
 
-    /// `w` without its components along these rows, which are orthonormal: one pass of classical Gram-Schmidt. The components are given back.
-    pub fn remove(&self, w: Tensor<1>) -> (Tensor<1>, Vec<f64>) {
-        if self.len == 0 {
-            return (w, Vec::new());
-        }
+    /// `w` without its components along these rows, which are orthonormal, and the components: one pass of classical Gram-Schmidt.
+    fn removed(&self, w: Tensor<1>) -> (Tensor<1>, Vec<f64>) {
         let along = self.dot(&w);
         let rest = w - self.combine(std::slice::from_ref(&along)).squeeze_dim(0);
         (rest, along)
     }
+
+    /// What is left of `w` when its components along these rows, which are orthonormal, are removed.
+    ///
+    /// Gram-Schmidt, again and again until a pass leaves more than `1/√2` (Daniel, Gragg, Kaufman & Stewart 1976), thrice at most. One pass alone
+    /// would multiply the loss of orthogonality from vector to vector. The first goes over the newest rows only: of a Lanczos process these hold
+    /// nearly all that is to be removed.
+    pub fn orthogonalize(&self, w: Tensor<1>) -> Orthogonal {
+        let mut along = vec![0.0; self.len];
+        let Some(newest) = self.blocks.last() else {
+            let length = norm(&w);
+            return Orthogonal { rest: w, length, along };
+        };
+        let newest = Self { space: self.space.clone(), len: newest.dims()[0], blocks: vec![newest.clone()] };
+        let (mut rest, part) = newest.removed(w);
+        add(&mut along[self.len - newest.len..], &part);
+        let mut length = norm(&rest);
+        for _ in 0..3 {
+            let before = length;
+            let part;
+            (rest, part) = self.removed(rest);
+            add(&mut along, &part);
+            length = norm(&rest);
+            if length > std::f64::consts::FRAC_1_SQRT_2 * before {
+                break;
+            }
+        }
+        Orthogonal { rest, length, along }
+    }
+}
+
+fn add(sum: &mut [f64], part: &[f64]) {
+    sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+}
+
+/// A vector split into its components along a basis and the rest.
+pub(crate) struct Orthogonal {
+    /// The rest.
+    pub rest: Tensor<1>,
+    /// Its norm.
+    pub length: f64,
+    /// Components along the basis.
+    pub along: Vec<f64>,
 }
 
 /// Numbers of a tensor in f64, row by row.

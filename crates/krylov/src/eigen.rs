@@ -41,7 +41,7 @@ use burn::tensor::Tensor;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::basis::{Products, Rows, host, norm};
+use crate::basis::{Orthogonal, Products, Rows, host, norm};
 use crate::dense::{eigenpairs_of, eigenvalues_of};
 use crate::lanczos::{breakdown, checked};
 use crate::operator::{Space, SymmetricOperator};
@@ -204,7 +204,7 @@ impl Eigensolver {
     }
 }
 
-/// A vector waiting to join the basis, and how many basis vectors it is orthogonal to already, up to one more pass.
+/// A vector waiting to join the basis, and the length of the basis that it is orthogonal to already.
 struct Candidate {
     vector: Tensor<1>,
     against: usize,
@@ -337,7 +337,12 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
                     self.mixed = true;
                     self.fresh(random);
                 }
-                let step = (length / 8).max(3).min(self.settings.max_products - self.products.done);
+                let step = match &self.probe {
+                    // Before that a probe bounds nothing.
+                    Some(probe) if probe.base == self.basis.len() => self.shortest_probe(),
+                    _ => (length / 8).max(3),
+                };
+                let step = step.min(self.settings.max_products - self.products.done);
                 look_at = (self.basis.len() + step).max(wanted).min(self.settings.max_vectors).min(self.space.dim);
             }
             self.expand()?;
@@ -347,9 +352,13 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
     /// Multiplies the next candidate, if it leads out of the basis, and takes it in; what the product adds is a candidate in its turn.
     fn expand(&mut self) -> Result<(), KrylovError> {
         let Some(Candidate { vector, against, scale }) = self.queue.pop_front() else { return Ok(()) };
-        let vector = if against == self.basis.len() { vector } else { self.basis.remove(vector).0 };
-        let vector = self.basis.remove(vector).0;
-        let length = norm(&vector);
+        let (vector, length) = if against == self.basis.len() {
+            let length = norm(&vector);
+            (vector, length)
+        } else {
+            let Orthogonal { rest, length, .. } = self.basis.orthogonalize(vector);
+            (rest, length)
+        };
         if length <= breakdown(&self.space, scale) {
             return Ok(());
         }
@@ -359,7 +368,7 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
         self.size = self.size.max(norm(&image));
         self.basis.push(vector);
         self.images.push(image.clone());
-        let (rest, along) = self.basis.remove(image);
+        let Orthogonal { rest, along, .. } = self.basis.orthogonalize(image);
         self.projected.push(along);
         self.queue.push_back(Candidate { vector: rest, against: self.basis.len(), scale: self.size });
         Ok(())
@@ -368,7 +377,7 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
     /// The residual of a wanted pair as a candidate.
     fn candidate(&self, remainders: &Tensor<2>, at: usize) -> Candidate {
         let vector = remainders.clone().narrow(0, at, 1).squeeze_dim(0);
-        Candidate { vector, against: self.basis.len(), scale: self.size }
+        Candidate { vector, against: 0, scale: self.size }
     }
 
     /// The projection on the basis vectors in a range, row by row.
@@ -407,8 +416,7 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
     /// Replaces the basis by the Ritz vectors nearest to either end that is asked for: all wanted ones, and a third of the rest of the room.
     fn restart(&mut self, ritz: &Ritz) {
         for candidate in &mut self.queue {
-            let vector = self.basis.remove(candidate.vector.clone()).0;
-            candidate.vector = self.basis.remove(vector).0;
+            candidate.vector = self.basis.orthogonalize(candidate.vector.clone()).rest;
         }
         let (found, top, bottom) = (ritz.values.len(), self.settings.top, self.settings.bottom);
         let ends = usize::from(top > 0) + usize::from(bottom > 0);
@@ -441,6 +449,16 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
         host(leading_out.clone().matmul(leading_out.transpose()))
     }
 
+    /// Kuczyński and Woźniakowski's ε after so many steps of a probe in `left` dimensions.
+    fn epsilon(&self, steps: usize, left: usize) -> f64 {
+        ((1.648 * (left as f64).sqrt() / self.settings.failure).ln() / (2 * steps - 1) as f64).powi(2)
+    }
+
+    /// Steps after which a probe has an ε of 0.4, and bounds the complement's spectrum by six times its own width.
+    fn shortest_probe(&self) -> usize {
+        (self.epsilon(1, self.space.dim) / 0.4).sqrt().midpoint(1.0).ceil() as usize
+    }
+
     /// A bound on the spectrum of the complement at one end (for the lower one, of −A), from the probe under way.
     fn complement(&self, probe: &Probe, end: End) -> Result<Option<f64>, KrylovError> {
         let steps = self.basis.len() - probe.base;
@@ -449,12 +467,9 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
         }
         let values = self.ritz(probe.base)?.values;
         let (low, high) = (values[0], values[steps - 1]);
-        let left = (self.space.dim - probe.base) as f64;
-        let epsilon = if self.queue.is_empty() || steps as f64 >= left {
-            0.0
-        } else {
-            ((1.648 * left.sqrt() / self.settings.failure).ln() / (2 * steps - 1) as f64).powi(2)
-        };
+        let left = self.space.dim - probe.base;
+        let exhausted = self.queue.is_empty() || steps >= left;
+        let epsilon = if exhausted { 0.0 } else { self.epsilon(steps, left) };
         let width = (high - low) / (1.0 - 2.0 * epsilon);
         let edge = match end {
             End::Top => high,

@@ -4,13 +4,13 @@
 //! β_{j+1} v_{j+1} = A v_j − α_j v_j − β_j v_{j−1},   α_j = v_jᵀ A v_j      (Golub & Van Loan 2013, Algorithm 10.1.1)
 //! ```
 //!
-//! Every new vector is orthogonalized against all before it, twice (Parlett & Kahan's "twice is enough"; Giraud et al. 2005): without that,
-//! rounding brings back directions that have converged, and eigenvalues appear in copies. The process ends when `β_{j+1}` is rounding: the
+//! Every new vector is orthogonalized against all before it: without that, rounding brings back directions
+//! that have converged, and eigenvalues appear in copies. The process ends when `β_{j+1}` is rounding: the
 //! space is invariant then and its eigenvalues are eigenvalues of A.
 
 use burn::tensor::Tensor;
 
-use crate::basis::{Products, Rows, norm};
+use crate::basis::{Orthogonal, Products, Rows, norm};
 use crate::dense::eigenpairs_of;
 use crate::operator::{Space, SymmetricOperator};
 use crate::{Ended, KrylovError};
@@ -89,11 +89,8 @@ pub fn lanczos(operator: &impl SymmetricOperator, start: &Tensor<1>, steps: usiz
         let product = products.apply(next.clone())?;
         basis.push(next);
         size = size.max(norm(&product));
-        let (rest, along) = basis.remove(product);
-        let (rest, again) = basis.remove(rest);
-        let at = diagonal.len();
-        diagonal.push(along[at] + again[at]);
-        let remainder = norm(&rest);
+        let Orthogonal { rest, length: remainder, along } = basis.orthogonalize(product);
+        diagonal.push(along[diagonal.len()]);
         let invariant = remainder <= breakdown(&space, size);
         if invariant || diagonal.len() == steps.min(space.dim) {
             let ended = if invariant || diagonal.len() == space.dim { Ended::InvariantSubspace } else { Ended::Budget };

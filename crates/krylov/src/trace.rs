@@ -16,7 +16,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::KrylovError;
-use crate::basis::{Products, Rows, inner, norm};
+use crate::basis::{Orthogonal, Products, Rows, inner, norm};
 use crate::lanczos::breakdown;
 use crate::operator::SymmetricOperator;
 
@@ -84,8 +84,7 @@ fn orthonormal(rows: impl Iterator<Item = Tensor<1>>, operator: &impl SymmetricO
     let mut basis = Rows::new(space.clone());
     for row in rows {
         let scale = norm(&row);
-        let rest = basis.remove(basis.remove(row).0).0;
-        let length = norm(&rest);
+        let Orthogonal { rest, length, .. } = basis.orthogonalize(row);
         if length > breakdown(&space, scale) {
             basis.push(rest / length);
         }
@@ -117,7 +116,7 @@ pub fn hutch_plus_plus(
     }
     let mut rest = Vec::new();
     for _ in 0..third {
-        let probe = range.remove(range.remove(space.signs(random)).0).0;
+        let probe = range.orthogonalize(space.signs(random)).rest;
         rest.push(inner(&probe, &products.apply(probe.clone())?));
     }
     let estimate = Estimate::of(&rest, products.done);
@@ -152,16 +151,13 @@ pub fn xtrace(
         let probe = space.signs(random);
         let image = products.apply(probe.clone())?;
         let scale = norm(&image);
-        let (rest, once) = basis.remove(image);
-        let (rest, again) = basis.remove(rest);
-        let length = norm(&rest);
+        let Orthogonal { rest, length, along } = basis.orthogonalize(image);
         if length <= breakdown(&space, scale) {
             dependent = true;
             break;
         }
         basis.push(rest / length);
-        let column = once.iter().zip(&again).map(|(a, b)| a + b).chain([length]).collect();
-        r.push(column);
+        r.push(along.into_iter().chain([length]).collect());
         probes.push(probe);
     }
     let m = basis.len();

@@ -6,7 +6,6 @@
 //!
 //! Numbers follow the conventions of [`losscape_analysis`]: the kernel is `K_c = c J Jᵀ` in the loss's own scale.
 
-use burn::module::Module;
 use burn::tensor::{DType, Tensor};
 use losscape_analysis::basin::{self, Width};
 use losscape_analysis::kernel::{self, KernelSpectrum};
@@ -26,7 +25,7 @@ use losscape_krylov::{
 use losscape_model::random::{Purpose, stream};
 use losscape_model::{LossKind, Model, Reduction};
 use losscape_optim::edge::{Curvature, edge};
-use losscape_tangent::parameters;
+use losscape_tangent::{TangentError, parameters};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -400,10 +399,12 @@ impl<'a> Bench<'a> {
         settings: &'a AnalysisSettings,
         progress: &'a (dyn Fn(Progress) + Sync),
     ) -> Result<Self, AnalysisError> {
-        let device = subject.network.devices().first().cloned().unwrap_or_default().inner();
-        let dtype: DType = settings.precision.into();
-        let (x, y) = (subject.data.input_tensor(&device, dtype), subject.data.target_tensor(&device, dtype));
-        let mut objective = Objective::new(subject.network.clone(), x, y, subject.loss)?.precision(dtype)?;
+        // The data as training saw them: in the network's own type.
+        let w = parameters::ravel(&subject.network).ok_or(TangentError::NoVariables)?;
+        let (device, own) = (w.device(), w.dtype());
+        let (x, y) = (subject.data.input_tensor(&device, own), subject.data.target_tensor(&device, own));
+        let mut objective = Objective::new(subject.network.clone(), x, y, subject.loss)?;
+        objective = objective.precision(settings.precision.into())?;
         if let Some(bytes) = settings.memory {
             objective = objective.within(bytes);
         }
