@@ -9,7 +9,7 @@ use losscape_lab::records::{Metric, Split, State, Summary};
 use losscape_lab::{LabError, Observe, Outcome, Plan, Run, RunFolder, RunOptions, Trainer};
 use losscape_model::Model;
 use losscape_report::compare::Table;
-use losscape_report::{RunRecords, figure, number, page, percent};
+use losscape_report::{RunRecords, number, page, percent, training};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 
 use crate::args::TrainArgs;
@@ -107,7 +107,7 @@ impl Observe<Model> for Progress {
 /// The curves and numbers of a run, and where the rest is.
 fn print(folder: &RunFolder, summary: &Summary) -> Result<(), CliError> {
     let records = RunRecords::read(folder)?;
-    if let Some(plot) = figure::terminal(&records.metrics, 78) {
+    if let Some(plot) = training::terminal(&records.metrics, 78) {
         anstream::println!("{plot}");
     }
     let cell = |value: Option<f64>, form: fn(f64) -> String| value.map_or_else(|| "–".to_owned(), form);

@@ -141,7 +141,7 @@ fn in_data_files() {
         (csv, &[], &["cannot read", "d.csv: No such file"]),
         (csv, &[("d.csv", b"x,y\n1,0\nfast,1\n")], &["d.csv:3: column 1 holds `fast`"]),
         (csv, &[("d.csv", b"x,y\n1,0\n1\n")], &["d.csv:3"]),
-        (csv, &[("d.csv", b"x,y\n1,0\nNaN,1\n")], &["sample 1 has a input that is not finite"]),
+        (csv, &[("d.csv", b"x,y\n1,0\nNaN,1\n")], &["the input of sample 1 is not finite"]),
         (csv, &[("d.csv", b"x,y\n")], &["the dataset has no samples"]),
         ("name = \"csv\"\npath = \"d.csv\"\ntarget = \"z\"", &[("d.csv", b"x,y\n1,0\n")], &["no column `z`", "x, y"]),
         (npz, &[], &["cannot read", "d.npz: No such file"]),

@@ -17,6 +17,10 @@
 //! [training]
 //! batch_size = 64
 //! epochs = 20
+//! [track]                      # optional: curvature along the way
+//! every = 100
+//! measures = ["sharpness", "ntk", "pl"]
+//! samples = 200
 //! ```
 
 use burn::tensor::DType;
@@ -48,6 +52,46 @@ pub struct RunConfig {
     pub optimizer: OptimizerConfig,
     /// How long to train and what to write down.
     pub training: TrainingConfig,
+    /// Curvature to be measured on the way; by default none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub track: Option<TrackConfig>,
+}
+
+/// Curvature measured along training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrackConfig {
+    /// Steps between measurements.
+    pub every: usize,
+    /// What to measure. Default: sharpness.
+    #[serde(default = "sharpness")]
+    pub measures: Vec<Tracked>,
+    /// The kernel and PL* are measured on so many of the first training samples, everything else on all of them. Default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples: Option<usize>,
+    /// The type measured in. Default: f64.
+    #[serde(default = "double")]
+    pub precision: Precision,
+}
+
+fn sharpness() -> Vec<Tracked> {
+    vec![Tracked::Sharpness]
+}
+
+fn double() -> Precision {
+    Precision::F64
+}
+
+/// A quantity of [`TrackConfig`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tracked {
+    /// The sharpness that the method sees, and its edge of stability.
+    Sharpness,
+    /// Both ends of the tangent kernel's spectrum.
+    Ntk,
+    /// The ratio `‖g‖²/(2L)` of PL*.
+    Pl,
 }
 
 /// Floating-point type.

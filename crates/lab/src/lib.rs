@@ -4,7 +4,7 @@
 //!
 //! - [`config`]: what a run is made of; [`document`]: the TOML it comes from, with errors that point at their source.
 //! - [`plan`]: a configuration with its data, checked, and its identity.
-//! - [`trainer`]: one step-level loop for every network and method; [`observe`]: how to measure along it.
+//! - [`trainer`]: one step-level loop for every network and method; [`observe`]: how to measure along it; [`track`]: curvature along it.
 //! - [`run`]: a run in its folder, with [`checkpoint`]s and step-exact resume; [`folder`]: the folder's layout.
 //! - [`records`]: the types of the files in it, for whoever reads them.
 //! - [`subject`]: a network to be measured, from a run or from files; [`analysis`]: the measurements of it, as records.
@@ -24,6 +24,7 @@ pub mod plan;
 pub mod records;
 pub mod run;
 pub mod subject;
+pub mod track;
 pub mod trainer;
 
 use std::path::PathBuf;

@@ -8,6 +8,16 @@ use crate::trainer::Trainer;
 
 /// Sees what happens while a [`Trainer`] runs; every method is optional. An error ends the run.
 pub trait Observe<N: Network>: Send {
+    /// A step is done; also called once before the first.
+    ///
+    /// # Errors
+    ///
+    /// Whatever should end the run.
+    fn step(&mut self, trainer: &Trainer<N>) -> Result<(), LabError> {
+        let _ = trainer;
+        Ok(())
+    }
+
     /// The batch record of a step, every `log_every` steps; the trainer already stands behind the step.
     ///
     /// # Errors

@@ -84,6 +84,10 @@ impl Plan {
                 "schedule" => document.error_at(&["optimizer", "schedule"], message),
                 _ => document.error_at(&["training", name], message),
             })?;
+        if let Some(track) = &config.track {
+            crate::track::check(track, samples, data.train.outputs())
+                .map_err(|(name, message)| document.error_at(&["track", name], message))?;
+        }
         check_targets(&config, document)?;
         check_model(&config, &data, document)?;
         let data_digest = digest(&data);

@@ -96,6 +96,8 @@ pub enum Split {
     Train,
     /// The whole test part.
     Test,
+    /// The whole training part, with curvature.
+    Track,
 }
 
 /// A line of `metrics.jsonl`.
@@ -119,8 +121,39 @@ pub struct Metric {
     /// Norm of the gradient; for batches before clipping, at the parameters (at the extended point for look-ahead).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grad_norm: Option<f64>,
+    /// What `[track]` measured.
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    pub curvature: Option<Curvature>,
     /// Seconds of training so far, interruptions left out.
     pub wall_s: f64,
+}
+
+/// What `[track]` measures along training; see [`losscape_analysis`] for the quantities.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Curvature {
+    /// `λ_max(H)`, or `λ_max(P⁻¹H)` for methods with a preconditioner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sharpness: Option<f64>,
+    /// A bound on its error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sharpness_error: Option<f64>,
+    /// The sharpness above which the method's full-batch steps grow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edge: Option<f64>,
+    /// λ_min of `K_c`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ntk_min: Option<f64>,
+    /// λ_max of `K_c`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ntk_max: Option<f64>,
+    /// Below this an eigenvalue of `K_c` is rounding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ntk_floor: Option<f64>,
+    /// `‖g‖²/(2L)`, of the samples that the kernel is taken of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pl_ratio: Option<f64>,
+    /// The number of samples that kernel and PL ratio are taken of.
+    pub kernel_samples: usize,
 }
 
 fn null_is_nan<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {

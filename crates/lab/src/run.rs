@@ -21,6 +21,7 @@ use crate::folder::{RunFolder, create, write_json, write_whole};
 use crate::observe::Observe;
 use crate::plan::Plan;
 use crate::records::{Manifest, Metric, SCHEMA, Split, State, Status, Summary};
+use crate::track::Tracker;
 use crate::trainer::{Outcome, Trainer};
 
 /// Where and on what a run takes place.
@@ -128,7 +129,7 @@ impl Run {
         stop: &AtomicBool,
     ) -> Result<(Trainer<Model>, Outcome, Summary), LabError> {
         let mut trainer = self.trainer()?;
-        let mut recorder = Recorder::open(self)?;
+        let mut recorder = Recorder::open(self, trainer.network())?;
         self.write_status(State::Running, "training", trainer.step())?;
         let outcome = trainer.run(&mut [&mut recorder, observer], stop)?;
         recorder.flush()?;
@@ -288,11 +289,12 @@ struct Recorder<'a> {
     run: &'a Run,
     metrics: BufWriter<File>,
     bytes: u64,
+    tracker: Option<Tracker<Model>>,
 }
 
 impl<'a> Recorder<'a> {
     /// Opens `metrics.jsonl` where the checkpoint left it; what is behind was written by steps that will be done again.
-    fn open(run: &'a Run) -> Result<Self, LabError> {
+    fn open(run: &'a Run, network: &Model) -> Result<Self, LabError> {
         let path = run.folder.metrics();
         let bytes = run.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.state.metrics_bytes);
         let open = || -> std::io::Result<File> {
@@ -302,7 +304,9 @@ impl<'a> Recorder<'a> {
             OpenOptions::new().append(true).open(&path)
         };
         let file = open().map_err(LabError::io("write", &path))?;
-        Ok(Self { run, metrics: BufWriter::new(file), bytes })
+        let RunConfig { track, loss, optimizer, seed, .. } = &run.plan.config;
+        let tracker = |track| Tracker::new(track, network.clone(), &run.plan.data.train, *loss, optimizer, *seed);
+        Ok(Self { run, metrics: BufWriter::new(file), bytes, tracker: track.as_ref().map(tracker).transpose()? })
     }
 
     fn write(&mut self, record: &Metric) -> Result<(), LabError> {
@@ -322,6 +326,14 @@ impl<'a> Recorder<'a> {
 }
 
 impl Observe<Model> for Recorder<'_> {
+    fn step(&mut self, trainer: &Trainer<Model>) -> Result<(), LabError> {
+        let Some(tracker) = &mut self.tracker else { return Ok(()) };
+        match tracker.measure(trainer)? {
+            Some(record) => self.write(&record),
+            None => Ok(()),
+        }
+    }
+
     fn batch(&mut self, _: &Trainer<Model>, record: &Metric) -> Result<(), LabError> {
         self.write(record)
     }
@@ -332,6 +344,9 @@ impl Observe<Model> for Recorder<'_> {
 
     fn checkpoint(&mut self, trainer: &Trainer<Model>) -> Result<(), LabError> {
         self.flush()?;
+        if let Some(tracker) = &mut self.tracker {
+            tracker.checkpoint();
+        }
         Checkpoint::write(&self.run.folder, trainer, &self.run.plan.run_id, self.bytes)
     }
 }

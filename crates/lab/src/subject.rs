@@ -7,7 +7,7 @@ use burn::tensor::{Bytes, DType, Device, Tensor, TensorData};
 use losscape_model::data::{Dataset, npz::Npz};
 use losscape_model::dense::Dense;
 use losscape_model::{Loss, Model, ModelConfig, Parameterization};
-use losscape_optim::{OptimizerConfig, edge};
+use losscape_optim::OptimizerConfig;
 use losscape_tangent::parameters;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
@@ -87,8 +87,9 @@ impl Subject {
             .try_load_file(&path)
             .map_err(|error| LabError::Damaged { path, problem: error.to_string() })?;
         let path = checkpoint.optimizer();
-        let preconditioner = edge::preconditioner(&config.optimizer, network.clone(), &path)
-            .map_err(|error| LabError::Damaged { path, problem: error.to_string() })?;
+        let method = config.optimizer.init().map_err(|error| setting(&error))?;
+        let method = method.load(&path).map_err(|error| LabError::Damaged { path, problem: error.to_string() })?;
+        let preconditioner = method.preconditioner(network.clone());
         let step = checkpoint.state.step;
         let samples = data.len();
         let total = crate::trainer::total_steps(&config.training, samples).map_err(|(_, words)| setting(&words))?;

@@ -81,6 +81,8 @@ pub struct Trainer<N> {
     method: Method,
     schedule: Schedule,
     learning_rate: f64,
+    /// Rate of the last step.
+    rate: Option<f64>,
     loss: Loss,
     train: Part,
     /// Evaluation parts, outside the autodiff graph.
@@ -140,6 +142,7 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
             method: optimizer.init().map_err(|error| setting(&error))?,
             schedule: optimizer.schedule.init(total_steps).map_err(|error| setting(&error))?,
             learning_rate: optimizer.learning_rate,
+            rate: None,
             loss,
             train: train.clone().autodiff(),
             evaluation: std::iter::once((Split::Train, train)).chain(test).collect(),
@@ -164,6 +167,18 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
     #[must_use]
     pub fn network(&self) -> &N {
         self.network.as_ref().expect("no step is under way")
+    }
+
+    /// Learning rate of the last step; none before the first, and none just after a checkpoint was taken up.
+    #[must_use]
+    pub fn last_rate(&self) -> Option<f64> {
+        self.rate
+    }
+
+    /// The diagonal of the method's preconditioner as the parameters of a network; see [`Method::preconditioner`].
+    #[must_use]
+    pub fn preconditioner(&self) -> Option<N> {
+        self.method.preconditioner(self.network().clone())
     }
 
     /// Optimizer steps done.
@@ -242,6 +257,9 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
                 return Ok(outcome);
             }
         }
+        if !self.restored {
+            self.stepped(observers)?;
+        }
         while self.step < self.total_steps {
             if stop.load(Ordering::Relaxed) {
                 return Ok(self.checkpoint(observers)?.unwrap_or(Outcome::Interrupted));
@@ -250,6 +268,7 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
             if !record.loss.is_finite() {
                 return Ok(Outcome::Diverged(format!("the loss was {} at step {}", record.loss, self.step)));
             }
+            self.stepped(observers)?;
             if self.step.is_multiple_of(self.training.log_every) {
                 for observer in &mut *observers {
                     observer.batch(self, &record)?;
@@ -273,6 +292,11 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
         Ok(Outcome::Finished(format!("{} steps done", self.step)))
     }
 
+    /// Tells observers that a step is done.
+    fn stepped(&self, observers: &mut [&mut dyn Observe<N>]) -> Result<(), LabError> {
+        observers.iter_mut().try_for_each(|observer| observer.step(self))
+    }
+
     /// Tells observers that it is time for a checkpoint; or says that training is over, since there is nothing worth keeping.
     fn checkpoint(&self, observers: &mut [&mut dyn Observe<N>]) -> Result<Option<Outcome>, LabError> {
         let finite = parameters::ravel(self.network()).is_none_or(|w| w.is_finite().all().into_scalar::<bool>());
@@ -289,6 +313,7 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
     pub fn advance(&mut self) -> Metric {
         let (inputs, targets) = self.batch();
         let rate = self.learning_rate * self.schedule.next_factor();
+        self.rate = Some(rate);
         let logged = (self.step + 1).is_multiple_of(self.training.log_every);
         let loss = self.loss;
         let mut norm = None;
@@ -311,6 +336,7 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
             accuracy: None,
             learning_rate: Some(rate),
             grad_norm: norm,
+            curvature: None,
             wall_s: self.wall_s(),
         }
     }
@@ -361,6 +387,7 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
                     accuracy: part.labels.then(|| hits as f64 / part.len() as f64),
                     learning_rate: None,
                     grad_norm: None,
+                    curvature: None,
                     wall_s: self.wall_s(),
                 }
             })

@@ -10,6 +10,7 @@ use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
 
 use crate::adam::{AdamConfig, beta_1, beta_2};
+use crate::edge::Reveal;
 use crate::gradient_descent::GradientDescentConfig;
 use crate::method::{Method, Rule};
 use crate::momentum::MomentumConfig;
@@ -339,6 +340,6 @@ impl OptimizerConfig {
             ));
         }
         let sam = self.sam.map(|sam| sam.build()).transpose()?;
-        Ok(Method::new(rule, sam, self.clip_norm))
+        Ok(Method::new(rule, sam, self.clip_norm, Reveal::of(&self.rule)))
     }
 }

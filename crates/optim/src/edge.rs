@@ -9,13 +9,10 @@
 //! | Adam, `P = diag(√v̂ + ϵ)` | `λ_max(P⁻¹H) < (2 + 2β₁)/((1 − β₁) ε)` | Cohen et al. 2022, eq. 2 |
 //! | gradient descent with SAM, radius ρ | `λ_max(H) < ‖g‖/(2ρ) · (√(1 + 8ρ/(ε‖g‖)) − 1)` | Long & Bartlett 2024, eq. 1 |
 //!
-//! Weight decay δ adds δ to every eigenvalue of H, so it is taken off the edges of the methods that H alone decides. Steps are full batches.
-
-use std::path::Path;
+//! The preconditioner of a method at work is [`Method::preconditioner`](crate::Method::preconditioner). Weight decay δ adds δ to every eigenvalue of H, so it is taken off the edges of the methods that H alone decides. Steps are full batches.
 
 use burn::module::Module;
 use burn::optim::{GradientsParams, LearningRate, ModuleOptimizer, Optimizer, RecordState, StateSink, StateSource};
-use burn::store::RecordError;
 use burn::tensor::{Device, Tensor};
 
 use crate::rmsprop::root;
@@ -69,7 +66,7 @@ pub fn edge(config: &OptimizerConfig, learning_rate: f64, gradient_norm: f64) ->
 
 /// The second moments in a state of RMSProp or Adam, which both keep them as `mean_square`.
 #[derive(Clone)]
-struct Moments<const D: usize> {
+pub(crate) struct Moments<const D: usize> {
     steps: Option<usize>,
     mean_square: Tensor<D>,
 }
@@ -87,7 +84,7 @@ impl<const D: usize> RecordState for Moments<D> {
 
 /// A rule that puts the preconditioner's diagonal in the place of every parameter: the way Burn offers to states and parameters at once.
 #[derive(Clone)]
-struct Reveal {
+pub(crate) struct Reveal {
     /// β₂, for Adam's correction.
     beta_2: f64,
     epsilon: f64,
@@ -115,23 +112,26 @@ impl Optimizer for Reveal {
     }
 }
 
-/// A module whose parameters are the diagonal of the preconditioner P that a saved state of RMSProp or Adam holds for `module`'s; `None` for
-/// other methods. Parameters without a state get ones.
-///
-/// # Errors
-///
-/// When the file cannot be read.
-pub fn preconditioner<M: Module>(config: &OptimizerConfig, module: M, state: &Path) -> Result<Option<M>, RecordError> {
-    let reveal = match &config.rule {
-        RuleConfig::Adam(rule) => {
-            Reveal { beta_2: rule.beta_2, epsilon: rule.epsilon, epsilon_inside: rule.epsilon_inside }
+impl Reveal {
+    /// For methods that have a preconditioner.
+    pub(crate) fn of(rule: &RuleConfig) -> Option<Self> {
+        match rule {
+            RuleConfig::Adam(rule) => {
+                Some(Self { beta_2: rule.beta_2, epsilon: rule.epsilon, epsilon_inside: rule.epsilon_inside })
+            }
+            RuleConfig::Rmsprop(rule) => {
+                Some(Self { beta_2: 0.0, epsilon: rule.epsilon, epsilon_inside: rule.epsilon_inside })
+            }
+            _ => None,
         }
-        RuleConfig::Rmsprop(rule) => Reveal { beta_2: 0.0, epsilon: rule.epsilon, epsilon_inside: rule.epsilon_inside },
-        _ => return Ok(None),
-    };
-    // A parameter is only stepped when it has a gradient: the parameters themselves serve.
-    let gradients = own(&module);
-    Ok(Some(ModuleOptimizer::from(reveal).load(state)?.step(0.0, module, gradients)))
+    }
+
+    /// The module with the preconditioner's diagonal, as the optimizer's state has it, in the place of its parameters.
+    pub(crate) fn preconditioner<M: Module>(&self, optimizer: &ModuleOptimizer, module: M) -> M {
+        // A parameter is only stepped when it has a gradient: the parameters themselves serve.
+        let gradients = own(&module);
+        ModuleOptimizer::from(self.clone()).load_record(optimizer.to_record()).step(0.0, module, gradients)
+    }
 }
 
 /// Every float parameter as its own gradient.

@@ -7,6 +7,7 @@ use burn::optim::{GradientsParams, LBFGS, LearningRate, ModuleOptimizer};
 use burn::store::RecordError;
 
 use crate::clip::clip_global_norm;
+use crate::edge::Reveal;
 use crate::nesterov::LookAhead;
 use crate::sam::Sam;
 
@@ -27,11 +28,22 @@ pub struct Method {
     rule: Rule,
     sam: Option<Sam>,
     clip_norm: Option<f64>,
+    reveal: Option<Reveal>,
 }
 
 impl Method {
-    pub(crate) fn new(rule: Rule, sam: Option<Sam>, clip_norm: Option<f64>) -> Self {
-        Self { rule, sam, clip_norm }
+    pub(crate) fn new(rule: Rule, sam: Option<Sam>, clip_norm: Option<f64>, reveal: Option<Reveal>) -> Self {
+        Self { rule, sam, clip_norm, reveal }
+    }
+
+    /// A module whose parameters are the diagonal of the preconditioner P by which RMSProp (`√s + ϵ`) or Adam (`√v̂ + ϵ`) divide the steps of
+    /// `module`'s parameters now; ones before the first step. `None` for other rules.
+    #[must_use]
+    pub fn preconditioner<M: Module>(&self, module: M) -> Option<M> {
+        match (&self.reveal, &self.rule) {
+            (Some(reveal), Rule::Module(rule)) => Some(reveal.preconditioner(rule, module)),
+            _ => None,
+        }
     }
 
     /// One step at rate `lr`.

@@ -1,19 +1,25 @@
-//! Curves: loss, accuracy, gradient norm and learning rate against the step.
+//! Drawing: curves and contours as SVG that stands in a page, and curves for the terminal.
 
 use kuva::backend::svg::SvgBackend;
 use kuva::backend::terminal::TerminalBackend;
-use kuva::plot::LinePlot;
 use kuva::plot::legend::LegendPosition;
+use kuva::plot::{ContourPlot, LinePlot, ScatterPlot};
 use kuva::render::layout::Layout;
 use kuva::render::plots::Plot;
 use kuva::render::render::render_multiple;
-use losscape_lab::records::{Metric, Split};
 
 /// Width and height of a figure, in SVG units: small, so that its text stays readable on a phone.
 const SIZE: (f64, f64) = (520.0, 340.0);
 
 /// Points drawn of a curve, at most: more than a screen resolves, few enough to keep pages light.
 const POINTS: usize = 600;
+
+/// Colours that stay apart for colour-blind readers (Okabe & Ito 2008).
+pub(crate) const BLUE: &str = "#0072B2";
+pub(crate) const ORANGE: &str = "#D55E00";
+pub(crate) const GREEN: &str = "#009E73";
+pub(crate) const PURPLE: &str = "#CC79A7";
+pub(crate) const GREY: &str = "#9AA5B1";
 
 /// A figure and what to read from it.
 #[derive(Debug, Clone)]
@@ -29,66 +35,67 @@ pub struct Figure {
 }
 
 /// A curve: its name, its colour, its points.
-struct Curve {
-    name: &'static str,
-    color: &'static str,
-    points: Vec<(f64, f64)>,
+pub(crate) struct Curve {
+    pub name: String,
+    pub color: &'static str,
+    pub points: Vec<(f64, f64)>,
+    pub dashed: bool,
+}
+
+impl Curve {
+    pub fn new(name: impl Into<String>, color: &'static str, points: Vec<(f64, f64)>) -> Self {
+        Self { name: name.into(), color, points, dashed: false }
+    }
+
+    pub fn dashed(mut self) -> Self {
+        self.dashed = true;
+        self
+    }
 }
 
 /// What is drawn in one figure.
-struct Chart {
-    curves: Vec<Curve>,
-    label: &'static str,
-    log: bool,
+pub(crate) struct Chart {
+    pub curves: Vec<Curve>,
+    pub x: &'static str,
+    pub y: &'static str,
+    pub log_x: bool,
+    pub log_y: bool,
     /// Where the curves leave room for their names.
-    legend: LegendPosition,
+    pub legend: LegendPosition,
+    /// Whether room is made for the names above the curves.
+    pub headroom: bool,
 }
 
-/// The quantity of a record that a curve shows.
-type Quantity = fn(&Metric) -> Option<f64>;
-
-/// Colours that stay apart for colour-blind readers (Okabe & Ito 2008).
-const BLUE: &str = "#0072B2";
-const ORANGE: &str = "#D55E00";
-const GREY: &str = "#9AA5B1";
-
 impl Chart {
-    fn new(
-        metrics: &[Metric],
-        label: &'static str,
-        log: bool,
-        legend: LegendPosition,
-        curves: &[(&'static str, &'static str, Split, Quantity)],
-    ) -> Option<Self> {
+    /// A chart of what can be drawn of some curves: finite points, positive ones on a logarithmic axis, at most [`POINTS`]; none if no curve has
+    /// two points.
+    pub fn new(x: &'static str, y: &'static str, log_y: bool, curves: Vec<Curve>) -> Option<Self> {
+        let drawn = |value: f64| value.is_finite() && (!log_y || value > 0.0);
         let curves: Vec<Curve> = curves
-            .iter()
-            .map(|&(name, color, split, quantity)| {
-                let points = metrics
-                    .iter()
-                    .filter(|record| record.split == split)
-                    .filter_map(|record| Some((record.step as f64, quantity(record)?)))
-                    .filter(|(_, value)| value.is_finite() && (!log || *value > 0.0))
-                    .collect();
-                Curve { name, color, points: thin(points) }
+            .into_iter()
+            .map(|curve| {
+                let points = curve.points.into_iter().filter(|(x, y)| x.is_finite() && drawn(*y)).collect();
+                Curve { points: thin(points), ..curve }
             })
             .filter(|curve| curve.points.len() > 1)
             .collect();
-        (!curves.is_empty()).then_some(Self { curves, label, log, legend })
+        let legend = LegendPosition::InsideTopRight;
+        (!curves.is_empty()).then_some(Self { curves, x, y, log_x: false, log_y, legend, headroom: false })
     }
 
-    fn loss(metrics: &[Metric]) -> Option<Self> {
-        let quantity: Quantity = |record| Some(record.loss);
-        Self::new(
-            metrics,
-            "loss",
-            true,
-            LegendPosition::InsideTopRight,
-            &[
-                ("batch", GREY, Split::Batch, quantity),
-                ("train", BLUE, Split::Train, quantity),
-                ("test", ORANGE, Split::Test, quantity),
-            ],
-        )
+    pub fn log_x(mut self) -> Self {
+        self.log_x = true;
+        self
+    }
+
+    pub fn headroom(mut self) -> Self {
+        self.headroom = true;
+        self
+    }
+
+    pub fn legend(mut self, legend: LegendPosition) -> Self {
+        self.legend = legend;
+        self
     }
 
     fn plots(&self, names: bool) -> Vec<Plot> {
@@ -98,29 +105,79 @@ impl Chart {
                 let width = if curve.color == GREY { 1.0 } else { 2.2 };
                 let line =
                     LinePlot::new().with_data(curve.points.clone()).with_color(curve.color).with_stroke_width(width);
-                Plot::Line(if names { line.with_legend(curve.name) } else { line })
+                let line = if curve.dashed { line.with_dashed() } else { line };
+                Plot::Line(if names { line.with_legend(curve.name.as_str()) } else { line })
             })
             .collect()
     }
 
     fn layout(&self, plots: &[Plot]) -> Layout {
-        let layout = Layout::auto_from_plots(plots).with_x_label("step").with_y_label(self.label);
-        if self.log { layout.with_log_y() } else { layout }
+        let mut layout = Layout::auto_from_plots(plots).with_x_label(self.x).with_y_label(self.y);
+        if self.headroom {
+            let values = || self.curves.iter().flat_map(|curve| &curve.points).map(|(_, y)| *y);
+            let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+            let top = if self.log_y { high * (high / low).powf(0.4) } else { high + 0.4 * (high - low) };
+            layout = layout.with_y_axis_max(top);
+        }
+        let layout = if self.log_y { layout.with_log_y() } else { layout };
+        if self.log_x { layout.with_log_x() } else { layout }
     }
 
-    fn svg(&self, name: &str) -> String {
+    /// As SVG; `name` keeps its ids apart from those of other figures.
+    pub fn svg(&self, name: &str) -> String {
         let plots = self.plots(self.curves.len() > 1);
-        let layout = self
-            .layout(&plots)
-            .with_width(SIZE.0)
-            .with_height(SIZE.1)
-            .with_label_size(15)
-            .with_tick_size(13)
-            .with_body_size(13)
-            .with_legend_box(false)
-            .with_legend_position(self.legend);
+        let layout = sized(self.layout(&plots)).with_legend_box(false).with_legend_position(self.legend);
         embeddable(&SvgBackend::new().render_scene(&render_multiple(plots, layout)), name)
     }
+
+    /// Without the grey curve, drawn with characters, `columns` wide, coloured by ANSI codes.
+    pub fn terminal(self, columns: usize) -> Option<String> {
+        const ROWS: usize = 16;
+        let chart = Self { curves: self.curves.into_iter().filter(|curve| curve.color != GREY).collect(), ..self };
+        if chart.curves.is_empty() {
+            return None;
+        }
+        let plots = chart.plots(false);
+        // A cell is about 8 by 16 units, which keeps labels and curves in proportion.
+        let layout = chart
+            .layout(&plots)
+            .with_y_label("")
+            .with_show_grid(false)
+            .with_width(8.0 * columns as f64)
+            .with_height(16.0 * ROWS as f64)
+            .with_term_rows(ROWS as u32);
+        let drawing = TerminalBackend::new(columns, ROWS).render_scene(&render_multiple(plots, layout));
+        let names: Vec<String> = chart
+            .curves
+            .iter()
+            .map(|curve| {
+                let rgb = u32::from_str_radix(&curve.color[1..], 16).unwrap_or(0);
+                let (r, g, b) = (rgb >> 16, (rgb >> 8) & 255, rgb & 255);
+                format!("\x1b[38;2;{r};{g};{b}m{}\x1b[0m", curve.name)
+            })
+            .collect();
+        Some(format!("{} on {}\n{drawing}", chart.y, names.join(", ")))
+    }
+}
+
+/// Lines of equal height of `values[row][column]`, with a dot at the origin.
+pub(crate) fn contours(
+    name: &str,
+    [x, y]: [&str; 2],
+    columns: &[f64],
+    rows: &[f64],
+    values: &[Vec<f64>],
+    levels: &[f64],
+) -> String {
+    let lines = ContourPlot::new().with_grid(values.to_vec(), columns.to_vec(), rows.to_vec()).with_levels(levels);
+    let dot = ScatterPlot::new().with_data([(0.0, 0.0)]).with_color(ORANGE).with_size(5.0);
+    let plots = vec![Plot::Contour(lines.with_line_width(1.4)), Plot::Scatter(dot)];
+    let layout = sized(Layout::auto_from_plots(&plots).with_x_label(x).with_y_label(y));
+    embeddable(&SvgBackend::new().render_scene(&render_multiple(plots, layout)), name)
+}
+
+fn sized(layout: Layout) -> Layout {
+    layout.with_width(SIZE.0).with_height(SIZE.1).with_label_size(15).with_tick_size(13).with_body_size(13)
 }
 
 /// The drawing made fit to stand in a page with others: with a `viewBox`, so that it takes the width it is given instead of being cut off,
@@ -136,91 +193,4 @@ fn thin(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
     let every = points.len().div_ceil(POINTS).max(1);
     let last = points.len().saturating_sub(1);
     points.into_iter().enumerate().filter(|(at, _)| at % every == 0 || *at == last).map(|(_, point)| point).collect()
-}
-
-/// All figures that the records allow.
-#[must_use]
-pub fn curves(metrics: &[Metric]) -> Vec<Figure> {
-    let charts = [
-        (
-            "loss",
-            "Loss",
-            "A gap that opens between training and test is what overfitting looks like; grey is the noise of single batches.",
-            Chart::loss(metrics),
-        ),
-        (
-            "accuracy",
-            "Accuracy",
-            "The share of samples whose largest output is that of their label.",
-            Chart::new(
-                metrics,
-                "accuracy",
-                false,
-                LegendPosition::InsideBottomRight,
-                &[
-                    ("train", BLUE, Split::Train, |record| record.accuracy),
-                    ("test", ORANGE, Split::Test, |record| record.accuracy),
-                ],
-            ),
-        ),
-        (
-            "gradient-norm",
-            "Gradient norm",
-            "Norm of each batch's gradient: small at a critical point, and as noisy as the batches are small.",
-            Chart::new(
-                metrics,
-                "‖g‖",
-                true,
-                LegendPosition::InsideTopRight,
-                &[("batch", BLUE, Split::Batch, |record| record.grad_norm)],
-            ),
-        ),
-        (
-            "learning-rate",
-            "Learning rate",
-            "The rate of each step, as the schedule gave it.",
-            Chart::new(
-                metrics,
-                "learning rate",
-                false,
-                LegendPosition::InsideTopRight,
-                &[("learning rate", BLUE, Split::Batch, |record| record.learning_rate)],
-            ),
-        ),
-    ];
-    charts
-        .into_iter()
-        .filter_map(|(name, title, reading, chart)| Some(Figure { name, title, reading, svg: chart?.svg(name) }))
-        .collect()
-}
-
-/// The loss on training and test part drawn with characters, `columns` wide, coloured by ANSI codes.
-#[must_use]
-pub fn terminal(metrics: &[Metric], columns: usize) -> Option<String> {
-    const ROWS: usize = 16;
-    let chart = Chart::loss(metrics)?;
-    let chart = Chart { curves: chart.curves.into_iter().filter(|curve| curve.color != GREY).collect(), ..chart };
-    if chart.curves.is_empty() {
-        return None;
-    }
-    let plots = chart.plots(false);
-    // A cell is about 8 by 16 units, which keeps labels and curves in proportion.
-    let layout = chart
-        .layout(&plots)
-        .with_y_label("")
-        .with_show_grid(false)
-        .with_width(8.0 * columns as f64)
-        .with_height(16.0 * ROWS as f64)
-        .with_term_rows(ROWS as u32);
-    let drawing = TerminalBackend::new(columns, ROWS).render_scene(&render_multiple(plots, layout));
-    let names: Vec<String> = chart
-        .curves
-        .iter()
-        .map(|curve| {
-            let rgb = u32::from_str_radix(&curve.color[1..], 16).unwrap_or(0);
-            let (r, g, b) = (rgb >> 16, (rgb >> 8) & 255, rgb & 255);
-            format!("\x1b[38;2;{r};{g};{b}m{}\x1b[0m", curve.name)
-        })
-        .collect();
-    Some(format!("loss on {}\n{drawing}", names.join(", ")))
 }

@@ -1,9 +1,10 @@
-//! Measurements in words: tables for the terminal and the facts of the report.
+//! Measurements of the landscape: tables for the terminal and the report, and figures.
 
 use losscape_lab::Analysis;
 use losscape_lab::analysis::KernelRecord;
 
 use crate::compare::Table;
+use crate::figure::{BLUE, Chart, Curve, Figure, GREEN, GREY, ORANGE, PURPLE, contours};
 use crate::number;
 
 /// A number, or a dash where there is none.
@@ -14,9 +15,14 @@ fn maybe(value: Option<f64>) -> String {
 /// A number with its error, where that reaches the digits shown.
 fn with_error(value: f64, error: Option<f64>) -> String {
     match error {
-        Some(error) if error > 1e-5 * value.abs() => format!("{} ± {error:.1e}", number(value)),
+        Some(error) if error > 1e-5 * value.abs() => format!("{}\u{a0}±\u{a0}{error:.1e}", number(value)),
         _ => number(value),
     }
+}
+
+/// A length in two digits.
+fn short(length: f64) -> String {
+    if (0.01..100.0).contains(&length) { format!("{length:.2}") } else { format!("{length:.1e}") }
 }
 
 /// A heading and rows of cells.
@@ -251,5 +257,106 @@ fn blocks(analysis: &Analysis) -> Option<Section> {
         title: "Hessian blocks",
         reading: "Curvature within each parameter alone: where the sharpness sits.",
         table: Table { head: head(["", "entries", "λ max", "λ min"]), rows: rows.collect() },
+    })
+}
+
+/// The figures that the measurements allow.
+#[must_use]
+pub fn figures(analysis: &Analysis) -> Vec<Figure> {
+    [density(analysis), kernel_spectrum(analysis), lines(analysis), plane(analysis)].into_iter().flatten().collect()
+}
+
+/// The density of eigenvalues, smoothed by a hundredth of their range.
+fn density(analysis: &Analysis) -> Option<Figure> {
+    const GRID: usize = 300;
+    let of = [
+        ("Hessian", BLUE, &analysis.hessian),
+        ("Gauss-Newton", ORANGE, &analysis.gauss_newton),
+        ("residual part", GREEN, &analysis.residual),
+    ];
+    let densities: Vec<_> = of
+        .into_iter()
+        .filter_map(|(name, color, spectrum)| Some((name, color, spectrum.as_ref()?.density.as_ref()?)))
+        .collect();
+    let (low, high) =
+        densities.iter().map(|(.., density)| density.range()).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
+    let sigma = (high - low).max(1e-12) / 100.0;
+    let (low, high) = (low - 4.0 * sigma, high + 4.0 * sigma);
+    // Below one eigenvalue in a hundred of the whole there is nothing but the tails of the smoothing.
+    let curves = densities.into_iter().map(|(name, color, density)| {
+        let least = 1e-2 / (density.dim as f64 * sigma);
+        let points = (0..GRID).map(|at| {
+            let x = low + (high - low) * at as f64 / (GRID - 1) as f64;
+            (x, density.at(x, sigma).mean.max(least))
+        });
+        Curve::new(name, color, points.collect())
+    });
+    Some(Figure {
+        name: "spectral-density",
+        title: "Spectral density",
+        reading: "A bulk at zero and a few outliers to the right is what trained networks look like; what reaches left of zero is negative \
+                  curvature. The base line stands for less than a hundredth of one eigenvalue.",
+        svg: Chart::new("eigenvalue", "density", true, curves.collect())?.svg("spectral-density"),
+    })
+}
+
+fn kernel_spectrum(analysis: &Analysis) -> Option<Figure> {
+    let ntk = analysis.ntk.as_ref()?;
+    let count = ntk.eigenvalues.len();
+    let points = ntk.eigenvalues.iter().rev().enumerate().map(|(at, &value)| ((at + 1) as f64, value));
+    let floor = vec![(1.0, ntk.floor), (count.max(2) as f64, ntk.floor)];
+    let curves =
+        vec![Curve::new("eigenvalues", BLUE, points.collect()), Curve::new("floor of rounding", GREY, floor).dashed()];
+    if count < 2 {
+        return None;
+    }
+    Some(Figure {
+        name: "kernel-spectrum",
+        title: "Spectrum of the tangent kernel",
+        reading: "The faster it falls, the more slowly gradient descent learns its last directions; what lies at the dashed floor is rounding.",
+        svg: Chart::new("rank", "eigenvalue of K_c", true, curves)?
+            .log_x()
+            .legend(kuva::plot::legend::LegendPosition::InsideBottomLeft)
+            .svg("kernel-spectrum"),
+    })
+}
+
+fn lines(analysis: &Analysis) -> Option<Figure> {
+    let slices = analysis.slices.as_ref()?;
+    let colors = [BLUE, ORANGE, GREEN, PURPLE];
+    let curves = slices.lines.iter().zip(colors).map(|(line, color)| {
+        // Each line on a scale of its own: from −1 to 1 as far as it was looked along.
+        let reach = line.steps.iter().fold(0.0, |reach: f64, step| reach.max(step.abs())).max(1e-300);
+        let points = line.steps.iter().zip(&line.losses).map(|(step, loss)| (step / reach, *loss));
+        Curve::new(format!("{} (±{})", line.direction, short(reach)), color, points.collect())
+    });
+    Some(Figure {
+        name: "lines",
+        title: "Loss along lines",
+        reading: "The narrower a valley, the sharper the direction; each line is drawn on its own scale, whose end is in brackets.",
+        svg: Chart::new("distance, relative to the end of the line", "loss", true, curves.collect())?
+            .headroom()
+            .svg("lines"),
+    })
+}
+
+fn plane(analysis: &Analysis) -> Option<Figure> {
+    let plane = &analysis.slices.as_ref()?.plane;
+    let all = || plane.losses.iter().flatten().copied().filter(|loss| loss.is_finite());
+    let (low, high) = (all().fold(f64::INFINITY, f64::min), all().fold(f64::NEG_INFINITY, f64::max));
+    // NaN does not compare.
+    if !(low < high) {
+        return None;
+    }
+    // Levels in equal ratios above the lowest point, as losses of a network span orders of magnitude.
+    let base = low.max(high * 1e-4).max(1e-300);
+    let levels: Vec<f64> = (1..=12).map(|at| base * (high / base).powf(f64::from(at) / 13.0)).collect();
+    let axes = [plane.directions[0].as_str(), plane.directions[1].as_str()];
+    Some(Figure {
+        name: "plane",
+        title: "Loss on a plane",
+        reading: "Lines of equal loss, in equal ratios, around the solution (dot), along two random directions with filters as long as the \
+                  network's own (Li et al. 2018); plots of different networks can be compared.",
+        svg: contours("plane", axes, &plane.columns, &plane.rows, &plane.losses, &levels),
     })
 }

@@ -1,17 +1,18 @@
 //! Figures and pages from the records of run folders. No tensor enters here: what can be drawn was measured and written down before.
 //!
-//! - [`figure`]: curves of a run as SVG and for the terminal.
+//! - [`figure`]: drawing as SVG and for the terminal; [`training`]: the curves of a run.
 //! - [`page`]: the report of a run, one HTML file that needs no network.
-//! - [`landscape`]: measurements in tables.
+//! - [`landscape`]: measurements of the landscape in tables and figures.
 //! - [`compare`]: runs side by side.
 
 pub mod compare;
 pub mod figure;
 pub mod landscape;
 pub mod page;
+pub mod training;
 
 use losscape_lab::records::{Manifest, Metric, Status, Summary};
-use losscape_lab::{LabError, RunFolder};
+use losscape_lab::{Analysis, LabError, RunFolder};
 
 /// What a run folder tells about its run.
 #[derive(Debug, Clone)]
@@ -24,6 +25,8 @@ pub struct RunRecords {
     pub metrics: Vec<Metric>,
     /// Its summary, once it ended or was interrupted.
     pub summary: Option<Summary>,
+    /// What was measured of its newest checkpoint.
+    pub analysis: Option<Analysis>,
     /// Its resolved configuration, as text.
     pub config: String,
 }
@@ -41,6 +44,7 @@ impl RunRecords {
             status: folder.read_status()?,
             metrics: folder.read_metrics()?,
             summary: if folder.summary().exists() { Some(folder.read_summary()?) } else { None },
+            analysis: Analysis::read(folder)?,
             config: std::fs::read_to_string(&config).map_err(|source| LabError::Io {
                 action: "read",
                 path: config,

@@ -5,7 +5,9 @@ use losscape_lab::folder::write_whole;
 use losscape_lab::records::State;
 use losscape_lab::{LabError, RunFolder};
 
-use crate::figure::{self, Figure};
+use crate::figure::Figure;
+use crate::landscape::{self, Section};
+use crate::training;
 use crate::{RunRecords, number, percent};
 
 /// A figure of the head: a name and a number.
@@ -22,6 +24,8 @@ struct Page<'a> {
     facts: Vec<Fact>,
     details: Vec<Fact>,
     figures: &'a [Figure],
+    measured_at: Option<&'a str>,
+    sections: Vec<Section>,
 }
 
 /// Writes the figures of a run to `plots/` and its report to `report.html`.
@@ -31,7 +35,8 @@ struct Page<'a> {
 /// When the folder cannot be read or written.
 pub fn write(folder: &RunFolder) -> Result<(), LabError> {
     let records = RunRecords::read(folder)?;
-    let figures = figure::curves(&records.metrics);
+    let mut figures = training::curves(&records.metrics);
+    figures.extend(records.analysis.iter().flat_map(landscape::figures));
     let plots = folder.plots();
     std::fs::create_dir_all(&plots).map_err(|source| LabError::Io { action: "create", path: plots.clone(), source })?;
     for figure in &figures {
@@ -47,7 +52,15 @@ pub fn write(folder: &RunFolder) -> Result<(), LabError> {
 /// Never: the template was checked when it was compiled, and writing to a string cannot fail.
 #[must_use]
 pub fn html(records: &RunRecords, figures: &[Figure]) -> String {
-    let page = Page { records, state: records.status.state, facts: facts(records), details: details(records), figures };
+    let page = Page {
+        records,
+        state: records.status.state,
+        facts: facts(records),
+        details: details(records),
+        figures,
+        measured_at: records.analysis.as_ref().map(|analysis| analysis.source.as_str()),
+        sections: records.analysis.as_ref().map(landscape::sections).unwrap_or_default(),
+    };
     page.render().expect("the template writes to a string")
 }
 

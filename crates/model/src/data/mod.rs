@@ -72,7 +72,7 @@ pub enum DataError {
         classes: usize,
     },
     /// An input or target is NaN or infinite.
-    #[error("sample {sample} has a {what} that is not finite (column {column})")]
+    #[error("the {what} of sample {sample} is not finite (column {column})")]
     NotFinite {
         /// The sample, counted from 0.
         sample: usize,

@@ -1,0 +1,275 @@
+//! `losscape analyze` and `[track]`: what they write, and what they refuse.
+
+mod common;
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+
+use common::{CONFIG, Place, text};
+use npyz::WriterBuilder;
+use serde_json::Value;
+
+fn reference(file: &str) -> String {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/reference/landscapes/tanh").join(file).display().to_string()
+}
+
+fn refused(place: &Place, arguments: &[&str], words: &[&str]) {
+    let output = place.run(arguments);
+    let message = text(&output.stderr).replace(['│', '╭', '╰', '─', '×', '·'], " ");
+    let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {message}");
+    for word in words {
+        assert!(message.contains(word), "{arguments:?}: `{message}` should contain `{word}`");
+    }
+    assert!(!message.contains("panicked"), "{message}");
+}
+
+/// `analyze` of files, some of which a case replaces.
+fn files<'a>(weights: &'a str, data: &'a str, model: &'a str) -> Vec<&'a str> {
+    vec!["analyze", "--weights", weights, "--data", data, "--model", model]
+}
+
+const MODEL: &str = "[model]\nname = \"mlp\"\nhidden = [16]\n[loss]\nname = \"squared-error\"\n";
+
+/// A safetensors file of float32 tensors.
+fn safetensors(tensors: &[(&str, &[usize], &[f32])]) -> Vec<u8> {
+    let (mut entries, mut data) = (Vec::new(), Vec::new());
+    for (name, shape, values) in tensors {
+        let start = data.len();
+        data.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+        entries.push(format!(
+            "\"{name}\":{{\"dtype\":\"F32\",\"shape\":{shape:?},\"data_offsets\":[{start},{}]}}",
+            data.len()
+        ));
+    }
+    let header = format!("{{{}}}", entries.join(","));
+    [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &data].concat()
+}
+
+/// What the network should say.
+enum Y<'a> {
+    Labels(&'a [i64]),
+    Values(&'a [u64], &'a [f64]),
+}
+
+/// A NumPy archive with `x` and `y`.
+fn npz(place: &Place, name: &str, shape: &[u64], x: &[f64], y: Y) {
+    fn array<T: npyz::AutoSerialize + Copy>(shape: &[u64], values: &[T]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut writer =
+            npyz::WriteOptions::new().default_dtype().shape(shape).writer(&mut bytes).begin_nd().expect("in memory");
+        writer.extend(values.iter().copied()).expect("in memory");
+        writer.finish().expect("in memory");
+        bytes
+    }
+    let y = match y {
+        Y::Labels(labels) => array(&[labels.len() as u64], labels),
+        Y::Values(shape, values) => array(shape, values),
+    };
+    let file = fs::File::create(place.path().join(name)).expect("the folder can be written");
+    let mut archive = zip::ZipWriter::new(file);
+    for (entry, bytes) in [("x.npy", array(shape, x)), ("y.npy", y)] {
+        archive.start_file(entry, zip::write::SimpleFileOptions::default()).expect("it can be written");
+        archive.write_all(&bytes).expect("it can be written");
+    }
+    archive.finish().expect("it can be written");
+}
+
+#[test]
+fn bad_files_get_a_clear_word() {
+    let (weights, data) = (reference("weights.safetensors"), reference("data.npz"));
+    let place = Place::new("");
+    let write = |name: &str, bytes: &[u8]| {
+        fs::write(place.path().join(name), bytes).expect("the folder can be written");
+    };
+    write("model.toml", MODEL.as_bytes());
+    write("wide.toml", MODEL.replace("[16]", "[17]").as_bytes());
+    write("deep.toml", MODEL.replace("[16]", "[16, 16]").as_bytes());
+    write("slip.toml", MODEL.replace("hidden", "hiden").as_bytes());
+    write("ntk.toml", MODEL.replace("hidden = [16]", "hidden = [16]\nparameterization = \"ntk\"").as_bytes());
+    write("bare.toml", MODEL.replace("hidden = [16]", "hidden = [16]\nbias = false").as_bytes());
+    write("labels.toml", MODEL.replace("squared-error", "cross-entropy").as_bytes());
+    write("broken.safetensors", b"not a file of weights");
+    write("named.safetensors", &safetensors(&[("fc.weight", &[1, 1], &[1.0])]));
+    write("conv.safetensors", &safetensors(&[("0.weight", &[1, 1, 1], &[1.0])]));
+    write("flat.toml", MODEL.replace("[16]", "[]").as_bytes());
+    write("nan.safetensors", &safetensors(&[("0.weight", &[3, 5], &[f32::NAN; 15]), ("0.bias", &[3], &[0.0; 3])]));
+    npz(&place, "label.npz", &[4, 5], &[0.0; 20], Y::Labels(&[0, 1, 2, 3]));
+    npz(&place, "empty.npz", &[0, 5], &[], Y::Values(&[0, 3], &[]));
+    npz(&place, "nan.npz", &[1, 5], &[f64::NAN; 5], Y::Values(&[1, 3], &[0.0; 3]));
+    npz(&place, "six.npz", &[1, 6], &[0.0; 6], Y::Values(&[1, 3], &[0.0; 3]));
+    npz(&place, "four.npz", &[1, 5], &[0.0; 5], Y::Values(&[1, 4], &[0.0; 4]));
+    let cases: Vec<(Vec<&str>, Vec<&str>)> = vec![
+        (files(&weights, &data, "wide.toml"), vec!["0.weight has shape [16, 5], the model needs [17, 5]"]),
+        (files(&weights, &data, "deep.toml"), vec!["it holds 2 layers of weights, the model has 3"]),
+        (files(&weights, &data, "slip.toml"), vec!["unknown key `hiden`", "did you mean `hidden`?", "slip.toml:3:1"]),
+        (files(&weights, &data, "ntk.toml"), vec!["standard parameterization", "ntk.toml:4"]),
+        (files(&weights, &data, "bare.toml"), vec!["there is 0.bias, but the model has no biases"]),
+        (files(&weights, &data, "labels.toml"), vec!["cross-entropy needs labels", "labels.toml:5"]),
+        (files("broken.safetensors", &data, "model.toml"), vec!["broken.safetensors", "no safetensors file"]),
+        (files("named.safetensors", &data, "model.toml"), vec!["`fc.weight` is not N.weight or N.bias"]),
+        (files("conv.safetensors", &data, "model.toml"), vec!["0.weight has shape [1, 1, 1]", "[out, in]"]),
+        (files("nan.safetensors", &data, "flat.toml"), vec!["0.weight holds NaN (entry 0)"]),
+        (files("none.safetensors", &data, "model.toml"), vec!["cannot read none.safetensors"]),
+        (files(&weights, "none.npz", "model.toml"), vec!["cannot read none.npz"]),
+        (files(&weights, &data, "none.toml"), vec!["cannot read none.toml"]),
+        (files(&weights, "label.npz", "labels.toml"), vec!["sample 3 has label 3, but there are 3 classes"]),
+        (files(&weights, "empty.npz", "model.toml"), vec!["the dataset has no samples"]),
+        (files(&weights, "nan.npz", "model.toml"), vec!["the input of sample 0 is not finite"]),
+        (files(&weights, "six.npz", "model.toml"), vec!["0.weight has shape [16, 5], the model needs [16, 6]"]),
+        (files(&weights, "four.npz", "model.toml"), vec!["the network has 3 outputs, the data 4 targets"]),
+        (
+            [files(&weights, &data, "model.toml"), vec!["-k", "148"]].concat(),
+            vec!["148 eigenvalues were asked for", "dimension 147"],
+        ),
+        ([files(&weights, &data, "model.toml"), vec!["-k", "0"]].concat(), vec!["--top 0", "at least 1"]),
+        (
+            [files(&weights, &data, "model.toml"), vec!["--only", "ntk", "--memory", "20KB"]].concat(),
+            vec!["the tangent kernel needs", "MB", "are allowed"],
+        ),
+        (
+            [files(&weights, &data, "model.toml"), vec!["--memory", "100"]].concat(),
+            vec!["one sample needs", "bytes, and 100 are allowed"],
+        ),
+        (
+            [files(&weights, &data, "model.toml"), vec!["--memory", "much"]].concat(),
+            vec!["`much` is no amount of memory"],
+        ),
+        (
+            [files(&weights, &data, "model.toml"), vec!["--only", "hesian"]].concat(),
+            vec!["unknown measure `hesian`", "hessian"],
+        ),
+        ([files(&weights, &data, "model.toml"), vec!["--rise=-1"]].concat(), vec!["--rise -1 is not possible"]),
+        (vec!["analyze", "--weights", &weights], vec!["--data"]),
+        (vec!["analyze"], vec!["required"]),
+        (vec!["analyze", "nowhere"], vec!["cannot read nowhere/manifest.json"]),
+    ];
+    for (arguments, words) in cases {
+        refused(&place, &arguments, &words);
+    }
+}
+
+/// A run that measures curvature on its way.
+fn tracked(rule: &str) -> String {
+    CONFIG
+        .replace(
+            "name = \"momentum\"\nlearning_rate = 0.1\nschedule = { name = \"cosine\" }\nsam = { rho = 0.05 }",
+            rule,
+        )
+        .replace("batch_size = 20", "batch_size = \"full\"")
+        + "[track]\nevery = 4\nmeasures = [\"sharpness\", \"ntk\", \"pl\"]\nsamples = 40\n"
+}
+
+fn records(place: &Place) -> Vec<Value> {
+    let text = fs::read_to_string(place.run_folder().join("metrics.jsonl")).expect("the run has records");
+    text.lines().map(|line| serde_json::from_str(line).expect("a record")).collect()
+}
+
+#[test]
+fn a_run_is_tracked_measured_and_reported() {
+    for (rule, edge) in [
+        ("name = \"gd\"\nlearning_rate = 0.1", 20.0),
+        ("name = \"momentum\"\nlearning_rate = 0.1", 38.0),
+        ("name = \"nesterov\"\nlearning_rate = 0.1", 3.8 / 0.28),
+        ("name = \"rmsprop\"\nlearning_rate = 0.001", 2000.0),
+        ("name = \"adam\"\nlearning_rate = 0.001", 38_000.0),
+    ] {
+        let place = Place::new(&tracked(rule));
+        let trained = place.run(&["train", "run.toml"]);
+        assert!(trained.status.success(), "{}", text(&trained.stderr));
+        let records = records(&place);
+        let tracked: Vec<&Value> = records.iter().filter(|record| record["split"] == "track").collect();
+        assert_eq!(tracked.len(), 26, "{rule}: every four of 100 steps, and before the first");
+        for record in &tracked[1..] {
+            let of = |name: &str| record[name].as_f64().unwrap_or(f64::NAN);
+            assert!((of("edge") - edge).abs() < 1e-9 * edge, "{rule}: {record}");
+            assert!(of("sharpness") > 0.0 && of("sharpness_error") < 0.05 * of("sharpness").abs(), "{rule}: {record}");
+            assert!(of("ntk_min") <= of("ntk_max") && of("pl_ratio") > 0.0, "{rule}: {record}");
+        }
+        // The last record and the analysis of the last checkpoint measure the same thing by different routes.
+        let run = place.run_folder().display().to_string();
+        let output = place.run(&["analyze", &run, "--only", "bounds,slices,ntk", "--json"]);
+        assert!(output.status.success(), "{rule}: {}", text(&output.stderr));
+        let found: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+        let last = tracked[tracked.len() - 1];
+        let (a, b) = (&found["bounds"]["edge"]["sharpness"]["value"], &last["sharpness"]);
+        let (a, b) = (a.as_f64().expect("a number"), b.as_f64().expect("a number"));
+        assert!((a - b).abs() < 2e-3 * a, "{rule}: {a} {b}");
+        assert!((found["bounds"]["edge"]["edge"].as_f64().expect("a number") - edge).abs() < 1e-9 * edge);
+        // Sections stand in files of their own; measuring another one leaves them.
+        let again = place.run(&["analyze", &run, "--only", "norms"]);
+        assert!(again.status.success(), "{}", text(&again.stderr));
+        for file in ["point.json", "bounds.json", "slices.json", "norms.json", "ntk.json", "ntk_eigenvalues.npy"] {
+            assert!(place.run_folder().join("analysis").join(file).exists(), "{rule}: {file}");
+        }
+        let report = fs::read_to_string(place.run_folder().join("report.html")).expect("there is a report");
+        for heading in
+            ["Sharpness and edge", "Spectrum of the tangent kernel", "Loss on a plane", "Step sizes", "Norms"]
+        {
+            assert!(report.contains(heading), "{rule}: {heading}");
+        }
+    }
+}
+
+#[test]
+fn an_interrupted_run_measures_what_an_uninterrupted_one_does() {
+    let config = tracked("name = \"momentum\"\nlearning_rate = 0.1");
+    let whole = Place::new(&config);
+    assert!(whole.run(&["train", "run.toml"]).status.success());
+    // The same run cut short after its checkpoint of step 60: what is behind is done again.
+    let cut = Place::new(&config);
+    assert!(cut.run(&["train", "run.toml"]).status.success());
+    let folder = cut.run_folder();
+    let mut steps: Vec<PathBuf> = fs::read_dir(folder.join("checkpoints"))
+        .expect("it has checkpoints")
+        .map(|entry| entry.expect("readable").path())
+        .collect();
+    steps.retain(|path| path.is_dir());
+    steps.sort();
+    assert_eq!(steps.len(), 2);
+    fs::remove_dir_all(&steps[1]).expect("it can be removed");
+    for file in ["status.json", "summary.json", "model.safetensors"] {
+        fs::remove_file(folder.join(file)).expect("it can be removed");
+    }
+    let resumed = cut.run(&["train", "run.toml"]);
+    assert!(
+        resumed.status.success() && text(&resumed.stderr).contains("going on from step 90"),
+        "{}",
+        text(&resumed.stderr)
+    );
+    let without_time = |place: &Place| -> Vec<Value> {
+        let strip = |mut record: Value| {
+            record.as_object_mut().expect("an object").remove("wall_s");
+            record
+        };
+        records(place).into_iter().map(strip).collect()
+    };
+    assert_eq!(without_time(&whole), without_time(&cut));
+    assert_eq!(whole.weights(), cut.weights());
+    // A run that has not ended says which checkpoint is measured.
+    fs::write(
+        folder.join("status.json"),
+        fs::read_to_string(folder.join("status.json")).expect("text").replace("\"done\"", "\"interrupted\""),
+    )
+    .expect("it can be written");
+    let output = cut.run(&["analyze", &folder.display().to_string(), "--only", "norms"]);
+    assert!(
+        text(&output.stderr).contains("the run is interrupted: measuring its checkpoint of step 100"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
+fn what_cannot_be_tracked_is_refused() {
+    for (old, new, words) in [
+        ("every = 4", "every = 0", &["every must be at least 1", "run.toml:17:9"][..]),
+        ("samples = 40", "samples = 0", &["samples = 0 is not possible", "run.toml:19"]),
+        ("samples = 40", "samples = 4000", &["the training part has 160"]),
+        ("\"ntk\"", "\"ntkk\"", &["ntkk", "run.toml:18"]),
+    ] {
+        let place = Place::new(&tracked("name = \"gd\"\nlearning_rate = 0.1").replace(old, new));
+        refused(&place, &["train", "run.toml"], words);
+    }
+}

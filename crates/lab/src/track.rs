@@ -1,0 +1,174 @@
+//! Curvature along training: what `[track]` asks for.
+//!
+//! Eigenvalues are looked for from those of the measurement before. A checkpoint forgets them, so that a run that goes on from one measures the same,
+//! to the bit, as one that was never stopped.
+
+use burn::tensor::Tensor;
+use losscape_analysis::kernel::KernelSpectrum;
+use losscape_analysis::{AnalysisError, Objective, Point};
+use losscape_krylov::{Congruence, Eigenpairs, Eigensolver, SymmetricOperator};
+use losscape_model::data::Dataset;
+use losscape_model::random::{Purpose, stream};
+use losscape_model::{Loss, Network};
+use losscape_optim::OptimizerConfig;
+use losscape_optim::edge::{self, edge};
+use losscape_tangent::parameters;
+
+use crate::LabError;
+use crate::config::{TrackConfig, Tracked};
+use crate::records::{Curvature, Metric, Split};
+use crate::trainer::Trainer;
+
+/// Measures curvature every so many steps.
+pub struct Tracker<N: Network> {
+    config: TrackConfig,
+    optimizer: OptimizerConfig,
+    /// All samples.
+    objective: Objective<N>,
+    /// Those that the kernel is taken of, if it is measured.
+    part: Option<Objective<N>>,
+    seed: u64,
+    /// Eigenvectors of the last measurement.
+    start: Option<Tensor<2>>,
+}
+
+impl<N: Network<Input = Tensor<2>>> Tracker<N> {
+    /// A tracker for training `network` on `data`.
+    ///
+    /// # Errors
+    ///
+    /// When the network cannot be differentiated twice, or a setting is not possible.
+    pub fn new(
+        config: &TrackConfig,
+        network: N,
+        data: &Dataset,
+        loss: Loss,
+        optimizer: &OptimizerConfig,
+        seed: u64,
+    ) -> Result<Self, LabError> {
+        check(config, data.len(), data.outputs()).map_err(|(_, message)| LabError::Setting(message))?;
+        let w = parameters::ravel(&network).ok_or_else(|| LabError::Setting("nothing to train".to_owned()))?;
+        let on = |data: &Dataset| -> Result<Objective<N>, LabError> {
+            let (x, y) = (data.input_tensor(&w.device(), w.dtype()), data.target_tensor(&w.device(), w.dtype()));
+            Ok(Objective::new(network.clone(), x, y, loss)?.precision(config.precision.into())?)
+        };
+        let rows: Vec<usize> = (0..config.samples.unwrap_or(data.len())).collect();
+        let in_part = [Tracked::Ntk, Tracked::Pl].iter().any(|measure| config.measures.contains(measure));
+        let part = if in_part { Some(on(&data.select(&rows))?) } else { None };
+        Ok(Self { config: config.clone(), optimizer: optimizer.clone(), objective: on(data)?, part, seed, start: None })
+    }
+
+    /// The record of this step, if it is one to be measured at; none where loss or gradient are not finite.
+    ///
+    /// # Errors
+    ///
+    /// When an iteration cannot go on.
+    pub fn measure(&mut self, trainer: &Trainer<N>) -> Result<Option<Metric>, LabError> {
+        if !trainer.step().is_multiple_of(self.config.every) {
+            return Ok(None);
+        }
+        let Some(w) = parameters::ravel(trainer.network()) else { return Ok(None) };
+        let w = w.cast(burn::tensor::DType::from(self.config.precision));
+        let point = match self.objective.at(&w) {
+            Ok(point) => point,
+            Err(AnalysisError::NotFinite { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let mut curvature = Curvature {
+            sharpness: None,
+            sharpness_error: None,
+            edge: None,
+            ntk_min: None,
+            ntk_max: None,
+            ntk_floor: None,
+            pl_ratio: None,
+            kernel_samples: self.part.as_ref().map_or(0, Objective::samples),
+        };
+        if self.config.measures.contains(&Tracked::Sharpness) {
+            let rate = trainer.last_rate();
+            let edge = rate.and_then(|rate| edge(&self.optimizer, rate, point.gradient_norm()));
+            let pairs = sharpness(&point, trainer, edge, self.start.as_ref(), self.seed)?;
+            curvature.sharpness = Some(pairs.top[0].value);
+            curvature.sharpness_error = Some(pairs.top[0].error_bound);
+            curvature.edge = edge.map(|edge| edge.value);
+            self.start = Some(pairs.vectors);
+        }
+        if let Some(part) = &self.part {
+            if self.config.measures.contains(&Tracked::Ntk) {
+                let kernel = KernelSpectrum::of(part.kernel(&w)?, part.targets())?;
+                (curvature.ntk_min, curvature.ntk_max) = (Some(kernel.min), Some(kernel.max));
+                curvature.ntk_floor = Some(kernel.floor);
+            }
+            if self.config.measures.contains(&Tracked::Pl) {
+                let (loss, gradient) = part.gradient(&w)?;
+                let squared: f64 = gradient.square().sum().into_scalar();
+                curvature.pl_ratio = (loss > 0.0).then(|| squared / (2.0 * loss));
+            }
+        }
+        Ok(Some(Metric {
+            step: trainer.step(),
+            epoch: trainer.epoch(),
+            split: Split::Track,
+            loss: point.loss(),
+            accuracy: None,
+            learning_rate: trainer.last_rate(),
+            grad_norm: Some(point.gradient_norm()),
+            curvature: Some(curvature),
+            wall_s: trainer.wall_s(),
+        }))
+    }
+
+    /// Forgets the last measurement.
+    pub fn checkpoint(&mut self) {
+        self.start = None;
+    }
+}
+
+/// The largest eigenpair of the Hessian, or of the preconditioned one where the edge speaks of that.
+fn sharpness<N: Network<Input = Tensor<2>>>(
+    point: &Point<'_, N>,
+    trainer: &Trainer<N>,
+    edge: Option<edge::Edge>,
+    start: Option<&Tensor<2>>,
+    seed: u64,
+) -> Result<Eigenpairs, LabError> {
+    let solver = Eigensolver { probes: 0, max_products: 300, ..Eigensolver::top(1) }.with_tolerance(1e-3);
+    let mut random = stream(seed, Purpose::Probes, trainer.step() as u64);
+    let mut solve = |operator: &dyn SymmetricOperator| solver.solve(&operator, start, &mut random);
+    let preconditioner = edge
+        .filter(|edge| edge.of == edge::Curvature::Preconditioned)
+        .and_then(|_| trainer.preconditioner())
+        .and_then(|preconditioner| parameters::ravel(&preconditioner));
+    let pairs = match preconditioner {
+        Some(diagonal) => {
+            let diagonal = diagonal.cast(point.space().dtype).powf_scalar(-0.5);
+            solve(&Congruence { operator: point.hessian(), diagonal })
+        }
+        None => solve(&point.hessian()),
+    };
+    Ok(pairs.map_err(AnalysisError::from)?)
+}
+
+/// The largest kernel that is decomposed again and again.
+const MAX_KERNEL: usize = 5000;
+
+/// Whether the settings fit the data; or the setting that is wrong, and why.
+pub(crate) fn check(config: &TrackConfig, samples: usize, outputs: usize) -> Result<(), (&'static str, String)> {
+    let used = config.samples.unwrap_or(samples);
+    if config.every == 0 {
+        return Err(("every", "every must be at least 1".to_owned()));
+    }
+    if used == 0 || used > samples {
+        return Err(("samples", format!("samples = {used} is not possible: the training part has {samples}")));
+    }
+    let kernel = used * outputs;
+    if config.measures.contains(&Tracked::Ntk) && kernel > MAX_KERNEL {
+        let most = MAX_KERNEL / outputs;
+        let message = format!(
+            "the kernel of {used} samples with {outputs} outputs has dimension {kernel}, and is decomposed at most to {MAX_KERNEL}; \
+             set samples = {most} or less"
+        );
+        return Err(("measures", message));
+    }
+    Ok(())
+}

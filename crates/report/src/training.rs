@@ -1,0 +1,115 @@
+//! Curves of a run: loss, accuracy, gradient norm, learning rate and tracked curvature against the step.
+
+use kuva::plot::legend::LegendPosition;
+use losscape_lab::records::{Curvature, Metric, Split};
+
+use crate::figure::{BLUE, Chart, Curve, Figure, GREEN, GREY, ORANGE};
+
+/// The quantity of a record that a curve shows.
+type Quantity = fn(&Metric) -> Option<f64>;
+
+fn curve(metrics: &[Metric], name: &str, color: &'static str, split: Split, quantity: Quantity) -> Curve {
+    let of = metrics.iter().filter(|record| record.split == split);
+    Curve::new(name, color, of.filter_map(|record| Some((record.step as f64, quantity(record)?))).collect())
+}
+
+fn loss(metrics: &[Metric]) -> Option<Chart> {
+    let curve = |name, color, split| curve(metrics, name, color, split, |record| Some(record.loss));
+    let curves = vec![
+        curve("batch", GREY, Split::Batch),
+        curve("train", BLUE, Split::Train),
+        curve("test", ORANGE, Split::Test),
+    ];
+    Chart::new("step", "loss", true, curves)
+}
+
+/// A tracked quantity.
+fn tracked(metrics: &[Metric], name: &str, color: &'static str, quantity: fn(&Curvature) -> Option<f64>) -> Curve {
+    let of = metrics.iter().filter_map(|record| {
+        let value = quantity(record.curvature.as_ref()?)?;
+        Some((record.step as f64, value))
+    });
+    Curve::new(name, color, of.collect())
+}
+
+/// All figures that the records allow.
+#[must_use]
+pub fn curves(metrics: &[Metric]) -> Vec<Figure> {
+    let accuracy = vec![
+        curve(metrics, "train", BLUE, Split::Train, |record| record.accuracy),
+        curve(metrics, "test", ORANGE, Split::Test, |record| record.accuracy),
+    ];
+    let norm = vec![curve(metrics, "batch", BLUE, Split::Batch, |record| record.grad_norm)];
+    let rate = vec![curve(metrics, "learning rate", BLUE, Split::Batch, |record| record.learning_rate)];
+    let sharpness = vec![
+        tracked(metrics, "edge of the method", ORANGE, |at| at.edge).dashed(),
+        tracked(metrics, "sharpness", BLUE, |at| at.sharpness),
+    ];
+    let kernel = vec![
+        tracked(metrics, "λ max", ORANGE, |at| at.ntk_max),
+        tracked(metrics, "λ min", BLUE, |at| at.ntk_min.filter(|min| at.ntk_floor.is_some_and(|floor| *min > floor))),
+        tracked(metrics, "floor of rounding", GREY, |at| at.ntk_floor).dashed(),
+    ];
+    let pl = vec![
+        tracked(metrics, "ratio ‖g‖²/2L", BLUE, |at| at.pl_ratio),
+        tracked(metrics, "μ = λ min", GREEN, |at| {
+            at.ntk_min.filter(|min| at.ntk_floor.is_some_and(|floor| *min > floor))
+        }),
+    ];
+    let charts = [
+        (
+            "loss",
+            "Loss",
+            "A gap that opens between training and test is what overfitting looks like; grey is the noise of single batches.",
+            loss(metrics),
+        ),
+        (
+            "accuracy",
+            "Accuracy",
+            "The share of samples whose largest output is that of their label.",
+            Chart::new("step", "accuracy", false, accuracy)
+                .map(|chart| chart.legend(LegendPosition::InsideBottomRight)),
+        ),
+        (
+            "sharpness",
+            "Sharpness and edge",
+            "Full-batch training drives the sharpness up to the edge of its method and then hovers there (Cohen et al. 2021).",
+            Chart::new("step", "sharpness", false, sharpness).map(Chart::headroom),
+        ),
+        (
+            "kernel",
+            "Tangent kernel",
+            "While λ min stays above the floor of rounding, gradient descent cannot get stuck above zero loss (PL*); flat curves mean a lazy \
+             network.",
+            Chart::new("step", "eigenvalues of K_c", true, kernel).map(Chart::headroom),
+        ),
+        (
+            "pl",
+            "PL ratio",
+            "PL* says that the ratio never falls below μ; how far above it runs is how pessimistic the bound is.",
+            Chart::new("step", "PL constant", true, pl).map(Chart::headroom),
+        ),
+        (
+            "gradient-norm",
+            "Gradient norm",
+            "Norm of each batch's gradient: small at a critical point, and as noisy as the batches are small.",
+            Chart::new("step", "‖g‖", true, norm),
+        ),
+        (
+            "learning-rate",
+            "Learning rate",
+            "The rate of each step, as the schedule gave it.",
+            Chart::new("step", "learning rate", false, rate),
+        ),
+    ];
+    charts
+        .into_iter()
+        .filter_map(|(name, title, reading, chart)| Some(Figure { name, title, reading, svg: chart?.svg(name) }))
+        .collect()
+}
+
+/// The loss on training and test part drawn with characters, `columns` wide, coloured by ANSI codes.
+#[must_use]
+pub fn terminal(metrics: &[Metric], columns: usize) -> Option<String> {
+    loss(metrics)?.terminal(columns)
+}
