@@ -464,6 +464,121 @@ mod identities {
     }
 }
 
+mod edges {
+    use super::*;
+    use losscape::optim::edge::{Curvature, edge};
+
+    /// `½ h w²`; the bias stays where it is.
+    fn valley(curvature: f64) -> impl Fn(&Affine) -> Tensor<1> {
+        move |at: &Affine| at.weight.val().square().sum().mul_scalar(0.5 * curvature)
+    }
+
+    fn config(rule: RuleConfig, rate: f64, weight_decay: Option<f64>) -> OptimizerConfig {
+        OptimizerConfig { weight_decay, ..OptimizerConfig::new(rule, rate) }
+    }
+
+    /// Methods at work on a quadratic whose curvature is a hundredth off their edge: below it they shrink, above it they grow.
+    #[test]
+    fn separate_steps_that_shrink_from_steps_that_grow() {
+        let gd = || RuleConfig::Gd(GradientDescentConfig {});
+        let momentum = || RuleConfig::Momentum(MomentumConfig { momentum: 0.8 });
+        let nesterov = |form| RuleConfig::Nesterov(NesterovConfig { momentum: 0.8, form });
+        // With ϵ = 1 and gradients of 1e-100 and more the preconditioner is one.
+        let rmsprop = || RuleConfig::Rmsprop(RmsPropConfig { gamma: 0.9, epsilon: 1.0, epsilon_inside: false });
+        let adam = || RuleConfig::Adam(AdamConfig { beta_1: 0.8, epsilon: 1.0, ..AdamConfig::default() });
+        let sam = SamConfig::new(3e-101);
+        // SAM's edge changes with the gradient: it is that of one step.
+        let cases = [
+            ("gd", config(gd(), 0.1, None), 400),
+            ("gd, decay", config(gd(), 0.1, Some(3.0)), 400),
+            ("momentum", config(momentum(), 0.1, None), 400),
+            ("momentum, decay", config(momentum(), 0.1, Some(3.0)), 400),
+            ("nesterov", config(nesterov(Form::Reparameterised), 0.1, None), 400),
+            ("nesterov, look-ahead", config(nesterov(Form::LookAhead), 0.1, None), 400),
+            ("nesterov, decay", config(nesterov(Form::Reparameterised), 0.1, Some(3.0)), 400),
+            ("rmsprop", config(rmsprop(), 0.1, None), 400),
+            ("rmsprop, decay", config(rmsprop(), 0.1, Some(3.0)), 400),
+            ("adam", config(adam(), 0.1, None), 400),
+            ("adam, decay", config(adam(), 0.1, Some(3.0)), 400),
+            ("sam", config(gd(), 0.1, None).with_sam(sam), 1),
+            ("sam, decay", config(gd(), 0.1, Some(3.0)).with_sam(sam), 1),
+        ];
+        for (name, config, steps) in cases {
+            let (rate, gradient) = (config.learning_rate, 1e-100);
+            let edge = edge(&config, rate, gradient).expect("it has one");
+            let start = gradient / edge.value;
+            // What the edge is compared with is the curvature of the loss, or that of loss and decay together.
+            let decay = match edge.of {
+                Curvature::Hessian => 0.0,
+                Curvature::Preconditioned => config.weight_decay.unwrap_or(0.0),
+            };
+            for (factor, grows) in [(0.99, false), (1.01, true)] {
+                let loss = valley(factor * edge.value - decay);
+                let mut method = config.init().expect("valid");
+                let mut at = Affine::new(&[start], &[0.0], DType::F64);
+                let mut last = 0.0;
+                for _ in 0..steps {
+                    at = method.step(rate, at, closure(&loss)).0;
+                    last = values(&at)[0].abs();
+                    if last > 1e80 * start {
+                        break;
+                    }
+                }
+                assert_eq!(last > start, grows, "{name} at {factor} of its edge: from {start:e} to {last:e}");
+            }
+        }
+    }
+
+    #[test]
+    fn are_not_given_where_none_is_known() {
+        let gd = |rate| OptimizerConfig::new(RuleConfig::Gd(GradientDescentConfig {}), rate);
+        let momentum = OptimizerConfig::new(RuleConfig::Momentum(MomentumConfig { momentum: 0.9 }), 0.1);
+        let muon = OptimizerConfig::new(RuleConfig::Muon(MuonConfig { momentum: 0.95 }), 0.1);
+        let cases = [
+            ("a rate of zero", gd(0.1), 0.0, 1.0),
+            ("a gradient of zero", gd(0.1).with_sam(SamConfig::new(0.1)), 0.1, 0.0),
+            ("ASAM", gd(0.1).with_sam(SamConfig::adaptive(0.1)), 0.1, 1.0),
+            ("SAM around momentum", momentum.with_sam(SamConfig::new(0.1)), 0.1, 1.0),
+            ("muon", muon, 0.1, 1.0),
+        ];
+        for (name, config, rate, gradient) in cases {
+            assert_eq!(edge(&config, rate, gradient), None, "{name}");
+        }
+        let still = edge(&gd(0.1).with_sam(SamConfig::new(0.0)), 0.1, 0.0).expect("with ρ = 0 SAM is gradient descent");
+        assert!((still.value - 20.0).abs() < 1e-12);
+    }
+
+    /// P against second moments written out from the gradients.
+    #[test]
+    fn preconditioners_are_the_denominators_of_the_steps() {
+        let rmsprop = RuleConfig::Rmsprop(RmsPropConfig { gamma: 0.9, epsilon: 1e-8, epsilon_inside: false });
+        let adam = RuleConfig::Adam(AdamConfig { beta_2: 0.9, ..AdamConfig::default() });
+        let loss = valley(3.0);
+        for (name, rule, corrected) in [("rmsprop", rmsprop, false), ("adam", adam, true)] {
+            let config = OptimizerConfig::new(rule, 0.1);
+            let mut method = config.init().expect("valid");
+            let mut at = Affine::new(&[0.5], &[0.0], DType::F64);
+            let (mut mean, mut weight) = (0.0_f64, 0.0);
+            for step in 0..5 {
+                let now = values(&method.preconditioner(at.clone()).expect("it has one"))[0];
+                let expected = match step {
+                    0 => 1.0,
+                    _ if corrected => (mean / weight).sqrt(),
+                    _ => mean.sqrt(),
+                };
+                assert!((now - expected).abs() < 1e-6 * expected, "{name}, step {step}: {now} {expected}");
+                let gradient = 3.0 * values(&at)[0];
+                mean = 0.9 * mean + 0.1 * gradient * gradient;
+                weight = 0.9 * weight + 0.1;
+                at = method.step(0.1, at, closure(&loss)).0;
+            }
+        }
+        let gd = OptimizerConfig::new(RuleConfig::Gd(GradientDescentConfig {}), 0.1);
+        let none = gd.init().expect("valid").preconditioner(Affine::new(&[0.5], &[0.0], DType::F64));
+        assert!(none.is_none(), "gradient descent has no preconditioner");
+    }
+}
+
 mod schedules {
     use super::*;
     use losscape::optim::schedule::{ExponentialConfig, NoamConfig, StepConfig};

@@ -8,7 +8,7 @@
 //! - [`kernel`]: the tangent kernel's spectrum; [`pl`]: the Polyak-Łojasiewicz inequality through it.
 //! - [`steps`]: step-size bounds; [`sharpness`]: how much the loss can rise nearby; [`basin`]: how far it takes to rise.
 //! - [`norms`]: norms of the parameters for studies of generalization.
-//! - [`slice`]: the loss along lines and planes.
+//! - [`slice`](mod@slice): the loss along lines and planes.
 //!
 //! # Conventions
 //!

@@ -54,7 +54,7 @@ enum Y<'a> {
 }
 
 /// A NumPy archive with `x` and `y`.
-fn npz(place: &Place, name: &str, shape: &[u64], x: &[f64], y: Y) {
+fn npz(place: &Place, name: &str, shape: &[u64], x: &[f64], y: &Y) {
     fn array<T: npyz::AutoSerialize + Copy>(shape: &[u64], values: &[T]) -> Vec<u8> {
         let mut bytes = Vec::new();
         let mut writer =
@@ -95,11 +95,11 @@ fn bad_files_get_a_clear_word() {
     write("conv.safetensors", &safetensors(&[("0.weight", &[1, 1, 1], &[1.0])]));
     write("flat.toml", MODEL.replace("[16]", "[]").as_bytes());
     write("nan.safetensors", &safetensors(&[("0.weight", &[3, 5], &[f32::NAN; 15]), ("0.bias", &[3], &[0.0; 3])]));
-    npz(&place, "label.npz", &[4, 5], &[0.0; 20], Y::Labels(&[0, 1, 2, 3]));
-    npz(&place, "empty.npz", &[0, 5], &[], Y::Values(&[0, 3], &[]));
-    npz(&place, "nan.npz", &[1, 5], &[f64::NAN; 5], Y::Values(&[1, 3], &[0.0; 3]));
-    npz(&place, "six.npz", &[1, 6], &[0.0; 6], Y::Values(&[1, 3], &[0.0; 3]));
-    npz(&place, "four.npz", &[1, 5], &[0.0; 5], Y::Values(&[1, 4], &[0.0; 4]));
+    npz(&place, "label.npz", &[4, 5], &[0.0; 20], &Y::Labels(&[0, 1, 2, 3]));
+    npz(&place, "empty.npz", &[0, 5], &[], &Y::Values(&[0, 3], &[]));
+    npz(&place, "nan.npz", &[1, 5], &[f64::NAN; 5], &Y::Values(&[1, 3], &[0.0; 3]));
+    npz(&place, "six.npz", &[1, 6], &[0.0; 6], &Y::Values(&[1, 3], &[0.0; 3]));
+    npz(&place, "four.npz", &[1, 5], &[0.0; 5], &Y::Values(&[1, 4], &[0.0; 4]));
     let cases: Vec<(Vec<&str>, Vec<&str>)> = vec![
         (files(&weights, &data, "wide.toml"), vec!["0.weight has shape [16, 5], the model needs [17, 5]"]),
         (files(&weights, &data, "deep.toml"), vec!["it holds 2 layers of weights, the model has 3"]),

@@ -4,7 +4,7 @@
 //!
 //! - [`operator`]: the trait, and operators made of operators.
 //! - [`eigen`]: eigenpairs at either end of the spectrum, with bounds on their errors.
-//! - [`lanczos`]: tridiagonalization; [`density`]: spectral densities and traces of functions from it.
+//! - [`lanczos`](mod@lanczos): tridiagonalization; [`density`]: spectral densities and traces of functions from it.
 //! - [`trace`]: Hutchinson, Hutch++ and XTrace; the Frobenius norm.
 //! - [`cg`]: conjugate gradients; [`power`]: power iteration.
 //! - [`dense`]: small and middling matrices on the host, in f64.

@@ -19,9 +19,7 @@ use losscape_analysis::spectrum::SpectrumSettings;
 use losscape_analysis::steps::StepBounds;
 use losscape_analysis::{AnalysisError, Objective, Point};
 pub use losscape_krylov::Estimate;
-use losscape_krylov::{
-    Congruence, Counted, Eigenpairs, Eigensolver, Eigenvalue, Quadrature, Restricted, SymmetricOperator,
-};
+use losscape_krylov::{Counted, Eigenpairs, Eigensolver, Eigenvalue, Quadrature, Restricted, SymmetricOperator};
 use losscape_model::random::{Purpose, stream};
 use losscape_model::{LossKind, Model, Reduction};
 use losscape_optim::edge::{Curvature, edge};
@@ -33,6 +31,7 @@ use crate::config::Precision;
 use crate::folder::{create, read_json, write_json, write_whole};
 use crate::plan::hex;
 use crate::records::SCHEMA;
+use crate::track::preconditioned;
 use crate::{LabError, RunFolder, Subject};
 
 /// Something that can be measured.
@@ -243,7 +242,7 @@ pub struct Bounds {
 pub struct EdgeRecord {
     /// Learning rate.
     pub learning_rate: f64,
-    /// `λ_max(H)` or `λ_max(P⁻¹H)`.
+    /// Which sharpness.
     pub of: Curvature,
     /// That sharpness.
     pub sharpness: Eigenvalue,
@@ -330,7 +329,7 @@ impl Analysis {
             let damaged =
                 |problem: std::io::Error| LabError::Damaged { path: values.clone(), problem: problem.to_string() };
             let bytes = std::fs::read(&values).map_err(LabError::io("read", &values))?;
-            ntk.eigenvalues = npyz::NpyFile::new(&bytes[..]).and_then(|file| file.into_vec()).map_err(damaged)?;
+            ntk.eigenvalues = npyz::NpyFile::new(&bytes[..]).and_then(npyz::NpyFile::into_vec).map_err(damaged)?;
         }
         Ok(Some(analysis))
     }
@@ -641,8 +640,7 @@ impl<'a> Bench<'a> {
             (Curvature::Preconditioned, Some(preconditioner)) => {
                 let Some(diagonal) = parameters::ravel(preconditioner) else { return Ok(None) };
                 self.begin("preconditioned sharpness", 30);
-                let diagonal = diagonal.cast(DType::from(self.settings.precision)).powf_scalar(-0.5);
-                let operator = Congruence { operator: point.hessian(), diagonal };
+                let operator = preconditioned(point.hessian(), diagonal, training.optimizer.weight_decay);
                 let solver = Eigensolver { max_products: 500, ..Eigensolver::top(1) };
                 solver.solve(&self.counted(&operator), None, &mut self.random(8))?.top[0]
             }

@@ -131,7 +131,7 @@ pub struct Metric {
 /// What `[track]` measures along training; see [`losscape_analysis`] for the quantities.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Curvature {
-    /// `λ_max(H)`, or `λ_max(P⁻¹H)` for methods with a preconditioner.
+    /// `λ_max(H)`, or `λ_max(P⁻¹(H + δI))` for methods with a preconditioner P and weight decay δ.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sharpness: Option<f64>,
     /// A bound on its error.

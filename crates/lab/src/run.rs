@@ -305,7 +305,7 @@ impl<'a> Recorder<'a> {
         };
         let file = open().map_err(LabError::io("write", &path))?;
         let RunConfig { track, loss, optimizer, seed, .. } = &run.plan.config;
-        let tracker = |track| Tracker::new(track, network.clone(), &run.plan.data.train, *loss, optimizer, *seed);
+        let tracker = |track| Tracker::new(track, network, &run.plan.data.train, *loss, optimizer, *seed);
         Ok(Self { run, metrics: BufWriter::new(file), bytes, tracker: track.as_ref().map(tracker).transpose()? })
     }
 

@@ -208,7 +208,7 @@ fn read_layers(path: &Path) -> Result<Vec<Layer>, LabError> {
     let bytes = std::fs::read(path).map_err(LabError::io("read", path))?;
     let damaged = |problem: String| LabError::Damaged { path: path.to_owned(), problem };
     let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(format!("no safetensors file: {error}")))?;
-    let values = |name: &str| -> Result<Option<(Vec<usize>, Vec<f64>)>, LabError> {
+    let values = |name: &str| {
         let Ok(view) = file.tensor(name) else { return Ok(None) };
         let dtype = match view.dtype() {
             Dtype::F64 => DType::F64,

@@ -6,7 +6,7 @@
 use burn::tensor::Tensor;
 use losscape_analysis::kernel::KernelSpectrum;
 use losscape_analysis::{AnalysisError, Objective, Point};
-use losscape_krylov::{Congruence, Eigenpairs, Eigensolver, SymmetricOperator};
+use losscape_krylov::{Congruence, Eigenpairs, Eigensolver, Shifted, SymmetricOperator};
 use losscape_model::data::Dataset;
 use losscape_model::random::{Purpose, stream};
 use losscape_model::{Loss, Network};
@@ -40,14 +40,14 @@ impl<N: Network<Input = Tensor<2>>> Tracker<N> {
     /// When the network cannot be differentiated twice, or a setting is not possible.
     pub fn new(
         config: &TrackConfig,
-        network: N,
+        network: &N,
         data: &Dataset,
         loss: Loss,
         optimizer: &OptimizerConfig,
         seed: u64,
     ) -> Result<Self, LabError> {
         check(config, data.len(), data.outputs()).map_err(|(_, message)| LabError::Setting(message))?;
-        let w = parameters::ravel(&network).ok_or_else(|| LabError::Setting("nothing to train".to_owned()))?;
+        let w = parameters::ravel(network).ok_or_else(|| LabError::Setting("nothing to train".to_owned()))?;
         let on = |data: &Dataset| -> Result<Objective<N>, LabError> {
             let (x, y) = (data.input_tensor(&w.device(), w.dtype()), data.target_tensor(&w.device(), w.dtype()));
             Ok(Objective::new(network.clone(), x, y, loss)?.precision(config.precision.into())?)
@@ -87,7 +87,7 @@ impl<N: Network<Input = Tensor<2>>> Tracker<N> {
         if self.config.measures.contains(&Tracked::Sharpness) {
             let rate = trainer.last_rate();
             let edge = rate.and_then(|rate| edge(&self.optimizer, rate, point.gradient_norm()));
-            let pairs = sharpness(&point, trainer, edge, self.start.as_ref(), self.seed)?;
+            let pairs = self.sharpness(&point, trainer, edge)?;
             curvature.sharpness = Some(pairs.top[0].value);
             curvature.sharpness_error = Some(pairs.top[0].error_bound);
             curvature.edge = edge.map(|edge| edge.value);
@@ -118,35 +118,41 @@ impl<N: Network<Input = Tensor<2>>> Tracker<N> {
         }))
     }
 
+    /// The largest eigenpair of the Hessian, or of the preconditioned one where the edge speaks of that.
+    fn sharpness(
+        &self,
+        point: &Point<'_, N>,
+        trainer: &Trainer<N>,
+        edge: Option<edge::Edge>,
+    ) -> Result<Eigenpairs, LabError> {
+        let solver = Eigensolver { probes: 0, max_products: 300, ..Eigensolver::top(1) }.with_tolerance(1e-3);
+        let mut random = stream(self.seed, Purpose::Probes, trainer.step() as u64);
+        let mut solve = |operator: &dyn SymmetricOperator| solver.solve(&operator, self.start.as_ref(), &mut random);
+        let preconditioner = edge
+            .filter(|edge| edge.of == edge::Curvature::Preconditioned)
+            .and_then(|_| trainer.preconditioner())
+            .and_then(|preconditioner| parameters::ravel(&preconditioner));
+        let pairs = match preconditioner {
+            Some(diagonal) => solve(&preconditioned(point.hessian(), diagonal, self.optimizer.weight_decay)),
+            None => solve(&point.hessian()),
+        };
+        Ok(pairs.map_err(AnalysisError::from)?)
+    }
+
     /// Forgets the last measurement.
     pub fn checkpoint(&mut self) {
         self.start = None;
     }
 }
 
-/// The largest eigenpair of the Hessian, or of the preconditioned one where the edge speaks of that.
-fn sharpness<N: Network<Input = Tensor<2>>>(
-    point: &Point<'_, N>,
-    trainer: &Trainer<N>,
-    edge: Option<edge::Edge>,
-    start: Option<&Tensor<2>>,
-    seed: u64,
-) -> Result<Eigenpairs, LabError> {
-    let solver = Eigensolver { probes: 0, max_products: 300, ..Eigensolver::top(1) }.with_tolerance(1e-3);
-    let mut random = stream(seed, Purpose::Probes, trainer.step() as u64);
-    let mut solve = |operator: &dyn SymmetricOperator| solver.solve(&operator, start, &mut random);
-    let preconditioner = edge
-        .filter(|edge| edge.of == edge::Curvature::Preconditioned)
-        .and_then(|_| trainer.preconditioner())
-        .and_then(|preconditioner| parameters::ravel(&preconditioner));
-    let pairs = match preconditioner {
-        Some(diagonal) => {
-            let diagonal = diagonal.cast(point.space().dtype).powf_scalar(-0.5);
-            solve(&Congruence { operator: point.hessian(), diagonal })
-        }
-        None => solve(&point.hessian()),
-    };
-    Ok(pairs.map_err(AnalysisError::from)?)
+/// What a method with the preconditioner `P = diag(diagonal)` and weight decay δ sees of H: `P^{−½} (H + δI) P^{−½}`.
+pub(crate) fn preconditioned<A: SymmetricOperator>(
+    hessian: A,
+    diagonal: Tensor<1>,
+    weight_decay: Option<f64>,
+) -> Congruence<Shifted<A>> {
+    let diagonal = diagonal.cast(hessian.space().dtype).powf_scalar(-0.5);
+    Congruence { operator: Shifted { operator: hessian, shift: weight_decay.unwrap_or(0.0) }, diagonal }
 }
 
 /// The largest kernel that is decomposed again and again.

@@ -9,7 +9,9 @@
 //! | Adam, `P = diag(√v̂ + ϵ)` | `λ_max(P⁻¹H) < (2 + 2β₁)/((1 − β₁) ε)` | Cohen et al. 2022, eq. 2 |
 //! | gradient descent with SAM, radius ρ | `λ_max(H) < ‖g‖/(2ρ) · (√(1 + 8ρ/(ε‖g‖)) − 1)` | Long & Bartlett 2024, eq. 1 |
 //!
-//! The preconditioner of a method at work is [`Method::preconditioner`](crate::Method::preconditioner). Weight decay δ adds δ to every eigenvalue of H, so it is taken off the edges of the methods that H alone decides. Steps are full batches.
+//! The preconditioner of a method at work is [`Method::preconditioner`](crate::Method::preconditioner). Coupled weight decay δ adds δ to every
+//! eigenvalue of H: it is taken off the right side of the first three, and off `2/ε` in SAM's condition `λ + ρλ²/‖g‖ < 2/ε`; with a
+//! preconditioner H stands for `H + δI`. Steps are full batches, and are not clipped.
 
 use burn::module::Module;
 use burn::optim::{GradientsParams, LearningRate, ModuleOptimizer, Optimizer, RecordState, StateSink, StateSource};
@@ -25,7 +27,7 @@ use crate::{OptimizerConfig, RuleConfig};
 pub enum Curvature {
     /// `λ_max(H)`.
     Hessian,
-    /// `λ_max(P⁻¹H)` with the method's preconditioner.
+    /// `λ_max(P⁻¹(H + δI))` with the method's preconditioner and weight decay.
     Preconditioned,
 }
 
@@ -38,26 +40,29 @@ pub struct Edge {
     pub of: Curvature,
 }
 
-/// The edge of a configured method at learning rate ε, where the gradient has this norm; none for methods without a known one, and for SAM around
-/// anything but gradient descent.
+/// The edge of a configured method at learning rate ε, where the gradient has this norm. None for a rate of zero, at which every sharpness is
+/// stable, for methods without a known edge, and for SAM around anything but gradient descent.
 #[must_use]
 pub fn edge(config: &OptimizerConfig, learning_rate: f64, gradient_norm: f64) -> Option<Edge> {
-    let rate = learning_rate;
-    let hessian = |value: f64| Some(Edge { value: value - config.weight_decay.unwrap_or(0.0), of: Curvature::Hessian });
+    let (rate, decay) = (learning_rate, config.weight_decay.unwrap_or(0.0));
+    if rate <= 0.0 {
+        return None;
+    }
+    let hessian = |value: f64| Some(Edge { value, of: Curvature::Hessian });
     let preconditioned = |value: f64| Some(Edge { value, of: Curvature::Preconditioned });
-    if let Some(sam) = &config.sam {
-        let plain = matches!(config.rule, RuleConfig::Gd(_)) && !sam.adaptive && sam.rho > 0.0;
-        let (rho, g) = (sam.rho, gradient_norm);
-        return if plain && g > 0.0 {
-            hessian(g / (2.0 * rho) * ((1.0 + 8.0 * rho / (rate * g)).sqrt() - 1.0))
-        } else {
-            None
-        };
+    if let Some(sam) = config.sam.filter(|sam| sam.rho > 0.0) {
+        if !matches!(config.rule, RuleConfig::Gd(_)) || sam.adaptive || gradient_norm <= 0.0 {
+            return None;
+        }
+        let slope = gradient_norm / sam.rho;
+        return hessian(slope / 2.0 * ((1.0 + 4.0 * (2.0 / rate - decay) / slope).sqrt() - 1.0));
     }
     match &config.rule {
-        RuleConfig::Gd(_) => hessian(2.0 / rate),
-        RuleConfig::Momentum(rule) => hessian((2.0 + 2.0 * rule.momentum) / rate),
-        RuleConfig::Nesterov(rule) => hessian((2.0 + 2.0 * rule.momentum) / (rate * (1.0 + 2.0 * rule.momentum))),
+        RuleConfig::Gd(_) => hessian(2.0 / rate - decay),
+        RuleConfig::Momentum(rule) => hessian((2.0 + 2.0 * rule.momentum) / rate - decay),
+        RuleConfig::Nesterov(rule) => {
+            hessian((2.0 + 2.0 * rule.momentum) / (rate * (1.0 + 2.0 * rule.momentum)) - decay)
+        }
         RuleConfig::Rmsprop(_) => preconditioned(2.0 / rate),
         RuleConfig::Adam(rule) => preconditioned((2.0 + 2.0 * rule.beta_1) / ((1.0 - rule.beta_1) * rate)),
         _ => None,

@@ -344,8 +344,7 @@ fn plane(analysis: &Analysis) -> Option<Figure> {
     let plane = &analysis.slices.as_ref()?.plane;
     let all = || plane.losses.iter().flatten().copied().filter(|loss| loss.is_finite());
     let (low, high) = (all().fold(f64::INFINITY, f64::min), all().fold(f64::NEG_INFINITY, f64::max));
-    // NaN does not compare.
-    if !(low < high) {
+    if low >= high {
         return None;
     }
     // Levels in equal ratios above the lowest point, as losses of a network span orders of magnitude.
