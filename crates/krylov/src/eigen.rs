@@ -12,15 +12,24 @@
 //!
 //! # What may have been missed
 //!
-//! After j steps of a probe the largest eigenvalue of B (on n dimensions) is, with probability `1 − p`,
+//! Let B have n dimensions. After j steps of a probe its largest eigenvalue is, with probability `1 − p`,
 //!
 //! ```text
-//! λ_max(B) ≤ θ⁺ + ε s,   ε = (ln(1.648 √n / p) / (2j − 1))²      (Kuczyński & Woźniakowski 1992, Theorem 4.1)
+//! λ_max(B) ≤ θ⁺ + ε s,   ε = (ln(1.648 √n / p) / (2j − 1))²      (Kuczyński & Woźniakowski 1992, §4)
 //! ```
 //!
-//! where θ⁻ and θ⁺ are the probe's extreme Ritz values and `s ≤ (θ⁺ − θ⁻)/(1 − 2ε)` bounds the width of B's spectrum; a probe that breaks down has
-//! seen all distinct eigenvalues, and ε = 0. Let `H = V A Vᵀ` and let C couple V to its complement, `C = W − H V`. By the inertia of the Schur
-//! complement, for any `u > λ_max(B)`,
+//! where θ⁻ and θ⁺ are the probe's extreme Ritz values and `s ≤ (θ⁺ − θ⁻)/(1 − 2ε)` bounds the width of B's spectrum. A probe that breaks down with
+//! a remainder of length β has met all eigenvectors, unless its start had next to nothing of one: with a component c along the eigenvector of
+//! λ_max(B), `|c| (λ_max(B) − θ⁺) ≤ β`, and `|c| ≥ p √(π/2n)` with probability `1 − p`, so that
+//!
+//! ```text
+//! λ_max(B) ≤ θ⁺ + β √(2n/π) / p.
+//! ```
+//!
+//! The i-th look at a probe may fail with probability `failure / (i (i + 1))`, which add up to [`Eigensolver::failure`]; p is a quarter of that, for two
+//! bounds at two ends.
+//!
+//! Let `H = V A Vᵀ` and let C couple V to its complement, `C = W − H V`. By the inertia of the Schur complement, for any `u > λ_max(B)`,
 //!
 //! ```text
 //! #{eigenvalues of A above u} ≤ #{eigenvalues of H + C Cᵀ / (u − λ_max(B)) above u}.
@@ -71,7 +80,7 @@ pub struct Eigensolver {
     pub bottom: usize,
     /// Residual norms at most this, relative to the norm of the operator. Default: 1e-4, or 30 roundings of a product if that is more.
     pub tolerance: f64,
-    /// Products allowed. Default: 100 + 50 for each eigenvalue.
+    /// Products allowed, at least one for each eigenvalue. Default: 100 + 50 for each eigenvalue.
     pub max_products: usize,
     /// Vectors of the basis before a restart; as many products are kept beside them. Default: 60 + 4 for each eigenvalue.
     pub max_vectors: usize,
@@ -118,7 +127,7 @@ pub struct Eigenpairs {
     pub norm: f64,
     /// Products used.
     pub products: usize,
-    /// [`Ended::Converged`], [`Ended::InvariantSubspace`] when the whole space was exhausted, or [`Ended::Budget`].
+    /// [`Ended::Converged`], [`Ended::InvariantSubspace`] when the whole space was exhausted, [`Ended::Budget`] or [`Ended::Stagnated`].
     pub ended: Ended,
 }
 
@@ -190,6 +199,7 @@ impl Eigensolver {
         let settings = [
             ("tolerance", self.tolerance, self.tolerance > 0.0, "positive"),
             ("failure", self.failure, self.failure > 0.0 && self.failure < 1.0, "a probability between 0 and 1"),
+            ("max_products", self.max_products as f64, self.max_products >= asked, "one for each eigenvalue asked for"),
             (
                 "max_vectors",
                 self.max_vectors as f64,
@@ -225,6 +235,8 @@ struct Probe {
     base: usize,
     /// `C Cᵀ` of the basis before it, row by row.
     coupling: Vec<f64>,
+    /// The length that was left when it broke down.
+    remainder: Option<f64>,
 }
 
 /// The two ends of the spectrum; the lower one is looked at as the upper one of −A.
@@ -260,6 +272,8 @@ struct Search<'a, A> {
     mixed: bool,
     /// Products spent on probes.
     probed: usize,
+    /// Looks at probes so far, and the products done at the last.
+    looks: (usize, usize),
     unseen: Unseen,
 }
 
@@ -277,6 +291,7 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
             probe: None,
             mixed: false,
             probed: 0,
+            looks: (0, 0),
             unseen: Unseen { above: None, below: None, failure: settings.failure },
             space,
         }
@@ -306,6 +321,8 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
     fn run(mut self, random: &mut impl Rng) -> Result<Eigenpairs, KrylovError> {
         let wanted = self.settings.top + self.settings.bottom;
         let mut look_at = wanted;
+        // Products done when the queue was last filled with residuals.
+        let mut refilled = None;
         loop {
             let length = self.basis.len();
             if self.queue.is_empty() || length >= look_at {
@@ -326,6 +343,10 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
                 }
                 let full = length >= self.settings.max_vectors;
                 if !open.is_empty() && (self.queue.is_empty() || full && self.mixed) {
+                    if refilled == Some(self.products.done) {
+                        return self.finish(&ritz, &residuals, Ended::Stagnated);
+                    }
+                    refilled = Some(self.products.done);
                     self.probe = None;
                     self.queue = open.into_iter().map(|at| self.candidate(&remainders, at)).collect();
                 }
@@ -333,7 +354,7 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
                     self.restart(&ritz);
                 }
                 if self.queue.is_empty() || converged && self.probe.is_none() {
-                    self.probe = Some(Probe { base: self.basis.len(), coupling: self.coupling() });
+                    self.probe = Some(Probe { base: self.basis.len(), coupling: self.coupling(), remainder: None });
                     self.mixed = true;
                     self.fresh(random);
                 }
@@ -342,6 +363,8 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
                     Some(probe) if probe.base == self.basis.len() => self.shortest_probe(),
                     _ => (length / 8).max(3),
                 };
+                let left = self.settings.probes.saturating_sub(self.probed).max(1);
+                let step = if self.probe.is_some() { step.min(left) } else { step };
                 let step = step.min(self.settings.max_products - self.products.done);
                 look_at = (self.basis.len() + step).max(wanted).min(self.settings.max_vectors).min(self.space.dim);
             }
@@ -360,6 +383,9 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
             (rest, length)
         };
         if length <= breakdown(&self.space, scale) {
+            if let Some(probe) = &mut self.probe {
+                probe.remainder = Some(length);
+            }
             return Ok(());
         }
         let vector = vector / length;
@@ -449,14 +475,26 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
         host(leading_out.clone().matmul(leading_out.transpose()))
     }
 
+    /// Counts a look at the probe under way, which spends a share of the failure probability. Looking again at the same costs nothing.
+    fn look(&mut self) {
+        if self.probe.is_some() && self.looks.1 != self.products.done {
+            self.looks = (self.looks.0 + 1, self.products.done);
+        }
+    }
+
+    /// The failure probability that one bound at one end may have at look i.
+    fn failure(&self, look: usize) -> f64 {
+        self.settings.failure / (4 * look * (look + 1)) as f64
+    }
+
     /// Kuczyński and Woźniakowski's ε after so many steps of a probe in `left` dimensions.
-    fn epsilon(&self, steps: usize, left: usize) -> f64 {
-        ((1.648 * (left as f64).sqrt() / self.settings.failure).ln() / (2 * steps - 1) as f64).powi(2)
+    fn epsilon(&self, look: usize, steps: usize, left: usize) -> f64 {
+        ((1.648 * (left as f64).sqrt() / self.failure(look)).ln() / (2 * steps - 1) as f64).powi(2)
     }
 
     /// Steps after which a probe has an ε of 0.4, and bounds the complement's spectrum by six times its own width.
     fn shortest_probe(&self) -> usize {
-        (self.epsilon(1, self.space.dim) / 0.4).sqrt().midpoint(1.0).ceil() as usize
+        (self.epsilon(self.looks.0 + 1, 1, self.space.dim) / 0.4).sqrt().midpoint(1.0).ceil() as usize
     }
 
     /// A bound on the spectrum of the complement at one end (for the lower one, of −A), from the probe under way.
@@ -468,26 +506,33 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
         let values = self.ritz(probe.base)?.values;
         let (low, high) = (values[0], values[steps - 1]);
         let left = self.space.dim - probe.base;
-        let exhausted = self.queue.is_empty() || steps >= left;
-        let epsilon = if exhausted { 0.0 } else { self.epsilon(steps, left) };
-        let width = (high - low) / (1.0 - 2.0 * epsilon);
+        let epsilon = if steps >= left { 0.0 } else { self.epsilon(self.looks.0, steps, left) };
+        let by_steps = (epsilon < 0.5).then(|| epsilon * (high - low) / (1.0 - 2.0 * epsilon));
+        let by_remainder = probe.remainder.map(|remainder| {
+            let remainder = remainder.max(self.space.epsilon() * self.size);
+            remainder * (2.0 * left as f64 / std::f64::consts::PI).sqrt() / self.failure(self.looks.0)
+        });
         let edge = match end {
             End::Top => high,
             End::Bottom => -low,
         };
-        Ok((epsilon < 0.5).then_some(edge + epsilon * width + self.space.rounding() * self.size))
+        let beyond = by_steps.into_iter().chain(by_remainder).reduce(f64::min);
+        Ok(beyond.map(|beyond| edge + beyond + self.space.rounding() * self.size))
     }
 
     /// Whether at one end no more eigenvalues than asked for lie beyond u, as far as the probe under way tells.
     fn none_beyond(&self, end: End, asked: usize, u: f64) -> Result<bool, KrylovError> {
         let Some(probe) = &self.probe else { return Ok(false) };
         let Some(complement) = self.complement(probe, end)? else { return Ok(false) };
-        if u <= complement {
+        // An operator that is zero leaves nothing between them.
+        let uncoupled = u == complement && probe.coupling.iter().all(|&c| c == 0.0);
+        if u <= complement && !uncoupled {
             return Ok(false);
         }
+        let scale = if uncoupled { 0.0 } else { 1.0 / (u - complement) };
         let projection = self.projection(0..probe.base);
         let matrix: Vec<f64> =
-            projection.iter().zip(&probe.coupling).map(|(h, c)| end.sign() * h + c / (u - complement)).collect();
+            projection.iter().zip(&probe.coupling).map(|(h, c)| end.sign() * h + c * scale).collect();
         Ok(eigenvalues_of(probe.base, &matrix)?.iter().filter(|&&value| value > u).count() <= asked)
     }
 
@@ -505,7 +550,8 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
     }
 
     /// Whether nothing can hide beyond the last value asked for by more than the tolerance.
-    fn is_certain(&self, ritz: &Ritz) -> Result<bool, KrylovError> {
+    fn is_certain(&mut self, ritz: &Ritz) -> Result<bool, KrylovError> {
+        self.look();
         for (end, asked, last) in self.ends(ritz) {
             if !self.none_beyond(end, asked, last + self.allowed())? {
                 return Ok(false);
@@ -533,6 +579,7 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
     fn finish(mut self, ritz: &Ritz, residuals: &[f64], ended: Ended) -> Result<Eigenpairs, KrylovError> {
         let wanted = self.wanted(ritz.values.len());
         let floor = self.space.rounding() * self.size;
+        self.look();
         if ended == Ended::InvariantSubspace {
             for (end, _, last) in self.ends(ritz) {
                 self.unseen.set(end, Some(last + floor));

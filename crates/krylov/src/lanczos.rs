@@ -102,9 +102,11 @@ pub fn lanczos(operator: &impl SymmetricOperator, start: &Tensor<1>, steps: usiz
     }
 }
 
-/// The length below which what is left of a product after orthogonalization is rounding, for an operator of norm `size`.
+/// The length below which what is left of a vector of length `size` after orthogonalization is rounding.
+///
+/// There is no √n in it: a random vector meets a single eigenvector with a weight of 1/√n, and what such a meeting leaves is no rounding.
 pub(crate) fn breakdown(space: &Space, size: f64) -> f64 {
-    10.0 * space.rounding() * size
+    10.0 * space.epsilon() * size
 }
 
 /// The norm of a start vector that can be used.

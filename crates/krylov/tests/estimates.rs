@@ -7,7 +7,7 @@ use common::{Prescribed, random};
 use losscape_krylov::trace::{frobenius, hutch_plus_plus, hutchinson, xtrace};
 use losscape_krylov::{
     Congruence, ConjugateGradient, Counted, Deflated, Diagonal, Eigensolver, Ended, Estimate, Matrix, Quadrature,
-    Restricted, Scaled, Shifted, Sum, SymmetricOperator, dense,
+    Restricted, Scaled, Shifted, SpectralDensity, Sum, SymmetricOperator, dense,
 };
 
 fn difference(a: Tensor<2>, b: Tensor<2>) -> f64 {
@@ -47,13 +47,17 @@ fn operators_made_of_operators() {
     }
 }
 
-/// The share of repetitions whose error is within two standard errors.
-fn within_two(exact: f64, mut estimate: impl FnMut(u64) -> Estimate) -> f64 {
-    let hits = (0..200).filter(|&seed| {
+/// Over repetitions: the share whose error is within two standard errors, and the root mean square of errors over that of standard errors.
+fn calibration(exact: f64, mut estimate: impl FnMut(u64) -> Estimate) -> (f64, f64) {
+    const REPETITIONS: u64 = 200;
+    let (mut hits, mut errors, mut sems) = (0, 0.0, 0.0);
+    for seed in 0..REPETITIONS {
         let estimate = estimate(seed);
-        (estimate.mean - exact).abs() <= 2.0 * estimate.sem.expect("several probes") + 1e-10 * exact.abs()
-    });
-    hits.count() as f64 / 200.0
+        let (error, sem) = ((estimate.mean - exact).abs(), estimate.sem.expect("several probes"));
+        hits += u32::from(error <= 2.0 * sem + 1e-10 * exact.abs());
+        (errors, sems) = (errors + error * error, sems + sem * sem);
+    }
+    (f64::from(hits) / REPETITIONS as f64, (errors / sems).sqrt())
 }
 
 #[test]
@@ -66,15 +70,16 @@ fn traces_within_their_standard_errors() {
         let operator = Prescribed::new(&values, DType::F64, &mut random(1));
         let (trace, squares): (f64, f64) = (values.iter().sum(), values.iter().map(|value| value * value).sum());
         // With a few probes the error follows Student's distribution: two standard errors hold 90 to 95 of a hundred.
-        let shares = [
-            ("hutchinson", within_two(trace, |seed| hutchinson(&operator, 30, &mut random(seed)).expect("finite").0)),
-            ("squares", within_two(squares, |seed| hutchinson(&operator, 30, &mut random(seed)).expect("finite").1)),
-            ("hutch++", within_two(trace, |seed| hutch_plus_plus(&operator, 30, &mut random(seed)).expect("finite"))),
-            ("xtrace", within_two(trace, |seed| xtrace(&operator, 30, &mut random(seed)).expect("finite"))),
+        let calibrations = [
+            ("hutchinson", calibration(trace, |seed| hutchinson(&operator, 30, &mut random(seed)).expect("finite").0)),
+            ("squares", calibration(squares, |seed| hutchinson(&operator, 30, &mut random(seed)).expect("finite").1)),
+            ("hutch++", calibration(trace, |seed| hutch_plus_plus(&operator, 30, &mut random(seed)).expect("finite"))),
+            ("xtrace", calibration(trace, |seed| xtrace(&operator, 30, &mut random(seed)).expect("finite"))),
         ];
-        for (estimator, share) in shares {
-            println!("{name}: {estimator} {share}");
+        for (estimator, (share, ratio)) in calibrations {
+            println!("{name}: {estimator} {share}, errors {ratio:.2} of standard errors");
             assert!(share > 0.85, "{name}, {estimator}: {share}");
+            assert!((0.7..1.3).contains(&ratio), "{name}, {estimator}: {ratio}");
         }
         let spread = |estimate: &dyn Fn(u64) -> Estimate| {
             (0..50).map(|seed| (estimate(seed).mean - trace).powi(2)).sum::<f64>().sqrt()
@@ -97,11 +102,26 @@ fn the_trace_of_a_matrix_of_low_rank_is_exact() {
     (values[0], values[1], values[2]) = (3.0, 2.0, -1.0);
     let operator = Counted::new(Prescribed::new(&values, DType::F64, &mut random(2)));
     let estimate = xtrace(&operator, 20, &mut random(3)).expect("finite");
-    assert!((estimate.mean - 4.0).abs() < 1e-12 && estimate.sem == Some(0.0), "{estimate:?}");
+    assert!((estimate.mean - 4.0).abs() < 1e-12 && estimate.sem.is_some_and(|sem| sem < 1e-12), "{estimate:?}");
     assert_eq!(estimate.products, operator.products());
     let squared = hutchinson(&operator, 400, &mut random(4)).expect("finite").1;
     let norm = frobenius(squared);
     assert!((norm.mean - 14f64.sqrt()).abs() < 4.0 * norm.sem.expect("probes"));
+}
+
+#[test]
+fn a_density_is_right_at_its_resolution() {
+    let values: Vec<f64> = (0..2000).map(|at| f64::from(at) / 1000.0 - 1.0).collect();
+    let operator = Prescribed::new(&values, DType::F64, &mut random(5));
+    let density = Quadrature { probes: 4, steps: 40 }.run(&operator, &mut random(6)).expect("finite");
+    let exact = SpectralDensity::exact(&values, 0);
+    let worst = |sigma: f64| {
+        let off = |at| (density.at(at, sigma).mean - exact.at(at, sigma).mean).abs();
+        (-80..=80).map(|at| off(f64::from(at) / 100.0)).fold(0.0, f64::max)
+    };
+    // The density is ½; what remains at the resolution is sampling.
+    assert!(worst(density.resolution()) < 0.02 && worst(0.3 * density.resolution()) > 0.1);
+    assert_eq!(exact.resolution(), 0.0);
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 mod common;
 
-use burn::tensor::DType;
+use burn::tensor::{DType, Device, Tensor};
 use common::{Prescribed, random};
-use losscape_krylov::{Counted, Eigensolver, Ended, KrylovError, PowerIteration, lanczos};
+use losscape_krylov::{Counted, Diagonal, Eigensolver, Ended, KrylovError, Matrix, PowerIteration, Space, lanczos};
 use rand::{Rng, RngExt};
 
 /// A spectrum by the name of its difficulty.
@@ -69,7 +69,7 @@ fn a_thousand_prescribed_spectra_within_their_bounds_and_none_missed() {
         let operator = Counted::new(Prescribed::new(&values, DType::F64, random));
         let (top, bottom) = (random.random_range(1..9), random.random_range(0..5));
         let mut solver = Eigensolver::both(top, bottom).with_tolerance(1e-9);
-        (solver.probes, solver.failure, solver.max_products) = (20 * n, 1e-6, 50 * n);
+        (solver.probes, solver.failure, solver.max_products) = (20 * n, 1e-3, 50 * n);
         // Where the spectrum crowds at the end that is asked for, a small basis is too small.
         if case % 2 == 1 && name != "geometric" {
             solver.max_vectors = 40;
@@ -80,30 +80,28 @@ fn a_thousand_prescribed_spectra_within_their_bounds_and_none_missed() {
         assert_ne!(found.ended, Ended::Budget, "case {case}, {name}, n = {n}, {top} + {bottom}");
         assert_eq!((found.top.len(), found.bottom.len()), (top, bottom));
         // A small basis may leave no room for probes long enough to bound what is unseen; values must be right all the same.
-        let slack = 2e-9 * found.norm;
-        let (last, first) = (values[top - 1] + slack, values[n - bottom.max(1)] - slack);
-        assert!(found.unseen.above.is_some() || case % 2 == 1, "case {case}, {name}: certain");
-        let (above, below) = (found.unseen.above.unwrap_or(last), found.unseen.below.unwrap_or(first));
+        let certain = found.unseen.above.is_some();
+        assert!(certain || case % 2 == 1, "case {case}, {name}: certain");
+        // What the tolerance lets hide.
+        let hidden = 1e-9 * found.norm;
+        let (above, below) = (found.unseen.above.unwrap_or(f64::MAX), found.unseen.below.unwrap_or(f64::MIN));
         assert!(values.iter().filter(|&&value| value > above).count() <= top, "case {case}, {name}: missed");
         assert!(
             values.iter().filter(|&&value| value < below).count() <= bottom || bottom == 0,
             "case {case}, {name}: missed"
         );
-        for (at, pair) in found.top.iter().enumerate() {
-            let error = (pair.value - values[at]).abs();
-            largest = largest.max(error / found.norm);
-            let allowed = pair.error_bound.max(above - pair.value);
-            assert!(error <= allowed, "case {case}, {name}, top {at}: {error:e} > {allowed:e}");
-            assert!(pair.error_bound <= 1e-8 * found.norm + 1e-11, "case {case}, {name}: the bound says something");
-        }
+        let last = found.top[top - 1].value;
         assert!(
-            case % 2 == 1 || above <= last + slack,
-            "case {case}, {name}: the bound {above} is not far from {last}"
+            !certain || above <= last + 2.0 * hidden || case % 2 == 1,
+            "case {case}, {name}: {above} beyond {last}"
         );
-        for (at, pair) in found.bottom.iter().enumerate() {
-            let error = (pair.value - values[n - 1 - at]).abs();
-            let allowed = pair.error_bound.max(pair.value - below);
-            assert!(error <= allowed, "case {case}, {name}, bottom {at}: {error:e} > {allowed:e}");
+        let exact = values.iter().take(top).chain(values.iter().rev().take(bottom));
+        for (at, (pair, exact)) in found.top.iter().chain(&found.bottom).zip(exact).enumerate() {
+            let error = (pair.value - exact).abs();
+            largest = largest.max(error / found.norm);
+            let allowed = pair.error_bound + hidden;
+            assert!(error <= allowed, "case {case}, {name}, pair {at}: {error:e} > {allowed:e}");
+            assert!(pair.error_bound <= 1e-8 * found.norm + 1e-11, "case {case}, {name}: the bound says something");
         }
     }
     println!("1,000 spectra: {products} products, largest error {largest:.1e} of the norm");
@@ -124,6 +122,44 @@ fn in_single_precision_the_bounds_are_wider_and_true() {
             assert!(pair.error_bound < 1e-3 * found.norm, "case {case}, {name}: {:e}", pair.error_bound);
         }
     }
+}
+
+/// A random start has only 1/√n of an eigenvector: what is left of it is no rounding, not even in single precision.
+#[test]
+fn few_large_eigenvalues_among_a_million_in_single_precision() {
+    for (large, n) in [(&[1.0, 1.0][..], 1_000_000), (&[1.0, 1.0, 0.3, 0.1, 0.1, 0.1], 100_000)] {
+        let values: Vec<f64> = large.iter().copied().chain(std::iter::repeat(0.0)).take(n).collect();
+        let operator = Diagonal(Space { dim: n, device: Device::flex(), dtype: DType::F32 }.vector(values.clone()));
+        let found = Eigensolver::top(large.len()).solve(&operator, None, &mut random(7)).expect("finite");
+        for (pair, exact) in found.top.iter().zip(large) {
+            assert!((pair.value - exact).abs() <= pair.error_bound + 1e-3, "{:?}, {:?}", found.top, found.unseen);
+        }
+        if let Some(above) = found.unseen.above {
+            assert!(values.iter().filter(|&&value| value > above).count() <= large.len(), "{above}");
+        }
+    }
+}
+
+#[test]
+fn a_zero_operator_is_certain_at_once() {
+    let operator = Prescribed::new(&[0.0; 300], DType::F64, &mut random(1));
+    let found = Eigensolver::both(2, 1).solve(&operator, None, &mut random(2)).expect("finite");
+    assert_eq!((found.unseen.above, found.unseen.below), (Some(0.0), Some(0.0)));
+    assert!(found.products <= 5 && found.ended == Ended::Converged, "{found:?}");
+}
+
+/// Rounding of one product in a million, as of a product by differences: the residual falls no further, and that is said.
+#[test]
+fn an_operator_that_is_not_quite_symmetric_ends() {
+    let space = Space { dim: 200, device: Device::flex(), dtype: DType::F64 };
+    let unit = |v: Tensor<1>| v.clone() / v.square().sum().into_scalar::<f64>().sqrt();
+    let (g, off) = (unit(space.normal(&mut random(1))), unit(space.normal(&mut random(2))));
+    let h = g.clone() + off * 1e-6;
+    let product = Matrix(h.unsqueeze_dim::<2>(1).matmul(g.clone().unsqueeze_dim(0)));
+    let solver = Eigensolver::top(1).with_tolerance(1e-9);
+    let found = solver.solve(&product, None, &mut random(3)).expect("finite");
+    assert_eq!(found.ended, Ended::Stagnated);
+    assert!(found.top[0].residual > 1e-9 && (found.top[0].value - 1.0).abs() < 1e-5, "{found:?}");
 }
 
 #[test]
@@ -184,4 +220,6 @@ fn what_cannot_be_done_is_said() {
     assert_eq!(Eigensolver::top(1).solve(&broken, None, random).err(), Some(KrylovError::NotFinite { product: 1 }));
     let solver = Eigensolver::top(1).with_tolerance(-1.0);
     assert!(matches!(solver.solve(&operator, None, random), Err(KrylovError::Setting { name: "tolerance", .. })));
+    let solver = Eigensolver { max_products: 1, ..Eigensolver::top(2) };
+    assert!(matches!(solver.solve(&operator, None, random), Err(KrylovError::Setting { name: "max_products", .. })));
 }

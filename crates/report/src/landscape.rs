@@ -266,7 +266,7 @@ pub fn figures(analysis: &Analysis) -> Vec<Figure> {
     [density(analysis), kernel_spectrum(analysis), lines(analysis), plane(analysis)].into_iter().flatten().collect()
 }
 
-/// The density of eigenvalues, smoothed by a hundredth of their range.
+/// The density of eigenvalues, smoothed by a hundredth of their range, or by what their quadrature resolves.
 fn density(analysis: &Analysis) -> Option<Figure> {
     const GRID: usize = 300;
     let of = [
@@ -280,7 +280,8 @@ fn density(analysis: &Analysis) -> Option<Figure> {
         .collect();
     let (low, high) =
         densities.iter().map(|(.., density)| density.range()).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
-    let sigma = (high - low).max(1e-12) / 100.0;
+    let sigma =
+        densities.iter().map(|(.., density)| density.resolution()).fold((high - low).max(1e-12) / 100.0, f64::max);
     let (low, high) = (low - 4.0 * sigma, high + 4.0 * sigma);
     // Below one eigenvalue in a hundred of the whole there is nothing but the tails of the smoothing.
     let curves = densities.into_iter().map(|(name, color, density)| {
