@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::remove_file(&model)?;
     let (x, y) = (&subject.data, DType::F64);
     let (x, y) = (x.input_tensor(&Device::flex(), y), x.target_tensor(&Device::flex(), y));
-    let objective = Objective::new(subject.network, x, y, subject.loss)?.precision(DType::F32)?;
+    let objective = Objective::new(subject.network, x, y, subject.loss)?.precision(DType::F32);
     // Inside the thread pool, as the tool works.
     let results = rayon::scope(|_| -> Result<Value, losscape::analysis::AnalysisError> {
         let point = objective.here()?;

@@ -52,13 +52,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let some = data.train.select(&(0..60).collect::<Vec<_>>());
     let (x, y) = (some.input_tensor(&Device::flex(), DType::F32), some.target_tensor(&Device::flex(), DType::F32));
-    let objective = Objective::new(trainer.network().clone(), x, y, loss)?.precision(DType::F64)?;
+    let objective = Objective::new(trainer.network().clone(), x, y, loss)?.precision(DType::F64);
     let point = objective.here()?;
     let random = &mut stream(0, Purpose::Probes, 0);
     let hessian = Spectrum::measure(&point.hessian(), &SpectrumSettings::default(), random)?;
     let gauss_newton = Spectrum::measure(&point.gauss_newton(), &SpectrumSettings::default(), random)?;
     let kernel = KernelSpectrum::of(objective.kernel(point.parameters())?, objective.targets())?;
-    let pl = PlStar::at(&point, &kernel, hessian.top[0].value);
+    let pl = PlStar::at(&point, Some(&kernel), hessian.top[0]);
     let slack = pl.slack.ok_or("squared error has a bound")?;
     println!("λ_max(H) = {:.4}, λ_min(H) = {:.2e}", hessian.top[0].value, hessian.bottom[0].value);
     println!("λ_max(K_c) = {:.12}, λ_max(G) = {:.12}, equal", kernel.max, gauss_newton.top[0].value);

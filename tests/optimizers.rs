@@ -540,19 +540,23 @@ mod edges {
             ("ASAM", gd(0.1).with_sam(SamConfig::adaptive(0.1)), 0.1, 1.0),
             ("SAM around momentum", momentum.with_sam(SamConfig::new(0.1)), 0.1, 1.0),
             ("muon", muon, 0.1, 1.0),
+            ("decay beyond 2/ε", OptimizerConfig { weight_decay: Some(30.0), ..gd(0.1) }, 0.1, 1.0),
         ];
         for (name, config, rate, gradient) in cases {
             assert_eq!(edge(&config, rate, gradient), None, "{name}");
         }
-        let still = edge(&gd(0.1).with_sam(SamConfig::new(0.0)), 0.1, 0.0).expect("with ρ = 0 SAM is gradient descent");
-        assert!((still.value - 20.0).abs() < 1e-12);
+        // SAM is gradient descent in the end.
+        for (rho, gradient) in [(0.0, 0.0), (1e-20, 1.0)] {
+            let still = edge(&gd(0.1).with_sam(SamConfig::new(rho)), 0.1, gradient).expect("there is one");
+            assert!((still.value - 20.0).abs() < 1e-12, "{rho}");
+        }
     }
 
     /// P against second moments written out from the gradients.
     #[test]
     fn preconditioners_are_the_denominators_of_the_steps() {
         let rmsprop = RuleConfig::Rmsprop(RmsPropConfig { gamma: 0.9, epsilon: 1e-8, epsilon_inside: false });
-        let adam = RuleConfig::Adam(AdamConfig { beta_2: 0.9, ..AdamConfig::default() });
+        let adam = RuleConfig::Adam(AdamConfig { beta_1: 0.8, beta_2: 0.9, ..AdamConfig::default() });
         let loss = valley(3.0);
         for (name, rule, corrected) in [("rmsprop", rmsprop, false), ("adam", adam, true)] {
             let config = OptimizerConfig::new(rule, 0.1);
@@ -563,7 +567,7 @@ mod edges {
                 let now = values(&method.preconditioner(at.clone()).expect("it has one"))[0];
                 let expected = match step {
                     0 => 1.0,
-                    _ if corrected => (mean / weight).sqrt(),
+                    _ if corrected => (1.0 - 0.8f64.powi(step)) * (mean / weight).sqrt(),
                     _ => mean.sqrt(),
                 };
                 assert!((now - expected).abs() < 1e-6 * expected, "{name}, step {step}: {now} {expected}");

@@ -8,7 +8,7 @@ use losscape_tangent::Inputs;
 use serde::{Deserialize, Serialize};
 
 use crate::objective::norm;
-use crate::sharpness::crossing;
+use crate::sharpness::{crossing, seen};
 use crate::{AnalysisError, Point};
 
 /// How far to look, in units of length in parameter space.
@@ -25,11 +25,12 @@ pub struct Width {
     pub backward: Option<f64>,
 }
 
-/// Width of the basin at a point along a direction of any length, to a relative accuracy of 1e-4.
+/// Width of the basin at a point along a direction of any length, to a relative accuracy of 1e-4 or to the rounding of w. Where the loss is not
+/// finite, it has risen.
 ///
 /// # Errors
 ///
-/// When the direction is zero or has not P entries.
+/// When the direction is zero or has not P entries, or the loss plus `rise` rounds to the loss.
 pub fn width<N>(
     point: &Point<'_, N>,
     direction: &Tensor<1>,
@@ -44,10 +45,12 @@ where
     if length.is_nan() || length <= 0.0 {
         return Err(AnalysisError::Setting { name: "the direction's norm", value: length, must: "positive" });
     }
+    seen(point.loss(), rise)?;
     let level = point.loss() + rise;
+    let least = point.space().epsilon() * norm(point.parameters());
     let along = |sign: f64| {
         let unit = direction.clone() * (sign / length);
-        crossing(1e-3, FARTHEST, 1e-4, |t| {
+        crossing(1e-3, FARTHEST, 1e-4, least, |t| {
             let value = point.objective().value(&(point.parameters().clone() + unit.clone() * t))?;
             Ok(value.is_nan() || value >= level)
         })

@@ -33,12 +33,16 @@ pub struct KernelSpectrum {
     pub eigenvalues: Vec<f64>,
 }
 
-/// Bytes needed at the peak of forming a kernel of this size with numbers of so many bytes, and of finding its spectrum in f64.
+/// Bytes needed at the peak of forming a kernel of this size with numbers of so many bytes and of finding its spectrum in f64; with `change`, of
+/// comparing it with another one, too.
 #[must_use]
-pub fn memory(size: usize, bytes: usize) -> usize {
-    // Forming it takes two and a half times the result; decomposing it, the matrix and two copies in f64.
+pub fn memory(size: usize, bytes: usize, change: bool) -> usize {
     let entries = size.saturating_mul(size);
-    (entries.saturating_mul(bytes) / 2).saturating_mul(5).max(entries.saturating_mul(bytes + 16))
+    // Forming it takes two and a half times the result; decomposing it, the matrix and two copies in f64.
+    let spectrum = (entries.saturating_mul(bytes) / 2).saturating_mul(5).max(entries.saturating_mul(bytes + 16));
+    // Two kernels, the difference and its square; or the first while the second is formed.
+    let both = entries.saturating_mul(4 * bytes);
+    if change { spectrum.max(both) } else { spectrum }
 }
 
 impl KernelSpectrum {

@@ -45,7 +45,7 @@ pub enum AnalysisError {
     #[error("the network gives outputs {outputs:?}, the targets are {targets:?}")]
     Shape {
         /// Samples and outputs of the network.
-        outputs: [usize; 2],
+        outputs: Vec<usize>,
         /// Samples and outputs of the targets.
         targets: [usize; 2],
     },
@@ -58,7 +58,7 @@ pub enum AnalysisError {
         value: f64,
     },
     /// Something does not fit into the memory allowed.
-    #[error("{what} needs {} and {} are allowed", gigabytes(*needed), gigabytes(*budget))]
+    #[error("{what} needs {} and {} are allowed", amount(*needed), amount(*budget))]
     Memory {
         /// What does not fit.
         what: &'static str,
@@ -79,7 +79,10 @@ pub enum AnalysisError {
     },
 }
 
-fn gigabytes(bytes: usize) -> String {
-    let bytes = bytes as f64;
-    if bytes < 1e8 { format!("{:.1} MB", bytes / 1e6) } else { format!("{:.2} GB", bytes / 1e9) }
+fn amount(bytes: usize) -> String {
+    match bytes as f64 {
+        few if few < 1e5 => format!("{bytes} bytes"),
+        some if some < 1e8 => format!("{:.1} MB", some / 1e6),
+        many => format!("{:.2} GB", many / 1e9),
+    }
 }

@@ -62,19 +62,18 @@ where
     pub fn new(network: N, inputs: N::Input, targets: Tensor<2>, loss: Loss) -> Result<Self, AnalysisError> {
         let map = || Map::new(N::forward as Forward<N>).in_chunks(CHUNK);
         let objective = Self { network, inputs, targets, loss, second: map(), first: map().first_order() };
-        objective.checked()
+        let outputs = objective.first.linearize(&objective.network, &objective.inputs)?.output_shape();
+        let targets = objective.targets.dims();
+        if outputs == targets { Ok(objective) } else { Err(AnalysisError::Shape { outputs, targets }) }
     }
 
     /// Measures in this float type, whatever the network's.
-    ///
-    /// # Errors
-    ///
-    /// As [`new`](Self::new).
-    pub fn precision(mut self, dtype: DType) -> Result<Self, AnalysisError> {
+    #[must_use]
+    pub fn precision(mut self, dtype: DType) -> Self {
         self.second = self.second.precision(dtype);
         self.first = self.first.precision(dtype);
         self.targets = self.targets.cast(dtype);
-        self.checked()
+        self
     }
 
     /// Works in chunks that fit into so many bytes; where the values of all samples do not, they are calculated anew for each product.
@@ -83,13 +82,6 @@ where
         self.second = self.second.within(bytes);
         self.first = self.first.within(bytes);
         self
-    }
-
-    fn checked(self) -> Result<Self, AnalysisError> {
-        let rows = self.first.linearize(&self.network, &self.inputs)?.outputs();
-        let targets = self.targets.dims();
-        let outputs = [targets[0], rows / targets[0].max(1)];
-        if rows == targets[0] * targets[1] { Ok(self) } else { Err(AnalysisError::Shape { outputs, targets }) }
     }
 
     /// The network.

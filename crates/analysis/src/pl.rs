@@ -5,7 +5,8 @@
 //! constant that the point itself shows, and the slack is what is between them. For cross-entropy the kernel bounds nothing of the kind, and no
 //! number is given.
 
-use losscape_model::{LossKind, Network};
+use losscape_krylov::Eigenvalue;
+use losscape_model::{Loss, LossKind, Network};
 use losscape_tangent::Inputs;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +16,7 @@ use crate::kernel::KernelSpectrum;
 /// PL* at a point.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PlStar {
-    /// Whether the kernel bounds the ratio: only for squared error.
+    /// Whether the kernel bounds the ratio: only for squared error, and where its spectrum is known.
     pub applicable: bool,
     /// In words, why it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -27,28 +28,39 @@ pub struct PlStar {
     /// `ratio − μ`, which is never negative but by rounding.
     pub slack: Option<f64>,
     /// `β = λ_max(H)`.
-    pub beta: f64,
-    /// The ball of the convergence theorem, `R = 2 √(2βL)/μ`; absent when μ or β are not positive.
+    pub beta: Eigenvalue,
+    /// The radius of the convergence theorem's ball, `R = 2 √(2βL)/μ`, with β and μ of this point; the theorem needs constants that hold in the whole
+    /// ball. Absent when μ or β are not positive.
     pub radius: Option<f64>,
 }
 
 impl PlStar {
-    /// PL* at a point, from the kernel's spectrum there and the sharpness β.
+    /// PL* at a point, from the kernel's spectrum there, which only squared error needs, and the sharpness β.
     #[must_use]
-    pub fn at<N>(point: &Point<'_, N>, kernel: &KernelSpectrum, beta: f64) -> Self
+    pub fn at<N>(point: &Point<'_, N>, kernel: Option<&KernelSpectrum>, beta: Eigenvalue) -> Self
     where
         N: Network,
         N::Input: Inputs + Clone,
     {
         let loss = point.loss();
         let ratio = (loss > 0.0).then(|| point.gradient_norm().powi(2) / (2.0 * loss));
-        if point.objective().loss().kind != LossKind::SquaredError {
-            let reason = "λ_min(K) bounds the gradient of squared error only".to_owned();
-            return Self { applicable: false, reason: Some(reason), ratio, mu: None, slack: None, beta, radius: None };
+        let not = |reason: &str| {
+            let reason = Some(reason.to_owned());
+            Self { applicable: false, reason, ratio, mu: None, slack: None, beta, radius: None }
+        };
+        if !applicable(point.objective().loss()) {
+            return not("λ_min(K) bounds the gradient of squared error only");
         }
+        let Some(kernel) = kernel else { return not("the kernel's spectrum is not known") };
         let mu = kernel.trusted_min();
-        let radius = (mu > 0.0 && beta > 0.0).then(|| 2.0 * (2.0 * beta * loss).sqrt() / mu);
+        let radius = (mu > 0.0 && beta.value > 0.0).then(|| 2.0 * (2.0 * beta.value * loss).sqrt() / mu);
         let slack = ratio.map(|ratio| ratio - mu);
         Self { applicable: true, reason: None, ratio, mu: Some(mu), slack, beta, radius }
     }
+}
+
+/// Whether the tangent kernel bounds the gradient of this loss.
+#[must_use]
+pub fn applicable(loss: Loss) -> bool {
+    loss.kind == LossKind::SquaredError
 }

@@ -7,10 +7,11 @@
 //! | adaptive worst case | `‖e / |w|‖ ≤ ρ` | Kwon et al. 2021, eq. 3 |
 //! | average | `e ~ N(0, σ² I)` | Neyshabur et al. 2017 |
 //! | adaptive average | `e_i ~ N(0, σ² w_i²)` | Andriushchenko et al. 2023, §3.1 |
-//! | PAC-Bayes σ | the σ at which the average rise is Δ | Jiang et al. 2020, §C.4 |
+//! | PAC-Bayes σ | the σ at which the average rise is Δ | Jiang et al. 2020, §C.4, where Δ is a loss of accuracy instead |
 //!
 //! The adaptive ones do not change when weights are rescaled so that the network's function stays the same. Worst cases are found by projected
-//! gradient ascent, which gives a lower bound on the true maximum; averages carry standard errors.
+//! gradient ascent, which gives a lower bound on the true maximum; averages carry standard errors. Where the loss is not finite nearby, there is
+//! no number.
 
 use burn::tensor::Tensor;
 use losscape_krylov::Estimate;
@@ -48,10 +49,10 @@ pub enum Neighbourhood {
 pub struct WorstCase {
     /// Where.
     pub neighbourhood: Neighbourhood,
-    /// `max L − L` found: a lower bound on the true one.
-    pub rise: f64,
+    /// `max L − L` found: a lower bound on the true one. Absent where the loss is not finite.
+    pub rise: Option<f64>,
     /// `100 (max L − L)/(1 + L)`, Keskar's scale.
-    pub keskar: f64,
+    pub keskar: Option<f64>,
     /// What the gradient alone predicts for the same neighbourhood: `ρ‖s ∘ g‖`, or `Σ |s_i g_i| ε` in the box.
     pub first_order: f64,
     /// Gradients used.
@@ -77,13 +78,11 @@ impl Neighbourhood {
 
     /// The z of the neighbourhood along which a linear function with gradient `d` in z rises most.
     fn farthest(self, d: &Tensor<1>) -> Option<Tensor<1>> {
-        match self {
-            Self::Ball { radius } | Self::AdaptiveBall { radius } => {
-                let length = norm(d);
-                (length > 0.0).then(|| d.clone() * (radius / length))
-            }
-            Self::Box { size } => Some(d.clone().sign() * size),
-        }
+        let length = norm(d);
+        (length > 0.0 && length.is_finite()).then(|| match self {
+            Self::Ball { radius } | Self::AdaptiveBall { radius } => d.clone() * (radius / length),
+            Self::Box { size } => d.clone().sign() * size,
+        })
     }
 
     fn project(self, z: Tensor<1>) -> Tensor<1> {
@@ -97,8 +96,11 @@ impl Neighbourhood {
     }
 }
 
-/// The worst case in a neighbourhood, by projected gradient ascent from the farthest point along the gradient: steps of a quarter of the
-/// neighbourhood's size along the steepest direction, halved when the loss falls, `steps` gradients in all.
+/// The worst case in a neighbourhood: the better of two ascents, from the farthest points along the gradient and along a random direction, which
+/// leads away from a minimum too.
+///
+/// An ascent takes steps of a quarter of the neighbourhood's size along the steepest direction, projected back, halved when the loss falls; `steps`
+/// gradients in all.
 ///
 /// # Errors
 ///
@@ -107,6 +109,7 @@ pub fn worst_case<N>(
     point: &Point<'_, N>,
     neighbourhood: Neighbourhood,
     steps: usize,
+    random: &mut impl Rng,
 ) -> Result<WorstCase, AnalysisError>
 where
     N: Network,
@@ -116,55 +119,77 @@ where
     if size.is_nan() || size <= 0.0 {
         return Err(AnalysisError::Setting { name: "size", value: size, must: "positive" });
     }
-    let (objective, w) = (point.objective(), point.parameters());
-    let scale = neighbourhood.scale(w);
+    at_least_one("steps", steps)?;
+    let scale = neighbourhood.scale(point.parameters());
     let slope = point.gradient().clone() * scale.clone();
     let first_order = match neighbourhood {
         Neighbourhood::Box { .. } => size * slope.clone().abs().sum().into_scalar::<f64>(),
         _ => size * norm(&slope),
     };
-    let worst = |rise: f64, gradients: usize| WorstCase {
-        neighbourhood,
-        rise,
-        keskar: 100.0 * rise / (1.0 + point.loss()),
-        first_order,
-        gradients,
-    };
-    let Some(mut z) = neighbourhood.farthest(&slope) else { return Ok(worst(0.0, 0)) };
-    let mut step = 0.25;
-    let (mut best, mut gradient) = objective.gradient(&(w.clone() + scale.clone() * z.clone()))?;
-    for done in 1..steps {
-        let Some(ahead) = neighbourhood.farthest(&(gradient.clone() * scale.clone())) else {
-            return Ok(worst((best - point.loss()).max(0.0), done));
-        };
+    let (mut best, mut gradients) = (point.loss(), 0);
+    for direction in [slope, point.space().normal(random)] {
+        let Some(start) = neighbourhood.farthest(&direction) else { continue };
+        let (found, used) = ascend(point, neighbourhood, &scale, start, steps)?;
+        // NaN is larger than any number here.
+        best = if found.is_nan() { found } else { best.max(found) };
+        gradients += used;
+    }
+    let rise = best.is_finite().then(|| best - point.loss());
+    let keskar = rise.map(|rise| 100.0 * rise / (1.0 + point.loss()));
+    Ok(WorstCase { neighbourhood, rise, keskar, first_order, gradients })
+}
+
+/// The largest loss that an ascent from `z` meets, and the gradients it used. It ends where the loss is not finite.
+fn ascend<N>(
+    point: &Point<'_, N>,
+    neighbourhood: Neighbourhood,
+    scale: &Tensor<1>,
+    mut z: Tensor<1>,
+    steps: usize,
+) -> Result<(f64, usize), AnalysisError>
+where
+    N: Network,
+    N::Input: Inputs + Clone,
+{
+    let at = |z: &Tensor<1>| point.objective().gradient(&(point.parameters().clone() + scale.clone() * z.clone()));
+    let (mut best, mut gradient) = at(&z)?;
+    let (mut step, mut used) = (0.25, 1);
+    while used < steps && best.is_finite() {
+        let Some(ahead) = neighbourhood.farthest(&(gradient.clone() * scale.clone())) else { break };
         let next = neighbourhood.project(z.clone() + ahead * step);
-        let (value, slope) = objective.gradient(&(w.clone() + scale.clone() * next.clone()))?;
-        if value > best {
-            (best, gradient, z) = (value, slope, next);
-        } else {
+        let (value, slope) = at(&next)?;
+        used += 1;
+        if value <= best {
             step /= 2.0;
+        } else {
+            (best, gradient, z) = (value, slope, next);
         }
     }
-    Ok(worst((best - point.loss()).max(0.0), steps))
+    Ok((best, used))
+}
+
+fn at_least_one(name: &'static str, value: usize) -> Result<(), AnalysisError> {
+    if value > 0 { Ok(()) } else { Err(AnalysisError::Setting { name, value: 0.0, must: "at least one" }) }
 }
 
 /// The average rise `E L(w + s ∘ σu) − L(w)` over standard normal u; `adaptive` scales each parameter by its size. For small σ the plain one is
-/// `½ σ² tr H`.
+/// `½ σ² tr H`. None where a loss is not finite.
 ///
 /// # Errors
 ///
-/// When a loss cannot be calculated.
+/// Without samples.
 pub fn average<N>(
     point: &Point<'_, N>,
     sigma: f64,
     adaptive: bool,
     samples: usize,
     random: &mut impl Rng,
-) -> Result<Estimate, AnalysisError>
+) -> Result<Option<Estimate>, AnalysisError>
 where
     N: Network,
     N::Input: Inputs + Clone,
 {
+    at_least_one("samples", samples)?;
     let draws: Vec<Tensor<1>> = (0..samples).map(|_| point.space().normal(random)).collect();
     average_along(point.objective(), point.parameters(), point.loss(), sigma, adaptive, &draws)
 }
@@ -176,7 +201,7 @@ fn average_along<N>(
     sigma: f64,
     adaptive: bool,
     draws: &[Tensor<1>],
-) -> Result<Estimate, AnalysisError>
+) -> Result<Option<Estimate>, AnalysisError>
 where
     N: Network,
     N::Input: Inputs + Clone,
@@ -189,14 +214,15 @@ where
         Ok(f64::midpoint(up, down) - loss)
     });
     let rises = rises.collect::<Result<Vec<f64>, AnalysisError>>()?;
-    Ok(Estimate::of(&rises, 2 * draws.len()))
+    Ok(rises.iter().all(|rise| rise.is_finite()).then(|| Estimate::of(&rises, 2 * draws.len())))
 }
 
-/// The σ at which the average rise reaches `rise`, by bisection with the same draws throughout; none when it is not reached below σ = 100.
+/// The σ at which the average rise reaches `rise`, or the loss is not finite, by bisection with the same draws throughout; none when that is not
+/// reached below σ = 100.
 ///
 /// # Errors
 ///
-/// When a loss cannot be calculated.
+/// Without samples, or when the loss plus `rise` rounds to the loss.
 pub fn pac_bayes_sigma<N>(
     point: &Point<'_, N>,
     rise: f64,
@@ -208,21 +234,33 @@ where
     N: Network,
     N::Input: Inputs + Clone,
 {
+    at_least_one("samples", samples)?;
+    seen(point.loss(), rise)?;
     let draws: Vec<Tensor<1>> = (0..samples).map(|_| point.space().normal(random)).collect();
     let reached = |sigma: f64| {
         let estimate = average_along(point.objective(), point.parameters(), point.loss(), sigma, adaptive, &draws)?;
-        // A loss that overflows is above any bound.
-        Ok::<bool, AnalysisError>(estimate.mean.is_nan() || estimate.mean >= rise)
+        Ok(estimate.is_none_or(|estimate| estimate.mean >= rise))
     };
-    crossing(1e-4, 100.0, 1e-3, reached)
+    crossing(1e-4, 100.0, 1e-3, point.space().epsilon(), reached)
 }
 
-/// The smallest t in `(0, last]` from which on a condition holds, to a relative `accuracy`: doubling from `first`, then bisection. None when it does
-/// not hold at `last`.
+/// Whether a rise of the loss can be seen.
+pub(crate) fn seen(loss: f64, rise: f64) -> Result<(), AnalysisError> {
+    if loss + rise > loss {
+        Ok(())
+    } else {
+        let must = "positive, and not so small that the loss plus it rounds to the loss";
+        Err(AnalysisError::Setting { name: "rise", value: rise, must })
+    }
+}
+
+/// A t in `(0, last]` at which a condition begins to hold, to a relative `accuracy` or to `least`: the first found by doubling from `first`, then
+/// bisection. None when it holds nowhere there.
 pub(crate) fn crossing(
     first: f64,
     last: f64,
     accuracy: f64,
+    least: f64,
     mut holds: impl FnMut(f64) -> Result<bool, AnalysisError>,
 ) -> Result<Option<f64>, AnalysisError> {
     let (mut low, mut high) = (0.0, first);
@@ -232,7 +270,7 @@ pub(crate) fn crossing(
         }
         (low, high) = (high, (2.0 * high).min(last));
     }
-    while high - low > accuracy * high {
+    while high - low > (accuracy * high).max(least) {
         let middle = f64::midpoint(low, high);
         if holds(middle)? { high = middle } else { low = middle }
     }
@@ -261,8 +299,8 @@ pub struct Sharpness {
 pub struct Average {
     /// σ.
     pub sigma: f64,
-    /// The rise of the loss.
-    pub rise: Estimate,
+    /// The rise of the loss; absent where that is not finite.
+    pub rise: Option<Estimate>,
 }
 
 /// What to measure.
@@ -270,7 +308,7 @@ pub struct Average {
 pub struct SharpnessSettings {
     /// Default: a ball and an adaptive ball of radius 0.05 (SAM's default ρ), boxes of size 1e-3 and 5e-4 (Keskar et al., Table 3).
     pub neighbourhoods: Vec<Neighbourhood>,
-    /// Gradients for each. Default: 20.
+    /// Gradients for each of two ascents. Default: 20.
     pub steps: usize,
     /// σ of the average. Default: 0.01.
     pub sigma: f64,
@@ -315,7 +353,7 @@ impl Sharpness {
         N: Network,
         N::Input: Inputs + Clone,
     {
-        let worst = settings.neighbourhoods.iter().map(|&hood| worst_case(point, hood, settings.steps));
+        let worst = settings.neighbourhoods.iter().map(|&hood| worst_case(point, hood, settings.steps, random));
         let worst = worst.collect::<Result<Vec<_>, _>>()?;
         let mut averaged = |sigma, adaptive| {
             let rise = average(point, sigma, adaptive, settings.samples, random)?;

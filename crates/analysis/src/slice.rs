@@ -22,8 +22,8 @@ pub struct Line {
     pub direction: String,
     /// t.
     pub steps: Vec<f64>,
-    /// `L(w + t d)`.
-    pub losses: Vec<f64>,
+    /// `L(w + t d)`; absent where it is not finite.
+    pub losses: Vec<Option<f64>>,
 }
 
 /// The loss on a plane `w + s a + t b`.
@@ -35,8 +35,8 @@ pub struct Plane {
     pub columns: Vec<f64>,
     /// t, the rows.
     pub rows: Vec<f64>,
-    /// `L`, row by row.
-    pub losses: Vec<Vec<f64>>,
+    /// `L`, row by row; absent where it is not finite.
+    pub losses: Vec<Vec<Option<f64>>>,
 }
 
 /// `count` numbers from −reach to reach.
@@ -61,7 +61,7 @@ where
     N: Network,
     N::Input: Inputs + Clone,
 {
-    let losses = steps.iter().map(|&t| objective.value(&(w.clone() + direction.clone() * t)));
+    let losses = steps.iter().map(|&t| objective.value(&(w.clone() + direction.clone() * t)).map(finite));
     Ok(Line { direction: name.to_owned(), losses: losses.collect::<Result<_, _>>()?, steps })
 }
 
@@ -85,11 +85,15 @@ where
     let mut losses = Vec::new();
     for (done, &t) in rows.iter().enumerate() {
         let start = w.clone() + b.clone() * t;
-        let row = columns.iter().map(|&s| objective.value(&(start.clone() + a.clone() * s)));
-        losses.push(row.collect::<Result<Vec<f64>, _>>()?);
+        let row = columns.iter().map(|&s| objective.value(&(start.clone() + a.clone() * s)).map(finite));
+        losses.push(row.collect::<Result<Vec<_>, _>>()?);
         each(done + 1);
     }
     Ok(Plane { directions: [a_name.to_owned(), b_name.to_owned()], columns, rows, losses })
+}
+
+fn finite(loss: f64) -> Option<f64> {
+    loss.is_finite().then_some(loss)
 }
 
 /// A random direction whose filters have the norms of those of `w`.

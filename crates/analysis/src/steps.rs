@@ -1,17 +1,20 @@
 //! Bounds on the step size of gradient descent at a point.
 
-use losscape_krylov::SymmetricOperator;
-use losscape_model::{LossKind, Network};
+use losscape_krylov::{Eigenvalue, SymmetricOperator};
+use losscape_model::Network;
 use losscape_tangent::Inputs;
 use serde::{Deserialize, Serialize};
 
 use crate::Point;
 use crate::objective::inner;
+use crate::pl::applicable;
 
 /// Step sizes that the theory speaks of; absent where a bound does not exist.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StepBounds {
-    /// `2/β` with `β = λ_max(H)`: the edge of gradient descent. Absent when β is not positive.
+    /// `β = λ_max(H)`.
+    pub beta: Eigenvalue,
+    /// `2/β`: the edge of gradient descent. Absent when β is not positive.
     pub two_over_beta: Option<f64>,
     /// `2 gᵀg / (gᵀHg)`: up to it a step along −g lowers the quadratic model (Cauchy's bound). Never below `2/β`. Absent when `gᵀHg ≤ 0`: the model
     /// falls without end along −g.
@@ -25,7 +28,7 @@ pub struct StepBounds {
 impl StepBounds {
     /// The bounds at a point with sharpness β, and λ_max of the kernel where it is known.
     #[must_use]
-    pub fn at<N>(point: &Point<'_, N>, beta: f64, kernel: Option<f64>) -> Self
+    pub fn at<N>(point: &Point<'_, N>, beta: Eigenvalue, kernel: Option<f64>) -> Self
     where
         N: Network,
         N::Input: Inputs + Clone,
@@ -33,11 +36,12 @@ impl StepBounds {
         let g = point.gradient();
         let squared = inner(g, g);
         let along = inner(g, &point.hessian().apply(g.clone()));
-        let squared_error = point.objective().loss().kind == LossKind::SquaredError;
+        let linear = applicable(point.objective().loss());
         Self {
-            two_over_beta: (beta > 0.0).then(|| 2.0 / beta),
+            beta,
+            two_over_beta: (beta.value > 0.0).then(|| 2.0 / beta.value),
             cauchy: (along > 0.0).then(|| 2.0 * squared / along),
-            kernel: kernel.filter(|&max| squared_error && max > 0.0).map(|max| 2.0 / max),
+            kernel: kernel.filter(|&max| linear && max > 0.0).map(|max| 2.0 / max),
             gradient_curvature: (squared > 0.0).then(|| along / squared),
         }
     }

@@ -9,7 +9,7 @@ use losscape_analysis::norms::Norms;
 use losscape_analysis::sharpness::{Neighbourhood, average, pac_bayes_sigma, worst_case};
 use losscape_analysis::slice::{filter_normalized, grid, line, plane};
 use losscape_analysis::spectrum::{Spectrum, SpectrumSettings};
-use losscape_analysis::{AnalysisError, Objective};
+use losscape_analysis::{AnalysisError, Objective, Point};
 use losscape_krylov::{KrylovError, dense};
 use losscape_model::{Activation, LinearModel, LinearModelConfig, Loss, Mlp, MlpConfig, Network, Reduction};
 use rand::RngExt;
@@ -36,31 +36,37 @@ fn vector(values: &[f64]) -> Tensor<1> {
 #[test]
 fn worst_cases_of_a_quadratic() {
     let objective = quadratic(&[9.0, 1.0]);
-    // At the minimum the gradient vanishes and ascent has nowhere to start.
+    let worst_case = |point: &Point<_>, hood, steps| worst_case(point, hood, steps, &mut random(9));
+    // At the minimum the gradient vanishes; a random start finds the steep axis, ½ 9 ρ².
     let minimum = objective.here().expect("finite");
-    let still = worst_case(&minimum, Neighbourhood::Ball { radius: 0.1 }, 20).expect("possible");
-    assert_eq!((still.rise, still.gradients), (0.0, 0));
+    let hood = Neighbourhood::Ball { radius: 0.1 };
+    let still = worst_case(&minimum, hood, 40).expect("possible");
+    assert!((still.rise.expect("finite") - 0.045).abs() < 1e-6, "{still:?}");
+    assert_eq!((still.first_order, still.gradients), (0.0, 40));
+    assert!(matches!(worst_case(&minimum, hood, 0), Err(AnalysisError::Setting { name: "steps", .. })));
     // Along the axis of the steepest curvature the worst point lies outward: ½ 9 ((1 + ρ)² − 1).
     let point = objective.at(&vector(&[1.0, 0.0])).expect("finite");
     let ball = worst_case(&point, Neighbourhood::Ball { radius: 0.1 }, 40).expect("possible");
-    assert!((ball.rise - 4.5 * 0.21).abs() < 1e-12, "{ball:?}");
+    assert!((ball.rise.expect("finite") - 4.5 * 0.21).abs() < 1e-12, "{ball:?}");
     assert!((ball.first_order - 0.9).abs() < 1e-12);
     let adaptive = worst_case(&point, Neighbourhood::AdaptiveBall { radius: 0.1 }, 40).expect("possible");
-    assert!((adaptive.rise - 4.5 * 0.21).abs() < 1e-12, "{adaptive:?}");
+    assert!((adaptive.rise.expect("finite") - 4.5 * 0.21).abs() < 1e-12, "{adaptive:?}");
     // In the box |e_1| ≤ 2ε, |e_2| ≤ ε: the corner.
     let point = objective.at(&vector(&[1.0, 0.0])).expect("finite");
     let size = 0.01;
     let boxed = worst_case(&point, Neighbourhood::Box { size }, 40).expect("possible");
     let corner = 4.5 * (1.02f64.powi(2) - 1.0);
-    assert!(boxed.rise >= corner - 1e-12 && boxed.rise <= corner + 0.5 * size * size + 1e-12, "{boxed:?}");
-    assert!((boxed.keskar - 100.0 * boxed.rise / 5.5).abs() < 1e-12);
+    let rise = boxed.rise.expect("finite");
+    assert!(rise >= corner - 1e-12 && rise <= corner + 0.5 * size * size + 1e-12, "{boxed:?}");
+    assert!((boxed.keskar.expect("finite") - 100.0 * rise / 5.5).abs() < 1e-12);
     // A point where the gradient leads astray at first: the worst direction is the steep axis.
     let point = objective.at(&vector(&[0.01, 0.5])).expect("finite");
     let found = worst_case(&point, Neighbourhood::Ball { radius: 1.0 }, 200).expect("possible");
     let best = (0..100_000).map(|at| f64::from(at) * std::f64::consts::TAU / 1e5).fold(0.0, |best: f64, angle| {
         best.max(4.5 * (0.01 + angle.cos()).powi(2) + 0.5 * (0.5 + angle.sin()).powi(2) - point.loss())
     });
-    assert!(found.rise <= best + 1e-7 && found.rise > 0.999 * best, "{} {best}", found.rise);
+    let rise = found.rise.expect("finite");
+    assert!(rise <= best + 1e-7 && rise > 0.999 * best, "{rise} {best}");
     let refused = worst_case(&point, Neighbourhood::Ball { radius: 0.0 }, 5);
     assert!(matches!(refused, Err(AnalysisError::Setting { name: "size", .. })));
 }
@@ -73,13 +79,28 @@ fn averages_of_a_quadratic() {
     // E ½ σ² uᵀHu = ½ σ² tr H, and with each parameter scaled by its size ½ σ² Σ λ_i w_i².
     for (adaptive, expected) in [(false, 7.0), (true, 0.5 * (9.0 + 16.0 + 0.25))] {
         let sigma = 0.3;
-        let rise = average(&point, sigma, adaptive, 2000, random).expect("finite");
+        let rise = average(&point, sigma, adaptive, 2000, random).expect("possible").expect("finite");
         let expected = expected * sigma * sigma;
         assert!((rise.mean - expected).abs() < 4.0 * rise.sem.expect("many"), "{rise:?} {expected}");
         let found = pac_bayes_sigma(&point, 0.1, adaptive, 2000, random).expect("finite").expect("it is reached");
         let exact = (0.1 * sigma * sigma / expected).sqrt();
         assert!((found / exact - 1.0).abs() < 0.1, "{found} {exact}");
     }
+}
+
+/// What overflows has no number; it counts as risen.
+#[test]
+fn a_loss_that_is_not_finite_nearby() {
+    let objective = quadratic(&[1.0, 1e306]);
+    let point = objective.at(&vector(&[1.0, 0.0])).expect("finite");
+    let worst = worst_case(&point, Neighbourhood::Ball { radius: 1e10 }, 5, &mut random(1)).expect("possible");
+    assert_eq!((worst.rise, worst.keskar), (None, None));
+    assert_eq!(average(&point, 1e10, false, 3, &mut random(1)).expect("possible"), None);
+    let sigma = pac_bayes_sigma(&point, 1e308, false, 3, &mut random(1)).expect("possible").expect("it overflows");
+    assert!((1.0..100.0).contains(&sigma), "{sigma}");
+    let slice =
+        line(&objective, point.parameters(), ("steep", &vector(&[0.0, 1.0])), vec![0.0, 1e10]).expect("it fits");
+    assert_eq!(slice.losses, [Some(0.5), None]);
 }
 
 #[test]
@@ -94,6 +115,14 @@ fn widths_of_a_quadratic() {
         }
     }
     assert!(width(&minimum, &vector(&[0.0, 0.0]), "none", 0.01).is_err());
+    // A rise that the loss cannot show is refused, and so is a distance that its parameters cannot.
+    let far = objective.at(&vector(&[1e9, 0.0])).expect("finite");
+    let refused = width(&far, &vector(&[1.0, 0.0]), "axis", 0.1);
+    assert!(matches!(refused, Err(AnalysisError::Setting { name: "rise", .. })), "{refused:?}");
+    let refused = pac_bayes_sigma(&far, 0.1, false, 3, &mut random(1));
+    assert!(matches!(refused, Err(AnalysisError::Setting { name: "rise", .. })), "{refused:?}");
+    let refused = pac_bayes_sigma(&far, 1e18, false, 0, &mut random(1));
+    assert!(matches!(refused, Err(AnalysisError::Setting { name: "samples", .. })), "{refused:?}");
     let flat = quadratic(&[1.0, 0.0]);
     let minimum = flat.here().expect("finite");
     let along = width(&minimum, &vector(&[0.0, 1.0]), "flat", 0.01).expect("a direction");
@@ -120,8 +149,9 @@ fn adaptive_sharpness_does_not_see_a_rescaling() {
     let measured = points.each_ref().map(|point| {
         let plain = Neighbourhood::Ball { radius: 0.05 };
         let adaptive = Neighbourhood::AdaptiveBall { radius: 0.05 };
-        let worst = |hood| worst_case(point, hood, 20).expect("possible").rise;
-        let average = |adaptive| average(point, 0.05, adaptive, 20, &mut random(6)).expect("finite").mean;
+        let worst = |hood| worst_case(point, hood, 20, &mut random(6)).expect("possible").rise.expect("finite");
+        let average =
+            |adaptive| average(point, 0.05, adaptive, 20, &mut random(6)).expect("possible").expect("finite").mean;
         let top = dense::eigenvalues(dense::materialize(&point.hessian())).expect("finite");
         [worst(plain), average(false), top[top.len() - 1], worst(adaptive), average(true)]
     });
@@ -155,10 +185,11 @@ fn directions_and_slices() {
         plane(&objective, &w, [("a", &direction), ("b", &(w.clone() * 0.1))], steps, grid(1.0, 3), |done| rows = done)
             .expect("lengths fit");
     assert_eq!((rows, surface.losses.len(), surface.losses[1].clone()), (3, 3, slice.losses.clone()));
-    assert_eq!(slice.losses[2].to_bits(), objective.value(&w).expect("it fits").to_bits());
+    let middle = slice.losses[2].expect("finite");
+    assert_eq!(middle.to_bits(), objective.value(&w).expect("it fits").to_bits());
     let y = Tensor::from_inner(problem.y.clone());
     let own: f64 = problem.loss.value(problem.network.forward(Tensor::from_inner(problem.x.clone())), y).into_scalar();
-    assert!((slice.losses[2] - own).abs() < 1e-12 * own.abs().max(1.0));
+    assert!((middle - own).abs() < 1e-12 * own.abs().max(1.0));
 }
 
 #[test]
@@ -202,7 +233,7 @@ fn spectra_estimated_and_exact_agree() {
         tensor([2, 3], || 0.5),
         Loss::squared_error(),
     );
-    let single = single.and_then(|objective| objective.precision(DType::F32)).expect("it can be measured");
+    let single = single.expect("it can be measured").precision(DType::F32);
     assert_eq!(single.here().expect("finite").space().dtype, DType::F32);
 }
 
@@ -211,7 +242,13 @@ fn what_does_not_fit_is_said() {
     let network = MlpConfig::new([4]).init(3, 2, 0, &device(), DType::F64).expect("widths are positive");
     let refused =
         Objective::new(network.clone(), tensor([5, 3], || 0.1), tensor([5, 3], || 0.1), Loss::squared_error());
-    assert_eq!(refused.err(), Some(AnalysisError::Shape { outputs: [5, 2], targets: [5, 3] }));
+    assert_eq!(refused.err(), Some(AnalysisError::Shape { outputs: vec![5, 2], targets: [5, 3] }));
+    // As many entries, but not the same samples.
+    for targets in [[2, 5], [10, 1], [1, 10]] {
+        let refused =
+            Objective::new(network.clone(), tensor([5, 3], || 0.1), tensor(targets, || 0.1), Loss::squared_error());
+        assert_eq!(refused.err(), Some(AnalysisError::Shape { outputs: vec![5, 2], targets }));
+    }
     let objective = Objective::new(network, tensor([5, 3], || f64::NAN), tensor([5, 2], || 0.1), Loss::squared_error());
     let refused = objective.expect("shapes fit").here().err();
     assert!(matches!(refused, Some(AnalysisError::NotFinite { what: "the loss", .. })), "{refused:?}");

@@ -8,7 +8,7 @@ use losscape_analysis::Objective;
 use losscape_analysis::kernel::KernelSpectrum;
 use losscape_analysis::pl::PlStar;
 use losscape_analysis::steps::StepBounds;
-use losscape_krylov::{Restricted, SymmetricOperator, dense};
+use losscape_krylov::{Eigenvalue, Restricted, SymmetricOperator, dense};
 use losscape_model::{LinearModelConfig, Loss, LossKind, Reduction};
 
 #[test]
@@ -136,8 +136,8 @@ fn identities() {
                 assert!((a - b).abs() <= 1e-12 * kernel.max, "{name}: {a} {b}");
             }
         }
-        let beta = eigen_h[p.dim - 1];
-        let pl = PlStar::at(&point, &kernel, beta);
+        let beta = Eigenvalue { value: eigen_h[p.dim - 1], residual: 0.0, error_bound: 0.0 };
+        let pl = PlStar::at(&point, Some(&kernel), beta);
         assert_eq!(pl.applicable, squared);
         if squared && point.loss() > 1e-20 {
             let slack = pl.slack.expect("squared error has one");

@@ -64,6 +64,10 @@ fn settings(args: &AnalyzeArgs) -> Result<AnalysisSettings, CliError> {
     }
     if !args.only.is_empty() {
         settings.only = args.only.iter().map(|name| measure(name)).collect::<Result<_, _>>()?;
+        // Who names the kernel waits for it.
+        if [Measure::Ntk, Measure::Pl].iter().any(|measure| settings.only.contains(measure)) {
+            settings.kernel_size = usize::MAX;
+        }
     }
     Ok(settings)
 }

@@ -126,10 +126,14 @@ fn bad_files_get_a_clear_word() {
         ([files(&weights, &data, "model.toml"), vec!["-k", "0"]].concat(), vec!["--top 0", "at least 1"]),
         (
             [files(&weights, &data, "model.toml"), vec!["--only", "ntk", "--memory", "20KB"]].concat(),
-            vec!["the tangent kernel needs", "MB", "are allowed"],
+            vec!["the tangent kernel needs 86400 bytes and 20000 bytes are allowed"],
         ),
         (
             [files(&weights, &data, "model.toml"), vec!["--memory", "100"]].concat(),
+            vec!["a Krylov basis of the Hessian needs 0.4 MB and 100 bytes are allowed"],
+        ),
+        (
+            [files(&weights, &data, "model.toml"), vec!["--only", "norms", "--memory", "100"]].concat(),
             vec!["one sample needs", "bytes, and 100 are allowed"],
         ),
         (
@@ -186,6 +190,7 @@ fn a_run_is_tracked_measured_and_reported() {
             assert!((of("edge") - edge).abs() < 1e-9 * edge, "{rule}: {record}");
             assert!(of("sharpness") > 0.0 && of("sharpness_error") < 0.05 * of("sharpness").abs(), "{rule}: {record}");
             assert!(of("ntk_min") <= of("ntk_max") && of("pl_ratio") > 0.0, "{rule}: {record}");
+            assert!(record.get("pl_mu").is_none() || of("pl_ratio") >= of("pl_mu"), "{rule}: {record}");
         }
         // The last record and the analysis of the last checkpoint measure the same thing by different routes.
         let run = place.run_folder().display().to_string();
@@ -217,7 +222,7 @@ fn an_interrupted_run_measures_what_an_uninterrupted_one_does() {
     let config = tracked("name = \"momentum\"\nlearning_rate = 0.1");
     let whole = Place::new(&config);
     assert!(whole.run(&["train", "run.toml"]).status.success());
-    // The same run cut short after its checkpoint of step 60: what is behind is done again.
+    // The same run cut short after its checkpoint of step 90: what is behind is done again.
     let cut = Place::new(&config);
     assert!(cut.run(&["train", "run.toml"]).status.success());
     let folder = cut.run_folder();

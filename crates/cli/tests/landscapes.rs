@@ -1,4 +1,4 @@
-//! Five networks trained in PyTorch, analysed from their safetensors: everything as dense float64 linear algebra has it there
+//! Six networks trained in PyTorch, analysed from their safetensors: everything as dense float64 linear algebra has it there
 //! (`reference/landscapes.py`, which made weights, data and numbers).
 
 mod common;
@@ -16,6 +16,16 @@ fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or(f64::NAN)
 }
 
+/// A number, an eigenvalue or an estimate; and what it may be off, relative to `scale`: a millionth, or what it says itself. Only where the network is
+/// too large to write its Hessian down does it say more, and never much.
+fn reading(found: &Value, scale: f64) -> (&Value, f64) {
+    let Some(value) = found.get("value").or(found.get("mean")) else { return (found, 1e-6) };
+    let estimate = 4.0 * found["sem"].as_f64().unwrap_or(0.0);
+    let own = found["error_bound"].as_f64().unwrap_or(0.0).max(estimate) / scale;
+    assert!(own < 0.5, "an error of {own} says nothing: {found}");
+    (value, own.max(1e-6))
+}
+
 /// The error relative to `scale`; where one of the two is absent, infinite.
 fn error(found: &Value, expected: &Value, scale: f64) -> f64 {
     if found.is_null() && expected.is_null() {
@@ -28,7 +38,7 @@ fn error(found: &Value, expected: &Value, scale: f64) -> f64 {
 #[test]
 fn as_dense_linear_algebra_in_pytorch() {
     let mut worst = (0.0, String::new());
-    for name in ["tanh", "gelu", "softplus", "silu", "relu"] {
+    for name in ["tanh", "gelu", "softplus", "silu", "relu", "wide"] {
         let file = |file: &str| folder(name).join(file).display().to_string();
         let (weights, data, model) = (file("weights.safetensors"), file("data.npz"), file("model.toml"));
         let place = Place::new("");
@@ -53,9 +63,10 @@ fn as_dense_linear_algebra_in_pytorch() {
         let expected = std::fs::read(folder(name).join("expected.json")).expect("the reference is there");
         let expected: Value = serde_json::from_slice(&expected).expect("it is JSON");
         let mut check = |what: &str, found: &Value, expected: &Value, scale: f64| {
+            let (found, allowed) = reading(found, scale);
             let error = error(found, expected, scale);
-            assert!(error < 1e-6, "{name}: {what} is {found}, should be {expected}");
-            if error > worst.0 {
+            assert!(error < allowed, "{name}: {what} is {found}, should be {expected}, within {allowed:e}");
+            if error > worst.0 && allowed <= 1e-6 {
                 worst = (error, format!("{name}: {what}"));
             }
         };
@@ -75,12 +86,12 @@ fn as_dense_linear_algebra_in_pytorch() {
             let norm = number(&expected[operator]["top"][0]).abs();
             for end in ends {
                 for at in 0..10 {
-                    let (found, expected) = (&found[operator][end][at]["value"], &expected[operator][end][at]);
+                    let (found, expected) = (&found[operator][end][at], &expected[operator][end][at]);
                     check(&format!("{operator} {end} {at}"), found, expected, norm);
                 }
             }
             for quantity in ["trace", "frobenius"] {
-                let (found, expected) = (&found[operator][quantity]["mean"], &expected[operator][quantity]);
+                let (found, expected) = (&found[operator][quantity], &expected[operator][quantity]);
                 if !expected.is_null() {
                     check(&format!("{operator} {quantity}"), found, expected, relative(expected));
                 }
@@ -91,14 +102,16 @@ fn as_dense_linear_algebra_in_pytorch() {
             assert_eq!(ntk[count], kernel[count], "{name}: {count}");
         }
         check("kernel min", &ntk["min"], &kernel["min"], number(&kernel["max"]));
-        for quantity in ["max", "trace", "floor", "condition"] {
+        check("kernel max", &ntk["max"], &kernel["max"], number(&kernel["max"]));
+        for quantity in ["trace", "floor", "condition"] {
             check(&format!("kernel {quantity}"), &ntk[quantity], &kernel[quantity], relative(&kernel[quantity]));
         }
         check("alignment", &ntk["alignment"], &expected["alignment"], relative(&expected["alignment"]));
         let pl = &expected["pl_star"];
         assert_eq!(found["pl_star"]["applicable"], Value::Bool(!pl.is_null()), "{name}");
         if !pl.is_null() {
-            for quantity in ["ratio", "mu", "slack", "beta", "radius"] {
+            check("beta", &found["pl_star"]["beta"], &pl["beta"], relative(&pl["beta"]));
+            for quantity in ["ratio", "mu", "slack", "radius"] {
                 let scale = if quantity == "mu" || quantity == "slack" {
                     number(&kernel["max"])
                 } else {
@@ -122,7 +135,7 @@ fn as_dense_linear_algebra_in_pytorch() {
             });
             let ours = ours.unwrap_or_else(|| panic!("{name}: no block for {key}"));
             for end in ["top", "bottom"] {
-                check(&format!("block {key} {end}"), &ours[end]["value"], &block[end], number(&block["top"]).abs());
+                check(&format!("block {key} {end}"), &ours[end], &block[end], number(&block["top"]).abs());
             }
         }
         let norms = &expected["norms"];

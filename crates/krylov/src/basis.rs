@@ -76,6 +76,22 @@ impl Rows {
         Self { space: self.space.clone(), blocks, len: coefficients.len() }
     }
 
+    /// These rows less combinations of as many others.
+    pub fn minus(&self, others: &Self, coefficients: &[Vec<f64>]) -> Self {
+        let parts = self.blocks.iter().zip(coefficients.chunks(ROWS));
+        let blocks = parts.map(|(block, rows)| block.clone() - others.combine(rows)).collect();
+        Self { space: self.space.clone(), blocks, len: self.len }
+    }
+
+    /// All inner products of the rows, on the host, row by row.
+    pub fn gram(&self) -> Vec<f64> {
+        let products = |block: &Tensor<2>| -> Tensor<2> {
+            let with = |other: &Tensor<2>| block.clone().matmul(other.clone().transpose());
+            Tensor::cat(self.blocks.iter().map(with).collect(), 1)
+        };
+        self.blocks.iter().flat_map(|block| host(products(block))).collect()
+    }
+
     /// `[len, dim]`.
     pub fn into_tensor(self) -> Tensor<2> {
         if self.blocks.is_empty() {

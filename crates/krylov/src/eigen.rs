@@ -36,7 +36,8 @@
 //! ```
 //!
 //! The smallest u found for which that count is no more than the number asked for is reported as [`Unseen::above`]; likewise below. Probing
-//! ends when u is at most the last value asked for plus the tolerance, or after [`Eigensolver::probes`] products.
+//! ends when u is at most the last value asked for plus the tolerance, or when [`Eigensolver::probes`] products have changed no value asked for by more than
+//! that: a cluster at the end asked for, as that of a network's Hessian at zero, takes probe after probe to fill.
 //!
 //! # Error bounds
 //!
@@ -84,7 +85,7 @@ pub struct Eigensolver {
     pub max_products: usize,
     /// Vectors of the basis before a restart; as many products are kept beside them. Default: 60 + 4 for each eigenvalue.
     pub max_vectors: usize,
-    /// Products that probes for missed eigenvalues may take once everything has converged. Default: 24.
+    /// Products that probes for missed eigenvalues may take without finding one, once everything has converged. Default: 24.
     pub probes: usize,
     /// The probability p that more hides than [`Unseen`] says. Default: 0.001.
     pub failure: f64,
@@ -191,6 +192,13 @@ impl Eigensolver {
         search.run(random)
     }
 
+    /// Bytes that a search takes at its peak beside those of a product, with vectors of `dim` entries of so many bytes: the basis, its products, and what
+    /// of these leads out of it.
+    #[must_use]
+    pub fn memory(&self, dim: usize, bytes: usize) -> usize {
+        (3 * self.max_vectors * bytes).saturating_mul(dim)
+    }
+
     fn check(&self, space: &Space) -> Result<(), KrylovError> {
         let asked = self.top + self.bottom;
         if asked > space.dim {
@@ -270,8 +278,10 @@ struct Search<'a, A> {
     probe: Option<Probe>,
     /// Whether the basis holds more than one Krylov space: then what leads out of it is no longer one direction for all Ritz pairs.
     mixed: bool,
-    /// Products spent on probes.
+    /// Products spent on probes since the values asked for last changed.
     probed: usize,
+    /// The values asked for when they last changed.
+    settled: Vec<f64>,
     /// Looks at probes so far, and the products done at the last.
     looks: (usize, usize),
     unseen: Unseen,
@@ -291,6 +301,7 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
             probe: None,
             mixed: false,
             probed: 0,
+            settled: Vec::new(),
             looks: (0, 0),
             unseen: Unseen { above: None, below: None, failure: settings.failure },
             space,
@@ -335,6 +346,9 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
                 if length == self.space.dim {
                     return self.finish(&ritz, &residuals, Ended::InvariantSubspace);
                 }
+                if converged {
+                    self.settle(&ritz);
+                }
                 if converged && (self.probed >= self.settings.probes || self.is_certain(&ritz)?) {
                     return self.finish(&ritz, &residuals, Ended::Converged);
                 }
@@ -342,18 +356,21 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
                     return self.finish(&ritz, &residuals, Ended::Budget);
                 }
                 let full = length >= self.settings.max_vectors;
-                if !open.is_empty() && (self.queue.is_empty() || full && self.mixed) {
+                if !open.is_empty() && (self.queue.is_empty() || self.mixed) {
                     if refilled == Some(self.products.done) {
                         return self.finish(&ritz, &residuals, Ended::Stagnated);
                     }
                     refilled = Some(self.products.done);
-                    self.probe = None;
+                    self.end_probe(&ritz)?;
                     self.queue = open.into_iter().map(|at| self.candidate(&remainders, at)).collect();
                 }
-                if full {
+                let probes = self.queue.is_empty() || converged && self.probe.is_none();
+                if full || probes && length + self.shortest_probe() > self.settings.max_vectors {
+                    self.end_probe(&ritz)?;
                     self.restart(&ritz);
                 }
-                if self.queue.is_empty() || converged && self.probe.is_none() {
+                if probes || converged && self.probe.is_none() {
+                    self.end_probe(&ritz)?;
                     self.probe = Some(Probe { base: self.basis.len(), coupling: self.coupling(), remainder: None });
                     self.mixed = true;
                     self.fresh(random);
@@ -398,6 +415,15 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
         self.projected.push(along);
         self.queue.push_back(Candidate { vector: rest, against: self.basis.len(), scale: self.size });
         Ok(())
+    }
+
+    /// Begins to count probes anew when they have changed what was asked for.
+    fn settle(&mut self, ritz: &Ritz) {
+        let values: Vec<f64> = self.wanted(ritz.values.len()).into_iter().map(|at| ritz.values[at]).collect();
+        let moved = |(now, before): (&f64, &f64)| (now - before).abs() > self.allowed();
+        if values.len() != self.settled.len() || values.iter().zip(&self.settled).any(moved) {
+            (self.settled, self.probed) = (values, 0);
+        }
     }
 
     /// The residual of a wanted pair as a candidate.
@@ -464,15 +490,13 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
         for candidate in &mut self.queue {
             candidate.against = self.basis.len();
         }
-        self.probe = None;
     }
 
     /// `C Cᵀ`, from `C = W − H V`: the difference of `W Wᵀ` and `H²` would leave only half of the digits.
     fn coupling(&self) -> Vec<f64> {
         let size = self.basis.len();
         let projection: Vec<Vec<f64>> = self.projection(0..size).chunks(size.max(1)).map(<[f64]>::to_vec).collect();
-        let leading_out = self.images.clone().into_tensor() - self.basis.rotate(&projection).into_tensor();
-        host(leading_out.clone().matmul(leading_out.transpose()))
+        self.images.minus(&self.basis, &projection).gram()
     }
 
     /// Counts a look at the probe under way, which spends a share of the failure probability. Looking again at the same costs nothing.
@@ -576,18 +600,26 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
         Ok(Some(high))
     }
 
+    /// Ends the probe under way; what it bounds stays.
+    fn end_probe(&mut self, ritz: &Ritz) -> Result<(), KrylovError> {
+        if self.probe.is_some() && ritz.values.len() >= self.settings.top + self.settings.bottom {
+            self.look();
+            for (end, asked, last) in self.ends(ritz) {
+                let bound = self.bound(end, asked, last)?;
+                self.unseen.lower(end, bound);
+            }
+        }
+        self.probe = None;
+        Ok(())
+    }
+
     fn finish(mut self, ritz: &Ritz, residuals: &[f64], ended: Ended) -> Result<Eigenpairs, KrylovError> {
         let wanted = self.wanted(ritz.values.len());
         let floor = self.space.rounding() * self.size;
-        self.look();
+        self.end_probe(ritz)?;
         if ended == Ended::InvariantSubspace {
             for (end, _, last) in self.ends(ritz) {
-                self.unseen.set(end, Some(last + floor));
-            }
-        } else if wanted.len() == self.settings.top + self.settings.bottom {
-            for (end, asked, last) in self.ends(ritz) {
-                let bound = self.bound(end, asked, last)?;
-                self.unseen.set(end, bound);
+                self.unseen.lower(end, Some(last + floor));
             }
         }
         let values: Vec<f64> = wanted.iter().map(|&at| ritz.values[at]).collect();
@@ -612,11 +644,15 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
 }
 
 impl Unseen {
-    /// Sets a bound; that of the lower end is given for −A.
-    fn set(&mut self, end: End, bound: Option<f64>) {
-        match end {
-            End::Top => self.above = bound,
-            End::Bottom => self.below = bound.map(|bound| -bound),
+    /// Takes a bound where it is better than what is known; that of the lower end is given for −A.
+    fn lower(&mut self, end: End, bound: Option<f64>) {
+        let better = |known: Option<f64>, bound: f64| Some(known.map_or(bound, |known| known.min(bound)));
+        match (end, bound) {
+            (End::Top, Some(bound)) => self.above = better(self.above, bound),
+            (End::Bottom, Some(bound)) => {
+                self.below = better(self.below.map(|below| -below), bound).map(|below| -below)
+            }
+            (_, None) => {}
         }
     }
 }

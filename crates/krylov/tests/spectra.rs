@@ -4,7 +4,9 @@ mod common;
 
 use burn::tensor::{DType, Device, Tensor};
 use common::{Prescribed, random};
-use losscape_krylov::{Counted, Diagonal, Eigensolver, Ended, KrylovError, Matrix, PowerIteration, Space, lanczos};
+use losscape_krylov::{
+    Counted, Diagonal, Eigensolver, Ended, KrylovError, Matrix, PowerIteration, Space, SymmetricOperator, lanczos,
+};
 use rand::{Rng, RngExt};
 
 /// A spectrum by the name of its difficulty.
@@ -181,13 +183,29 @@ fn a_start_near_the_eigenvectors_saves_products() {
     }
 }
 
+/// Eigenvalues cross along training: the eigenvector of the one that was largest is no eigenvector of the one that is.
+#[test]
+fn a_start_that_was_overtaken_does_not_hide_the_largest() {
+    for case in 0..100 {
+        let mut values: Vec<f64> = (0..400).map(|at| 8.0 * 0.9f64.powi(at)).collect();
+        (values[0], values[1]) = (10.0, 12.5);
+        let operator = Diagonal(Space { dim: 400, device: Device::flex(), dtype: DType::F64 }.vector(values));
+        let mut start = vec![0.0; 400];
+        start[0] = 1.0;
+        let start = operator.space().block(start);
+        let solver = Eigensolver { probes: 12, ..Eigensolver::top(1) }.with_tolerance(1e-3);
+        let found = solver.solve(&operator, Some(&start), &mut random(case)).expect("finite");
+        assert!((found.top[0].value - 12.5).abs() <= found.top[0].error_bound, "case {case}: {:?}", found.top);
+    }
+}
+
 #[test]
 fn a_breakdown_is_a_success() {
     let random = &mut random(3);
     let mut values = vec![0.0; 50];
     (values[0], values[1]) = (2.0, -1.0);
     let operator = Prescribed::new(&values, DType::F64, random);
-    let start = losscape_krylov::SymmetricOperator::space(&operator).normal(random);
+    let start = operator.space().normal(random);
     let process = lanczos(&operator, &start, 40).expect("every product is finite");
     assert_eq!((process.ended, process.products), (Ended::InvariantSubspace, 3));
     let ritz: Vec<f64> = process.ritz().expect("three by three").iter().map(|ritz| ritz.value).collect();

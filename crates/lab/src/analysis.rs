@@ -6,11 +6,13 @@
 //!
 //! Numbers follow the conventions of [`losscape_analysis`]: the kernel is `K_c = c J Jᵀ` in the loss's own scale.
 
+use std::collections::BTreeMap;
+
 use burn::tensor::{DType, Tensor};
 use losscape_analysis::basin::{self, Width};
 use losscape_analysis::kernel::{self, KernelSpectrum};
 use losscape_analysis::norms::Norms;
-use losscape_analysis::pl::PlStar;
+use losscape_analysis::pl::{PlStar, applicable};
 pub use losscape_analysis::sharpness::Neighbourhood;
 use losscape_analysis::sharpness::{Sharpness, SharpnessSettings};
 use losscape_analysis::slice::{self, Line, Plane};
@@ -18,8 +20,8 @@ pub use losscape_analysis::spectrum::Spectrum;
 use losscape_analysis::spectrum::SpectrumSettings;
 use losscape_analysis::steps::StepBounds;
 use losscape_analysis::{AnalysisError, Objective, Point};
-pub use losscape_krylov::Estimate;
 use losscape_krylov::{Counted, Eigenpairs, Eigensolver, Eigenvalue, Quadrature, Restricted, SymmetricOperator};
+pub use losscape_krylov::{Ended, Estimate};
 use losscape_model::random::{Purpose, stream};
 use losscape_model::{LossKind, Model, Reduction};
 use losscape_optim::edge::{Curvature, edge};
@@ -97,7 +99,7 @@ pub struct AnalysisSettings {
     pub top: Option<usize>,
     /// Bytes that may be used. Default: no limit.
     pub memory: Option<usize>,
-    /// Kernels up to this size are decomposed without being asked for by name. Default: 5,000.
+    /// Kernels up to this size are decomposed; of larger ones the largest eigenvalue is found. Default: 5,000.
     pub kernel_size: usize,
     /// The rise of the loss that defines basin width. Default: 0.1.
     pub rise: f64,
@@ -119,10 +121,8 @@ pub struct Analysis {
     pub source: String,
     /// SHA-256 of the parameters measured at.
     pub parameters_digest: String,
-    /// The float type measured in.
-    pub precision: Precision,
-    /// Seed of probes and directions.
-    pub seed: u64,
+    /// How each section was measured.
+    pub measured: BTreeMap<String, How>,
     /// Samples n.
     pub samples: usize,
     /// Outputs C.
@@ -171,6 +171,15 @@ pub struct Analysis {
     pub slices: Option<Slices>,
 }
 
+/// How something was measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct How {
+    /// Float type.
+    pub precision: Precision,
+    /// Seed of probes and directions.
+    pub seed: u64,
+}
+
 /// The loss measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LossRecord {
@@ -203,9 +212,9 @@ pub struct KernelRecord {
     /// nC.
     pub size: usize,
     /// λ_min; absent when only the largest eigenvalues were found.
-    pub min: Option<f64>,
+    pub min: Option<Eigenvalue>,
     /// λ_max.
-    pub max: f64,
+    pub max: Eigenvalue,
     /// Eigenvalues above the floor; absent when only the largest were found.
     pub rank: Option<usize>,
     /// λ_max / λ_min, at full rank.
@@ -280,6 +289,17 @@ pub enum Progress<'a> {
     Done(usize),
 }
 
+/// What of the tangent kernel is to be found.
+#[derive(Clone, Copy)]
+enum KernelPart {
+    /// Nothing.
+    None,
+    /// The largest eigenvalue, matrix-free.
+    Largest,
+    /// All eigenvalues, and with `change` how far it moved since initialization.
+    Whole { change: bool },
+}
+
 /// The network of a subject on its data, with a way to say how far the work is.
 struct Bench<'a> {
     subject: &'a Subject,
@@ -294,7 +314,7 @@ impl Analysis {
     /// # Errors
     ///
     /// When loss or gradient are not finite, more eigenvalues are asked for than there are, or something does not fit into the memory
-    /// allowed.
+    /// allowed: that is known before anything is measured.
     pub fn measure(
         subject: &Subject,
         settings: &AnalysisSettings,
@@ -334,7 +354,8 @@ impl Analysis {
         Ok(Some(analysis))
     }
 
-    /// Writes the sections that were measured into a run folder; others that belong to the same parameters stay.
+    /// Writes the sections that were measured into a run folder. Others that belong to the same parameters stay, and so does a kernel's whole
+    /// spectrum where now only its largest eigenvalue was found.
     ///
     /// # Errors
     ///
@@ -342,18 +363,30 @@ impl Analysis {
     pub fn write(&self, folder: &RunFolder) -> Result<(), LabError> {
         let root = folder.analysis();
         let earlier = Self::read(folder).ok().flatten();
-        if root.exists() && earlier.is_none_or(|earlier| earlier.parameters_digest != self.parameters_digest) {
+        let earlier = earlier.filter(|earlier| earlier.parameters_digest == self.parameters_digest);
+        if root.exists() && earlier.is_none() {
             std::fs::remove_dir_all(&root).map_err(LabError::io("remove", &root))?;
         }
         create(&root)?;
-        let mut whole = serde_json::to_value(self).expect("records have only string keys");
+        let mut whole = self.clone();
+        if let Some(earlier) = earlier {
+            let complete = |ntk: &Option<KernelRecord>| ntk.as_ref().is_some_and(|ntk| ntk.min.is_some());
+            if complete(&earlier.ntk) && !complete(&self.ntk) {
+                whole.ntk = None;
+                whole.measured.remove("ntk");
+            }
+            for (section, how) in earlier.measured {
+                whole.measured.entry(section).or_insert(how);
+            }
+        }
+        if let Some(ntk) = whole.ntk.as_ref().filter(|ntk| !ntk.eigenvalues.is_empty()) {
+            write_whole(&root.join(EIGENVALUES), &npy(&ntk.eigenvalues))?;
+        }
+        let mut whole = serde_json::to_value(whole).expect("records have only string keys");
         for section in SECTIONS {
             if let Some(value) = whole.as_object_mut().and_then(|whole| whole.remove(*section)) {
                 write_json(&root.join(format!("{section}.json")), &value)?;
             }
-        }
-        if let Some(ntk) = self.ntk.as_ref().filter(|ntk| !ntk.eigenvalues.is_empty()) {
-            write_whole(&root.join(EIGENVALUES), &npy(&ntk.eigenvalues))?;
         }
         // Last: without it the sections are those of unknown parameters.
         write_json(&root.join("point.json"), &whole)
@@ -403,7 +436,7 @@ impl<'a> Bench<'a> {
         let (device, own) = (w.device(), w.dtype());
         let (x, y) = (subject.data.input_tensor(&device, own), subject.data.target_tensor(&device, own));
         let mut objective = Objective::new(subject.network.clone(), x, y, subject.loss)?;
-        objective = objective.precision(settings.precision.into())?;
+        objective = objective.precision(settings.precision.into());
         if let Some(bytes) = settings.memory {
             objective = objective.within(bytes);
         }
@@ -428,14 +461,14 @@ impl<'a> Bench<'a> {
     }
 
     fn measure(&self) -> Result<Analysis, AnalysisError> {
+        self.check_memory()?;
         let point = self.objective.here()?;
         let parameters = point.space().dim;
         let mut analysis = Analysis {
             schema: SCHEMA,
             source: self.subject.source.clone(),
-            parameters_digest: digest(&self.objective.parameters()),
-            precision: self.settings.precision,
-            seed: self.settings.seed,
+            parameters_digest: digest(&self.subject.network),
+            measured: BTreeMap::new(),
             samples: self.objective.samples(),
             outputs: self.objective.outputs(),
             parameters,
@@ -470,18 +503,25 @@ impl<'a> Bench<'a> {
         if self.asks(Measure::Blocks) {
             analysis.blocks = Some(self.blocks(&point)?);
         }
-        let needs_kernel = [Measure::Ntk, Measure::Pl, Measure::Bounds].into_iter().any(|measure| self.asks(measure));
-        let kernel = if needs_kernel { Some(self.kernel(&point)?) } else { None };
+        let kernel = match self.kernel_part() {
+            KernelPart::None => None,
+            KernelPart::Largest => Some((self.largest_of_kernel(&point)?, None)),
+            KernelPart::Whole { change } => {
+                let (record, spectrum) = self.kernel(&point, change)?;
+                Some((record, Some(spectrum)))
+            }
+        };
         let needs_pairs = [Measure::Pl, Measure::Bounds, Measure::Basin, Measure::Slices]
             .into_iter()
             .any(|measure| self.asks(measure));
         let pairs = if needs_pairs { Some(self.sharpest(&point)?) } else { None };
-        let beta = pairs.as_ref().and_then(|pairs| pairs.top.first()).map(|pair| pair.value);
-        if let (Some((_, Some(spectrum))), Some(beta), true) = (&kernel, beta, self.asks(Measure::Pl)) {
+        let beta = pairs.as_ref().and_then(|pairs| pairs.top.first()).copied();
+        if let (Some(beta), true) = (beta, self.asks(Measure::Pl)) {
+            let spectrum = kernel.as_ref().and_then(|(_, spectrum)| spectrum.as_ref());
             analysis.pl_star = Some(PlStar::at(&point, spectrum, beta));
         }
-        if let (Some((record, _)), Some(pairs), true) = (&kernel, &pairs, self.asks(Measure::Bounds)) {
-            let steps = StepBounds::at(&point, pairs.top[0].value, Some(record.max));
+        if let (Some(pairs), Some(beta), true) = (&pairs, beta, self.asks(Measure::Bounds)) {
+            let steps = StepBounds::at(&point, beta, kernel.as_ref().map(|(record, _)| record.max.value));
             analysis.bounds = Some(Bounds { steps, edge: self.edge(&point, pairs)? });
         }
         if self.asks(Measure::Ntk) {
@@ -503,7 +543,57 @@ impl<'a> Bench<'a> {
         if let (Some(pairs), true) = (&pairs, self.asks(Measure::Slices)) {
             analysis.slices = Some(self.slices(&point, pairs)?);
         }
+        let how = How { precision: self.settings.precision, seed: self.settings.seed };
+        let whole = serde_json::to_value(&analysis).expect("records have only string keys");
+        let sections = SECTIONS.iter().filter(|section| whole.get(**section).is_some());
+        analysis.measured = sections.map(|section| ((*section).to_owned(), how)).collect();
         Ok(analysis)
+    }
+
+    /// What of the kernel the measures need: for cross-entropy neither PL* nor a step size comes from it.
+    fn kernel_part(&self) -> KernelPart {
+        let linear = applicable(self.subject.loss);
+        let whole = self.asks(Measure::Ntk) || self.asks(Measure::Pl) && linear;
+        if whole && self.kernel_size() <= self.settings.kernel_size {
+            // The change needs a second kernel beside the first.
+            KernelPart::Whole { change: self.asks(Measure::Ntk) && self.subject.training.is_some() }
+        } else if whole || self.asks(Measure::Bounds) && linear {
+            KernelPart::Largest
+        } else {
+            KernelPart::None
+        }
+    }
+
+    /// nC.
+    fn kernel_size(&self) -> usize {
+        self.objective.samples() * self.objective.outputs()
+    }
+
+    /// Whether everything asked for fits into the memory allowed, before anything is measured.
+    fn check_memory(&self) -> Result<(), AnalysisError> {
+        let Some(budget) = self.settings.memory else { return Ok(()) };
+        let bytes = DType::from(self.settings.precision).size();
+        let allowed = |what: &'static str, needed: usize| {
+            if needed <= budget { Ok(()) } else { Err(AnalysisError::Memory { what, needed, budget }) }
+        };
+        let dim = self.objective.parameters().dims()[0];
+        let settings = self.spectrum_settings(dim, true);
+        let searches =
+            [Measure::Hessian, Measure::Blocks, Measure::Pl, Measure::Bounds, Measure::Basin, Measure::Slices];
+        if searches.into_iter().any(|measure| self.asks(measure)) {
+            let solver = Eigensolver::both(settings.top, settings.bottom);
+            allowed("a Krylov basis of the Hessian", solver.memory(dim, bytes))?;
+        }
+        match self.kernel_part() {
+            KernelPart::None => Ok(()),
+            KernelPart::Largest => {
+                let needed = Eigensolver::top(1).memory(self.kernel_size(), bytes);
+                allowed("a Krylov basis of the tangent kernel", needed)
+            }
+            KernelPart::Whole { change } => {
+                allowed("the tangent kernel", kernel::memory(self.kernel_size(), bytes, change))
+            }
+        }
     }
 
     /// As many eigenvalues as there are, unless a number was asked for: then that one, possible or not.
@@ -523,15 +613,6 @@ impl<'a> Bench<'a> {
     ) -> Result<Spectrum, AnalysisError> {
         let asked = settings.top + settings.bottom;
         let dim = operator.dim();
-        let solver = Eigensolver::both(settings.top, settings.bottom);
-        if let Some(budget) = self.settings.memory
-            && dim > settings.dense
-        {
-            let needed = (2 * solver.max_vectors * dim).saturating_mul(DType::from(self.settings.precision).size());
-            if needed > budget {
-                return Err(AnalysisError::Memory { what: "a Krylov basis", needed, budget });
-            }
-        }
         let density = settings.density.map_or(0, |Quadrature { probes, steps }| probes * steps);
         let parts = if dim <= settings.dense { dim } else { 4 * asked + settings.probes + settings.trace + density };
         self.begin(name, parts);
@@ -566,44 +647,31 @@ impl<'a> Bench<'a> {
         blocks.collect()
     }
 
-    /// The kernel's record, and its whole spectrum where that was found.
-    fn kernel(&self, point: &Point<'_, Model>) -> Result<(KernelRecord, Option<KernelSpectrum>), AnalysisError> {
-        let size = self.objective.samples() * self.objective.outputs();
-        let asked_for =
-            self.settings.only.len() < Measure::ALL.len() && (self.asks(Measure::Ntk) || self.asks(Measure::Pl));
-        if size > self.settings.kernel_size && !asked_for {
-            self.begin("tangent kernel", 30);
-            let operator = point.kernel();
-            let solver = Eigensolver { probes: 0, ..Eigensolver::top(1) };
-            let max = solver.solve(&self.counted(&operator), None, &mut self.random(7))?.top[0].value;
-            let note = format!("of {size} eigenvalues only the largest was found; --only ntk,pl finds all");
-            let floor = size as f64 * operator.space().epsilon() * max;
-            let record = KernelRecord {
-                size,
-                min: None,
-                max,
-                rank: None,
-                condition: None,
-                floor,
-                trace: None,
-                alignment: None,
-                change: None,
-                note: Some(note),
-                eigenvalues: Vec::new(),
-            };
-            return Ok((record, None));
-        }
-        let bytes = DType::from(self.settings.precision).size();
-        if let Some(budget) = self.settings.memory {
-            let needed = kernel::memory(size, bytes);
-            if needed > budget {
-                return Err(AnalysisError::Memory { what: "the tangent kernel", needed, budget });
-            }
-        }
+    /// The kernel's record with nothing but its largest eigenvalue, without writing the kernel down.
+    fn largest_of_kernel(&self, point: &Point<'_, Model>) -> Result<KernelRecord, AnalysisError> {
+        self.begin("tangent kernel", 30);
+        let (operator, size) = (point.kernel(), self.kernel_size());
+        let max = Eigensolver::top(1).solve(&self.counted(&operator), None, &mut self.random(7))?.top[0];
+        Ok(KernelRecord {
+            size,
+            min: None,
+            max,
+            rank: None,
+            condition: None,
+            floor: size as f64 * operator.space().epsilon() * max.value,
+            trace: None,
+            alignment: None,
+            change: None,
+            note: Some(format!("of {size} eigenvalues only the largest was found; --only ntk,pl finds all")),
+            eigenvalues: Vec::new(),
+        })
+    }
+
+    /// The kernel's record, and its whole spectrum.
+    fn kernel(&self, point: &Point<'_, Model>, change: bool) -> Result<(KernelRecord, KernelSpectrum), AnalysisError> {
         self.begin("tangent kernel: forming it", 0);
         let matrix = self.objective.kernel(point.parameters())?;
-        // The change needs a second kernel beside the first.
-        let initial = self.subject.training.as_ref().filter(|_| size <= self.settings.kernel_size);
+        let initial = self.subject.training.as_ref().filter(|_| change);
         let change = match initial.and_then(|training| parameters::ravel(&training.initial)) {
             Some(initial) => {
                 let initial = self.objective.kernel(&initial.cast(matrix.dtype()))?;
@@ -613,10 +681,11 @@ impl<'a> Bench<'a> {
         };
         self.begin("tangent kernel: eigenvalues", 0);
         let spectrum = KernelSpectrum::of(matrix, self.objective.targets())?;
+        let eigenvalue = |value| Eigenvalue { value, residual: 0.0, error_bound: spectrum.floor };
         let record = KernelRecord {
-            size,
-            min: Some(spectrum.min),
-            max: spectrum.max,
+            size: spectrum.size,
+            min: Some(eigenvalue(spectrum.min)),
+            max: eigenvalue(spectrum.max),
             rank: Some(spectrum.rank),
             condition: spectrum.condition,
             floor: spectrum.floor,
@@ -626,7 +695,7 @@ impl<'a> Bench<'a> {
             note: None,
             eigenvalues: spectrum.eigenvalues.clone(),
         };
-        Ok((record, Some(spectrum)))
+        Ok((record, spectrum))
     }
 
     /// The sharpness that the run's own method sees, against its edge.
@@ -706,9 +775,10 @@ impl<'a> Bench<'a> {
 }
 
 /// SHA-256 of the parameters, in hex.
-fn digest(w: &Tensor<1>) -> String {
+fn digest(network: &Model) -> String {
     let mut hash = Sha256::new();
-    for value in w.clone().into_data().iter::<f64>() {
+    let values = parameters::ravel(network).map(|w| w.into_data().iter::<f64>().collect::<Vec<_>>());
+    for value in values.unwrap_or_default() {
         hash.update(value.to_le_bytes());
     }
     hex(&hash.finalize())

@@ -131,10 +131,11 @@ pub struct Metric {
 /// What `[track]` measures along training; see [`losscape_analysis`] for the quantities.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Curvature {
-    /// `λ_max(H)`, or `λ_max(P⁻¹(H + δI))` for methods with a preconditioner P and weight decay δ.
+    /// `λ_max(H)`, or `λ_max(P⁻¹(H + δI))` for methods with a preconditioner P and weight decay δ, from their
+    /// first step on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sharpness: Option<f64>,
-    /// A bound on its error.
+    /// There is an eigenvalue within this of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sharpness_error: Option<f64>,
     /// The sharpness above which the method's full-batch steps grow.
@@ -152,6 +153,9 @@ pub struct Curvature {
     /// `‖g‖²/(2L)`, of the samples that the kernel is taken of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pl_ratio: Option<f64>,
+    /// `μ = λ_min(K_c)`, which bounds that ratio from below: for squared error, with the kernel measured, above the floor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pl_mu: Option<f64>,
     /// The number of samples that kernel and PL ratio are taken of.
     pub kernel_samples: usize,
 }

@@ -5,18 +5,19 @@
 
 use burn::tensor::Tensor;
 use losscape_analysis::kernel::KernelSpectrum;
+use losscape_analysis::pl::applicable;
 use losscape_analysis::{AnalysisError, Objective, Point};
 use losscape_krylov::{Congruence, Eigenpairs, Eigensolver, Shifted, SymmetricOperator};
 use losscape_model::data::Dataset;
 use losscape_model::random::{Purpose, stream};
 use losscape_model::{Loss, Network};
 use losscape_optim::OptimizerConfig;
-use losscape_optim::edge::{self, edge};
+use losscape_optim::edge::{self, Curvature, edge};
 use losscape_tangent::parameters;
 
 use crate::LabError;
 use crate::config::{TrackConfig, Tracked};
-use crate::records::{Curvature, Metric, Split};
+use crate::records::{self, Metric, Split};
 use crate::trainer::Trainer;
 
 /// Measures curvature every so many steps.
@@ -50,7 +51,7 @@ impl<N: Network<Input = Tensor<2>>> Tracker<N> {
         let w = parameters::ravel(network).ok_or_else(|| LabError::Setting("nothing to train".to_owned()))?;
         let on = |data: &Dataset| -> Result<Objective<N>, LabError> {
             let (x, y) = (data.input_tensor(&w.device(), w.dtype()), data.target_tensor(&w.device(), w.dtype()));
-            Ok(Objective::new(network.clone(), x, y, loss)?.precision(config.precision.into())?)
+            Ok(Objective::new(network.clone(), x, y, loss)?.precision(config.precision.into()))
         };
         let rows: Vec<usize> = (0..config.samples.unwrap_or(data.len())).collect();
         let in_part = [Tracked::Ntk, Tracked::Pl].iter().any(|measure| config.measures.contains(measure));
@@ -74,7 +75,7 @@ impl<N: Network<Input = Tensor<2>>> Tracker<N> {
             Err(AnalysisError::NotFinite { .. }) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let mut curvature = Curvature {
+        let mut curvature = records::Curvature {
             sharpness: None,
             sharpness_error: None,
             edge: None,
@@ -82,12 +83,13 @@ impl<N: Network<Input = Tensor<2>>> Tracker<N> {
             ntk_max: None,
             ntk_floor: None,
             pl_ratio: None,
+            pl_mu: None,
             kernel_samples: self.part.as_ref().map_or(0, Objective::samples),
         };
-        if self.config.measures.contains(&Tracked::Sharpness) {
-            let rate = trainer.last_rate();
-            let edge = rate.and_then(|rate| edge(&self.optimizer, rate, point.gradient_norm()));
-            let pairs = self.sharpness(&point, trainer, edge)?;
+        if self.config.measures.contains(&Tracked::Sharpness)
+            && let Some(pairs) = self.sharpness(&point, trainer)?
+        {
+            let edge = trainer.last_rate().and_then(|rate| edge(&self.optimizer, rate, point.gradient_norm()));
             curvature.sharpness = Some(pairs.top[0].value);
             curvature.sharpness_error = Some(pairs.top[0].error_bound);
             curvature.edge = edge.map(|edge| edge.value);
@@ -98,6 +100,9 @@ impl<N: Network<Input = Tensor<2>>> Tracker<N> {
                 let kernel = KernelSpectrum::of(part.kernel(&w)?, part.targets())?;
                 (curvature.ntk_min, curvature.ntk_max) = (Some(kernel.min), Some(kernel.max));
                 curvature.ntk_floor = Some(kernel.floor);
+                let mu = kernel.trusted_min();
+                let bounds = self.config.measures.contains(&Tracked::Pl) && applicable(part.loss());
+                curvature.pl_mu = (bounds && mu > 0.0).then_some(mu);
             }
             if self.config.measures.contains(&Tracked::Pl) {
                 let (loss, gradient) = part.gradient(&w)?;
@@ -118,25 +123,24 @@ impl<N: Network<Input = Tensor<2>>> Tracker<N> {
         }))
     }
 
-    /// The largest eigenpair of the Hessian, or of the preconditioned one where the edge speaks of that.
-    fn sharpness(
-        &self,
-        point: &Point<'_, N>,
-        trainer: &Trainer<N>,
-        edge: Option<edge::Edge>,
-    ) -> Result<Eigenpairs, LabError> {
-        let solver = Eigensolver { probes: 0, max_products: 300, ..Eigensolver::top(1) }.with_tolerance(1e-3);
+    /// The largest eigenpair of the Hessian, or of the preconditioned one for methods that see that: none before their first step.
+    fn sharpness(&self, point: &Point<'_, N>, trainer: &Trainer<N>) -> Result<Option<Eigenpairs>, LabError> {
+        // Eigenvalues cross: one that overtakes the last is seen by the probe alone.
+        let solver = Eigensolver { probes: 12, max_products: 300, ..Eigensolver::top(1) }.with_tolerance(1e-3);
         let mut random = stream(self.seed, Purpose::Probes, trainer.step() as u64);
         let mut solve = |operator: &dyn SymmetricOperator| solver.solve(&operator, self.start.as_ref(), &mut random);
-        let preconditioner = edge
-            .filter(|edge| edge.of == edge::Curvature::Preconditioned)
-            .and_then(|_| trainer.preconditioner())
-            .and_then(|preconditioner| parameters::ravel(&preconditioner));
-        let pairs = match preconditioner {
-            Some(diagonal) => solve(&preconditioned(point.hessian(), diagonal, self.optimizer.weight_decay)),
-            None => solve(&point.hessian()),
+        let pairs = match edge::seen_by(&self.optimizer) {
+            Curvature::Hessian => solve(&point.hessian()),
+            Curvature::Preconditioned if trainer.step() == 0 => return Ok(None),
+            Curvature::Preconditioned => {
+                let preconditioner = trainer.preconditioner();
+                let Some(diagonal) = preconditioner.and_then(|module| parameters::ravel(&module)) else {
+                    return Ok(None);
+                };
+                solve(&preconditioned(point.hessian(), diagonal, self.optimizer.weight_decay))
+            }
         };
-        Ok(pairs.map_err(AnalysisError::from)?)
+        Ok(Some(pairs.map_err(AnalysisError::from)?))
     }
 
     /// Forgets the last measurement.

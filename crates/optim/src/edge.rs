@@ -6,7 +6,7 @@
 //! | heavy ball, factor b | `λ_max(H) < (2 + 2b)/ε` | Cohen et al. 2021, eq. 1 |
 //! | Nesterov, factor b | `λ_max(H) < (2 + 2b)/(ε (1 + 2b))` | Cohen et al. 2021, eq. 1 |
 //! | RMSProp, `P = diag(√s + ϵ)` | `λ_max(P⁻¹H) < 2/ε` | Cohen et al. 2022, Appendix C |
-//! | Adam, `P = diag(√v̂ + ϵ)` | `λ_max(P⁻¹H) < (2 + 2β₁)/((1 − β₁) ε)` | Cohen et al. 2022, eq. 2 |
+//! | Adam, `P = (1 − β₁ᵏ) diag(√v̂ + ϵ)` after k steps | `λ_max(P⁻¹H) < (2 + 2β₁)/((1 − β₁) ε)` | Cohen et al. 2022, eq. 2 |
 //! | gradient descent with SAM, radius ρ | `λ_max(H) < ‖g‖/(2ρ) · (√(1 + 8ρ/(ε‖g‖)) − 1)` | Long & Bartlett 2024, eq. 1 |
 //!
 //! The preconditioner of a method at work is [`Method::preconditioner`](crate::Method::preconditioner). Coupled weight decay δ adds δ to every
@@ -40,33 +40,37 @@ pub struct Edge {
     pub of: Curvature,
 }
 
+/// Which sharpness decides about the steps of a configured method.
+#[must_use]
+pub fn seen_by(config: &OptimizerConfig) -> Curvature {
+    if Reveal::of(&config.rule).is_some() { Curvature::Preconditioned } else { Curvature::Hessian }
+}
+
 /// The edge of a configured method at learning rate ε, where the gradient has this norm. None for a rate of zero, at which every sharpness is
-/// stable, for methods without a known edge, and for SAM around anything but gradient descent.
+/// stable, for a weight decay so large that none is, for methods without a known edge, and for SAM around anything but gradient descent.
 #[must_use]
 pub fn edge(config: &OptimizerConfig, learning_rate: f64, gradient_norm: f64) -> Option<Edge> {
     let (rate, decay) = (learning_rate, config.weight_decay.unwrap_or(0.0));
     if rate <= 0.0 {
         return None;
     }
-    let hessian = |value: f64| Some(Edge { value, of: Curvature::Hessian });
-    let preconditioned = |value: f64| Some(Edge { value, of: Curvature::Preconditioned });
-    if let Some(sam) = config.sam.filter(|sam| sam.rho > 0.0) {
-        if !matches!(config.rule, RuleConfig::Gd(_)) || sam.adaptive || gradient_norm <= 0.0 {
-            return None;
+    let value = match (&config.rule, config.sam.filter(|sam| sam.rho > 0.0)) {
+        (RuleConfig::Gd(_), Some(sam)) if !sam.adaptive && gradient_norm > 0.0 => {
+            // The root of λ + ρλ²/‖g‖ = a, written so that nothing cancels where ρ is small.
+            let (a, slope) = (2.0 / rate - decay, gradient_norm / sam.rho);
+            2.0 * a / (1.0 + (1.0 + 4.0 * a.max(0.0) / slope).sqrt())
         }
-        let slope = gradient_norm / sam.rho;
-        return hessian(slope / 2.0 * ((1.0 + 4.0 * (2.0 / rate - decay) / slope).sqrt() - 1.0));
-    }
-    match &config.rule {
-        RuleConfig::Gd(_) => hessian(2.0 / rate - decay),
-        RuleConfig::Momentum(rule) => hessian((2.0 + 2.0 * rule.momentum) / rate - decay),
-        RuleConfig::Nesterov(rule) => {
-            hessian((2.0 + 2.0 * rule.momentum) / (rate * (1.0 + 2.0 * rule.momentum)) - decay)
+        (_, Some(_)) => return None,
+        (RuleConfig::Gd(_), None) => 2.0 / rate - decay,
+        (RuleConfig::Momentum(rule), None) => (2.0 + 2.0 * rule.momentum) / rate - decay,
+        (RuleConfig::Nesterov(rule), None) => {
+            (2.0 + 2.0 * rule.momentum) / (rate * (1.0 + 2.0 * rule.momentum)) - decay
         }
-        RuleConfig::Rmsprop(_) => preconditioned(2.0 / rate),
-        RuleConfig::Adam(rule) => preconditioned((2.0 + 2.0 * rule.beta_1) / ((1.0 - rule.beta_1) * rate)),
-        _ => None,
-    }
+        (RuleConfig::Rmsprop(_), None) => 2.0 / rate,
+        (RuleConfig::Adam(rule), None) => (2.0 + 2.0 * rule.beta_1) / ((1.0 - rule.beta_1) * rate),
+        _ => return None,
+    };
+    (value > 0.0).then(|| Edge { value, of: seen_by(config) })
 }
 
 /// The second moments in a state of RMSProp or Adam, which both keep them as `mean_square`.
@@ -90,8 +94,8 @@ impl<const D: usize> RecordState for Moments<D> {
 /// A rule that puts the preconditioner's diagonal in the place of every parameter: the way Burn offers to states and parameters at once.
 #[derive(Clone)]
 pub(crate) struct Reveal {
-    /// β₂, for Adam's correction.
-    beta_2: f64,
+    /// β₁ and β₂, for Adam's corrections.
+    betas: [f64; 2],
     epsilon: f64,
     epsilon_inside: bool,
 }
@@ -107,8 +111,9 @@ impl Optimizer for Reveal {
         state: Option<Self::State<D>>,
     ) -> (Tensor<D>, Option<Self::State<D>>) {
         let Some(state) = state else { return (w.ones_like(), None) };
-        let correction = state.steps.map_or(1.0, |steps| 1.0 / (1.0 - self.beta_2.powf(steps as f64)));
-        let diagonal = root(state.mean_square.clone() * correction, self.epsilon, self.epsilon_inside);
+        // What is missing of the weight of an average that began with zero.
+        let [first, second] = self.betas.map(|beta| state.steps.map_or(1.0, |steps| 1.0 - beta.powf(steps as f64)));
+        let diagonal = root(state.mean_square.clone() / second, self.epsilon, self.epsilon_inside) * first;
         (diagonal, Some(state))
     }
 
@@ -121,11 +126,13 @@ impl Reveal {
     /// For methods that have a preconditioner.
     pub(crate) fn of(rule: &RuleConfig) -> Option<Self> {
         match rule {
-            RuleConfig::Adam(rule) => {
-                Some(Self { beta_2: rule.beta_2, epsilon: rule.epsilon, epsilon_inside: rule.epsilon_inside })
-            }
+            RuleConfig::Adam(rule) => Some(Self {
+                betas: [rule.beta_1, rule.beta_2],
+                epsilon: rule.epsilon,
+                epsilon_inside: rule.epsilon_inside,
+            }),
             RuleConfig::Rmsprop(rule) => {
-                Some(Self { beta_2: 0.0, epsilon: rule.epsilon, epsilon_inside: rule.epsilon_inside })
+                Some(Self { betas: [0.0; 2], epsilon: rule.epsilon, epsilon_inside: rule.epsilon_inside })
             }
             _ => None,
         }

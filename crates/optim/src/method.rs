@@ -36,8 +36,8 @@ impl Method {
         Self { rule, sam, clip_norm, reveal }
     }
 
-    /// A module whose parameters are the diagonal of the preconditioner P by which RMSProp (`√s + ϵ`) or Adam (`√v̂ + ϵ`) divide the steps of
-    /// `module`'s parameters now; ones before the first step. `None` for other rules.
+    /// A module whose parameters are the diagonal of the preconditioner P by which RMSProp (`√s + ϵ`) or Adam (`(1 − β₁ᵏ)(√v̂ + ϵ)`, k steps done)
+    /// divides the steps of `module`'s parameters; ones before the first step. `None` for other rules.
     #[must_use]
     pub fn preconditioner<M: Module>(&self, module: M) -> Option<M> {
         match (&self.reveal, &self.rule) {

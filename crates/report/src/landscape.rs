@@ -1,7 +1,7 @@
 //! Measurements of the landscape: tables for the terminal and the report, and figures.
 
 use losscape_lab::Analysis;
-use losscape_lab::analysis::KernelRecord;
+use losscape_lab::analysis::{Ended, KernelRecord, Spectrum};
 
 use crate::compare::Table;
 use crate::figure::{BLUE, Chart, Curve, Figure, GREEN, GREY, ORANGE, PURPLE, contours};
@@ -19,6 +19,9 @@ fn with_error(value: f64, error: Option<f64>) -> String {
         _ => number(value),
     }
 }
+
+/// In the place of a loss that overflows.
+const NOT_FINITE: &str = "not finite";
 
 /// A length in two digits.
 fn short(length: f64) -> String {
@@ -90,14 +93,14 @@ fn spectra(analysis: &Analysis) -> Option<Section> {
     let most = measured.iter().map(|(_, spectrum)| spectrum.top.len()).max()?;
     let mut rows = Vec::new();
     for at in 0..most {
-        let cell = |spectrum: &losscape_lab::analysis::Spectrum| {
+        let cell = |spectrum: &Spectrum| {
             spectrum.top.get(at).map_or_else(String::new, |pair| with_error(pair.value, Some(pair.error_bound)))
         };
         rows.push(row(&format!("λ{}", at + 1), measured.iter().map(|(_, spectrum)| cell(spectrum))));
     }
     let most = measured.iter().map(|(_, spectrum)| spectrum.bottom.len()).max().unwrap_or(0);
     for at in (0..most).rev() {
-        let cell = |spectrum: &losscape_lab::analysis::Spectrum| {
+        let cell = |spectrum: &Spectrum| {
             spectrum.bottom.get(at).map_or_else(String::new, |pair| with_error(pair.value, Some(pair.error_bound)))
         };
         let name = if at == 0 { "smallest".to_owned() } else { format!("smallest but {at}") };
@@ -108,9 +111,26 @@ fn spectra(analysis: &Analysis) -> Option<Section> {
     };
     rows.push(row("trace", measured.iter().map(|(_, spectrum)| estimate(spectrum.trace))));
     rows.push(row("Frobenius norm", measured.iter().map(|(_, spectrum)| estimate(spectrum.frobenius))));
-    let outliers = |spectrum: &losscape_lab::analysis::Spectrum| {
-        spectrum.outliers.map_or_else(String::new, |count| count.to_string())
+    // How large an eigenvalue can be that was not found, if that is known.
+    let unseen = |spectrum: &Spectrum, bound: Option<f64>, asked: bool| match bound {
+        _ if spectrum.ended == Ended::InvariantSubspace || !asked => String::new(),
+        Some(bound) => number(bound),
+        None => "unknown".to_owned(),
     };
+    if measured.iter().any(|(_, spectrum)| spectrum.ended != Ended::InvariantSubspace) {
+        let above = |spectrum: &&Spectrum| unseen(spectrum, spectrum.unseen.above, !spectrum.top.is_empty());
+        let below = |spectrum: &&Spectrum| unseen(spectrum, spectrum.unseen.below, !spectrum.bottom.is_empty());
+        rows.push(row("no others above", measured.iter().map(|(_, spectrum)| above(spectrum))));
+        rows.push(row("no others below", measured.iter().map(|(_, spectrum)| below(spectrum))));
+    }
+    let ended = |spectrum: &Spectrum| match spectrum.ended {
+        Ended::InvariantSubspace => "exact".to_owned(),
+        Ended::Converged => "converged".to_owned(),
+        Ended::Stagnated => "stagnated: wide bounds".to_owned(),
+        _ => "out of products: wide bounds".to_owned(),
+    };
+    rows.push(row("ended", measured.iter().map(|(_, spectrum)| ended(spectrum))));
+    let outliers = |spectrum: &Spectrum| spectrum.outliers.map_or_else(String::new, |count| count.to_string());
     rows.push(row("above the widest gap", measured.iter().map(|(_, spectrum)| outliers(spectrum))));
     rows.push(row("products", measured.iter().map(|(_, spectrum)| spectrum.products.to_string())));
     let names = std::iter::once(String::new()).chain(measured.iter().map(|(name, _)| (*name).to_owned())).collect();
@@ -128,11 +148,10 @@ fn kernel(analysis: &Analysis) -> Option<Section> {
         &analysis.ntk
     {
         rows.push(row("size nC", [size.to_string()]));
-        rows.push(row("λ max", [number(*max)]));
+        rows.push(row("λ max", [with_error(max.value, Some(max.error_bound))]));
         if let Some(min) = min {
-            let words =
-                if min > floor { number(*min) } else { format!("{} (rounding: below the floor)", number(*min)) };
-            rows.push(row("λ min", [words]));
+            let rounding = if min.value > *floor { "" } else { " (rounding: below the floor)" };
+            rows.push(row("λ min", [format!("{}{rounding}", number(min.value))]));
         }
         rows.push(row("floor", [number(*floor)]));
         if let Some(rank) = rank {
@@ -203,11 +222,12 @@ fn sharpness(analysis: &Analysis) -> Option<Section> {
             Neighbourhood::Box { size } => format!("Keskar's box {}: 100 (max L − L)/(1 + L)", number(size)),
         };
         let value = if matches!(worst.neighbourhood, Neighbourhood::Box { .. }) { worst.keskar } else { worst.rise };
-        rows.push(row(&name, [number(value)]));
+        rows.push(row(&name, [value.map_or_else(|| NOT_FINITE.to_owned(), number)]));
     }
     for (name, average) in [("average", &sharpness.average), ("adaptive average", &sharpness.adaptive_average)] {
         let name = format!("{name}, σ = {}", number(average.sigma));
-        rows.push(row(&name, [with_error(average.rise.mean, average.rise.sem)]));
+        let rise = average.rise.map_or_else(|| NOT_FINITE.to_owned(), |rise| with_error(rise.mean, rise.sem));
+        rows.push(row(&name, [rise]));
     }
     let rise = number(sharpness.rise);
     rows.push(row(&format!("σ for a rise of {rise}"), [maybe(sharpness.pac_bayes_sigma)]));
@@ -328,7 +348,7 @@ fn lines(analysis: &Analysis) -> Option<Figure> {
     let curves = slices.lines.iter().zip(colors).map(|(line, color)| {
         // Each line on a scale of its own: from −1 to 1 as far as it was looked along.
         let reach = line.steps.iter().fold(0.0, |reach: f64, step| reach.max(step.abs())).max(1e-300);
-        let points = line.steps.iter().zip(&line.losses).map(|(step, loss)| (step / reach, *loss));
+        let points = line.steps.iter().zip(&line.losses).filter_map(|(step, loss)| Some((step / reach, (*loss)?)));
         Curve::new(format!("{} (±{})", line.direction, short(reach)), color, points.collect())
     });
     Some(Figure {
@@ -343,7 +363,7 @@ fn lines(analysis: &Analysis) -> Option<Figure> {
 
 fn plane(analysis: &Analysis) -> Option<Figure> {
     let plane = &analysis.slices.as_ref()?.plane;
-    let all = || plane.losses.iter().flatten().copied().filter(|loss| loss.is_finite());
+    let all = || plane.losses.iter().flatten().copied().flatten();
     let (low, high) = (all().fold(f64::INFINITY, f64::min), all().fold(f64::NEG_INFINITY, f64::max));
     if low >= high {
         return None;
@@ -351,12 +371,15 @@ fn plane(analysis: &Analysis) -> Option<Figure> {
     // Levels in equal ratios above the lowest point, as losses of a network span orders of magnitude.
     let base = low.max(high * 1e-4).max(1e-300);
     let levels: Vec<f64> = (1..=12).map(|at| base * (high / base).powf(f64::from(at) / 13.0)).collect();
+    // What is not finite is as high as the highest that is.
+    let row = |row: &Vec<Option<f64>>| row.iter().map(|loss| loss.unwrap_or(high)).collect();
+    let losses: Vec<Vec<f64>> = plane.losses.iter().map(row).collect();
     let axes = [plane.directions[0].as_str(), plane.directions[1].as_str()];
     Some(Figure {
         name: "plane",
         title: "Loss on a plane",
         reading: "Lines of equal loss, in equal ratios, around the solution (dot), along two random directions with filters as long as the \
                   network's own (Li et al. 2018); plots of different networks can be compared.",
-        svg: contours("plane", axes, &plane.columns, &plane.rows, &plane.losses, &levels),
+        svg: contours("plane", axes, &plane.columns, &plane.rows, &losses, &levels),
     })
 }

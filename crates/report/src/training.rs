@@ -52,9 +52,7 @@ pub fn curves(metrics: &[Metric]) -> Vec<Figure> {
     ];
     let pl = vec![
         tracked(metrics, "ratio ‖g‖²/2L", BLUE, |at| at.pl_ratio),
-        tracked(metrics, "μ = λ min", GREEN, |at| {
-            at.ntk_min.filter(|min| at.ntk_floor.is_some_and(|floor| *min > floor))
-        }),
+        tracked(metrics, "μ = λ min", GREEN, |at| at.pl_mu),
     ];
     let charts = [
         (
@@ -79,14 +77,15 @@ pub fn curves(metrics: &[Metric]) -> Vec<Figure> {
         (
             "kernel",
             "Tangent kernel",
-            "While λ min stays above the floor of rounding, gradient descent cannot get stuck above zero loss (PL*); flat curves mean a lazy \
-             network.",
+            "Of the samples that [track] names: while λ min is above the floor of rounding, their outputs can be moved independently of each \
+             other; flat curves mean a lazy network.",
             Chart::new("step", "eigenvalues of K_c", true, kernel).map(Chart::headroom),
         ),
         (
             "pl",
             "PL ratio",
-            "PL* says that the ratio never falls below μ; how far above it runs is how pessimistic the bound is.",
+            "Of the same samples, the constant that each point shows. PL* says that it never falls below μ, which squared error has; how far \
+             above it runs is how pessimistic the bound is.",
             Chart::new("step", "PL constant", true, pl).map(Chart::headroom),
         ),
         (

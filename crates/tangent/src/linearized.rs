@@ -126,6 +126,17 @@ impl Linearized {
         self.chunks.last().map_or(0, |chunk| chunk.outputs.end)
     }
 
+    /// Shape of the output tensor.
+    #[must_use]
+    pub fn output_shape(&self) -> Vec<usize> {
+        let shapes = self.chunks.iter().map(|chunk| chunk.program.output_shape().to_vec());
+        let joined = shapes.reduce(|mut all, chunk| {
+            all[0] += chunk[0];
+            all
+        });
+        joined.unwrap_or_default()
+    }
+
     /// The value of the map, `[m]`.
     #[must_use]
     pub fn output(&self) -> Tensor<1> {

@@ -1,4 +1,4 @@
-"""Five small trained networks, and what `losscape` should say of their landscapes by dense linear algebra, in float64.
+"""Six small trained networks, and what `losscape` should say of their landscapes by dense linear algebra, in float64.
 
 python3 landscapes.py
 
@@ -30,13 +30,15 @@ HERE = pathlib.Path(__file__).parent / "landscapes"
 ACTIVATIONS = {"tanh": nn.Tanh, "gelu": nn.GELU, "softplus": nn.Softplus, "silu": nn.SiLU, "relu": nn.ReLU}
 EPS = np.finfo(np.float64).eps
 
-# Activation: inputs, hidden, outputs, samples, prefix of the names, bias, loss, reduction, steps of Adam.
+# Name: activation, inputs, hidden, outputs, samples, prefix of the names, bias, loss, reduction, steps of Adam.
 CASES = {
-    "tanh": (5, [16], 3, 20, "", True, "squared-error", "mean", 300),
-    "gelu": (4, [6, 4], 4, 40, "net.", True, "squared-error", "sum", 500),
-    "softplus": (6, [8, 8, 8], 4, 16, "model.", True, "cross-entropy", "mean", 150),
-    "silu": (6, [12, 10], 3, 30, "", False, "cross-entropy", "sum", 200),
-    "relu": (8, [16, 12, 10, 8], 1, 40, "", True, "squared-error", "mean", 120),
+    "tanh": ("tanh", 5, [16], 3, 20, "", True, "squared-error", "mean", 300),
+    "gelu": ("gelu", 4, [6, 4], 4, 40, "net.", True, "squared-error", "sum", 500),
+    "softplus": ("softplus", 6, [8, 8, 8], 4, 16, "model.", True, "cross-entropy", "mean", 150),
+    "silu": ("silu", 6, [12, 10], 3, 30, "", False, "cross-entropy", "sum", 200),
+    "relu": ("relu", 8, [16, 12, 10, 8], 1, 40, "", True, "squared-error", "mean", 120),
+    # Too many parameters to be written down without being asked.
+    "wide": ("tanh", 10, [40, 40], 4, 40, "", True, "squared-error", "mean", 40),
 }
 
 
@@ -164,7 +166,8 @@ def references(net, x, y, loss, c):
 def main():
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
-    for k, (activation, (inputs, hidden, classes, samples, prefix, bias, loss, reduction, steps)) in enumerate(CASES.items()):
+    for k, (name, case) in enumerate(CASES.items()):
+        activation, inputs, hidden, classes, samples, prefix, bias, loss, reduction, steps = case
         torch.manual_seed(SEED + k)
         x, y = (torch.tensor(a) for a in data(inputs, classes, samples, loss, np.random.default_rng([SEED, k])))
         net, c = network(activation, [inputs, *hidden, classes], bias, prefix), 1 / samples if reduction == "mean" else 1.0
@@ -189,7 +192,7 @@ def main():
         assert len(inputs_seen) == len(hidden) and all(z.max() < 20 for z in inputs_seen)
         assert activation != "relu" or all(z.abs().min() > 1e-5 for z in inputs_seen)
 
-        folder = HERE / activation
+        folder = HERE / name
         folder.mkdir(parents=True, exist_ok=True)
         safetensors.torch.save_file(net.state_dict(), folder / "weights.safetensors")
         (folder / "weights.safetensors").chmod(0o644)
@@ -201,7 +204,7 @@ def main():
         )
         (folder / "expected.json").write_text(json.dumps(expected, indent=1, allow_nan=False) + "\n")
         ntk = expected["ntk"]
-        print(f"{activation:9} P {expected['parameters']:3}  n {samples}  C {classes}  rank {ntk['rank']} of {ntk['size']}  ", end="")
+        print(f"{name:9} P {expected['parameters']:4}  n {samples}  C {classes}  rank {ntk['rank']} of {ntk['size']}  ", end="")
         print(f"loss {expected['loss']['value']:.3g}  |g| {expected['gradient_norm']:.2g}  H {expected['hessian']['bottom'][0]:.3g}"
               f" to {expected['hessian']['top'][0]:.3g}  R {expected['residual']['bottom'][0]:.3g} to {expected['residual']['top'][0]:.3g}"
               f"  K {ntk['min']:.2g} to {ntk['max']:.3g}  floor {ntk['floor']:.1g}")
