@@ -650,7 +650,8 @@ impl Unseen {
         match (end, bound) {
             (End::Top, Some(bound)) => self.above = better(self.above, bound),
             (End::Bottom, Some(bound)) => {
-                self.below = better(self.below.map(|below| -below), bound).map(|below| -below)
+                let below = better(self.below.map(|below| -below), bound);
+                self.below = below.map(|below| -below);
             }
             (_, None) => {}
         }

@@ -303,6 +303,7 @@ fn density(analysis: &Analysis) -> Option<Figure> {
     let sigma =
         densities.iter().map(|(.., density)| density.resolution()).fold((high - low).max(1e-12) / 100.0, f64::max);
     let (low, high) = (low - 4.0 * sigma, high + 4.0 * sigma);
+    let axis = format!("eigenvalue, smoothed with σ = {}", number(sigma));
     // Below one eigenvalue in a hundred of the whole there is nothing but the tails of the smoothing.
     let curves = densities.into_iter().map(|(name, color, density)| {
         let least = 1e-2 / (density.dim as f64 * sigma);
@@ -317,7 +318,7 @@ fn density(analysis: &Analysis) -> Option<Figure> {
         title: "Spectral density",
         reading: "A bulk at zero and a few outliers to the right is what trained networks look like; what reaches left of zero is negative \
                   curvature. The base line stands for less than a hundredth of one eigenvalue.",
-        svg: Chart::new("eigenvalue", "density", true, curves.collect())?.svg("spectral-density"),
+        svg: Chart::new(axis, "density", true, curves.collect())?.svg("spectral-density"),
     })
 }
 
