@@ -21,6 +21,9 @@ pub enum Command {
     Train(TrainArgs),
     /// Measure the loss landscape at trained parameters: curvature, tangent kernel, PL*, sharpness, slices
     Analyze(AnalyzeArgs),
+    /// Put the statements of the lecture notes to a measurement
+    #[command(subcommand)]
+    Claims(ClaimsCommand),
     /// Show or export datasets
     #[command(subcommand)]
     Data(DataCommand),
@@ -118,6 +121,48 @@ pub struct AnalyzeArgs {
     /// Seed of probes and directions
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+    /// Device to calculate on: flex, ndarray, cuda or wgpu, with an index like cuda:1
+    #[arg(long, default_value = "flex")]
+    pub device: String,
+}
+
+/// What to do with claims.
+#[derive(Subcommand)]
+pub enum ClaimsCommand {
+    /// List the claims with what theory expects of each
+    List,
+    /// Measure claims and say which hold
+    Run(ClaimsArgs),
+}
+
+/// Arguments of `claims run`.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  losscape claims run
+  losscape claims run pl-star convergence-theorem --full --seed 3
+
+Evidence goes to one file a claim, and to report.html. A run that was stopped goes on with the claims not yet measured. The exit code is 1 when
+a verdict is not the one that theory expects.")]
+pub struct ClaimsArgs {
+    /// Claims to measure [default: all]
+    #[arg(value_name = "ID")]
+    pub ids: Vec<String>,
+    /// Spend three minutes on all of them [default]
+    #[arg(long, conflicts_with = "full")]
+    pub quick: bool,
+    /// Spend half an hour on all of them: more seeds, widths and steps
+    #[arg(long)]
+    pub full: bool,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Print the results as a JSON array instead of a table
+    #[arg(long)]
+    pub json: bool,
+    /// Folder for evidence and report
+    #[arg(long, value_name = "DIR", default_value = "claims")]
+    pub out: PathBuf,
     /// Device to calculate on: flex, ndarray, cuda or wgpu, with an index like cuda:1
     #[arg(long, default_value = "flex")]
     pub device: String,

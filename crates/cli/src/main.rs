@@ -2,13 +2,14 @@
 //!
 //! - [`args`]: the command line as types.
 //! - [`device`]: device names, and which devices this build has.
-//! - [`train`], [`analyze`], [`data`], [`list`]: the commands that need more than a call.
+//! - [`train`], [`analyze`], [`claims`], [`data`], [`list`]: the commands that need more than a call.
 //! - [`error`]: what goes to the user when something is wrong, and the exit code.
 //!
 //! Exit codes: 0 fine, 1 a claim or check failed, 2 bad usage or input, 75 interrupted with a checkpoint.
 
 mod analyze;
 mod args;
+mod claims;
 mod data;
 mod device;
 mod error;
@@ -38,6 +39,7 @@ fn run(command: Command) -> Result<ExitCode, CliError> {
     match command {
         Command::Train(args) => return train::run(&args),
         Command::Analyze(args) => analyze::run(&args)?,
+        Command::Claims(command) => return claims::run(&command),
         Command::Data(command) => data::run(&command)?,
         Command::List { what } => list::print(what),
         Command::Report { run } => {

@@ -13,6 +13,7 @@
 
 pub mod analysis;
 pub mod checkpoint;
+pub mod claims;
 pub mod config;
 pub mod document;
 pub mod export;
@@ -96,6 +97,9 @@ pub enum LabError {
     /// A measurement cannot be made.
     #[error(transparent)]
     Analysis(#[from] losscape_analysis::AnalysisError),
+    /// A network cannot be built.
+    #[error(transparent)]
+    Model(#[from] losscape_model::ModelError),
     /// Settings that a library caller passed to the trainer do not fit.
     #[error("{0}")]
     Setting(String),

@@ -57,7 +57,7 @@ impl Curve {
 pub(crate) struct Chart {
     pub curves: Vec<Curve>,
     pub x: String,
-    pub y: &'static str,
+    pub y: String,
     pub log_x: bool,
     pub log_y: bool,
     /// Where the curves leave room for their names.
@@ -69,8 +69,8 @@ pub(crate) struct Chart {
 impl Chart {
     /// A chart of what can be drawn of some curves: finite points, positive ones on a logarithmic axis, at most [`POINTS`]; none if no curve has
     /// two points.
-    pub fn new(x: impl Into<String>, y: &'static str, log_y: bool, curves: Vec<Curve>) -> Option<Self> {
-        let x = x.into();
+    pub fn new(x: impl Into<String>, y: impl Into<String>, log_y: bool, curves: Vec<Curve>) -> Option<Self> {
+        let (x, y) = (x.into(), y.into());
         let drawn = |value: f64| value.is_finite() && (!log_y || value > 0.0);
         let curves: Vec<Curve> = curves
             .into_iter()
@@ -113,7 +113,7 @@ impl Chart {
     }
 
     fn layout(&self, plots: &[Plot]) -> Layout {
-        let mut layout = Layout::auto_from_plots(plots).with_x_label(self.x.as_str()).with_y_label(self.y);
+        let mut layout = Layout::auto_from_plots(plots).with_x_label(self.x.as_str()).with_y_label(self.y.as_str());
         if self.headroom {
             let values = || self.curves.iter().flat_map(|curve| &curve.points).map(|(_, y)| *y);
             let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));

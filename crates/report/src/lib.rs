@@ -3,8 +3,10 @@
 //! - [`figure`]: drawing as SVG and for the terminal; [`training`]: the curves of a run.
 //! - [`page`]: the report of a run, one HTML file that needs no network.
 //! - [`landscape`]: measurements of the landscape in tables and figures.
+//! - [`claims`]: the claims and their verdicts, as a table and as a page.
 //! - [`compare`]: runs side by side.
 
+pub mod claims;
 pub mod compare;
 pub mod figure;
 pub mod landscape;

@@ -1,0 +1,97 @@
+//! `losscape claims`.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use losscape_lab::claims::{ALL, Claim, ClaimFolder, ClaimRecord, ClaimSettings, Effort, find};
+use losscape_report::claims::{table, write};
+use serde_json::json;
+
+use crate::args::{ClaimsArgs, ClaimsCommand};
+use crate::device;
+use crate::error::CliError;
+
+/// Lists or measures; the exit code is 1 when a verdict is not the one expected.
+pub fn run(command: &ClaimsCommand) -> Result<ExitCode, CliError> {
+    match command {
+        ClaimsCommand::List => {
+            for claim in ALL {
+                anstream::println!("{:24} {}", claim.id, claim.family);
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        ClaimsCommand::Run(args) => measure(args),
+    }
+}
+
+fn measure(args: &ClaimsArgs) -> Result<ExitCode, CliError> {
+    let claims = chosen(&args.ids)?;
+    let device = device::parse(&args.device)?;
+    let effort = if args.full { Effort::Full } else { Effort::Quick };
+    let settings = ClaimSettings { seed: args.seed, effort, device };
+    let folder = ClaimFolder::new(&args.out);
+    // What is whole is measured anew, what was stopped goes on.
+    let mut done: Vec<Option<ClaimRecord>> =
+        claims.iter().map(|claim| folder.of(claim.id, &settings)).collect::<Result<_, _>>()?;
+    let known = done.iter().flatten().count();
+    if known == claims.len() {
+        done.fill(None);
+    } else if known > 0 {
+        anstream::eprintln!("{known} of {} claims were measured before; going on with the others", claims.len());
+    }
+    let bar = ProgressBar::new(claims.len() as u64);
+    let template = "{bar:28} {pos:>3}/{len:3} {elapsed:>4}  {msg}";
+    bar.set_style(ProgressStyle::with_template(template).expect("the template is valid"));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    let mut records = Vec::new();
+    for (claim, known) in claims.iter().zip(done) {
+        bar.set_message(claim.id);
+        let record = match known {
+            Some(record) => record,
+            None => {
+                let record = ClaimRecord::measure(claim, &settings)?;
+                folder.write(&record)?;
+                record
+            }
+        };
+        records.push(record);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    write(&folder, &records)?;
+    if args.json {
+        let array: Vec<_> = records.iter().map(object).collect();
+        anstream::println!("{}", serde_json::to_string_pretty(&array).expect("records have only string keys"));
+    } else {
+        anstream::print!("{}", table(&records));
+        anstream::println!("{}", folder.report().display());
+    }
+    let surprising: Vec<&ClaimRecord> = records.iter().filter(|record| !record.is_as_expected()).collect();
+    for record in &surprising {
+        anstream::eprintln!("{}: {}, which theory does not expect", record.id, record.verdict);
+    }
+    Ok(if surprising.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn chosen(ids: &[String]) -> Result<Vec<&'static Claim>, CliError> {
+    if ids.is_empty() {
+        return Ok(ALL.iter().collect());
+    }
+    let unknown =
+        |id: &str| CliError::Message(format!("unknown claim `{id}`; `losscape claims list` tells what there is"));
+    ids.iter().map(|id| find(id).ok_or_else(|| unknown(id))).collect()
+}
+
+fn object(record: &ClaimRecord) -> serde_json::Value {
+    json!({
+        "id": record.id,
+        "family": record.family,
+        "verdict": record.verdict,
+        "expected": record.expected,
+        "checks": record.evidence.compared(),
+        "slack": record.evidence.slack(),
+        "figures": record.evidence.by_name(),
+        "seconds": record.seconds,
+    })
+}

@@ -1,0 +1,68 @@
+//! Any configured method on any function of a flat vector.
+
+use burn::module::{Module, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use losscape_optim::OptimizerConfig;
+
+use crate::LabError;
+
+/// A vector as a module, which methods step.
+#[derive(Module, Debug)]
+struct Flat {
+    w: Param<Tensor<1>>,
+}
+
+impl Flat {
+    fn values(&self) -> Tensor<1> {
+        self.w.val().inner()
+    }
+}
+
+/// Where a method is before a step.
+pub struct At {
+    /// Steps done.
+    pub step: usize,
+    /// The parameters.
+    pub w: Tensor<1>,
+    /// The function there.
+    pub value: f64,
+    /// Its gradient there.
+    pub gradient: Tensor<1>,
+}
+
+/// Follows a method for so many steps at its learning rate from `start`; `function` gives value and gradient. Every point is shown to `see`, the start
+/// and the last one included, until it says no more.
+pub fn descend(
+    config: &OptimizerConfig,
+    start: Tensor<1>,
+    steps: usize,
+    function: impl Fn(&Tensor<1>) -> Result<(f64, Tensor<1>), LabError>,
+    mut see: impl FnMut(At) -> Result<bool, LabError>,
+) -> Result<(), LabError> {
+    let mut method = config.init().map_err(|error| LabError::Setting(error.to_string()))?;
+    let mut at = Flat { w: Param::from_tensor(Tensor::from_inner(start).require_grad()) };
+    for step in 0..=steps {
+        let w = at.values();
+        let (value, gradient) = function(&w)?;
+        if !see(At { step, w, value, gradient })? || step == steps {
+            break;
+        }
+        let mut failure = None;
+        at = method
+            .step(config.learning_rate, at, |module: &Flat| {
+                let (value, gradient) = function(&module.values()).unwrap_or_else(|error| {
+                    failure.get_or_insert(error);
+                    (f64::NAN, module.values().zeros_like())
+                });
+                let mut gradients = GradientsParams::new();
+                gradients.register(module.w.id, gradient);
+                (value, gradients)
+            })
+            .0;
+        if let Some(error) = failure {
+            return Err(error);
+        }
+    }
+    Ok(())
+}

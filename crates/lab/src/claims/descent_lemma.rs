@@ -1,0 +1,62 @@
+//! How much a step of 1/L lowers a smooth function.
+
+use burn::tensor::Tensor;
+
+use super::problem::{geometric, gradient_descent, inner, norm};
+use super::{Check, Claim, ClaimSettings, Evidence, Expectation, Family, Plot, Series, descent::descend};
+use crate::LabError;
+
+pub const CLAIM: Claim = Claim {
+    id: "descent-lemma",
+    family: Family::Convergence,
+    printed: r"a Lipschitz gradient leads to the step $\alpha=\frac1L$; equality is achieved when the norm of the gradient is $0$ (the derivation is left open)",
+    exact: r"$f\left(w-\frac1L\nabla f\right)\le f(w)-\frac{1}{2L}\|\nabla f(w)\|^2$",
+    source: "lecture notes, Lipschitz Continuity for Step size; Nesterov 2018, eq. 1.2.19",
+    expected: Expectation::Holds,
+    measure,
+};
+
+fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
+    let mut evidence = Evidence::default();
+    let steps = settings.effort.of(300, 3000);
+    let mut series = Vec::new();
+    let mut follow = |name: &str,
+                      smoothness: f64,
+                      start: Tensor<1>,
+                      f: &dyn Fn(&Tensor<1>) -> Result<(f64, Tensor<1>), LabError>| {
+        let (mut pairs, mut slacks) = (Vec::new(), Vec::new());
+        let mut before: Option<(f64, f64)> = None;
+        descend(&gradient_descent(1.0 / smoothness), start, steps, f, |at| {
+            let squared = inner(&at.gradient, &at.gradient);
+            if let Some((value, squared)) = before {
+                let promised = value - squared / (2.0 * smoothness);
+                pairs.push((at.value, promised));
+                slacks.push((at.step as f64, promised - at.value));
+            }
+            before = Some((at.value, squared));
+            Ok(true)
+        })?;
+        // At the minimum the values are equal to rounding, ϵ of the loss.
+        evidence.check(Check::at_most(format!("{name}: f(w⁺) ≤ f(w) − ‖g‖²/2L"), 1e-14, pairs));
+        series.push(Series::measured(name, slacks));
+        Ok::<(), LabError>(())
+    };
+    let (objective, ..) = settings.least_squares(&geometric(0.01, 4.0, 10), [30, 10], 0.5, settings.seed)?;
+    follow("least squares", 4.0, settings.vector(&[1.0; 10]), &|w| Ok(objective.gradient(w)?))?;
+    let logistic = settings.logistic(200, 10)?;
+    follow("logistic regression", logistic.smoothness, settings.vector(&[1.0; 10]), &|w| Ok(logistic.value(w)))?;
+    // Equality: at the minimum neither side moves.
+    let (_, gradient) = logistic.value(&logistic.solution);
+    evidence.check(Check::at_most("at the minimum: ‖g‖ ≤ 1e-10", 0.0, [(norm(&gradient), 1e-10)]));
+    evidence.figure("smallest room, relative to the loss", evidence.slack().unwrap_or(f64::NAN));
+    evidence.plot(Plot {
+        title: "Room in the descent lemma".to_owned(),
+        reading: "How much further each step came down than ‖g‖²/2L; it goes to zero with the gradient.".to_owned(),
+        x: "step".to_owned(),
+        y: "f(w) − ‖g‖²/2L − f(w⁺)".to_owned(),
+        log_x: false,
+        log_y: true,
+        series,
+    });
+    Ok(evidence)
+}

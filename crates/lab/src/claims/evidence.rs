@@ -1,0 +1,289 @@
+//! What was measured for a claim, in numbers that a verdict can be read from.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::records::null_is_nan;
+
+/// Which of its two forms of a claim something speaks for or against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Form {
+    /// The exact one: a violation is one of the claim.
+    Exact,
+    /// The one in print: a violation says that it needs correcting.
+    Printed,
+}
+
+/// How the left of a pair has to stand to its right. Tolerances are relative to the larger of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Relation {
+    /// `|left − right| ≤ tolerance · max(|left|, |right|)`.
+    Equal,
+    /// `left ≤ right + tolerance · max(|left|, |right|)`.
+    AtMost,
+}
+
+/// Two measured numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Pair {
+    /// Left of the relation.
+    #[serde(deserialize_with = "null_is_nan")]
+    pub left: f64,
+    /// Right of it.
+    #[serde(deserialize_with = "null_is_nan")]
+    pub right: f64,
+}
+
+/// A relation that should hold for every pair.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// What is compared, in words.
+    pub name: String,
+    /// For which form.
+    pub form: Form,
+    /// The relation.
+    pub relation: Relation,
+    /// What rounding may do to it, relative; far below what would matter.
+    pub tolerance: f64,
+    /// The pairs.
+    pub pairs: Vec<Pair>,
+}
+
+impl Check {
+    /// `left = right` for all pairs, up to a relative tolerance.
+    pub fn equal(name: impl Into<String>, tolerance: f64, pairs: impl IntoIterator<Item = (f64, f64)>) -> Self {
+        Self::new(name.into(), Relation::Equal, tolerance, pairs)
+    }
+
+    /// `left ≤ right` for all pairs, up to a relative tolerance.
+    pub fn at_most(name: impl Into<String>, tolerance: f64, pairs: impl IntoIterator<Item = (f64, f64)>) -> Self {
+        Self::new(name.into(), Relation::AtMost, tolerance, pairs)
+    }
+
+    fn new(name: String, relation: Relation, tolerance: f64, pairs: impl IntoIterator<Item = (f64, f64)>) -> Self {
+        let pairs = pairs.into_iter().map(|(left, right)| Pair { left, right }).collect();
+        Self { name, form: Form::Exact, relation, tolerance, pairs }
+    }
+
+    /// The same for the printed form.
+    #[must_use]
+    pub fn printed(self) -> Self {
+        Self { form: Form::Printed, ..self }
+    }
+
+    /// The room that a pair leaves, relative to the larger of its numbers; negative where the relation fails. NaN where one of them is.
+    fn slack(&self, pair: &Pair) -> f64 {
+        let scale = pair.left.abs().max(pair.right.abs());
+        if scale == 0.0 {
+            return 0.0;
+        }
+        match self.relation {
+            Relation::Equal => self.tolerance - (pair.left - pair.right).abs() / scale,
+            Relation::AtMost => (pair.right - pair.left) / scale,
+        }
+    }
+
+    fn holds(&self, pair: &Pair) -> bool {
+        match self.relation {
+            Relation::Equal => self.slack(pair) >= 0.0,
+            Relation::AtMost => self.slack(pair) >= -self.tolerance,
+        }
+    }
+
+    /// The pair with the least room, and that room; NaN is the least of all. None without pairs.
+    #[must_use]
+    pub fn tightest(&self) -> Option<(Pair, f64)> {
+        let rank = |slack: f64| if slack.is_nan() { f64::NEG_INFINITY } else { slack };
+        let slacks = self.pairs.iter().map(|pair| (*pair, self.slack(pair)));
+        slacks.min_by(|a, b| rank(a.1).total_cmp(&rank(b.1)))
+    }
+
+    /// Whether every pair holds. Without pairs nothing was checked, and nothing holds.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        !self.pairs.is_empty() && self.pairs.iter().all(|pair| self.holds(pair))
+    }
+}
+
+/// A quantity that varies from seed to seed, and the side of a threshold that its mean should lie on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Effect {
+    /// What it is, in words.
+    pub name: String,
+    /// One value for each seed.
+    pub samples: Vec<f64>,
+    /// The mean should be above this.
+    pub above: f64,
+}
+
+/// Where the mean of an effect lies.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// Mean over seeds.
+    pub mean: f64,
+    /// Lower end of the 95 % confidence interval (Student).
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// 0.975 quantiles of Student's distribution with 1, 2, … degrees of freedom.
+const STUDENT: [f64; 20] = [
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120,
+    2.110, 2.101, 2.093, 2.086,
+];
+
+impl Effect {
+    /// An effect whose mean over seeds should be above a threshold.
+    pub fn above(name: impl Into<String>, above: f64, samples: impl IntoIterator<Item = f64>) -> Self {
+        Self { name: name.into(), samples: samples.into_iter().collect(), above }
+    }
+
+    /// Mean and confidence interval; none with fewer than two seeds, or where one gave no number.
+    #[must_use]
+    pub fn interval(&self) -> Option<Interval> {
+        let count = self.samples.len();
+        if count < 2 || self.samples.iter().any(|sample| !sample.is_finite()) {
+            return None;
+        }
+        let mean = self.samples.iter().sum::<f64>() / count as f64;
+        let squares: f64 = self.samples.iter().map(|sample| (sample - mean).powi(2)).sum();
+        let error = (squares / (count * (count - 1)) as f64).sqrt();
+        // Beyond 20 degrees of freedom the last one is a little wide.
+        let reach = STUDENT[(count - 2).min(STUDENT.len() - 1)] * error;
+        Some(Interval { mean, low: mean - reach, high: mean + reach })
+    }
+
+    /// Whether the interval lies above the threshold, below it, or across.
+    #[must_use]
+    pub fn supported(&self) -> Option<bool> {
+        let interval = self.interval()?;
+        if interval.low > self.above {
+            Some(true)
+        } else if interval.high < self.above {
+            Some(false)
+        } else {
+            None
+        }
+    }
+}
+
+/// A line of a plot.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Series {
+    /// Its name.
+    pub name: String,
+    /// Points (x, y).
+    pub points: Vec<(f64, f64)>,
+    /// Whether it is a bound or another line to compare with.
+    pub dashed: bool,
+}
+
+impl Series {
+    /// A measured line.
+    pub fn measured(name: impl Into<String>, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
+        let points = points.into_iter().filter(|(x, y)| x.is_finite() && y.is_finite()).collect();
+        Self { name: name.into(), points, dashed: false }
+    }
+
+    /// A bound.
+    pub fn bound(name: impl Into<String>, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
+        Self { dashed: true, ..Self::measured(name, points) }
+    }
+}
+
+/// Something to look at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plot {
+    /// Its heading.
+    pub title: String,
+    /// One sentence on what to read from it.
+    pub reading: String,
+    /// Name of the horizontal axis.
+    pub x: String,
+    /// Name of the vertical axis.
+    pub y: String,
+    /// Whether the horizontal axis is logarithmic.
+    pub log_x: bool,
+    /// Whether the vertical axis is logarithmic.
+    pub log_y: bool,
+    /// The lines.
+    pub series: Vec<Series>,
+}
+
+/// Everything measured for a claim.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Relations that hold or do not.
+    pub checks: Vec<Check>,
+    /// Quantities that are judged over seeds.
+    pub effects: Vec<Effect>,
+    /// Key figures by name; the first is shown in the table.
+    pub figures: Vec<Figure>,
+    /// Plots.
+    pub plots: Vec<Plot>,
+}
+
+/// A key figure.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Figure {
+    /// What it is.
+    pub name: String,
+    /// Its value.
+    #[serde(deserialize_with = "null_is_nan")]
+    pub value: f64,
+}
+
+impl Evidence {
+    /// Adds a check.
+    pub fn check(&mut self, check: Check) {
+        self.checks.push(check);
+    }
+
+    /// Adds an effect.
+    pub fn effect(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    /// Adds a key figure.
+    pub fn figure(&mut self, name: impl Into<String>, value: f64) {
+        self.figures.push(Figure { name: name.into(), value });
+    }
+
+    /// Adds a plot.
+    pub fn plot(&mut self, plot: Plot) {
+        self.plots.push(plot);
+    }
+
+    /// Pairs compared for the exact form.
+    #[must_use]
+    pub fn compared(&self) -> usize {
+        self.exact().map(|check| check.pairs.len()).sum()
+    }
+
+    /// The least room that an inequality of the exact form was found to leave, relative to the larger side.
+    #[must_use]
+    pub fn slack(&self) -> Option<f64> {
+        let inequalities = self.exact().filter(|check| check.relation == Relation::AtMost);
+        inequalities.filter_map(|check| Some(check.tightest()?.1)).reduce(f64::min)
+    }
+
+    /// Checks of the exact form.
+    pub fn exact(&self) -> impl Iterator<Item = &Check> {
+        self.checks.iter().filter(|check| check.form == Form::Exact)
+    }
+
+    /// Checks of the printed form.
+    pub fn printed(&self) -> impl Iterator<Item = &Check> {
+        self.checks.iter().filter(|check| check.form == Form::Printed)
+    }
+
+    /// The figures by name.
+    #[must_use]
+    pub fn by_name(&self) -> BTreeMap<String, f64> {
+        self.figures.iter().map(|figure| (figure.name.clone(), figure.value)).collect()
+    }
+}

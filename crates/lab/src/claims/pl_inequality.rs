@@ -1,0 +1,70 @@
+//! A singular quadratic is not strongly convex, but it has a Polyak-Łojasiewicz constant.
+
+use super::problem::{draws, gradient_descent, inner};
+use super::{Check, Claim, ClaimSettings, Evidence, Expectation, Family, Plot, Series, descent::descend};
+use crate::LabError;
+
+pub const CLAIM: Claim = Claim {
+    id: "pl-inequality",
+    family: Family::PolyakLojasiewicz,
+    printed: r"$\|\nabla L(w)\|^2\ge\mu\left(L(w)-L(w^*)\right)$",
+    exact: r"in the standard form $\frac12\|\nabla L\|^2\ge\mu(L-L^*)$; singular least squares has it with the smallest nonzero eigenvalue, though it is not strongly convex, and $\mathrm{gap}_t\le(1-\epsilon\mu)^t\,\mathrm{gap}_0$ for $\epsilon\le1/\beta$",
+    source: "lecture notes, Polyak-Łojasiewicz Condition; Karimi, Nutini & Schmidt 2016",
+    expected: Expectation::Holds,
+    measure,
+};
+
+fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
+    const MU: f64 = 0.05;
+    let mut evidence = Evidence::default();
+    // Half of the directions are flat.
+    let eigenvalues: Vec<f64> =
+        (0..20).map(|at| if at < 10 { MU + (1.0 - MU) * f64::from(at) / 9.0 } else { 0.0 }).collect();
+    let value = settings.bowl(&eigenvalues);
+    let random = &mut draws(settings.seed, 12);
+    let (mut inequality, mut printed, mut tight) = (Vec::new(), Vec::new(), f64::INFINITY);
+    for _ in 0..settings.effort.of(500, 20_000) {
+        let (loss, gradient) = value(&settings.normal(20, random))?;
+        let squared = inner(&gradient, &gradient);
+        inequality.push((MU * loss, 0.5 * squared));
+        printed.push((MU * loss, squared));
+        tight = tight.min(squared / (2.0 * loss));
+    }
+    let along: Vec<f64> = (0..20).map(|at| if at == 0 { 1.0 } else { 0.0 }).collect();
+    let (loss, gradient) = value(&settings.vector(&along))?;
+    evidence.check(Check::at_most("random points: μ (L − L*) ≤ ½‖g‖²", 1e-12, inequality));
+    evidence.check(Check::equal(
+        "along the smallest nonzero eigenvalue: μ (L − L*) = ½‖g‖²",
+        1e-12,
+        [(MU * loss, 0.5 * inner(&gradient, &gradient))],
+    ));
+    evidence
+        .check(Check::at_most("random points, the weaker printed form: μ (L − L*) ≤ ‖g‖²", 1e-12, printed).printed());
+    let mut rates = Vec::new();
+    let mut first = 0.0;
+    descend(&gradient_descent(1.0), settings.normal(20, random), settings.effort.of(200, 400), value, |at| {
+        if at.step == 0 {
+            first = at.value;
+        }
+        rates.push((at.value, (1.0 - MU).powi(i32::try_from(at.step).unwrap_or(i32::MAX)) * first));
+        Ok(true)
+    })?;
+    let points = |pick: fn(&(f64, f64)) -> f64| {
+        rates.iter().enumerate().map(|(t, pair)| (t as f64, pick(pair))).collect::<Vec<_>>()
+    };
+    let series =
+        vec![Series::measured("gap", points(|pair| pair.0)), Series::bound("(1 − εμ)ᵗ gap₀", points(|pair| pair.1))];
+    evidence.check(Check::at_most("gap ≤ (1 − εμ)ᵗ gap₀", 1e-12, rates));
+    evidence.figure("smallest ratio ‖g‖²/2L at random points, μ = 0.05", tight);
+    evidence.plot(Plot {
+        title: "Linear convergence without strong convexity".to_owned(),
+        reading: "Ten of twenty directions are flat; the gap falls at least as fast as the PL constant says."
+            .to_owned(),
+        x: "step".to_owned(),
+        y: "gap".to_owned(),
+        log_x: false,
+        log_y: true,
+        series,
+    });
+    Ok(evidence)
+}

@@ -1,0 +1,73 @@
+//! PL* through the tangent kernel, along training.
+
+use losscape_analysis::kernel::KernelSpectrum;
+
+use super::problem::{gradient_descent, inner};
+use super::{Check, Claim, ClaimSettings, Evidence, Expectation, Family, Plot, Series, descent::descend};
+use crate::LabError;
+
+pub const CLAIM: Claim = Claim {
+    id: "pl-star",
+    family: Family::PolyakLojasiewicz,
+    printed: r"$\|\nabla L(w)\|^2\ge\lambda_{\min}(K(w))\,\|F(w)-y\|^2$, where the second factor is simply $L(w)$, and $\mu=\lambda_{\min}(K)$",
+    exact: r"$\|F-y\|^2=\frac2cL$, so $\|\nabla L\|^2\ge2\lambda_{\min}(K_c)\,L$ at every $w$, exactly: $\mu=\lambda_{\min}(K_c)$ with the ½ of the standard form",
+    source: "lecture notes, Polyak-Łojasiewicz Condition; Liu, Zhu & Belkin 2020, Theorem 1",
+    expected: Expectation::HoldsAsCorrected,
+    measure,
+};
+
+fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
+    let mut evidence = Evidence::default();
+    let (mut inequality, mut identity, mut ratios, mut constants) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut floor = 0.0;
+    let steps = settings.effort.of(500, 5000);
+    for network in 0..settings.effort.of(3, 10) {
+        let objective = settings.student(&[64], 20, settings.seed + network)?;
+        descend(
+            &gradient_descent(0.3),
+            objective.parameters(),
+            steps,
+            |w| Ok(objective.gradient(w)?),
+            |at| {
+                if at.step % 25 > 0 {
+                    return Ok(true);
+                }
+                let kernel = KernelSpectrum::of(objective.kernel(&at.w)?, objective.targets())?;
+                let squared = inner(&at.gradient, &at.gradient);
+                inequality.push((2.0 * kernel.trusted_min() * at.value, squared));
+                // ‖F − y‖² is the loss of the notes only in words: it is 2L/c.
+                let point = objective.at(&at.w)?;
+                let residual = point.outputs() - objective.targets().clone();
+                identity.push((residual.square().sum().into_scalar::<f64>() * objective.scale(), at.value));
+                if network == 0 {
+                    ratios.push((at.step as f64, squared / (2.0 * at.value)));
+                    constants.push((at.step as f64, kernel.min));
+                    floor = kernel.floor;
+                }
+                Ok(true)
+            },
+        )?;
+    }
+    let positive = constants.iter().map(|(_, mu)| *mu).fold(f64::INFINITY, f64::min);
+    evidence.check(Check::at_most("training: 2 λ_min(K_c) L ≤ ‖g‖²", 1e-12, inequality));
+    evidence.check(Check::at_most(
+        "the kernel's smallest eigenvalue is no rounding: floor ≤ λ_min",
+        0.0,
+        [(floor, positive)],
+    ));
+    evidence.check(Check::equal("c ‖F − y‖² = L", 1e-12, identity).printed());
+    let tightest = ratios.iter().zip(&constants).map(|(ratio, mu)| ratio.1 / mu.1).fold(f64::INFINITY, f64::min);
+    evidence.figure("smallest ‖g‖²/2L over μ", tightest);
+    evidence.figure("smallest μ", positive);
+    evidence.figure("floor of rounding", floor);
+    evidence.plot(Plot {
+        title: "The PL ratio against μ".to_owned(),
+        reading: "Along the training of a tanh network of 64 units on 20 samples: the ratio that each point shows, and the constant that the kernel guarantees.".to_owned(),
+        x: "step".to_owned(),
+        y: "PL constant".to_owned(),
+        log_x: false,
+        log_y: true,
+        series: vec![Series::measured("‖g‖²/2L", ratios), Series::bound("μ = λ_min(K_c)", constants)],
+    });
+    Ok(evidence)
+}

@@ -1,0 +1,164 @@
+//! The problems that claims are measured on: small, in f64, with known answers where there are any.
+
+use burn::tensor::{DType, Tensor};
+use losscape_analysis::{AnalysisError, Objective};
+use losscape_krylov::{ConjugateGradient, Matrix, Space, dense};
+use losscape_model::data::Dataset;
+use losscape_model::data::generate::{LeastSquares, TeacherStudent};
+use losscape_model::random::{Purpose, stream};
+use losscape_model::{LinearModel, LinearModelConfig, Loss, Mlp, MlpConfig, Network, Parameterization, Reduction};
+use losscape_optim::gradient_descent::GradientDescentConfig;
+use losscape_optim::{OptimizerConfig, RuleConfig};
+use rand::RngExt;
+use rand::rngs::ChaCha12Rng;
+
+use super::ClaimSettings;
+use crate::LabError;
+
+/// Entries of a tensor.
+pub fn numbers<const D: usize>(tensor: &Tensor<D>) -> Vec<f64> {
+    tensor.clone().into_data().iter::<f64>().collect()
+}
+
+/// `⟨v, w⟩`.
+pub fn inner(v: &Tensor<1>, w: &Tensor<1>) -> f64 {
+    (v.clone() * w.clone()).sum().into_scalar()
+}
+
+/// `‖v‖`.
+pub fn norm(v: &Tensor<1>) -> f64 {
+    inner(v, v).sqrt()
+}
+
+/// Draws that belong to a claim; the index tells uses apart.
+pub fn draws(seed: u64, index: u64) -> ChaCha12Rng {
+    stream(seed, Purpose::Probes, index)
+}
+
+/// `count` numbers from `low` to `high` in equal ratios.
+pub fn geometric(low: f64, high: f64, count: usize) -> Vec<f64> {
+    let ratio = (high / low).powf(1.0 / (count.max(2) - 1) as f64);
+    (0..count).map(|at| low * ratio.powf(at as f64)).collect()
+}
+
+/// Gradient descent at a rate.
+pub fn gradient_descent(rate: f64) -> OptimizerConfig {
+    OptimizerConfig::new(RuleConfig::Gd(GradientDescentConfig {}), rate)
+}
+
+impl ClaimSettings {
+    /// Vectors of f64.
+    fn space(&self, dim: usize) -> Space {
+        Space { dim, device: self.device.clone(), dtype: DType::F64 }
+    }
+
+    /// A vector.
+    pub(super) fn vector(&self, values: &[f64]) -> Tensor<1> {
+        self.space(values.len()).vector(values.to_vec())
+    }
+
+    /// A vector of standard normal entries.
+    pub(super) fn normal(&self, dim: usize, random: &mut ChaCha12Rng) -> Tensor<1> {
+        self.space(dim).normal(random)
+    }
+
+    /// `½ Σ λ_i w_i²` and its gradient.
+    pub(super) fn bowl(
+        &self,
+        eigenvalues: &[f64],
+    ) -> impl Fn(&Tensor<1>) -> Result<(f64, Tensor<1>), LabError> + use<> {
+        let eigenvalues = self.vector(eigenvalues);
+        move |w| {
+            let gradient = w.clone() * eigenvalues.clone();
+            Ok((0.5 * inner(w, &gradient), gradient))
+        }
+    }
+
+    /// `½‖Φw − y‖²` with the eigenvalues of `ΦᵀΦ` prescribed, and the parameters that made y.
+    pub(super) fn least_squares(
+        &self,
+        eigenvalues: &[f64],
+        [samples, inputs]: [usize; 2],
+        noise: f64,
+        seed: u64,
+    ) -> Result<(Objective<LinearModel>, Dataset, Tensor<1>), LabError> {
+        let problem = LeastSquares { samples, inputs, eigenvalues: eigenvalues.to_vec(), noise }.generate(seed)?;
+        let network = LinearModelConfig::default().init(inputs, 1, 0, &self.device, DType::F64)?;
+        let objective = self.on(network, &problem.data, Loss::squared_error().with_reduction(Reduction::Sum))?;
+        Ok((objective, problem.data, self.vector(&problem.solution)))
+    }
+
+    /// A network's loss on data.
+    pub(super) fn on<N>(&self, network: N, data: &Dataset, loss: Loss) -> Result<Objective<N>, LabError>
+    where
+        N: Network<Input = Tensor<2>>,
+    {
+        let (x, y) = (data.input_tensor(&self.device, DType::F64), data.target_tensor(&self.device, DType::F64));
+        Ok(Objective::new(network, x, y, loss)?)
+    }
+
+    /// A tanh network in NTK parameterization on data of a random teacher, four inputs, one output, squared error, mean over samples.
+    pub(super) fn student(&self, hidden: &[usize], samples: usize, seed: u64) -> Result<Objective<Mlp>, LabError> {
+        let data = TeacherStudent { samples, inputs: 4, outputs: 1, teacher_width: 32, noise: 0.0 }.generate(seed)?;
+        let config = MlpConfig::new(hidden).with_parameterization(Parameterization::Ntk);
+        let network = config.init(4, 1, seed, &self.device, DType::F64)?;
+        self.on(network, &data, Loss::squared_error())
+    }
+
+    /// Draws samples with a tenth of the labels flipped, and finds the minimum of logistic regression by Newton's method.
+    pub(super) fn logistic(&self, samples: usize, inputs: usize) -> Result<Logistic, LabError> {
+        let mut random = draws(self.seed, 900);
+        let (truth, x) = (self.normal(inputs, &mut random), self.normal(samples * inputs, &mut random));
+        let x: Tensor<2> = x.reshape([samples, inputs]);
+        let side = x.clone().matmul(truth.unsqueeze_dim::<2>(1)).sign();
+        let flips: Vec<f64> = (0..samples).map(|_| if random.random::<f64>() < 0.1 { -1.0 } else { 1.0 }).collect();
+        let margins = x * side * self.vector(&flips).unsqueeze_dim::<2>(1);
+        let gram = margins.clone().transpose().matmul(margins.clone());
+        let largest = dense::eigenvalues(gram).map_err(AnalysisError::from)?;
+        let smoothness = largest.last().copied().unwrap_or(0.0) / (4.0 * samples as f64);
+        let zero = self.vector(&vec![0.0; inputs]);
+        let mut logistic = Logistic { margins, smoothness, solution: zero, minimum: 0.0 };
+        for _ in 0..30 {
+            let w = logistic.solution.clone();
+            let (_, gradient) = logistic.value(&w);
+            let solver = ConjugateGradient { tolerance: 1e-14, ..ConjugateGradient::default() };
+            let step = solver.solve(&Matrix(logistic.hessian(&w)), &gradient).map_err(AnalysisError::from)?;
+            logistic.solution = w - step.x;
+        }
+        logistic.minimum = logistic.value(&logistic.solution).0;
+        Ok(logistic)
+    }
+}
+
+/// Logistic regression without intercept: `mean log(1 + e^{−y x·w})` with labels ±1 that no plane separates, value and gradient; its smoothness
+/// `λ_max(XᵀX)/(4n)`; and its minimum.
+pub struct Logistic {
+    /// Rows `y_i x_i`, `[n, d]`.
+    margins: Tensor<2>,
+    /// `λ_max(XᵀX)/(4n)`.
+    pub smoothness: f64,
+    /// The minimizer.
+    pub solution: Tensor<1>,
+    /// The smallest value.
+    pub minimum: f64,
+}
+
+impl Logistic {
+    /// Value and gradient.
+    pub fn value(&self, w: &Tensor<1>) -> (f64, Tensor<1>) {
+        let n = self.margins.dims()[0] as f64;
+        let margin: Tensor<1> = self.margins.clone().matmul(w.clone().unsqueeze_dim::<2>(1)).squeeze_dim(1);
+        let share = burn::tensor::activation::sigmoid(margin.clone().neg());
+        let value = margin.neg().exp().log1p().sum().into_scalar::<f64>() / n;
+        let gradient = share.unsqueeze_dim::<2>(0).matmul(self.margins.clone()).squeeze_dim::<1>(0) * (-1.0 / n);
+        (value, gradient)
+    }
+
+    fn hessian(&self, w: &Tensor<1>) -> Tensor<2> {
+        let n = self.margins.dims()[0] as f64;
+        let margin = self.margins.clone().matmul(w.clone().unsqueeze_dim::<2>(1));
+        let share = burn::tensor::activation::sigmoid(margin);
+        let weight = share.clone() * (share.neg() + 1.0);
+        self.margins.clone().transpose().matmul(self.margins.clone() * weight) / n
+    }
+}

@@ -1,0 +1,180 @@
+//! The claims: a table for the terminal, and one page with statements, figures, numbers and verdicts.
+
+use askama::Template;
+use losscape_lab::LabError;
+use losscape_lab::claims::{Check, ClaimFolder, ClaimRecord, Form, Pair, Relation, counterexample};
+use losscape_lab::folder::write_whole;
+use math_core::{LatexToMathML, MathCoreConfig, MathDisplay};
+
+use crate::compare::Table;
+use crate::figure::{BLUE, Chart, Curve, GREEN, GREY, ORANGE, PURPLE};
+use crate::number;
+
+/// One row for each claim: id, verdict, key figure, seconds.
+#[must_use]
+pub fn table(records: &[ClaimRecord]) -> Table {
+    let rows = records.iter().map(|record| {
+        let figure = record.evidence.figures.first();
+        let figure = figure.map(|figure| format!("{}: {}", figure.name, number(figure.value))).unwrap_or_default();
+        let surprise = if record.is_as_expected() { "" } else { " (!)" };
+        vec![record.id.clone(), format!("{}{surprise}", record.verdict), format!("{:.1} s", record.seconds), figure]
+    });
+    Table { head: ["claim", "verdict", "time", "key figure"].map(str::to_owned).to_vec(), rows: rows.collect() }
+}
+
+/// Writes the page of a folder of evidence.
+///
+/// # Errors
+///
+/// When the folder cannot be written.
+pub fn write(folder: &ClaimFolder, records: &[ClaimRecord]) -> Result<(), LabError> {
+    write_whole(&folder.report(), html(records).as_bytes())
+}
+
+/// A claim as the page shows it.
+struct Entry<'a> {
+    record: &'a ClaimRecord,
+    class: &'static str,
+    printed: String,
+    exact: String,
+    drawings: Vec<Drawing<'a>>,
+    rows: Vec<[String; 3]>,
+    reproduce: String,
+}
+
+struct Drawing<'a> {
+    title: &'a str,
+    reading: &'a str,
+    svg: String,
+}
+
+#[derive(Template)]
+#[template(path = "claims.html")]
+struct Page<'a> {
+    summary: String,
+    entries: Vec<Entry<'a>>,
+}
+
+/// The page as HTML.
+///
+/// # Panics
+///
+/// Never: the template was checked when it was compiled, and writing to a string cannot fail.
+#[must_use]
+pub fn html(records: &[ClaimRecord]) -> String {
+    let expected = records.iter().filter(|record| record.is_as_expected()).count();
+    let summary = format!("{} claims measured, {expected} with the verdict that theory expects", records.len());
+    let page = Page { summary, entries: records.iter().map(entry).collect() };
+    page.render().expect("the template writes to a string")
+}
+
+fn entry(record: &ClaimRecord) -> Entry<'_> {
+    use losscape_lab::claims::Verdict;
+    let class = match record.verdict {
+        Verdict::Holds | Verdict::Supported => "good",
+        Verdict::HoldsAsCorrected => "corrected",
+        Verdict::Violated | Verdict::NotSupported => "bad",
+        Verdict::Inconclusive => "open",
+    };
+    let drawings = record.evidence.plots.iter().enumerate().filter_map(|(at, plot)| {
+        let colors = [BLUE, ORANGE, GREEN, PURPLE, GREY];
+        let mut measured = colors.iter().cycle();
+        let curves = plot.series.iter().map(|series| {
+            let color = if series.dashed { GREY } else { measured.next().copied().unwrap_or(BLUE) };
+            let curve = Curve::new(series.name.as_str(), color, series.points.clone());
+            if series.dashed { curve.dashed() } else { curve }
+        });
+        let chart = Chart::new(plot.x.as_str(), plot.y.as_str(), plot.log_y, curves.collect())?.headroom();
+        let chart = if plot.log_x { chart.log_x() } else { chart };
+        let svg = chart.svg(&format!("{}-{at}", record.id));
+        Some(Drawing { title: &plot.title, reading: &plot.reading, svg })
+    });
+    let effort = match record.effort {
+        losscape_lab::claims::Effort::Quick => "--quick",
+        losscape_lab::claims::Effort::Full => "--full",
+    };
+    Entry {
+        record,
+        class,
+        printed: typeset(&record.printed),
+        exact: typeset(&record.exact),
+        drawings: drawings.collect(),
+        rows: rows(record),
+        reproduce: format!("losscape claims run {} {effort} --seed {}", record.id, record.seed),
+    }
+}
+
+/// Checks, effects and figures: what, how it came out, the numbers.
+fn rows(record: &ClaimRecord) -> Vec<[String; 3]> {
+    let checks = record.evidence.checks.iter().map(|check| {
+        let form = if check.form == Form::Printed { "printed form: " } else { "" };
+        [format!("{form}{}", check.name), if check.passes() { "holds" } else { "fails" }.to_owned(), detail(check)]
+    });
+    let effects = record.evidence.effects.iter().map(|effect| {
+        let outcome = match effect.supported() {
+            Some(true) => "supported",
+            Some(false) => "not supported",
+            None => "inconclusive",
+        };
+        let numbers = match effect.interval() {
+            Some(at) => format!(
+                "{} [{}, {}], should be above {}; {} seeds",
+                number(at.mean),
+                number(at.low),
+                number(at.high),
+                number(effect.above),
+                effect.samples.len()
+            ),
+            None => format!("{} seeds", effect.samples.len()),
+        };
+        [effect.name.clone(), outcome.to_owned(), numbers]
+    });
+    let figures =
+        record.evidence.figures.iter().map(|figure| [figure.name.clone(), String::new(), number(figure.value)]);
+    checks.chain(effects).chain(figures).collect()
+}
+
+fn detail(check: &Check) -> String {
+    let count = check.pairs.len();
+    let sign = if check.relation == Relation::Equal { "=" } else { "≤" };
+    let pair = |Pair { left, right }: Pair| format!("{} {sign} {}", number(left), number(right));
+    match (counterexample(check), check.tightest()) {
+        (Some(worst), _) => format!("{count} compared; not {}", pair(worst)),
+        (None, Some((tightest, _))) => format!("{count} compared; tightest {}", pair(tightest)),
+        (None, None) => "nothing was compared".to_owned(),
+    }
+}
+
+/// Words with LaTeX between dollar signs as HTML with MathML; what cannot be read stays as it is.
+fn typeset(text: &str) -> String {
+    let converter = LatexToMathML::new(MathCoreConfig::default()).expect("the default configuration is valid");
+    let mut html = String::new();
+    for (at, part) in text.split('$').enumerate() {
+        match (at % 2, converter.convert_with_local_state(part, MathDisplay::Inline)) {
+            (1, Ok(math)) => html += &math.mathml,
+            _ => {
+                html += &askama::filters::escape(part, askama::filters::Html)
+                    .map(|text| text.to_string())
+                    .unwrap_or_default()
+            }
+        }
+    }
+    html
+}
+
+#[cfg(test)]
+mod tests {
+    use super::typeset;
+
+    #[test]
+    fn every_statement_can_be_typeset() {
+        for claim in losscape_lab::claims::ALL {
+            for statement in [claim.printed, claim.exact] {
+                let formulas = statement.matches('$').count() / 2;
+                assert_eq!(statement.matches('$').count(), 2 * formulas, "{}: {statement}", claim.id);
+                assert_eq!(typeset(statement).matches("<math").count(), formulas, "{}: {statement}", claim.id);
+            }
+        }
+        assert_eq!(typeset("a < b"), "a &#60; b");
+    }
+}
