@@ -116,9 +116,14 @@ fn identities() {
         assert!(close(h.clone(), h.clone().transpose()), "{name}: H is symmetric");
         assert!(close(h.clone(), g.clone() + r), "{name}: H = G + R");
         // One vector and a block give the same.
-        let v = p.normal(random);
-        let (one, block) = (point.hessian().apply(v.clone()), point.hessian().apply_block(v.clone().unsqueeze()));
-        assert!(difference(one, &block.squeeze_dim(0)) < 1e-12, "{name}");
+        let (hessian, gauss_newton, residual) = (point.hessian(), point.gauss_newton(), point.residual());
+        let (kernel_product, fisher) = (point.kernel(), point.fisher());
+        let operators: [&dyn SymmetricOperator; 5] = [&hessian, &gauss_newton, &residual, &kernel_product, &fisher];
+        for (at, operator) in operators.into_iter().enumerate() {
+            let v = operator.space().normal(random);
+            let (one, block) = (operator.apply(v.clone()), operator.apply_block(v.unsqueeze()));
+            assert!(difference(one, &block.squeeze_dim(0)) < 1e-12, "{name}, operator {at}");
+        }
         // ⟨u, K u⟩ = c ‖Jᵀu‖² ≥ 0.
         let u = m.normal(random);
         let along: f64 = (u.clone() * point.kernel().apply(u)).sum().into_scalar();

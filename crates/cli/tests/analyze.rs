@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use common::{CONFIG, Place, text};
 use npyz::WriterBuilder;
@@ -215,6 +215,40 @@ fn a_run_is_tracked_measured_and_reported() {
             assert!(report.contains(heading), "{rule}: {heading}");
         }
     }
+}
+
+/// A quick look at everything does not throw away what took long.
+#[test]
+fn the_largest_eigenvalue_does_not_replace_the_whole_spectrum() {
+    use losscape_lab::analysis::{AnalysisSettings, Measure};
+    use losscape_lab::{Analysis, RunFolder, Subject};
+    let place = Place::new("");
+    let folder = RunFolder::new(place.path());
+    let files = ["weights.safetensors", "data.npz", "model.toml"].map(reference);
+    let [weights, data, model] = files.each_ref().map(Path::new);
+    let subject = Subject::of_files(weights, data, model, &burn::tensor::Device::flex()).expect("the files fit");
+    for kernel_size in [5000, 0] {
+        let settings = AnalysisSettings { only: vec![Measure::Ntk, Measure::Norms], kernel_size, ..Default::default() };
+        let analysis = Analysis::measure(&subject, &settings, &|_| {}).expect("it is finite");
+        assert_eq!(analysis.ntk.as_ref().is_some_and(|ntk| ntk.min.is_some()), kernel_size > 0);
+        analysis.write(&folder).expect("the folder can be written");
+    }
+    let kept = Analysis::read(&folder).expect("it is whole").expect("it is there");
+    let ntk = kept.ntk.expect("it was measured");
+    assert!(ntk.min.is_some() && ntk.eigenvalues.len() == ntk.size && kept.norms.is_some());
+}
+
+/// Where ϵ is large beside the gradients, Adam's preconditioner is `(1 − β₁ᵏ) ϵ` for all parameters alike.
+#[test]
+fn the_sharpness_that_adam_sees_is_that_of_the_preconditioned_hessian() {
+    let place = Place::new(&tracked("name = \"adam\"\nlearning_rate = 1.0\nepsilon = 1000.0"));
+    assert!(place.run(&["train", "run.toml"]).status.success());
+    let output = place.run(&["analyze", &place.run_folder().display().to_string(), "--only", "bounds", "--json"]);
+    let found: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    let (seen, beta) = (&found["bounds"]["edge"]["sharpness"]["value"], &found["bounds"]["beta"]["value"]);
+    let (seen, beta) = (seen.as_f64().expect("a number"), beta.as_f64().expect("a number"));
+    let scale = 1000.0 * (1.0 - 0.9f64.powi(100));
+    assert!((seen * scale / beta - 1.0).abs() < 2e-3, "{seen} · {scale} = {beta}");
 }
 
 #[test]

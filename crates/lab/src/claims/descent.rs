@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use losscape_optim::OptimizerConfig;
+use losscape_optim::{Method, OptimizerConfig};
 
 use crate::LabError;
 
@@ -20,7 +20,7 @@ impl Flat {
 }
 
 /// Where a method is before a step.
-pub struct At {
+pub struct At<'a> {
     /// Steps done.
     pub step: usize,
     /// The parameters.
@@ -29,6 +29,15 @@ pub struct At {
     pub value: f64,
     /// Its gradient there.
     pub gradient: Tensor<1>,
+    method: &'a Method,
+    flat: &'a Flat,
+}
+
+impl At<'_> {
+    /// The diagonal of the method's preconditioner, if it has one.
+    pub fn preconditioner(&self) -> Option<Tensor<1>> {
+        self.method.preconditioner(self.flat.clone()).map(|module| module.values())
+    }
 }
 
 /// Follows a method for so many steps at its learning rate from `start`; `function` gives value and gradient. Every point is shown to `see`, the start
@@ -45,7 +54,7 @@ pub fn descend(
     for step in 0..=steps {
         let w = at.values();
         let (value, gradient) = function(&w)?;
-        if !see(At { step, w, value, gradient })? || step == steps {
+        if !see(At { step, w, value, gradient, method: &method, flat: &at })? || step == steps {
             break;
         }
         let mut failure = None;

@@ -10,13 +10,24 @@ mod descent;
 mod evidence;
 mod problem;
 mod record;
+mod training;
 mod verdict;
 
 mod adam_moments;
+mod basin_width_ratio;
+mod batch_sharpness;
+mod convergence_theorem;
 mod descent_lemma;
+mod edge;
+mod flat_generalizes;
+mod full_batch_sharper;
 mod gradient_formula;
 mod gradient_norm_rate;
+mod hessian_width;
 mod initialization_distance;
+mod lazy_kernel;
+mod lipschitz_pessimism;
+mod local_nonconvexity;
 mod momentum_average;
 mod momentum_rate;
 mod momentum_variance;
@@ -24,11 +35,15 @@ mod nesterov_rate;
 mod newton_step;
 mod optimality_gap;
 mod oscillation;
+mod overparameterization;
 mod pl_inequality;
 mod pl_star;
 mod quadratic_hessian;
+mod reparameterization;
 mod rmsprop_scaling;
+mod sam_flattens;
 mod smoothness_bound;
+mod spectrum_outliers;
 mod step_bound;
 mod tangent_kernel;
 
@@ -84,6 +99,12 @@ pub enum Family {
     Optimizers,
     /// Polyak-Łojasiewicz conditions and the tangent kernel.
     PolyakLojasiewicz,
+    /// The edge of stability.
+    Edge,
+    /// Wide networks.
+    Width,
+    /// Flat minima.
+    Flatness,
 }
 
 impl std::fmt::Display for Family {
@@ -93,6 +114,9 @@ impl std::fmt::Display for Family {
             Self::Convergence => "convergence",
             Self::Optimizers => "optimizers",
             Self::PolyakLojasiewicz => "PL and the tangent kernel",
+            Self::Edge => "edge of stability",
+            Self::Width => "width",
+            Self::Flatness => "flatness",
         })
     }
 }
@@ -123,6 +147,10 @@ pub const ALL: &[Claim] = &[
     newton_step::CLAIM,
     smoothness_bound::CLAIM,
     gradient_norm_rate::CLAIM,
+    basin_width_ratio::CLAIM,
+    full_batch_sharper::CLAIM,
+    flat_generalizes::CLAIM,
+    sam_flattens::CLAIM,
     oscillation::CLAIM,
     momentum_average::CLAIM,
     momentum_variance::CLAIM,
@@ -130,12 +158,26 @@ pub const ALL: &[Claim] = &[
     nesterov_rate::CLAIM,
     rmsprop_scaling::CLAIM,
     adam_moments::CLAIM,
+    overparameterization::CLAIM,
+    local_nonconvexity::CLAIM,
     descent_lemma::CLAIM,
     optimality_gap::CLAIM,
     initialization_distance::CLAIM,
+    lipschitz_pessimism::CLAIM,
     pl_inequality::CLAIM,
     tangent_kernel::CLAIM,
     pl_star::CLAIM,
+    convergence_theorem::CLAIM,
+    edge::GD,
+    edge::MOMENTUM,
+    edge::NESTEROV,
+    edge::ADAM,
+    edge::SAM,
+    batch_sharpness::CLAIM,
+    lazy_kernel::CLAIM,
+    hessian_width::CLAIM,
+    reparameterization::CLAIM,
+    spectrum_outliers::CLAIM,
 ];
 
 /// The claim of that name.

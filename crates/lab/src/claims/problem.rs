@@ -2,9 +2,10 @@
 
 use burn::tensor::{DType, Tensor};
 use losscape_analysis::{AnalysisError, Objective};
-use losscape_krylov::{ConjugateGradient, Matrix, Space, dense};
-use losscape_model::data::Dataset;
+use losscape_krylov::{ConjugateGradient, Eigensolver, Matrix, Shifted, Space, SymmetricOperator, dense};
+use losscape_model::data::digits::Digits;
 use losscape_model::data::generate::{LeastSquares, TeacherStudent};
+use losscape_model::data::{DataConfig, Dataset, Source};
 use losscape_model::random::{Purpose, stream};
 use losscape_model::{LinearModel, LinearModelConfig, Loss, Mlp, MlpConfig, Network, Parameterization, Reduction};
 use losscape_optim::gradient_descent::GradientDescentConfig;
@@ -39,6 +40,63 @@ pub fn draws(seed: u64, index: u64) -> ChaCha12Rng {
 pub fn geometric(low: f64, high: f64, count: usize) -> Vec<f64> {
     let ratio = (high / low).powf(1.0 / (count.max(2) - 1) as f64);
     (0..count).map(|at| low * ratio.powf(at as f64)).collect()
+}
+
+/// The slope of a line through points on logarithmic axes, by least squares.
+pub fn log_slope(points: &[(f64, f64)]) -> f64 {
+    let logs: Vec<(f64, f64)> = points.iter().map(|(x, y)| (x.ln(), y.ln())).collect();
+    let n = logs.len() as f64;
+    let (x, y) = (logs.iter().map(|p| p.0).sum::<f64>() / n, logs.iter().map(|p| p.1).sum::<f64>() / n);
+    logs.iter().map(|p| (p.0 - x) * (p.1 - y)).sum::<f64>() / logs.iter().map(|p| (p.0 - x).powi(2)).sum::<f64>()
+}
+
+/// λ_max of an operator, to a residual of 1e-6.
+pub fn largest(operator: &impl SymmetricOperator, seed: u64) -> Result<f64, LabError> {
+    let solver = Eigensolver { max_products: 1000, ..Eigensolver::top(1) }.with_tolerance(1e-6);
+    let found = solver.solve(operator, None, &mut draws(seed, 901)).map_err(AnalysisError::from)?;
+    Ok(found.top[0].value)
+}
+
+/// Every eigenvalue of a small operator, ascending.
+pub fn spectrum(operator: &impl SymmetricOperator) -> Result<Vec<f64>, LabError> {
+    Ok(dense::eigenvalues(dense::materialize(operator)).map_err(AnalysisError::from)?)
+}
+
+/// Levenberg's damped Gauss-Newton steps until the loss is below `target` or so many are done: the parameters and the loss reached.
+///
+/// The step solves `(G + λI) δ = g`; λ falls by ten after a step that lowers the loss, and rises by ten until one does.
+pub fn solve<N>(
+    objective: &Objective<N>,
+    start: Tensor<1>,
+    target: f64,
+    steps: usize,
+) -> Result<(Tensor<1>, f64), LabError>
+where
+    N: Network<Input = Tensor<2>>,
+{
+    let solver = ConjugateGradient { tolerance: 1e-10, max_products: 2000 };
+    let (mut w, mut damping) = (start, 1e-2);
+    for _ in 0..steps {
+        let point = objective.at(&w)?;
+        if point.loss() < target {
+            break;
+        }
+        let mut better = None;
+        while better.is_none() && damping < 1e8 {
+            let operator = Shifted { operator: point.gauss_newton(), shift: damping };
+            let step = solver.solve(&operator, point.gradient()).map_err(AnalysisError::from)?.x;
+            let next = w.clone() - step;
+            let lower = objective.value(&next)? < point.loss();
+            damping = if lower { (damping / 10.0).max(1e-14) } else { 10.0 * damping };
+            better = lower.then_some(next);
+        }
+        match better {
+            Some(next) => w = next,
+            None => break,
+        }
+    }
+    let loss = objective.value(&w)?;
+    Ok((w, loss))
 }
 
 /// Gradient descent at a rate.
@@ -105,6 +163,14 @@ impl ClaimSettings {
         self.on(network, &data, Loss::squared_error())
     }
 
+    /// A standard MLP of that activation on the first digits, squared error on one-hot labels, mean over samples.
+    pub(super) fn digits(&self, config: &MlpConfig, samples: usize, seed: u64) -> Result<Objective<Mlp>, LabError> {
+        let data = DataConfig::new(Source::Digits(Digits {})).load()?.train;
+        let data = data.select(&(0..samples.min(data.len())).collect::<Vec<_>>());
+        let network = config.init(data.inputs.columns, data.outputs(), seed, &self.device, DType::F64)?;
+        self.on(network, &data, Loss::squared_error())
+    }
+
     /// Draws samples with a tenth of the labels flipped, and finds the minimum of logistic regression by Newton's method.
     pub(super) fn logistic(&self, samples: usize, inputs: usize) -> Result<Logistic, LabError> {
         let mut random = draws(self.seed, 900);
@@ -154,7 +220,7 @@ impl Logistic {
         (value, gradient)
     }
 
-    fn hessian(&self, w: &Tensor<1>) -> Tensor<2> {
+    pub fn hessian(&self, w: &Tensor<1>) -> Tensor<2> {
         let n = self.margins.dims()[0] as f64;
         let margin = self.margins.clone().matmul(w.clone().unsqueeze_dim::<2>(1));
         let share = burn::tensor::activation::sigmoid(margin);

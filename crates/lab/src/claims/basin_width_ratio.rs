@@ -1,0 +1,143 @@
+//! Learning rate over batch size, and the width of the minima that SGD finds.
+
+use losscape_analysis::basin::width;
+use rayon::prelude::*;
+
+use super::problem::{gradient_descent, log_slope};
+use super::training::kendall;
+use super::{Check, Claim, ClaimSettings, Effect, Evidence, Expectation, Family, Plot, Series};
+use crate::LabError;
+
+pub const CLAIM: Claim = Claim {
+    id: "basin-width-ratio",
+    family: Family::Flatness,
+    printed: r"SGD converges to minima with a basin width $w=\frac\epsilon B$",
+    exact: r"the width grows with $\frac\epsilon B$, and minima are alike at equal $\frac\epsilon B$; it is no equality",
+    source: "lecture notes, Basin Sizes; Jastrzębski et al. 2017",
+    expected: Expectation::HoldsAsCorrected,
+    measure,
+};
+
+/// What one run came to.
+struct Run {
+    seed: usize,
+    ratio: f64,
+    sharpness: f64,
+    top_width: f64,
+    random_width: f64,
+}
+
+fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
+    let mut evidence = Evidence::default();
+    let grid: Vec<(f64, usize)> = settings.effort.of(
+        vec![(0.2, 16), (0.1, 16), (0.2, 32), (0.1, 32), (0.05, 16), (0.1, 64), (0.05, 32)],
+        vec![
+            (0.2, 8),
+            (0.2, 16),
+            (0.1, 8),
+            (0.2, 32),
+            (0.1, 16),
+            (0.05, 8),
+            (0.2, 64),
+            (0.1, 32),
+            (0.05, 16),
+            (0.1, 64),
+            (0.05, 32),
+            (0.025, 16),
+        ],
+    );
+    let seeds = settings.effort.of(3, 8);
+    let jobs: Vec<(usize, (f64, usize))> =
+        (0..seeds).flat_map(|seed| grid.iter().map(move |&cell| (seed, cell))).collect();
+    let runs = jobs.into_par_iter().map(|(seed, (rate, batch))| -> Result<Option<Run>, LabError> {
+        let own = settings.seed + seed as u64;
+        let data = settings.digits_split(usize::MAX, own)?;
+        let Some(found) = settings.minimum(&data, &gradient_descent(rate), batch, 0.02, 40_000, own)? else {
+            return Ok(None);
+        };
+        let point = found.objective.here()?;
+        let sharpest = found.sharpest(&point, own)?;
+        let random = point.space().normal(&mut super::problem::draws(own, 20));
+        let side = |direction, name: &str| -> Result<f64, LabError> {
+            let found = width(&point, direction, name, 0.1)?;
+            Ok(f64::midpoint(found.forward.unwrap_or(f64::NAN), found.backward.unwrap_or(f64::NAN)))
+        };
+        Ok(Some(Run {
+            seed,
+            ratio: rate / batch as f64,
+            sharpness: sharpest.largest,
+            top_width: side(&sharpest.direction, "top")?,
+            random_width: side(&random, "random")?,
+        }))
+    });
+    let runs: Vec<Run> = runs.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+    let of = |seed: usize| runs.iter().filter(move |run| run.seed == seed);
+    let per_seed = |pick: &dyn Fn(&Run) -> f64| -> Vec<f64> {
+        (0..seeds).map(|seed| kendall(&of(seed).map(|run| (run.ratio, pick(run))).collect::<Vec<_>>())).collect()
+    };
+    evidence.effect(Effect::above(
+        "Kendall's τ of width along the top eigenvector and ε/B",
+        0.3,
+        per_seed(&|run| run.top_width),
+    ));
+    evidence.effect(Effect::above("Kendall's τ of −λ_max and ε/B", 0.3, per_seed(&|run| -run.sharpness)));
+    // Pairs of runs of one seed: those of equal ratio differ less in sharpness than the others.
+    let alike = (0..seeds).map(|seed| {
+        let runs: Vec<&Run> = of(seed).collect();
+        let (mut same, mut different) = ((0.0, 0), (0.0, 0));
+        for (at, a) in runs.iter().enumerate() {
+            for b in &runs[at + 1..] {
+                let sum = if a.ratio == b.ratio { &mut same } else { &mut different };
+                *sum = (sum.0 + (a.sharpness / b.sharpness).ln().abs(), sum.1 + 1);
+            }
+        }
+        different.0 / f64::from(different.1) - same.0 / f64::from(same.1)
+    });
+    evidence.effect(Effect::above("|Δ log λ_max| at unequal ε/B less that at equal", 0.0, alike.collect::<Vec<_>>()));
+    evidence.check(
+        Check::equal("width along the top eigenvector = ε/B", 0.1, runs.iter().map(|run| (run.top_width, run.ratio)))
+            .printed(),
+    );
+    let mean = |rate: f64, batch: usize| -> f64 {
+        let ratio = rate / batch as f64;
+        let of: Vec<f64> = runs.iter().filter(|run| run.ratio == ratio).map(|run| run.sharpness).collect();
+        of.iter().sum::<f64>() / of.len() as f64
+    };
+    let points = |pick: &dyn Fn(&Run) -> f64| runs.iter().map(|run| (run.ratio, pick(run))).collect::<Vec<_>>();
+    evidence.figure("log-log slope of the width against ε/B", log_slope(&points(&|run| run.top_width)));
+    evidence.figure("mean λ_max at ε/B = 0.1/32", mean(0.1, 32));
+    evidence.figure("mean λ_max at ε/B = 0.2/16", mean(0.2, 16));
+    let averaged = |pick: &dyn Fn(&Run) -> f64| {
+        let mut ratios: Vec<f64> = runs.iter().map(|run| run.ratio).collect();
+        ratios.sort_by(f64::total_cmp);
+        ratios.dedup();
+        let at = |ratio: f64| {
+            let of: Vec<f64> = runs.iter().filter(|run| run.ratio == ratio).map(pick).collect();
+            (ratio, of.iter().sum::<f64>() / of.len() as f64)
+        };
+        ratios.into_iter().map(at).collect::<Vec<_>>()
+    };
+    evidence.plot(Plot {
+        title: "Width of the basin against ε/B".to_owned(),
+        reading: "Distance to a rise of the loss by 0.1 from minima of equal training loss, tanh 64-64-64-10 on digits; means over seeds and equal ratios.".to_owned(),
+        x: "ε / B".to_owned(),
+        y: "width".to_owned(),
+        log_x: true,
+        log_y: true,
+        series: vec![
+            Series::measured("along the top eigenvector", averaged(&|run| run.top_width)),
+            Series::measured("along a random direction", averaged(&|run| run.random_width)),
+            Series::bound("w = ε/B", averaged(&|run| run.ratio)),
+        ],
+    });
+    evidence.plot(Plot {
+        title: "Sharpness against ε/B".to_owned(),
+        reading: "The larger the learning rate over the batch size, the flatter the minimum.".to_owned(),
+        x: "ε / B".to_owned(),
+        y: "λ_max(H)".to_owned(),
+        log_x: true,
+        log_y: true,
+        series: vec![Series::measured("mean over seeds", averaged(&|run| run.sharpness))],
+    });
+    Ok(evidence)
+}

@@ -1,0 +1,135 @@
+//! Full-batch training raises the sharpness until it hovers at the edge of its method.
+
+use losscape_krylov::{Eigensolver, SymmetricOperator};
+use losscape_model::MlpConfig;
+use losscape_optim::adam::AdamConfig;
+use losscape_optim::edge::{Curvature, edge, seen_by};
+use losscape_optim::gradient_descent::GradientDescentConfig;
+use losscape_optim::momentum::MomentumConfig;
+use losscape_optim::nesterov::{Form, NesterovConfig};
+use losscape_optim::{OptimizerConfig, RuleConfig, SamConfig};
+
+use super::problem::{draws, norm};
+use super::{Claim, ClaimSettings, Effect, Evidence, Expectation, Family, Plot, Series, descent::descend};
+use crate::LabError;
+use crate::track::preconditioned;
+
+const PRINTED: &str = "not in the notes: a step below $2/\\beta$ is taken to be chosen for a given $\\beta$";
+
+const fn claim(
+    id: &'static str,
+    exact: &'static str,
+    source: &'static str,
+    measure: fn(&ClaimSettings) -> Result<Evidence, LabError>,
+) -> Claim {
+    Claim { id, family: Family::Edge, printed: PRINTED, exact, source, expected: Expectation::Supported, measure }
+}
+
+pub const GD: Claim = claim(
+    "edge-gd",
+    r"under full-batch gradient descent the sharpness rises until it hovers at $\frac2\epsilon$",
+    "Cohen et al. 2021",
+    |settings| measure(settings, &OptimizerConfig::new(RuleConfig::Gd(GradientDescentConfig {}), 0.25)),
+);
+
+pub const MOMENTUM: Claim = claim(
+    "edge-momentum",
+    r"with the heavy ball it hovers at $\frac{2+2b}{\epsilon}$",
+    "Cohen et al. 2021, eq. 1",
+    |settings| {
+        let rule = RuleConfig::Momentum(MomentumConfig { momentum: 0.8 });
+        measure(settings, &OptimizerConfig::new(rule, 0.45))
+    },
+);
+
+pub const NESTEROV: Claim = claim(
+    "edge-nesterov",
+    r"with Nesterov's momentum it hovers at $\frac{2+2b}{\epsilon(1+2b)}$",
+    "Cohen et al. 2021, eq. 1",
+    |settings| {
+        let rule = RuleConfig::Nesterov(NesterovConfig { momentum: 0.8, form: Form::Reparameterised });
+        measure(settings, &OptimizerConfig::new(rule, 0.17))
+    },
+);
+
+pub const ADAM: Claim = claim(
+    "edge-adam",
+    r"with Adam the preconditioned sharpness $\lambda_{\max}(P^{-1}H)$ hovers at $\frac{2+2\beta_1}{(1-\beta_1)\epsilon}$",
+    "Cohen et al. 2022, eq. 2",
+    |settings| {
+        let rule = RuleConfig::Adam(AdamConfig { beta_2: 0.99, ..AdamConfig::default() });
+        measure(settings, &OptimizerConfig::new(rule, 2e-3))
+    },
+);
+
+pub const SAM: Claim = claim(
+    "edge-sam",
+    r"with SAM it hovers at $\frac{\|g\|}{2\rho}\left(\sqrt{1+\frac{8\rho}{\epsilon\|g\|}}-1\right)$, below $\frac2\epsilon$",
+    "Long & Bartlett 2024, eq. 1",
+    |settings| {
+        let rule = RuleConfig::Gd(GradientDescentConfig {});
+        measure(settings, &OptimizerConfig::new(rule, 0.1).with_sam(SamConfig::new(0.02)))
+    },
+);
+
+/// Tanh 64-32-32-10 on 200 digits, squared error: the ratio of sharpness and edge over the last third of training.
+fn measure(settings: &ClaimSettings, config: &OptimizerConfig) -> Result<Evidence, LabError> {
+    let mut evidence = Evidence::default();
+    let steps = settings.effort.of(600, 2000);
+    let (mut ratios, mut sharpnesses, mut edges) = (Vec::new(), Vec::new(), Vec::new());
+    for seed in 0..settings.effort.of(3, 8) {
+        let objective = settings.digits(&MlpConfig::new([32, 32]), 200, settings.seed + seed)?;
+        let (mut sum, mut count, mut start) = (0.0, 0, None);
+        descend(
+            config,
+            objective.parameters(),
+            steps,
+            |w| Ok(objective.gradient(w)?),
+            |at| {
+                if at.step == 0 || at.step % 20 > 0 {
+                    return Ok(at.value.is_finite());
+                }
+                let point = objective.at(&at.w)?;
+                let solver = Eigensolver { probes: 12, ..Eigensolver::top(1) }.with_tolerance(1e-3);
+                let random = &mut draws(settings.seed, 15);
+                let mut solve = |operator: &dyn SymmetricOperator| solver.solve(&operator, start.as_ref(), random);
+                let found = match (seen_by(config), at.preconditioner()) {
+                    (Curvature::Preconditioned, Some(diagonal)) => {
+                        solve(&preconditioned(point.hessian(), diagonal, config.weight_decay))
+                    }
+                    _ => solve(&point.hessian()),
+                };
+                let found = found.map_err(losscape_analysis::AnalysisError::from)?;
+                let sharpness = found.top[0].value;
+                start = Some(found.vectors);
+                let edge = edge(config, config.learning_rate, norm(&at.gradient)).map_or(f64::NAN, |edge| edge.value);
+                if seed == 0 {
+                    sharpnesses.push((at.step as f64, sharpness));
+                    edges.push((at.step as f64, edge));
+                }
+                if 3 * at.step >= 2 * steps {
+                    sum += sharpness / edge;
+                    count += 1;
+                }
+                Ok(true)
+            },
+        )?;
+        // A run that diverged shows nothing.
+        ratios.push(if count > 0 { sum / f64::from(count) } else { f64::NAN });
+    }
+    evidence.figure("sharpness over edge, mean of the last third", ratios.iter().sum::<f64>() / ratios.len() as f64);
+    // It must have been below before.
+    evidence.figure("the same at the first measurement", sharpnesses[0].1 / edges[0].1);
+    evidence.effect(Effect::above("sharpness over edge", 0.8, ratios.iter().copied()));
+    evidence.effect(Effect::above("1.2 − sharpness over edge", 0.0, ratios.iter().map(|ratio| 1.2 - ratio)));
+    evidence.plot(Plot {
+        title: "Sharpness at the edge".to_owned(),
+        reading: "Tanh 64-32-32-10 on 200 digits: the sharpness that decides about the method's steps, and where they would begin to grow.".to_owned(),
+        x: "step".to_owned(),
+        y: "sharpness".to_owned(),
+        log_x: false,
+        log_y: false,
+        series: vec![Series::measured("sharpness", sharpnesses), Series::bound("edge", edges)],
+    });
+    Ok(evidence)
+}

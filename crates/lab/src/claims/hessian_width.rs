@@ -1,0 +1,88 @@
+//! The second derivative of a wide network's output vanishes, unless the output is bent.
+
+use burn::module::Module;
+use burn::tensor::{DType, Tensor};
+use losscape_analysis::Objective;
+use losscape_krylov::Eigensolver;
+use losscape_model::{Loss, Mlp, MlpConfig, Network, Parameterization, Reduction};
+
+use super::problem::{draws, log_slope};
+use super::{Claim, ClaimSettings, Effect, Evidence, Expectation, Family, Plot, Series};
+use crate::LabError;
+
+pub const CLAIM: Claim = Claim {
+    id: "hessian-width",
+    family: Family::Width,
+    printed: r"not in the notes",
+    exact: r"$\|\nabla^2F\|=O\left(\frac{1}{\sqrt m}\right)$ with a linear output layer, not with a nonlinear one",
+    source: "Liu, Zhu & Belkin 2020 (linearity), Theorem 3.2 and Section 4",
+    expected: Expectation::Supported,
+    measure,
+};
+
+/// A network with its output bent.
+#[derive(Module, Debug)]
+struct Bent {
+    inside: Mlp,
+}
+
+impl Network for Bent {
+    type Input = Tensor<2>;
+
+    fn forward(&self, input: Tensor<2>) -> Tensor<2> {
+        self.inside.forward(input).tanh()
+    }
+}
+
+fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
+    let mut evidence = Evidence::default();
+    let widths = settings.effort.of(vec![32, 128, 512, 2048], vec![32, 64, 128, 256, 512, 1024, 2048, 4096, 8192]);
+    let (mut linear, mut bent) = (Vec::new(), Vec::new());
+    let (mut falling, mut staying) = (Vec::new(), Vec::new());
+    for seed in 0..settings.effort.of(4, 12) {
+        let (mut of_linear, mut of_bent) = (Vec::new(), Vec::new());
+        for &width in &widths {
+            let config = MlpConfig::new([width]).with_parameterization(Parameterization::Ntk);
+            let network = config.init(4, 1, settings.seed + seed, &settings.device, DType::F64)?;
+            of_linear.push((width as f64, curvature(settings, network.clone(), seed)?));
+            of_bent.push((width as f64, curvature(settings, Bent { inside: network }, seed)?));
+        }
+        linear.push(-log_slope(&of_linear));
+        bent.push(log_slope(&of_bent));
+        falling.push(of_linear);
+        staying.push(of_bent);
+    }
+    evidence.figure("mean slope, linear output", -linear.iter().sum::<f64>() / linear.len() as f64);
+    evidence.figure("mean slope, bent output", bent.iter().sum::<f64>() / bent.len() as f64);
+    evidence.effect(Effect::above("linear output: −slope", 0.4, linear));
+    evidence.effect(Effect::above("bent output: slope", -0.25, bent));
+    evidence.plot(Plot {
+        title: "‖∇²F‖ against the width".to_owned(),
+        reading: "With a linear output layer the function becomes linear in its parameters; a tanh behind the output keeps its curvature.".to_owned(),
+        x: "width m".to_owned(),
+        y: "‖∇²F‖".to_owned(),
+        log_x: true,
+        log_y: true,
+        series: vec![
+            Series::measured("linear output", falling.swap_remove(0)),
+            Series::measured("tanh output", staying.swap_remove(0)),
+        ],
+    });
+    Ok(evidence)
+}
+
+/// `‖∇²F‖` of one output on one input, as the residual part of a loss with residual one.
+fn curvature<N: Network<Input = Tensor<2>>>(settings: &ClaimSettings, network: N, seed: u64) -> Result<f64, LabError> {
+    // One input for all widths, of the length of a normal vector, at which the output is not near zero.
+    let x = settings.normal(4, &mut draws(settings.seed + seed, 16)).reshape([1, 4]);
+    let zero = settings.vector(&[0.0]).reshape([1, 1]);
+    let loss = Loss::squared_error().with_reduction(Reduction::Sum);
+    let objective = Objective::new(network.clone(), x.clone(), zero, loss)?;
+    let output = objective.here()?.outputs();
+    let objective = Objective::new(network, x, output - 1.0, loss)?;
+    let point = objective.here()?;
+    let solver = Eigensolver { max_products: 500, ..Eigensolver::both(1, 1) }.with_tolerance(1e-4);
+    let found = solver.solve(&point.residual(), None, &mut draws(settings.seed, 17));
+    let found = found.map_err(losscape_analysis::AnalysisError::from)?;
+    Ok(found.top[0].value.abs().max(found.bottom[0].value.abs()))
+}

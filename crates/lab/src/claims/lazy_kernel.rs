@@ -1,0 +1,61 @@
+//! The wider a network in NTK parameterization, the less its kernel moves.
+
+use losscape_analysis::kernel::change;
+
+use super::problem::{gradient_descent, log_slope};
+use super::{Claim, ClaimSettings, Effect, Evidence, Expectation, Family, Plot, Series, descent::descend};
+use crate::LabError;
+
+pub const CLAIM: Claim = Claim {
+    id: "lazy-kernel",
+    family: Family::Width,
+    printed: r"not in the notes; they speak of one tangent kernel",
+    exact: r"in NTK parameterization the relative change $\|K_t-K_0\|/\|K_0\|$ over training shrinks with the width, like $\frac{1}{\sqrt m}$ at least",
+    source: "Jacot, Gabriel & Hongler 2018; Chizat, Oyallon & Bach 2019",
+    expected: Expectation::Supported,
+    measure,
+};
+
+fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
+    let mut evidence = Evidence::default();
+    let widths = settings.effort.of(vec![64, 256, 1024], vec![64, 128, 256, 512, 1024, 2048, 4096]);
+    let (mut slopes, mut plotted) = (Vec::new(), Vec::new());
+    for seed in 0..settings.effort.of(3, 8) {
+        let mut changes = Vec::new();
+        for &width in &widths {
+            let objective = settings.student(&[width], 20, settings.seed + seed)?;
+            let start = objective.parameters();
+            let (mut first, mut last) = (None, start.clone());
+            // To a tenth of the loss that it begins with: the same training for every width.
+            descend(
+                &gradient_descent(0.5),
+                start.clone(),
+                5000,
+                |w| Ok(objective.gradient(w)?),
+                |at| {
+                    let first = *first.get_or_insert(at.value);
+                    last = at.w;
+                    Ok(at.value > 0.1 * first)
+                },
+            )?;
+            changes.push((width as f64, change(&objective.kernel(&last)?, &objective.kernel(&start)?)));
+        }
+        slopes.push(log_slope(&changes));
+        plotted.push(Series::measured(format!("seed {seed}"), changes));
+    }
+    plotted.truncate(4);
+    evidence
+        .figure("mean log-log slope of the change against the width", slopes.iter().sum::<f64>() / slopes.len() as f64);
+    evidence.effect(Effect::above("−slope", 0.4, slopes.into_iter().map(|slope| -slope)));
+    evidence.plot(Plot {
+        title: "How far the kernel moves".to_owned(),
+        reading: "Trained to a tenth of the initial loss: ever wider networks end with ever the same kernel."
+            .to_owned(),
+        x: "width m".to_owned(),
+        y: "‖K − K₀‖ / ‖K₀‖".to_owned(),
+        log_x: true,
+        log_y: true,
+        series: plotted,
+    });
+    Ok(evidence)
+}

@@ -1,0 +1,72 @@
+//! Around a global minimum of an overparameterized network the loss is not convex, and PL* holds all the same.
+
+use losscape_analysis::kernel::KernelSpectrum;
+use losscape_krylov::Eigensolver;
+
+use super::problem::{draws, norm, solve, spectrum};
+use super::{Check, Claim, ClaimSettings, Evidence, Expectation, Family, Plot, Series};
+use crate::LabError;
+
+pub const CLAIM: Claim = Claim {
+    id: "local-nonconvexity",
+    family: Family::PolyakLojasiewicz,
+    printed: r"overparameterization allows for basins of global minima even if not convex locally",
+    exact: r"at zero residual $H=G\succeq0$ with nullity at least $P-nC$; points arbitrarily close have $\lambda_{\min}(H)<0$ while $\frac12\|g\|^2\ge\lambda_{\min}(K_c)\,L$ holds",
+    source: "lecture notes, Role of Overparameterization; Liu, Zhu & Belkin 2020, Proposition 3",
+    expected: Expectation::Holds,
+    measure,
+};
+
+fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
+    const SAMPLES: usize = 10;
+    let mut evidence = Evidence::default();
+    let objective = settings.student(&[32], SAMPLES, settings.seed)?;
+    let (solution, _) = solve(&objective, objective.parameters(), 1e-24, 200)?;
+    let point = objective.at(&solution)?;
+    let (hessian, gauss_newton) = (spectrum(&point.hessian())?, spectrum(&point.gauss_newton())?);
+    let (parameters, norm_of_g) = (hessian.len(), gauss_newton[gauss_newton.len() - 1]);
+    // At a loss of 1e-24 the residual part is 1e-12 of G.
+    let differences = hessian.iter().zip(&gauss_newton).map(|(h, g)| ((h - g).abs(), 1e-10 * norm_of_g));
+    evidence.check(Check::at_most(
+        "at a solution: |λ_i(H) − λ_i(G)| ≤ 1e-10 λ_max",
+        0.0,
+        differences.collect::<Vec<_>>(),
+    ));
+    let null = hessian.iter().filter(|value| value.abs() <= 1e-10 * norm_of_g).count();
+    evidence.check(Check::at_most("P − nC ≤ nullity of H", 0.0, [((parameters - SAMPLES) as f64, null as f64)]));
+
+    let (mut lowest, mut shares, mut pl) = (Vec::new(), Vec::new(), Vec::new());
+    let random = &mut draws(settings.seed, 13);
+    let scale = norm(&solution);
+    for radius in [1e-3, 1e-2, 1e-1, 1.0] {
+        let (mut least, mut negative) = (0f64, 0);
+        let samples = settings.effort.of(10, 50);
+        for _ in 0..samples {
+            let direction = point.space().normal(random);
+            let near = objective.at(&(solution.clone() + direction.clone() * (radius * scale / norm(&direction))))?;
+            let found = Eigensolver::bottom(1).with_tolerance(1e-8).solve(&near.hessian(), None, random);
+            let bottom = found.map_err(losscape_analysis::AnalysisError::from)?.bottom[0];
+            negative += usize::from(bottom.value + bottom.error_bound < 0.0);
+            least = least.min(bottom.value + bottom.error_bound);
+            let kernel = KernelSpectrum::of(objective.kernel(near.parameters())?, objective.targets())?;
+            pl.push((kernel.trusted_min() * near.loss(), 0.5 * near.gradient_norm().powi(2)));
+        }
+        // Below zero by far more than rounding.
+        lowest.push((least, -1e-9 * norm_of_g));
+        shares.push((radius, negative as f64 / samples as f64));
+    }
+    evidence.check(Check::at_most("on every shell: lowest λ_min(H) ≤ −1e-9 λ_max(G)", 0.0, lowest));
+    evidence.check(Check::at_most("on every shell: λ_min(K_c) L ≤ ½‖g‖²", 1e-12, pl));
+    evidence.figure("share of points that are not convex, a thousandth of ‖w‖ away", shares[0].1);
+    evidence.plot(Plot {
+        title: "Not convex, however close".to_owned(),
+        reading: "The share of random points around a global minimum at which the Hessian has a negative eigenvalue."
+            .to_owned(),
+        x: "distance, relative to ‖w‖".to_owned(),
+        y: "share of points".to_owned(),
+        log_x: true,
+        log_y: false,
+        series: vec![Series::measured("λ_min(H) < 0", shares)],
+    });
+    Ok(evidence)
+}

@@ -1,0 +1,72 @@
+//! A bulk near zero, and about as many outliers as classes.
+
+use losscape_model::MlpConfig;
+
+use super::problem::{gradient_descent, spectrum};
+use super::{Claim, ClaimSettings, Effect, Evidence, Expectation, Family, Plot, Series, descent::descend};
+use crate::LabError;
+
+pub const CLAIM: Claim = Claim {
+    id: "spectrum-outliers",
+    family: Family::Flatness,
+    printed: r"not in the notes",
+    exact: r"the Hessian of a trained classifier has a bulk near zero and about $C$ outliers",
+    source: "Sagun et al. 2017; Papyan 2018",
+    expected: Expectation::Any,
+    measure,
+};
+
+fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
+    let mut evidence = Evidence::default();
+    let (mut bulk, mut outliers, mut plotted) = (Vec::new(), Vec::new(), Vec::new());
+    for seed in 0..settings.effort.of(3, 6) {
+        let objective = settings.digits(&MlpConfig::new([16]), settings.effort.of(200, 1000), settings.seed + seed)?;
+        let mut last = objective.parameters();
+        descend(
+            &gradient_descent(0.2),
+            last.clone(),
+            settings.effort.of(400, 3000),
+            |w| Ok(objective.gradient(w)?),
+            |at| {
+                last = at.w;
+                Ok(true)
+            },
+        )?;
+        let values = spectrum(&objective.at(&last)?.hessian())?;
+        let top = values[values.len() - 1];
+        let small = values.iter().filter(|value| value.abs() < 0.01 * top).count();
+        bulk.push(small as f64 / values.len() as f64);
+        // The widest gap in ratio among the thirty largest.
+        let count = (1..30).max_by(|&a, &b| gap(&values, a).total_cmp(&gap(&values, b))).unwrap_or(1);
+        outliers.push(count as f64);
+        plotted = values.iter().rev().take(60).enumerate().map(|(at, value)| ((at + 1) as f64, *value)).collect();
+    }
+    let classes = 10.0;
+    evidence.figure(
+        "mean number of eigenvalues above the widest gap, C = 10",
+        outliers.iter().sum::<f64>() / outliers.len() as f64,
+    );
+    evidence.figure(
+        "mean share of eigenvalues within a hundredth of the largest",
+        bulk.iter().sum::<f64>() / bulk.len() as f64,
+    );
+    evidence.effect(Effect::above("share of eigenvalues within a hundredth of the largest", 0.75, bulk));
+    evidence.effect(Effect::above("outliers − C/2", 0.0, outliers.iter().map(|count| count - classes / 2.0)));
+    evidence.effect(Effect::above("2C − outliers", 0.0, outliers.iter().map(|count| 2.0 * classes - count)));
+    evidence.plot(Plot {
+        title: "The largest eigenvalues".to_owned(),
+        reading: "Tanh 64-16-10 on digits, trained by gradient descent: where does the bulk begin?".to_owned(),
+        x: "rank".to_owned(),
+        y: "eigenvalue of H".to_owned(),
+        log_x: false,
+        log_y: true,
+        series: vec![Series::measured("eigenvalues", plotted)],
+    });
+    Ok(evidence)
+}
+
+/// The ratio of the `at`-th largest eigenvalue to the next.
+fn gap(ascending: &[f64], at: usize) -> f64 {
+    let from_top = |at: usize| ascending[ascending.len() - at].max(f64::MIN_POSITIVE);
+    from_top(at) / from_top(at + 1)
+}

@@ -1,0 +1,100 @@
+//! Networks trained to the same loss by different methods, and what their minima look like.
+
+use std::sync::atomic::AtomicBool;
+
+use burn::tensor::{DType, Tensor};
+use losscape_analysis::{AnalysisError, Objective, Point};
+use losscape_krylov::Eigensolver;
+use losscape_model::data::digits::Digits;
+use losscape_model::data::{DataConfig, Prepared, Source};
+use losscape_model::{Loss, Mlp, MlpConfig};
+use losscape_optim::OptimizerConfig;
+
+use super::ClaimSettings;
+use super::problem::draws;
+use crate::config::{BatchSize, TrainingConfig};
+use crate::trainer::Outcome;
+use crate::{LabError, Trainer};
+
+/// A network at the loss that it was trained to.
+pub struct Minimum {
+    /// Its loss on the training part, in f64.
+    pub objective: Objective<Mlp>,
+    /// Its loss on the test part.
+    pub test_loss: f64,
+}
+
+/// λ_max(H) with its eigenvector, and the fifth largest eigenvalue.
+pub struct Sharpest {
+    pub largest: f64,
+    pub fifth: f64,
+    pub direction: Tensor<1>,
+}
+
+impl Minimum {
+    /// The largest curvatures.
+    pub fn sharpest(&self, point: &Point<'_, Mlp>, seed: u64) -> Result<Sharpest, LabError> {
+        let solver = Eigensolver::top(5).with_tolerance(1e-3);
+        let found = solver.solve(&point.hessian(), None, &mut draws(seed, 902)).map_err(AnalysisError::from)?;
+        let direction = found.vectors.narrow(0, 0, 1).squeeze_dim(0);
+        Ok(Sharpest { largest: found.top[0].value, fifth: found.top[4].value, direction })
+    }
+}
+
+impl ClaimSettings {
+    /// Digits, the first `samples` of the training part, and the usual test part; the split belongs to the seed.
+    pub(super) fn digits_split(&self, samples: usize, seed: u64) -> Result<Prepared, LabError> {
+        let config = DataConfig { test_fraction: Some(0.2), seed, ..DataConfig::new(Source::Digits(Digits {})) };
+        let data = config.load()?;
+        let train = data.train.select(&(0..samples.min(data.train.len())).collect::<Vec<_>>());
+        Ok(Prepared { train, ..data })
+    }
+
+    /// Trains tanh 64-64-64-10 with cross-entropy, in f32, until the whole training part has the loss `target`; none if it does not get there in so
+    /// many steps. `advance` makes the steps.
+    pub(super) fn minimum(
+        &self,
+        data: &Prepared,
+        optimizer: &OptimizerConfig,
+        batch: usize,
+        target: f64,
+        most: usize,
+        seed: u64,
+    ) -> Result<Option<Minimum>, LabError> {
+        let (inputs, outputs) = (data.train.inputs.columns, data.train.outputs());
+        let device = self.device.clone().autodiff();
+        let network = MlpConfig::new([64, 64]).init(inputs, outputs, seed, &device, DType::F32)?;
+        let batch = if batch >= data.train.len() { BatchSize::Full } else { BatchSize::Samples(batch) };
+        let training = TrainingConfig { target_loss: Some(target), ..TrainingConfig::steps(most, batch) };
+        let mut trainer = Trainer::new(network, data, Loss::cross_entropy(), optimizer, &training, seed)?;
+        let outcome = trainer.run(&mut [], &AtomicBool::new(false))?;
+        let records = trainer.evaluate();
+        let reached = matches!(outcome, Outcome::Finished(_)) && records[0].loss <= target;
+        if !reached {
+            return Ok(None);
+        }
+        let (x, y) =
+            (data.train.input_tensor(&self.device, DType::F32), data.train.target_tensor(&self.device, DType::F32));
+        let objective = Objective::new(trainer.network().clone(), x, y, Loss::cross_entropy())?.precision(DType::F64);
+        let test_loss = records.get(1).map_or(f64::NAN, |record| record.loss);
+        Ok(Some(Minimum { objective, test_loss }))
+    }
+}
+
+/// Kendall's rank correlation τ-b of pairs.
+pub fn kendall(pairs: &[(f64, f64)]) -> f64 {
+    let (mut agreement, mut x_differs, mut y_differs) = (0.0, 0.0, 0.0);
+    for (at, a) in pairs.iter().enumerate() {
+        for b in &pairs[at + 1..] {
+            let (x, y) = (sign(a.0 - b.0), sign(a.1 - b.1));
+            agreement += x * y;
+            x_differs += x * x;
+            y_differs += y * y;
+        }
+    }
+    agreement / f64::sqrt(x_differs * y_differs)
+}
+
+fn sign(value: f64) -> f64 {
+    if value == 0.0 { 0.0 } else { value.signum() }
+}
