@@ -19,6 +19,9 @@ impl Flat {
     }
 }
 
+/// A function as its value and gradient.
+pub type Function<'a> = &'a dyn Fn(&Tensor<1>) -> Result<(f64, Tensor<1>), LabError>;
+
 /// Where a method is before a step.
 pub struct At<'a> {
     /// Steps done.

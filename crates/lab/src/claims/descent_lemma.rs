@@ -3,7 +3,10 @@
 use burn::tensor::Tensor;
 
 use super::problem::{geometric, gradient_descent, inner, norm};
-use super::{Check, Claim, ClaimSettings, Evidence, Expectation, Family, Plot, Series, descent::descend};
+use super::{
+    Check, Claim, ClaimSettings, Evidence, Expectation, Family, Plot, Series,
+    descent::{Function, descend},
+};
 use crate::LabError;
 
 pub const CLAIM: Claim = Claim {
@@ -20,10 +23,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
     let steps = settings.effort.of(300, 3000);
     let mut series = Vec::new();
-    let mut follow = |name: &str,
-                      smoothness: f64,
-                      start: Tensor<1>,
-                      f: &dyn Fn(&Tensor<1>) -> Result<(f64, Tensor<1>), LabError>| {
+    let mut follow = |name: &str, smoothness: f64, start: Tensor<1>, f: Function| {
         let (mut pairs, mut slacks) = (Vec::new(), Vec::new());
         let mut before: Option<(f64, f64)> = None;
         descend(&gradient_descent(1.0 / smoothness), start, steps, f, |at| {

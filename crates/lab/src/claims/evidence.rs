@@ -114,9 +114,15 @@ pub struct Effect {
     /// What it is, in words.
     pub name: String,
     /// One value for each seed.
+    #[serde(deserialize_with = "nulls_are_nan")]
     pub samples: Vec<f64>,
     /// The mean should be above this.
     pub above: f64,
+}
+
+fn nulls_are_nan<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
+    let values = Vec::<Option<f64>>::deserialize(deserializer)?;
+    Ok(values.into_iter().map(|value| value.unwrap_or(f64::NAN)).collect())
 }
 
 /// Where the mean of an effect lies.

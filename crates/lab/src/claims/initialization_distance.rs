@@ -3,7 +3,10 @@
 use burn::tensor::Tensor;
 
 use super::problem::{geometric, gradient_descent, norm};
-use super::{Check, Claim, ClaimSettings, Evidence, Expectation, Family, Plot, Series, descent::descend};
+use super::{
+    Check, Claim, ClaimSettings, Evidence, Expectation, Family, Plot, Series,
+    descent::{Function, descend},
+};
 use crate::LabError;
 
 pub const CLAIM: Claim = Claim {
@@ -20,10 +23,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
     let steps = settings.effort.of(300, 3000);
     let mut series = Vec::new();
-    let mut follow = |name: String,
-                      rate: f64,
-                      [start, solution]: [Tensor<1>; 2],
-                      f: &dyn Fn(&Tensor<1>) -> Result<(f64, Tensor<1>), LabError>| {
+    let mut follow = |name: String, rate: f64, [start, solution]: [Tensor<1>; 2], f: Function| {
         let mut distances = Vec::new();
         descend(&gradient_descent(rate), start, steps, f, |at| {
             distances.push((at.step as f64, norm(&(at.w - solution.clone()))));

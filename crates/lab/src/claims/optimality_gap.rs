@@ -3,7 +3,10 @@
 use burn::tensor::Tensor;
 
 use super::problem::{geometric, gradient_descent, inner, norm};
-use super::{Check, Claim, ClaimSettings, Evidence, Expectation, Family, Plot, Series, descent::descend};
+use super::{
+    Check, Claim, ClaimSettings, Evidence, Expectation, Family, Plot, Series,
+    descent::{Function, descend},
+};
 use crate::LabError;
 
 pub const CLAIM: Claim = Claim {
@@ -20,11 +23,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
     let steps = settings.effort.of(300, 3000);
     let mut plotted = Vec::new();
-    let mut follow = |name: &str,
-                      smoothness: f64,
-                      [start, solution]: [Tensor<1>; 2],
-                      minimum: f64,
-                      f: &dyn Fn(&Tensor<1>) -> Result<(f64, Tensor<1>), LabError>| {
+    let mut follow = |name: &str, smoothness: f64, [start, solution]: [Tensor<1>; 2], minimum: f64, f: Function| {
         let first = start.clone() - solution.clone();
         let (mut convex, mut schwarz, mut bounds) = (Vec::new(), Vec::new(), Vec::new());
         descend(&gradient_descent(1.0 / smoothness), start, steps, f, |at| {

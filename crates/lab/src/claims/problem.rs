@@ -163,9 +163,16 @@ impl ClaimSettings {
         self.on(network, &data, Loss::squared_error())
     }
 
-    /// A standard MLP of that activation on the first digits, squared error on one-hot labels, mean over samples.
-    pub(super) fn digits(&self, config: &MlpConfig, samples: usize, seed: u64) -> Result<Objective<Mlp>, LabError> {
-        let data = DataConfig::new(Source::Digits(Digits {})).load()?.train;
+    /// An MLP on the first digits, with this share of labels random; squared error on one-hot labels, mean over samples.
+    pub(super) fn digits(
+        &self,
+        config: &MlpConfig,
+        samples: usize,
+        random_labels: f64,
+        seed: u64,
+    ) -> Result<Objective<Mlp>, LabError> {
+        let source = DataConfig::new(Source::Digits(Digits {}));
+        let data = DataConfig { random_labels, seed, ..source }.load()?.train;
         let data = data.select(&(0..samples.min(data.len())).collect::<Vec<_>>());
         let network = config.init(data.inputs.columns, data.outputs(), seed, &self.device, DType::F64)?;
         self.on(network, &data, Loss::squared_error())

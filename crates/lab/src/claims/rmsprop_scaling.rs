@@ -27,7 +27,8 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     let (mut exact, mut printed, mut alike, mut ratios) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for steepness in settings.effort.of(vec![10.0, 1000.0], vec![10.0, 100.0, 1e3, 1e4, 1e5]) {
         let eigenvalues = [steepness, 1.0];
-        let (mut mean, mut last): (Vec<f64>, Option<(Vec<f64>, Vec<f64>)>) = (vec![0.0; 2], None);
+        let mut mean = [0.0; 2];
+        let mut last: Option<(Vec<f64>, Vec<f64>)> = None;
         descend(&config, settings.vector(&[1.0, 1.0]), 50, settings.bowl(&eigenvalues), |at| {
             let now = numbers(&at.w);
             if let Some((before, gradient)) = last.take() {

@@ -20,12 +20,13 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
     let (mut bulk, mut outliers, mut plotted) = (Vec::new(), Vec::new(), Vec::new());
     for seed in 0..settings.effort.of(3, 6) {
-        let objective = settings.digits(&MlpConfig::new([16]), settings.effort.of(200, 1000), settings.seed + seed)?;
+        let objective =
+            settings.digits(&MlpConfig::new([16]), settings.effort.of(200, 1000), 0.0, settings.seed + seed)?;
         let mut last = objective.parameters();
         descend(
-            &gradient_descent(0.2),
+            &gradient_descent(0.1),
             last.clone(),
-            settings.effort.of(400, 3000),
+            settings.effort.of(800, 5000),
             |w| Ok(objective.gradient(w)?),
             |at| {
                 last = at.w;
