@@ -11,6 +11,19 @@ fn names_every_crate() {
 }
 
 #[test]
+fn names_every_claim_in_its_family() {
+    use losscape::lab::claims::ALL;
+    for claim in ALL {
+        let row = README.lines().find(|line| line.starts_with(&format!("| {} |", claim.family))).unwrap_or_default();
+        assert!(row.contains(&format!("`{}`", claim.id)), "{}: {}", claim.family, claim.id);
+    }
+    let named = README.lines().skip_while(|line| *line != "## Claims").take_while(|line| *line != "## The command line");
+    let count: usize = named.filter(|line| line.starts_with("| ")).map(|line| line.matches('`').count() / 2).sum();
+    assert_eq!(count, ALL.len(), "none that is not there");
+    assert!(README.contains(&format!("puts {} statements", ALL.len())));
+}
+
+#[test]
 fn gives_the_test_command_that_is_checked() {
     let check = include_str!("../.ci/run");
     let command = "cargo test --release --workspace";

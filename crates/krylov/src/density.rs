@@ -22,9 +22,9 @@ use crate::{Ended, KrylovError};
 /// let diagonal: Vec<f32> = (0..100).map(|i| if i % 2 == 0 { 1.0 } else { 3.0 }).collect();
 /// let operator = Diagonal(Tensor::from_data(diagonal.as_slice(), &Device::flex()));
 /// let density = Quadrature { probes: 4, steps: 10 }.run(&operator, &mut ChaCha12Rng::seed_from_u64(0))?;
-/// // tr A² = 50 · 1 + 50 · 9.
+/// // tr A² = 50 · 1 + 50 · 9; vectors of signs see the trace of a diagonal matrix without error.
 /// let squares = density.trace(|x| x * x);
-/// assert!((squares.mean - 500.0).abs() < 4.0 * squares.sem.unwrap());
+/// assert!((squares.mean - 500.0).abs() < 1e-2);
 /// # Ok::<(), losscape_krylov::KrylovError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
