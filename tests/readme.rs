@@ -17,7 +17,8 @@ fn names_every_claim_in_its_family() {
         let row = README.lines().find(|line| line.starts_with(&format!("| {} |", claim.family))).unwrap_or_default();
         assert!(row.contains(&format!("`{}`", claim.id)), "{}: {}", claim.family, claim.id);
     }
-    let named = README.lines().skip_while(|line| *line != "## Claims").take_while(|line| *line != "## The command line");
+    let named =
+        README.lines().skip_while(|line| *line != "## Claims").take_while(|line| *line != "## The command line");
     let count: usize = named.filter(|line| line.starts_with("| ")).map(|line| line.matches('`').count() / 2).sum();
     assert_eq!(count, ALL.len(), "none that is not there");
     assert!(README.contains(&format!("puts {} statements", ALL.len())));

@@ -99,16 +99,19 @@ pub struct AnalysisSettings {
     pub top: Option<usize>,
     /// Bytes that may be used. Default: no limit.
     pub memory: Option<usize>,
-    /// Kernels up to this size are decomposed; of larger ones the largest eigenvalue is found. Default: 5,000.
+    /// Kernels up to this size are decomposed; of larger ones the largest eigenvalue is found. Default: 5,000, beyond which it takes minutes.
     pub kernel_size: usize,
     /// The rise of the loss that defines basin width. Default: 0.1.
     pub rise: f64,
 }
 
+/// Kernels of at most so many rows are small: they take seconds, and there is room for two.
+const SMALL_KERNEL: usize = 5000;
+
 impl Default for AnalysisSettings {
     fn default() -> Self {
         let only = Measure::ALL.iter().map(|(measure, ..)| *measure).collect();
-        Self { only, precision: Precision::F64, seed: 0, top: None, memory: None, kernel_size: 5000, rise: 0.1 }
+        Self { only, precision: Precision::F64, seed: 0, top: None, memory: None, kernel_size: SMALL_KERNEL, rise: 0.1 }
     }
 }
 
@@ -225,7 +228,7 @@ pub struct KernelRecord {
     pub trace: Option<f64>,
     /// Kernel-target alignment.
     pub alignment: Option<f64>,
-    /// `‖K − K₀‖_F/‖K₀‖_F` since initialization, where that is known.
+    /// `‖K − K₀‖_F/‖K₀‖_F` since initialization, where that is known and the kernel has at most 5,000 rows.
     pub change: Option<f64>,
     /// In words, why the rest is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -555,8 +558,9 @@ impl<'a> Bench<'a> {
         let linear = applicable(self.subject.loss);
         let whole = self.asks(Measure::Ntk) || self.asks(Measure::Pl) && linear;
         if whole && self.kernel_size() <= self.settings.kernel_size {
-            // The change needs a second kernel beside the first.
-            KernelPart::Whole { change: self.asks(Measure::Ntk) && self.subject.training.is_some() }
+            // The change needs a second kernel beside the first, and their difference.
+            let small = self.kernel_size() <= SMALL_KERNEL;
+            KernelPart::Whole { change: small && self.asks(Measure::Ntk) && self.subject.training.is_some() }
         } else if whole || self.asks(Measure::Bounds) && linear {
             KernelPart::Largest
         } else {
