@@ -64,7 +64,8 @@ pub fn spectrum(operator: &impl SymmetricOperator) -> Result<Vec<f64>, LabError>
 
 /// Levenberg's damped Gauss-Newton steps until the loss is below `target` or so many are done: the parameters and the loss reached.
 ///
-/// The step solves `(G + λI) δ = g`; λ falls by ten after a step that lowers the loss, and rises by ten until one does.
+/// The step solves `(G + λI) δ = g`; λ falls by ten after a step that lowers the loss, and rises by ten until one does. Where twenty steps lower it by
+/// less than a tenth, no solution is near.
 pub fn solve<N>(
     objective: &Objective<N>,
     start: Tensor<1>,
@@ -76,9 +77,11 @@ where
 {
     let solver = ConjugateGradient { tolerance: 1e-10, max_products: 2000 };
     let (mut w, mut damping) = (start, 1e-2);
-    for _ in 0..steps {
+    let mut losses = Vec::new();
+    for step in 0..steps {
         let point = objective.at(&w)?;
-        if point.loss() < target {
+        losses.push(point.loss());
+        if point.loss() < target || step >= 20 && point.loss() > 0.9 * losses[step - 20] {
             break;
         }
         let mut better = None;

@@ -1,0 +1,54 @@
+//! `losscape claims` as a user meets it.
+
+mod common;
+
+use common::{Place, text};
+use serde_json::Value;
+
+#[test]
+fn claims_are_listed_measured_and_gone_on_with() {
+    let place = Place::new("");
+    let listed = place.run(&["claims", "list"]);
+    assert!(listed.status.success() && text(&listed.stdout).lines().count() == losscape_lab::claims::ALL.len());
+    let arguments = ["claims", "run", "oscillation", "optimality-gap", "momentum-variance", "--seed", "2", "--json"];
+    let output = place.run(&arguments);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let found: Vec<Value> = serde_json::from_slice(&output.stdout).expect("a JSON array");
+    for (object, verdict) in found.iter().zip(["holds", "holds-as-corrected", "supported"]) {
+        assert_eq!((object["verdict"].as_str(), &object["expected"]), (Some(verdict), &object["verdict"]));
+        for key in ["id", "family", "checks", "slack", "figures", "seconds"] {
+            assert!(object.get(key).is_some(), "{key}: {object}");
+        }
+    }
+    let folder = place.path().join("claims");
+    let page = std::fs::read_to_string(folder.join("report.html")).expect("there is a page");
+    assert!(page.contains("id=\"optimality-gap\"") && page.contains("<math"));
+    assert!(!page.contains("src=") && !page.contains("href=\"http"), "it needs no network");
+    let table = std::fs::read_to_string(folder.join("oscillation.csv")).expect("there is a table");
+    assert!(table.starts_with("plot,series,x,y\n") && table.lines().count() > 30);
+
+    // One of them is missing: the others are not measured again.
+    std::fs::remove_file(folder.join("optimality-gap.json")).expect("it is there");
+    let again = place.run(&arguments);
+    assert!(text(&again.stderr).contains("2 of 3 claims were measured before"), "{}", text(&again.stderr));
+    let strip = |bytes: &[u8]| {
+        let mut objects: Vec<Value> = serde_json::from_slice(bytes).expect("a JSON array");
+        objects.iter_mut().for_each(|object| drop(object.as_object_mut().expect("an object").remove("seconds")));
+        objects
+    };
+    assert_eq!(strip(&again.stdout), strip(&output.stdout));
+}
+
+#[test]
+fn what_is_no_claim_is_refused() {
+    let place = Place::new("");
+    for (arguments, words) in [
+        (&["claims", "run", "oscilation"][..], "unknown claim `oscilation`"),
+        (&["claims", "run", "--quick", "--full"], "cannot be used with"),
+        (&["claims", "run", "oscillation", "--device", "abacus"], "abacus"),
+    ] {
+        let output = place.run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(text(&output.stderr).contains(words), "{arguments:?}: {}", text(&output.stderr));
+    }
+}
