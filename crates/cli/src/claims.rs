@@ -17,7 +17,7 @@ pub fn run(command: &ClaimsCommand) -> Result<ExitCode, CliError> {
     match command {
         ClaimsCommand::List => {
             for claim in ALL {
-                anstream::println!("{:24} {}", claim.id, claim.family);
+                anstream::println!("{:24} {:26} {}", claim.id, claim.family.to_string(), claim.source);
             }
             Ok(ExitCode::SUCCESS)
         }

@@ -189,10 +189,12 @@ impl Program {
         }
         for (index, function) in functions.into_iter().enumerate() {
             let Some(Function { root, steps }) = function else { continue };
-            if steps.len() > 1 || self.nodes[index].operands.len() > 1 {
-                self.nodes[index].operation = Operation::Elementwise(Elementwise::Composite(steps));
-                self.nodes[index].operands = vec![root];
-            }
+            let function = match steps.as_slice() {
+                [Step::Apply(function, _)] => function.clone(),
+                _ => Elementwise::Composite(steps),
+            };
+            self.nodes[index].operation = Operation::Elementwise(function);
+            self.nodes[index].operands = vec![root];
         }
         self
     }
@@ -219,8 +221,7 @@ impl Function {
                 if x.steps.len() >= Self::MAX_STEPS {
                     x = Self { root: node.operands[0], steps: Vec::new() };
                 }
-                let register = x.steps.len();
-                x.steps.push(Step::Apply(function.clone(), register));
+                x.apply(function.clone());
                 Some(x)
             }
             (operation, [a, b]) => {
@@ -255,6 +256,31 @@ impl Function {
 
     fn root(index: usize) -> Self {
         Self { root: index, steps: Vec::new() }
+    }
+
+    /// Appends `f` of the last register.
+    ///
+    /// `1/(1 + eᵃ)` is written as the logistic function of `−a`, whose slope `y (1 − y)` stays finite where `eᵃ` overflows: the chain rule
+    /// multiplies the zero of `1/(1 + eᵃ)²` with infinity there.
+    fn apply(&mut self, f: Elementwise) {
+        let last = self.steps.len();
+        match (self.steps.as_slice(), &f) {
+            ([.., Step::Apply(Elementwise::Exp, a), Step::Apply(Elementwise::Shift(1.0), e)], Elementwise::Recip)
+                if *e + 1 == last && *a + 2 == last =>
+            {
+                self.steps.truncate(last - 2);
+                self.apply(Elementwise::Scale(-1.0));
+                self.apply(Elementwise::Sigmoid);
+            }
+            ([.., Step::Apply(Elementwise::Scale(c), x)], Elementwise::Scale(-1.0)) if *x + 1 == last => {
+                let c = -c;
+                self.steps.pop();
+                if c != 1.0 {
+                    self.steps.push(Step::Apply(Elementwise::Scale(c), last - 1));
+                }
+            }
+            _ => self.steps.push(Step::Apply(f, last)),
+        }
     }
 }
 

@@ -613,3 +613,37 @@ fn a_mask_wider_than_the_tensor() {
     });
     assert!(difference(&found, &expected) < ROUNDING);
 }
+
+/// Far out every saturating function is flat or a line, and has the limit's derivatives: no overflow on the way there leaves a NaN.
+#[test]
+fn saturated_functions_have_the_derivatives_of_their_limits() {
+    type Function = fn(Tensor<3>) -> Tensor<3>;
+    let logistic: Function = |x| (x.neg().exp() + 1.0).recip();
+    // Limits of the slope far left and far right.
+    let functions: [(&str, Function, [f64; 2]); 9] = [
+        ("tanh", |x| x.tanh(), [0.0, 0.0]),
+        ("1 − 2/(e²ˣ + 1)", |x| ((x * 2.0).exp() + 1.0).recip() * -2.0 + 1.0, [0.0, 0.0]),
+        ("1/(1 + e⁻ˣ)", logistic, [0.0, 0.0]),
+        ("x/(1 + e⁻ˣ)", |x| x.clone() * (x.neg().exp() + 1.0).recip(), [0.0, 1.0]),
+        ("sigmoid", |x| act::sigmoid(x), [0.0, 0.0]),
+        ("log_sigmoid", |x| act::log_sigmoid(x), [1.0, 0.0]),
+        ("softplus", |x| act::softplus(x, 1.0), [0.0, 1.0]),
+        ("silu", |x| act::silu(x), [0.0, 1.0]),
+        ("gelu", |x| act::gelu(x), [0.0, 1.0]),
+    ];
+    let device = Device::flex();
+    for dtype in [DType::F32, DType::F64] {
+        for (name, function, limits) in functions {
+            for (side, limit) in [-1000.0, 1000.0].into_iter().zip(limits) {
+                let w = Tensor::<3>::full([2, 3, 4], side, (&device, dtype));
+                let cell = Cell { w: Param::from_tensor(w) };
+                let map = Map::new(move |cell: &Cell, (): ()| flat(function(cell.w.val())));
+                let at = map.linearize(&cell, &()).expect("it can be recorded");
+                let one = Tensor::<1>::ones([24], (&device, dtype));
+                let (pushed, pulled) = (numbers(at.push(one.clone())), numbers(at.pull(one.clone())));
+                let bent = numbers(at.bend(one.clone(), one));
+                assert_eq!((pushed, pulled, bent), (vec![limit; 24], vec![limit; 24], vec![0.0; 24]), "{name}({side})");
+            }
+        }
+    }
+}

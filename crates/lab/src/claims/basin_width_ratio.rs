@@ -50,7 +50,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     let jobs: Vec<(usize, (f64, usize))> =
         (0..seeds).flat_map(|seed| grid.iter().map(move |&cell| (seed, cell))).collect();
     let runs = jobs.into_par_iter().map(|(seed, (rate, batch))| -> Result<Option<Run>, LabError> {
-        let own = settings.seed + seed as u64;
+        let own = settings.seed_of(seed as u64);
         let data = settings.digits_split(usize::MAX, own)?;
         let Some(found) = settings.minimum(&data, &gradient_descent(rate), batch, 0.02, 40_000, own)? else {
             return Ok(None);

@@ -41,12 +41,15 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     let jobs: Vec<(usize, u64)> = batches.iter().flat_map(|&batch| (0..seeds).map(move |seed| (batch, seed))).collect();
     let runs = jobs.into_par_iter().map(|(batch, seed)| -> Result<Run, LabError> {
         let config = MlpConfig::new([32, 32]);
-        let random = std::cell::RefCell::new(draws(settings.seed + seed, 23));
-        let source =
-            DataConfig { random_labels: 0.5, seed: settings.seed + seed, ..DataConfig::new(Source::Digits(Digits {})) };
+        let random = std::cell::RefCell::new(draws(settings.seed_of(seed), 23));
+        let source = DataConfig {
+            random_labels: 0.5,
+            seed: settings.seed_of(seed),
+            ..DataConfig::new(Source::Digits(Digits {}))
+        };
         let data = source.load()?.train.select(&(0..SAMPLES).collect::<Vec<_>>());
         let network =
-            config.init(data.inputs.columns, data.outputs(), settings.seed + seed, &settings.device, DType::F64)?;
+            config.init(data.inputs.columns, data.outputs(), settings.seed_of(seed), &settings.device, DType::F64)?;
         let (x, y) =
             (data.input_tensor(&settings.device, DType::F64), data.target_tensor(&settings.device, DType::F64));
         let objective = Objective::new(network.clone(), x.clone(), y.clone(), Loss::squared_error())?;

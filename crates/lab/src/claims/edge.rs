@@ -78,7 +78,7 @@ fn measure(settings: &ClaimSettings, config: &OptimizerConfig, length: usize) ->
     let steps = length * settings.effort.of(1200, 4000);
     let (mut ratios, mut sharpnesses, mut edges) = (Vec::new(), Vec::new(), Vec::new());
     for seed in 0..settings.effort.of(3, 8) {
-        let objective = settings.digits(&MlpConfig::new([32, 32]), 200, 0.5, settings.seed + seed)?;
+        let objective = settings.digits(&MlpConfig::new([32, 32]), 200, 0.5, settings.seed_of(seed))?;
         let (mut sum, mut count, mut start) = (0.0, 0, None);
         descend(
             config,

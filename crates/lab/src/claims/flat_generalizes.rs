@@ -32,7 +32,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     let jobs: Vec<(usize, usize)> =
         (0..seeds).flat_map(|seed| (0..cells.len()).map(move |cell| (seed, cell))).collect();
     let runs = jobs.into_par_iter().map(|(seed, cell)| -> Result<Option<(usize, [f64; 4], f64)>, LabError> {
-        let own = settings.seed + seed as u64;
+        let own = settings.seed_of(seed as u64);
         let (rate, batch, sam) = cells[cell];
         let data = settings.digits_split(300, own)?;
         let mut optimizer = gradient_descent(rate);

@@ -22,7 +22,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
     let (mut gradient, mut step, mut printed_loss, mut printed_step) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for problem in 0..settings.effort.of(5, 50) {
-        let seed = settings.seed + problem;
+        let seed = settings.seed_of(problem);
         let (objective, data, _) = settings.least_squares(&[4.0, 3.0, 2.0, 1.0, 0.5, 0.1], [6, 6], 0.5, seed)?;
         let w = settings.normal(6, &mut draws(seed, 0));
         let phi = |v: &[f64]| -> Vec<f64> { (0..6).map(|row| dot(data.inputs.row(row), v)).collect() };

@@ -87,6 +87,13 @@ pub struct ClaimSettings {
     pub device: Device,
 }
 
+impl ClaimSettings {
+    /// The seed of the k-th repetition; no two seeds share one.
+    fn seed_of(&self, k: u64) -> u64 {
+        self.seed.wrapping_mul(1_000_000).wrapping_add(k)
+    }
+}
+
 /// Which part of the notes a claim belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

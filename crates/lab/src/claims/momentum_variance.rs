@@ -28,7 +28,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         let expected = (1.0 - momentum) / (1.0 + momentum);
         let mut ratios = Vec::new();
         for seed in 0..settings.effort.of(8, 30) {
-            let random = std::cell::RefCell::new(draws(settings.seed + seed, 7));
+            let random = std::cell::RefCell::new(draws(settings.seed_of(seed), 7));
             // From here on what is left of the start is below a thousandth.
             let steps = (1e-3f64.ln() / momentum.ln()).ceil() as usize + 1;
             let (mut before, mut last) = (Vec::new(), Vec::new());

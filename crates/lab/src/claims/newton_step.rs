@@ -20,7 +20,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
     let (mut solved, mut ranks) = (Vec::new(), Vec::new());
     for problem in 0..settings.effort.of(5, 50) {
-        let seed = settings.seed + problem;
+        let seed = settings.seed_of(problem);
         let (objective, ..) = settings.least_squares(&geometric(0.1, 10.0, 8), [20, 8], 0.5, seed)?;
         let point = objective.at(&settings.normal(8, &mut draws(seed, 3)))?;
         let step = newton(&point.hessian(), point.gradient())?.0;

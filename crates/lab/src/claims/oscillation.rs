@@ -20,7 +20,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     for problem in 0..settings.effort.of(10, 100) {
         let eigenvalues = geometric(0.05, 19.0, 12);
         let mut path: Vec<Vec<f64>> = Vec::new();
-        let start = settings.normal(12, &mut draws(settings.seed + problem, 6));
+        let start = settings.normal(12, &mut draws(settings.seed_of(problem), 6));
         descend(&gradient_descent(0.1), start, 20, settings.bowl(&eigenvalues), |at| {
             path.push(numbers(&at.w));
             Ok(true)

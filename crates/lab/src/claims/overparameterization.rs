@@ -44,7 +44,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     let jobs: Vec<(usize, usize)> =
         widths.iter().flat_map(|&width| (0..seeds).map(move |seed| (width, seed))).collect();
     let runs = jobs.into_par_iter().map(|(width, seed)| -> Result<Run, LabError> {
-        let own = settings.seed + seed as u64;
+        let own = settings.seed_of(seed as u64);
         let noise = TeacherStudent { samples: SAMPLES, inputs: 4, outputs: 1, teacher_width: 32, noise: 1.0 };
         let config = MlpConfig::new([width]).with_parameterization(Parameterization::Ntk);
         let network = config.init(4, 1, own, &settings.device, DType::F64)?;

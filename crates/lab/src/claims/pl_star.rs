@@ -22,7 +22,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     let mut floor = 0.0;
     let steps = settings.effort.of(500, 5000);
     for network in 0..settings.effort.of(3, 10) {
-        let objective = settings.student(&[64], 20, settings.seed + network)?;
+        let objective = settings.student(&[64], 20, settings.seed_of(network))?;
         descend(
             &gradient_descent(0.3),
             objective.parameters(),

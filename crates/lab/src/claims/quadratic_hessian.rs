@@ -20,7 +20,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
     let mut entries = Vec::new();
     for problem in 0..settings.effort.of(3, 20) {
-        let seed = settings.seed + problem;
+        let seed = settings.seed_of(problem);
         let (objective, data, _) = settings.least_squares(&[5.0, 2.0, 1.0, 0.3], [12, 7], 0.1, seed)?;
         let random = &mut draws(seed, 1);
         for _ in 0..3 {

@@ -23,7 +23,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
     let (mut outputs, mut adaptive, mut slopes, mut plotted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for seed in 0..settings.effort.of(3, 20) {
-        let seed = settings.seed + seed;
+        let seed = settings.seed_of(seed);
         let data =
             TeacherStudent { samples: 30, inputs: 4, outputs: 1, teacher_width: 32, noise: 0.1 }.generate(seed)?;
         let config = MlpConfig::new([16]).with_activation(Activation::Relu).with_bias(false);

@@ -28,7 +28,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     ];
     let jobs: Vec<(u64, usize)> = (0..seeds).flat_map(|seed| (0..methods.len()).map(move |at| (seed, at))).collect();
     let runs = jobs.into_par_iter().map(|(seed, at)| -> Result<Option<[f64; 2]>, LabError> {
-        let own = settings.seed + seed;
+        let own = settings.seed_of(seed);
         let data = settings.digits_split(usize::MAX, own)?;
         let mut optimizer = gradient_descent(0.1);
         optimizer.sam = methods[at].1;

@@ -21,7 +21,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     let (mut bulk, mut outliers, mut plotted) = (Vec::new(), Vec::new(), Vec::new());
     for seed in 0..settings.effort.of(3, 6) {
         let objective =
-            settings.digits(&MlpConfig::new([16]), settings.effort.of(200, 1000), 0.0, settings.seed + seed)?;
+            settings.digits(&MlpConfig::new([16]), settings.effort.of(200, 1000), 0.0, settings.seed_of(seed))?;
         let mut last = objective.parameters();
         descend(
             &gradient_descent(0.1),

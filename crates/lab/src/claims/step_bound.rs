@@ -23,7 +23,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
     let (mut below, mut above) = (Vec::new(), Vec::new());
     for problem in 0..settings.effort.of(20, 200) {
-        let seed = settings.seed + problem;
+        let seed = settings.seed_of(problem);
         let (objective, ..) = settings.least_squares(&[9.0, 4.0, 1.0, 0.1], [10, 6], 0.3, seed)?;
         let point = objective.at(&settings.normal(6, &mut draws(seed, 2)))?;
         let bound = bound(&point);

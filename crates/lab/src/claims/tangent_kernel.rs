@@ -20,7 +20,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
     let (mut slopes, mut plotted) = (Vec::new(), Vec::new());
     for network in 0..settings.effort.of(3, 20) {
-        let objective = settings.student(&[12, 12], 15, settings.seed + network)?;
+        let objective = settings.student(&[12, 12], 15, settings.seed_of(network))?;
         let point = objective.here()?;
         let outputs: Tensor<1> = point.outputs().reshape([-1]);
         let residual = outputs.clone() - objective.targets().clone().reshape([-1]);
