@@ -5,7 +5,7 @@
 //! - [`objective`]: the loss over a data set as a function of the parameters, and a point on it.
 //! - [`operator`]: the matrices at a point as operators: Hessian, Gauss-Newton, residual part, tangent kernel, empirical Fisher.
 //! - [`spectrum`]: what is measured of any of them: both ends, trace, norm, density.
-//! - [`kernel`]: the tangent kernel's spectrum; [`pl`]: the Polyak-Łojasiewicz inequality through it.
+//! - [`kernel`]: the tangent kernel's spectrum; [`pl`]: the Polyak-Łojasiewicz inequality through it; [`certificate`]: a proof that it holds in a ball.
 //! - [`steps`]: step-size bounds; [`sharpness`]: how much the loss can rise nearby; [`basin`]: how far it takes to rise.
 //! - [`norms`]: norms of the parameters for studies of generalization.
 //! - [`slice`](mod@slice): the loss along lines and planes.
@@ -16,6 +16,7 @@
 //! `K_c = c J Jᵀ`, Gauss-Newton `G = Jᵀ (∂²L/∂F²) J`, Hessian `H = G + R`.
 
 pub mod basin;
+pub mod certificate;
 pub mod kernel;
 pub mod norms;
 pub mod objective;
@@ -56,6 +57,12 @@ pub enum AnalysisError {
         what: &'static str,
         /// Its value.
         value: f64,
+    },
+    /// There are no bounds for such a network or loss.
+    #[error("nothing can be certified: {reason}")]
+    NotCertifiable {
+        /// Why.
+        reason: &'static str,
     },
     /// Something does not fit into the memory allowed.
     #[error("{what} needs {} and {} are allowed", amount(*needed), amount(*budget))]

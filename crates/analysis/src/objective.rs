@@ -90,6 +90,12 @@ where
         &self.network
     }
 
+    /// The inputs.
+    #[must_use]
+    pub fn inputs(&self) -> &N::Input {
+        &self.inputs
+    }
+
     /// The loss.
     #[must_use]
     pub fn loss(&self) -> Loss {

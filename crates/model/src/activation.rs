@@ -62,6 +62,23 @@ impl Activation {
             Self::Tanh | Self::Softplus | Self::Sigmoid | Self::Identity => 1.0,
         }
     }
+
+    /// `[sup|σ′|, sup|σ″|]`, rounded up; none for relu, whose slope jumps.
+    ///
+    /// Where they are attained: tanh 0 and `artanh(1/√3)`; sigmoid 0 and `ln(2 + √3)`; softplus ∞ and 0; gelu `√2` and 0 (`2φ(0)`); silu 2.3994 (where
+    /// `x tanh(x/2) = 2`) and 0.
+    #[must_use]
+    pub fn slope_bounds(self) -> Option<[f64; 2]> {
+        match self {
+            Self::Relu => None,
+            Self::Tanh => Some([1.0, 0.769_801]),
+            Self::Sigmoid => Some([0.25, 0.096_226]),
+            Self::Softplus => Some([1.0, 0.25]),
+            Self::Gelu => Some([1.128_905, 0.797_885]),
+            Self::Silu => Some([1.099_840, 0.5]),
+            Self::Identity => Some([1.0, 0.0]),
+        }
+    }
 }
 
 /// `x Φ(x) = x (1 + erf(x/√2))/2`.

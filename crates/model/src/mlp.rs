@@ -175,6 +175,18 @@ pub struct Mlp {
 }
 
 impl Mlp {
+    /// The multiplier `s_l` of each layer.
+    #[must_use]
+    pub fn multipliers(&self) -> &[f64] {
+        &self.multipliers
+    }
+
+    /// σ.
+    #[must_use]
+    pub fn activation(&self) -> Activation {
+        self.activation
+    }
+
     /// The same function in standard parameterization: every multiplier multiplied into its weight.
     #[must_use]
     pub fn folded(self) -> Self {

@@ -76,6 +76,31 @@ fn gradients_of_activations_are_those_of_their_values() {
 }
 
 #[test]
+fn bounds_of_slopes_are_suprema() {
+    let h = 1e-4;
+    let points: Vec<f64> = (-40_000..=40_000).map(|at| f64::from(at) * 1e-3).collect();
+    let all = activations().map(|(activation, _)| activation).into_iter().chain([Activation::Gelu]);
+    for activation in all {
+        let Some(bounds) = activation.slope_bounds() else {
+            assert_eq!(activation, Activation::Relu);
+            continue;
+        };
+        let at = |h: f64| {
+            let x = matrix(&points, [1, points.len()], &Device::flex(), DType::F64).add_scalar(h);
+            numbers(activation.forward(x))
+        };
+        let (low, here, high) = (at(-h), at(0.0), at(h));
+        let largest = |f: &dyn Fn(usize) -> f64| (0..points.len()).map(|at| f(at).abs()).fold(0.0, f64::max);
+        let slope = largest(&|at| (high[at] - low[at]) / (2.0 * h));
+        let curvature = largest(&|at| (high[at] - 2.0 * here[at] + low[at]) / (h * h));
+        // Rounding of values up to 40, over h and h².
+        for (found, bound, rounding) in [(slope, bounds[0], 1e-9), (curvature, bounds[1], 1e-5)] {
+            assert!(found <= bound + rounding && found > bound * 0.9999 - rounding, "{activation:?}: {found}, {bound}");
+        }
+    }
+}
+
+#[test]
 fn tanh_has_finite_gradients_everywhere() {
     let device = Device::flex().autodiff();
     for dtype in [DType::F32, DType::F64] {
