@@ -15,7 +15,7 @@ use losscape::optim::muon::MuonConfig;
 use losscape::optim::nesterov::{Form, NesterovConfig};
 use losscape::optim::rmsprop::RmsPropConfig;
 use losscape::optim::schedule::{DecayConfig, ScheduleConfig};
-use losscape::optim::{Method, OptimizerConfig, RuleConfig, SamConfig};
+use losscape::optim::{Method, OptimizerConfig, RuleConfig, SamConfig, SharpnessPenaltyConfig};
 use losscape::tangent::parameters::ravel;
 
 fn tensor<const D: usize>(values: &[f64], shape: [usize; D], dtype: DType) -> Tensor<D> {
@@ -401,18 +401,70 @@ mod identities {
         }
     }
 
+    /// The Hessian of `x²(2 + y²)/2 + y² + 0.3 xy` has eigenvalues in closed form; their gradient by differences is what the penalty adds.
+    #[test]
+    fn the_penalty_adds_the_gradient_of_the_largest_eigenvalue() {
+        let largest = |x: f64, y: f64| {
+            let (a, b, c) = (2.0 + y * y, 2.0 * x * y + 0.3, 2.0 + x * x);
+            f64::midpoint(a, c) + (0.25 * (a - c).powi(2) + b * b).sqrt()
+        };
+        let loss = |at: &Affine| {
+            let w = at.weight.val();
+            let (x, y): (Tensor<1>, Tensor<1>) =
+                (w.clone().narrow(0, 0, 1).reshape([1]), w.narrow(0, 1, 1).reshape([1]));
+            x.clone().square() * (y.clone().square() + 2.0) * 0.5
+                + y.clone().square()
+                + x * y * 0.3
+                + at.bias.val() * 0.0
+        };
+        let (x, y) = (0.7, -1.3);
+        let at = Affine::new(&[x, y], &[0.0], DType::F64);
+        let moved = |penalty: SharpnessPenaltyConfig| {
+            let config = OptimizerConfig::new(RuleConfig::Gd(GradientDescentConfig {}), 1.0);
+            let mut method = config.with_sharpness_penalty(penalty).init().expect("valid");
+            let (mut calls, mut inner) = (0, closure(&loss));
+            let (next, before) = method.step(1.0, at.clone(), |at: &Affine| {
+                calls += 1;
+                inner(at)
+            });
+            assert_eq!(before, loss(&at).into_scalar::<f64>(), "the loss is the plain one");
+            (values(&next), calls)
+        };
+        let (plain, calls) = moved(SharpnessPenaltyConfig::new(0.0));
+        assert_eq!(calls, 1);
+        let penalty = SharpnessPenaltyConfig { weight: 0.1, iterations: 60, distance: 1e-3 };
+        let (with, calls) = moved(penalty);
+        assert_eq!(calls, 121);
+        let h = 1e-5;
+        let slopes =
+            [(largest(x + h, y) - largest(x - h, y)) / (2.0 * h), (largest(x, y + h) - largest(x, y - h)) / (2.0 * h)];
+        for (at, slope) in slopes.into_iter().enumerate() {
+            let added = plain[at] - with[at];
+            assert!((added - 0.1 * slope).abs() < 1e-6, "entry {at}: {added} against {}", 0.1 * slope);
+        }
+        let config =
+            OptimizerConfig::new(RuleConfig::Gd(GradientDescentConfig {}), 1.0).with_sharpness_penalty(penalty);
+        assert!(config.with_sam(SamConfig::new(0.1)).init().is_err(), "one surrogate at a time");
+    }
+
     #[test]
     fn a_zero_gradient_moves_nothing_and_gives_no_nan() {
         let flat = |at: &Affine| linear(at, 0.0);
         for (name, rule, rate) in bases() {
-            for sam in [None, Some(SamConfig::new(0.1)), Some(SamConfig::adaptive(0.1))] {
-                let config = OptimizerConfig { sam, clip_norm: Some(1.0), ..OptimizerConfig::new(rule.clone(), rate) };
+            for (sam, sharpness_penalty) in [
+                (None, None),
+                (Some(SamConfig::new(0.1)), None),
+                (Some(SamConfig::adaptive(0.1)), None),
+                (None, Some(SharpnessPenaltyConfig::new(0.1))),
+            ] {
+                let plain = OptimizerConfig::new(rule.clone(), rate);
+                let config = OptimizerConfig { sam, sharpness_penalty, clip_norm: Some(1.0), ..plain };
                 let mut method = config.init().expect("valid");
                 let mut at = Affine::new(&[0.5, -2.0], &[1.0], DType::F64);
                 for _ in 0..3 {
                     at = method.step(rate, at, closure(&flat)).0;
                 }
-                assert_eq!(values(&at), [0.5, -2.0, 1.0], "{name} with {sam:?}");
+                assert_eq!(values(&at), [0.5, -2.0, 1.0], "{name} with {sam:?}, {sharpness_penalty:?}");
             }
         }
     }

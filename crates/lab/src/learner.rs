@@ -16,8 +16,9 @@ use burn::tensor::{DType, Device, Tensor};
 use burn::train::{ClassificationOutput, InferenceStep, TrainOutput, TrainStep};
 use losscape_model::data::Dataset;
 use losscape_model::{Loss, Network};
+use losscape_optim::Method;
 use losscape_optim::clip::clip_global_norm;
-use losscape_optim::{Method, Sam};
+use losscape_optim::method::Surrogate;
 
 /// A batch of inputs `[n, d]` and one-hot targets `[n, C]`.
 #[derive(Debug, Clone)]
@@ -60,7 +61,7 @@ pub fn loader(
     builder.build(InMemDataset::new((0..data.len()).collect()))
 }
 
-/// A classifier with its loss and, around its rule, SAM and clipping.
+/// A classifier with its loss and, around its rule, a surrogate loss and clipping.
 #[derive(Module, Debug)]
 pub struct Learned<N: Module + ModuleDisplay> {
     /// The network.
@@ -68,7 +69,7 @@ pub struct Learned<N: Module + ModuleDisplay> {
     #[module(skip)]
     loss: Loss,
     #[module(skip)]
-    sam: Option<Sam>,
+    surrogate: Option<Surrogate>,
     #[module(skip)]
     clip_norm: Option<f64>,
 }
@@ -79,8 +80,8 @@ impl<N: Network<Input = Tensor<2>> + ModuleDisplay> Learned<N> {
     /// `None` for L-BFGS and look-ahead, which are no `ModuleOptimizer`.
     #[must_use]
     pub fn new(network: N, loss: Loss, method: Method) -> Option<(Self, ModuleOptimizer)> {
-        let (rule, sam, clip_norm) = method.into_module_optimizer()?;
-        Some((Self { network, loss, sam, clip_norm }, rule))
+        let (rule, surrogate, clip_norm) = method.into_module_optimizer()?;
+        Some((Self { network, loss, surrogate, clip_norm }, rule))
     }
 
     fn output(&self, batch: &Batch) -> ClassificationOutput {
@@ -102,8 +103,8 @@ impl<N: Network<Input = Tensor<2>> + ModuleDisplay> TrainStep for Learned<N> {
 
     fn step(&self, batch: Batch) -> TrainOutput<ClassificationOutput> {
         let item = self.output(&batch);
-        let grads = match self.sam {
-            Some(sam) => sam.gradients(self, &mut |at: &Self| at.gradients(&batch)).1,
+        let grads = match self.surrogate {
+            Some(surrogate) => surrogate.gradients(self, &mut |at: &Self| at.gradients(&batch)).1,
             None => GradientsParams::from_grads(item.loss.backward(), self),
         };
         TrainOutput { grads, item }

@@ -12,10 +12,11 @@ use serde::{Deserialize, Serialize};
 use crate::adam::{AdamConfig, beta_1, beta_2};
 use crate::edge::Reveal;
 use crate::gradient_descent::GradientDescentConfig;
-use crate::method::{Method, Rule};
+use crate::method::{Method, Rule, Surrogate};
 use crate::momentum::MomentumConfig;
 use crate::muon::MuonConfig;
 use crate::nesterov::{Form, NesterovConfig};
+use crate::penalty::SharpnessPenaltyConfig;
 use crate::rmsprop::{RmsPropConfig, epsilon};
 use crate::sam::SamConfig;
 use crate::schedule::ScheduleConfig;
@@ -295,6 +296,9 @@ pub struct OptimizerConfig {
     /// Sharpness-aware minimization around the rule; by default not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sam: Option<SamConfig>,
+    /// The largest eigenvalue of the Hessian added to the loss; by default not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sharpness_penalty: Option<SharpnessPenaltyConfig>,
     /// How the learning rate changes. Default: constant.
     #[serde(default)]
     pub schedule: ScheduleConfig,
@@ -305,13 +309,20 @@ impl OptimizerConfig {
     #[must_use]
     pub fn new(rule: RuleConfig, learning_rate: f64) -> Self {
         let schedule = ScheduleConfig::default();
-        Self { rule, learning_rate, weight_decay: None, clip_norm: None, sam: None, schedule }
+        Self { rule, learning_rate, weight_decay: None, clip_norm: None, sam: None, sharpness_penalty: None, schedule }
     }
 
     /// Puts SAM around the rule.
     #[must_use]
     pub fn with_sam(mut self, sam: SamConfig) -> Self {
         self.sam = Some(sam);
+        self
+    }
+
+    /// Adds the largest eigenvalue of the Hessian to the loss.
+    #[must_use]
+    pub fn with_sharpness_penalty(mut self, penalty: SharpnessPenaltyConfig) -> Self {
+        self.sharpness_penalty = Some(penalty);
         self
     }
 
@@ -329,9 +340,17 @@ impl OptimizerConfig {
             check_positive("clip_norm", limit)?;
         }
         let rule = self.rule.build(self.weight_decay)?;
-        if self.sam.is_some() && !matches!(rule, Rule::Module(_)) {
+        let surrogate = match (&self.sam, &self.sharpness_penalty) {
+            (None, None) => None,
+            (Some(sam), None) => Some(Surrogate::Sam(sam.build()?)),
+            (None, Some(penalty)) => Some(Surrogate::Penalty(penalty.build()?)),
+            (Some(_), Some(_)) => {
+                return Err(OptimError::Combination("sam and sharpness_penalty do not go together: leave one out"));
+            }
+        };
+        if surrogate.is_some() && !matches!(rule, Rule::Module(_)) {
             return Err(OptimError::Combination(
-                "SAM goes around rules that take one gradient a step, not around lbfgs or the look-ahead form of nesterov",
+                "sam and sharpness_penalty go around rules that take one gradient a step, not around lbfgs or the look-ahead form of nesterov",
             ));
         }
         if self.clip_norm.is_some() && matches!(rule, Rule::Lbfgs(_)) {
@@ -339,7 +358,6 @@ impl OptimizerConfig {
                 "lbfgs takes no clip_norm: its line search needs the gradient as it is",
             ));
         }
-        let sam = self.sam.map(|sam| sam.build()).transpose()?;
-        Ok(Method::new(rule, sam, self.clip_norm, Reveal::of(&self.rule)))
+        Ok(Method::new(rule, surrogate, self.clip_norm, Reveal::of(&self.rule)))
     }
 }

@@ -47,11 +47,11 @@ pub fn seen_by(config: &OptimizerConfig) -> Curvature {
 }
 
 /// The edge of a configured method at learning rate ε, where the gradient has this norm. None for a rate of zero, at which every sharpness is
-/// stable, for a weight decay so large that none is, for methods without a known edge, and for SAM around anything but gradient descent.
+/// stable, for a weight decay so large that none is, for methods without a known edge (the sharpness penalty among them), and for SAM around anything but gradient descent.
 #[must_use]
 pub fn edge(config: &OptimizerConfig, learning_rate: f64, gradient_norm: f64) -> Option<Edge> {
     let (rate, decay) = (learning_rate, config.weight_decay.unwrap_or(0.0));
-    if rate <= 0.0 {
+    if rate <= 0.0 || config.sharpness_penalty.is_some_and(|penalty| penalty.weight > 0.0) {
         return None;
     }
     let value = match (&config.rule, config.sam.filter(|sam| sam.rho > 0.0)) {

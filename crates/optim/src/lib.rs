@@ -12,6 +12,7 @@
 //! | [`rmsprop`] | RMSProp |
 //! | [`adam`] | Adam |
 //! | [`sam`] | SAM and ASAM: the gradient at a perturbed point, for any rule |
+//! | [`penalty`] | the Hessian's largest eigenvalue added to the loss, for any rule |
 //! | [`weight_decay`] | `g + λ w` in front of any rule |
 //! | [`clip`] | clipping by the global norm |
 //! | [`muon`] | Burn's Muon for matrices, AdamW for the rest |
@@ -20,7 +21,7 @@
 //! | [`method`] | one step of whatever a configuration names |
 //! | [`edge`] | the edge of stability of each method, and the preconditioner of RMSProp and Adam |
 //!
-//! Methods that need more than one gradient a step (SAM, look-ahead, L-BFGS) take a closure, in the way of Burn's L-BFGS; see
+//! Methods that need more than one gradient a step (SAM, the penalty, look-ahead, L-BFGS) take a closure, in the way of Burn's L-BFGS; see
 //! [`Method::step`].
 //!
 //! # Example
@@ -59,6 +60,7 @@ pub mod method;
 pub mod momentum;
 pub mod muon;
 pub mod nesterov;
+pub mod penalty;
 pub mod rmsprop;
 pub mod sam;
 pub mod schedule;
@@ -67,6 +69,7 @@ pub mod weight_decay;
 
 pub use config::{OptimizerConfig, RuleConfig};
 pub use method::Method;
+pub use penalty::{SharpnessPenalty, SharpnessPenaltyConfig};
 pub use sam::{Sam, SamConfig};
 pub use schedule::{Schedule, ScheduleConfig};
 

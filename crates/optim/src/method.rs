@@ -9,6 +9,7 @@ use burn::store::RecordError;
 use crate::clip::clip_global_norm;
 use crate::edge::Reveal;
 use crate::nesterov::LookAhead;
+use crate::penalty::SharpnessPenalty;
 use crate::sam::Sam;
 
 /// How a step is made from gradients.
@@ -22,18 +23,46 @@ pub(crate) enum Rule {
     Lbfgs(Box<LBFGS>),
 }
 
-/// A rule with SAM and clipping around it; built by [`OptimizerConfig::init`](crate::OptimizerConfig::init).
+/// Another loss than the plain one, whose gradient a rule is given.
+#[derive(Debug, Clone, Copy)]
+pub enum Surrogate {
+    /// That of SAM.
+    Sam(Sam),
+    /// With the largest eigenvalue as a penalty.
+    Penalty(SharpnessPenalty),
+}
+
+impl Surrogate {
+    /// The plain loss at `module`, and the gradients that the rule is to step with; `closure` gives loss and gradients of the plain one.
+    pub fn gradients<M: Module>(
+        &self,
+        module: &M,
+        closure: &mut impl FnMut(&M) -> (f64, GradientsParams),
+    ) -> (f64, GradientsParams) {
+        match self {
+            Self::Sam(sam) => sam.gradients(module, closure),
+            Self::Penalty(penalty) => penalty.gradients(module, closure),
+        }
+    }
+}
+
+/// A rule with a surrogate loss and clipping around it; built by [`OptimizerConfig::init`](crate::OptimizerConfig::init).
 #[derive(Clone)]
 pub struct Method {
     rule: Rule,
-    sam: Option<Sam>,
+    surrogate: Option<Surrogate>,
     clip_norm: Option<f64>,
     reveal: Option<Reveal>,
 }
 
 impl Method {
-    pub(crate) fn new(rule: Rule, sam: Option<Sam>, clip_norm: Option<f64>, reveal: Option<Reveal>) -> Self {
-        Self { rule, sam, clip_norm, reveal }
+    pub(crate) fn new(
+        rule: Rule,
+        surrogate: Option<Surrogate>,
+        clip_norm: Option<f64>,
+        reveal: Option<Reveal>,
+    ) -> Self {
+        Self { rule, surrogate, clip_norm, reveal }
     }
 
     /// A module whose parameters are the diagonal of the preconditioner P by which RMSProp (`√s + ϵ`) or Adam (`(1 − β₁ᵏ)(√v̂ + ϵ)`, k steps done)
@@ -49,7 +78,7 @@ impl Method {
     /// One step at rate `lr`.
     ///
     /// `closure` gives loss and gradients at the module it is handed; it is called once by most rules, twice by SAM, more often by
-    /// L-BFGS. Returns the module after the step and the loss of the closure's first call: that at the parameters before the step
+    /// the penalty and L-BFGS. Returns the module after the step and the loss of the closure's first call: that at the parameters before the step
     /// (at the extended point for look-ahead).
     pub fn step<M: Module>(
         &mut self,
@@ -64,8 +93,8 @@ impl Method {
         };
         match &mut self.rule {
             Rule::Module(rule) => {
-                let (loss, gradients) = match self.sam {
-                    Some(sam) => sam.gradients(&module, &mut closure),
+                let (loss, gradients) = match self.surrogate {
+                    Some(surrogate) => surrogate.gradients(&module, &mut closure),
                     None => closure(&module),
                 };
                 let gradients = clip(&module, gradients);
@@ -88,12 +117,12 @@ impl Method {
         }
     }
 
-    /// The rule as a Burn optimizer, with the SAM and the clipping norm that belong around it; `None` for look-ahead and L-BFGS, which
+    /// The rule as a Burn optimizer, with the surrogate loss and the clipping norm that belong around it; `None` for look-ahead and L-BFGS, which
     /// are none.
     #[must_use]
-    pub fn into_module_optimizer(self) -> Option<(ModuleOptimizer, Option<Sam>, Option<f64>)> {
+    pub fn into_module_optimizer(self) -> Option<(ModuleOptimizer, Option<Surrogate>, Option<f64>)> {
         match self.rule {
-            Rule::Module(rule) => Some((rule, self.sam, self.clip_norm)),
+            Rule::Module(rule) => Some((rule, self.surrogate, self.clip_norm)),
             Rule::LookAhead(_) | Rule::Lbfgs(_) => None,
         }
     }

@@ -6,8 +6,8 @@
 //! **ASAM** (Kwon et al. 2021, eq. 8, elementwise normalization): with `T = |w| + η`, `ê = ρ T² g/‖T g‖`, which does not change
 //! when weights are rescaled. Biases are normalized like weights.
 //!
-//! The notes say that adding the largest eigenvalue to the loss "gives SAM". That is another method, an explicit penalty: SAM never
-//! computes an eigenvalue, and its ascent direction is the gradient.
+//! The notes say that adding the largest eigenvalue to the loss "gives SAM". That is another method, an explicit [penalty](crate::penalty): SAM
+//! never computes an eigenvalue, and its ascent direction is the gradient.
 //!
 //! A zero gradient has no direction: the point is then not moved. With `ρ = 0` SAM is the base rule, bit for bit.
 
@@ -107,7 +107,7 @@ impl Sam {
 
 /// `w + s g`: gradient ascent, as a rule so that Burn carries parameters and their flags over.
 #[derive(Clone)]
-struct Ascent;
+pub(crate) struct Ascent;
 
 impl Optimizer for Ascent {
     type State<const D: usize> = ();

@@ -7,7 +7,7 @@ use losscape_lab::folder::write_whole;
 use math_core::{LatexToMathML, MathCoreConfig, MathDisplay};
 
 use crate::compare::Table;
-use crate::figure::{BLUE, Chart, Curve, GREEN, GREY, ORANGE, PURPLE};
+use crate::figure::{AMBER, BLUE, Chart, Curve, GREEN, GREY, ORANGE, PURPLE, SKY, contours};
 use crate::number;
 
 /// One row for each claim: id, verdict, key figure, seconds.
@@ -77,16 +77,22 @@ fn entry(record: &ClaimRecord) -> Entry<'_> {
         Verdict::Inconclusive => "open",
     };
     let drawings = record.evidence.plots.iter().enumerate().filter_map(|(at, plot)| {
-        let colors = [BLUE, ORANGE, GREEN, PURPLE, GREY];
+        let colors = [BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY];
         let mut measured = colors.iter().cycle();
+        let name = format!("{}-{at}", record.id);
         let curves = plot.series.iter().map(|series| {
             let color = if series.dashed { GREY } else { measured.next().copied().unwrap_or(BLUE) };
             let curve = Curve::new(series.name.as_str(), color, series.points.clone());
             if series.dashed { curve.dashed() } else { curve }
         });
-        let chart = Chart::new(plot.x.as_str(), plot.y.as_str(), plot.log_y, curves.collect())?.headroom();
-        let chart = if plot.log_x { chart.log_x() } else { chart };
-        let svg = chart.svg(&format!("{}-{at}", record.id));
+        let curves: Vec<Curve> = curves.collect();
+        let svg = match &plot.heights {
+            Some(heights) => contours(&name, [&plot.x, &plot.y], heights, &curves),
+            None => {
+                let chart = Chart::new(plot.x.as_str(), plot.y.as_str(), plot.log_y, curves)?.headroom();
+                if plot.log_x { chart.log_x() } else { chart }.svg(&name)
+            }
+        };
         Some(Drawing { title: &plot.title, reading: &plot.reading, svg })
     });
     let effort = match record.effort {

@@ -4,9 +4,10 @@ use kuva::backend::svg::SvgBackend;
 use kuva::backend::terminal::TerminalBackend;
 use kuva::plot::legend::LegendPosition;
 use kuva::plot::{ContourPlot, LinePlot, ScatterPlot};
-use kuva::render::layout::Layout;
+use kuva::render::layout::{Layout, TickFormat};
 use kuva::render::plots::Plot;
 use kuva::render::render::render_multiple;
+use losscape_lab::claims::Heights;
 
 /// Width and height of a figure, in SVG units: small, so that its text stays readable on a phone.
 const SIZE: (f64, f64) = (520.0, 340.0);
@@ -19,6 +20,8 @@ pub(crate) const BLUE: &str = "#0072B2";
 pub(crate) const ORANGE: &str = "#D55E00";
 pub(crate) const GREEN: &str = "#009E73";
 pub(crate) const PURPLE: &str = "#CC79A7";
+pub(crate) const AMBER: &str = "#E69F00";
+pub(crate) const SKY: &str = "#56B4E9";
 pub(crate) const GREY: &str = "#9AA5B1";
 
 /// A figure and what to read from it.
@@ -50,6 +53,12 @@ impl Curve {
     pub fn dashed(mut self) -> Self {
         self.dashed = true;
         self
+    }
+
+    fn line(&self, width: f64, named: bool) -> Plot {
+        let line = LinePlot::new().with_data(self.points.clone()).with_color(self.color).with_stroke_width(width);
+        let line = if self.dashed { line.with_dashed() } else { line };
+        Plot::Line(if named { line.with_legend(self.name.as_str()) } else { line })
     }
 }
 
@@ -100,16 +109,7 @@ impl Chart {
     }
 
     fn plots(&self, names: bool) -> Vec<Plot> {
-        self.curves
-            .iter()
-            .map(|curve| {
-                let width = if curve.color == GREY { 1.0 } else { 2.2 };
-                let line =
-                    LinePlot::new().with_data(curve.points.clone()).with_color(curve.color).with_stroke_width(width);
-                let line = if curve.dashed { line.with_dashed() } else { line };
-                Plot::Line(if names { line.with_legend(curve.name.as_str()) } else { line })
-            })
-            .collect()
+        self.curves.iter().map(|curve| curve.line(if curve.color == GREY { 1.0 } else { 2.2 }, names)).collect()
     }
 
     fn layout(&self, plots: &[Plot]) -> Layout {
@@ -121,7 +121,13 @@ impl Chart {
             layout = layout.with_y_axis_max(top);
         }
         let layout = if self.log_y { layout.with_log_y() } else { layout };
-        if self.log_x { layout.with_log_x() } else { layout }
+        if !self.log_x {
+            return layout;
+        }
+        // Written out, numbers that long reach over the edge of the figure.
+        let long = self.curves.iter().flat_map(|curve| &curve.points).any(|(x, _)| *x >= 1e5);
+        let layout = if long { layout.with_x_tick_format(TickFormat::Sci) } else { layout };
+        layout.with_log_x()
     }
 
     /// As SVG; `name` keeps its ids apart from those of other figures.
@@ -161,19 +167,20 @@ impl Chart {
     }
 }
 
-/// Lines of equal height of `values[row][column]`, with a dot at the origin.
-pub(crate) fn contours(
-    name: &str,
-    [x, y]: [&str; 2],
-    columns: &[f64],
-    rows: &[f64],
-    values: &[Vec<f64>],
-    levels: &[f64],
-) -> String {
-    let lines = ContourPlot::new().with_grid(values.to_vec(), columns.to_vec(), rows.to_vec()).with_levels(levels);
-    let dot = ScatterPlot::new().with_data([(0.0, 0.0)]).with_color(ORANGE).with_size(5.0);
-    let plots = vec![Plot::Contour(lines.with_line_width(1.4)), Plot::Scatter(dot)];
-    let layout = sized(Layout::auto_from_plots(&plots).with_x_label(x).with_y_label(y));
+/// Lines of equal height, with curves over them; a curve of one point is a dot.
+pub(crate) fn contours(name: &str, [x, y]: [&str; 2], heights: &Heights, curves: &[Curve]) -> String {
+    let Heights { columns, rows, values, levels } = heights;
+    let lines = ContourPlot::new().with_grid(values.clone(), columns.clone(), rows.clone()).with_levels(levels);
+    let named = curves.len() > 1;
+    let lines = if named { lines.with_line_color(GREY).with_line_width(0.8) } else { lines.with_line_width(1.4) };
+    let mut plots = vec![Plot::Contour(lines)];
+    plots.extend(curves.iter().map(|curve| match curve.points.as_slice() {
+        [dot] => Plot::Scatter(ScatterPlot::new().with_data([*dot]).with_color(curve.color).with_size(5.0)),
+        _ => curve.line(1.4, named),
+    }));
+    let layout = sized(Layout::auto_from_plots(&plots).with_x_label(x).with_y_label(y))
+        .with_legend_box(false)
+        .with_legend_position(LegendPosition::OutsideRightTop);
     embeddable(&SvgBackend::new().render_scene(&render_multiple(plots, layout)), name)
 }
 

@@ -2,6 +2,7 @@
 
 use losscape_lab::Analysis;
 use losscape_lab::analysis::{Ended, KernelRecord, Spectrum};
+use losscape_lab::claims::Heights;
 
 use crate::compare::Table;
 use crate::figure::{BLUE, Chart, Curve, Figure, GREEN, GREY, ORANGE, PURPLE, contours};
@@ -374,13 +375,14 @@ fn plane(analysis: &Analysis) -> Option<Figure> {
     let levels: Vec<f64> = (1..=12).map(|at| base * (high / base).powf(f64::from(at) / 13.0)).collect();
     // What is not finite is as high as the highest that is.
     let row = |row: &Vec<Option<f64>>| row.iter().map(|loss| loss.unwrap_or(high)).collect();
-    let losses: Vec<Vec<f64>> = plane.losses.iter().map(row).collect();
+    let values = plane.losses.iter().map(row).collect();
+    let heights = Heights { columns: plane.columns.clone(), rows: plane.rows.clone(), values, levels };
     let axes = [plane.directions[0].as_str(), plane.directions[1].as_str()];
     Some(Figure {
         name: "plane",
         title: "Loss on a plane",
         reading: "Lines of equal loss, in equal ratios, around the solution (dot), along two random directions with filters as long as the \
                   network's own (Li et al. 2018); plots of different networks can be compared.",
-        svg: contours("plane", axes, &plane.columns, &plane.rows, &losses, &levels),
+        svg: contours("plane", axes, &heights, &[Curve::new("", ORANGE, vec![(0.0, 0.0)])]),
     })
 }

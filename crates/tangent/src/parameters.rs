@@ -7,10 +7,11 @@
 //! A module on a device without autodiff is treated as `Module::train` would leave it: parameters that were trainable still are.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 use crate::TangentError;
 use crate::array::Array;
@@ -28,6 +29,7 @@ pub(crate) fn visit<M: Module>(module: &M) -> Vec<Visited> {
     #[derive(Default)]
     struct Visitor {
         path: Vec<String>,
+        device: Option<Device>,
         autodiff: bool,
         found: Vec<Visited>,
     }
@@ -35,6 +37,7 @@ pub(crate) fn visit<M: Module>(module: &M) -> Vec<Visited> {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             let value = param.val();
             self.autodiff |= value.is_autodiff();
+            self.device = Some(value.device());
             let array = Array::from_float(value);
             let parameter = Parameter {
                 path: self.path.join("."),
@@ -60,6 +63,9 @@ pub(crate) fn visit<M: Module>(module: &M) -> Vec<Visited> {
     let mut own = visited(module);
     if !own.autodiff {
         own = visited(&module.clone().train());
+        if let Some(device) = &own.device {
+            forget_leaves(own.found.len(), device);
+        }
     }
     // Burn holds updates of running statistics back until a module is put into evaluation mode.
     let mut found = visited(&module.valid()).found;
@@ -67,6 +73,16 @@ pub(crate) fn visit<M: Module>(module: &M) -> Vec<Visited> {
         valid.parameter.trainable = own.parameter.trainable;
     }
     found
+}
+
+/// Burn's autodiff keeps an entry of about a kilobyte for every leaf until the next backward pass, whichever it is. This is one of a single number, when a
+/// thousand leaves more have been made.
+fn forget_leaves(made: usize, device: &Device) {
+    static LEAVES: AtomicUsize = AtomicUsize::new(0);
+    if LEAVES.fetch_add(made, Ordering::Relaxed) + made >= 1000 {
+        LEAVES.store(0, Ordering::Relaxed);
+        Tensor::<1>::zeros([1], device).require_grad().backward();
+    }
 }
 
 /// Where each trainable parameter lies in the flat vector; the second value is P.

@@ -1,9 +1,11 @@
 //! Learning rate over batch size, and the width of the minima that SGD finds.
 
+use burn::tensor::Tensor;
 use losscape_analysis::basin::width;
+use losscape_analysis::slice::{grid, line};
 use rayon::prelude::*;
 
-use super::problem::{gradient_descent, log_slope};
+use super::problem::{draws, gradient_descent, log_slope, norm};
 use super::training::kendall;
 use super::{Check, Claim, ClaimSettings, Effect, Evidence, Expectation, Family, Plot, Series};
 use crate::LabError;
@@ -25,11 +27,13 @@ struct Run {
     sharpness: f64,
     top_width: f64,
     random_width: f64,
+    /// The loss along both directions.
+    profiles: [Vec<(f64, f64)>; 2],
 }
 
 fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
-    let grid: Vec<(f64, usize)> = settings.effort.of(
+    let cells: Vec<(f64, usize)> = settings.effort.of(
         vec![(0.2, 16), (0.1, 16), (0.2, 32), (0.1, 32), (0.05, 16), (0.1, 64), (0.05, 32)],
         vec![
             (0.2, 8),
@@ -47,8 +51,10 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         ],
     );
     let seeds = settings.effort.of(4, 8);
+    let by_ratio = |a: &&(f64, usize), b: &&(f64, usize)| (a.0 / a.1 as f64).total_cmp(&(b.0 / b.1 as f64));
+    let ends = [cells.iter().min_by(by_ratio), cells.iter().max_by(by_ratio)];
     let jobs: Vec<(usize, (f64, usize))> =
-        (0..seeds).flat_map(|seed| grid.iter().map(move |&cell| (seed, cell))).collect();
+        (0..seeds).flat_map(|seed| cells.iter().map(move |&cell| (seed, cell))).collect();
     let runs = jobs.into_par_iter().map(|(seed, (rate, batch))| -> Result<Option<Run>, LabError> {
         let own = settings.seed_of(seed as u64);
         let data = settings.digits_split(usize::MAX, own)?;
@@ -57,10 +63,20 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         };
         let point = found.objective.here()?;
         let sharpest = found.sharpest(&point, own)?;
-        let random = point.space().normal(&mut super::problem::draws(own, 20));
+        let random = point.space().normal(&mut draws(own, 20));
         let side = |direction, name: &str| -> Result<f64, LabError> {
             let found = width(&point, direction, name, 0.1)?;
             Ok(f64::midpoint(found.forward.unwrap_or(f64::NAN), found.backward.unwrap_or(f64::NAN)))
+        };
+        let profile = |direction: &Tensor<1>, reach: f64| -> Result<Vec<(f64, f64)>, LabError> {
+            let unit = direction.clone() / norm(direction);
+            let line = line(&found.objective, point.parameters(), ("", &unit), grid(reach, 61))?;
+            Ok(line.steps.into_iter().zip(line.losses.into_iter().map(|loss| loss.unwrap_or(f64::NAN))).collect())
+        };
+        let profiles = if seed == 0 && ends.contains(&Some(&(rate, batch))) {
+            [profile(&sharpest.direction, 2.0)?, profile(&random, 20.0)?]
+        } else {
+            Default::default()
         };
         Ok(Some(Run {
             seed,
@@ -68,6 +84,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
             sharpness: sharpest.largest,
             top_width: side(&sharpest.direction, "top")?,
             random_width: side(&random, "random")?,
+            profiles,
         }))
     });
     let runs: Vec<Run> = runs.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
@@ -128,8 +145,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
             Series::measured("along the top eigenvector", averaged(&|run| run.top_width)),
             Series::measured("along a random direction", averaged(&|run| run.random_width)),
             Series::bound("w = ε/B", averaged(&|run| run.ratio)),
-        ],
-    });
+        ], ..Plot::default() });
     evidence.plot(Plot {
         title: "Sharpness against ε/B".to_owned(),
         reading: "The larger the learning rate over the batch size, the flatter the minimum.".to_owned(),
@@ -138,6 +154,18 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         log_x: true,
         log_y: true,
         series: vec![Series::measured("mean over seeds", averaged(&|run| run.sharpness))],
+        ..Plot::default()
     });
+    for (at, name) in ["the top eigenvector", "a random direction"].into_iter().enumerate() {
+        let shown = || runs.iter().filter(|run| !run.profiles[at].is_empty());
+        evidence.plot(Plot {
+            title: format!("Basins along {name}"),
+            reading: "The loss around minima of equal training loss, one seed: the larger the learning rate over the batch size, the wider the basin.".to_owned(),
+            x: "distance".to_owned(),
+            y: "loss".to_owned(),
+            series: shown().map(|run| Series::measured(format!("ε/B = {:.2e}", run.ratio), run.profiles[at].clone())).collect(),
+            ..Plot::default()
+        });
+    }
     Ok(evidence)
 }

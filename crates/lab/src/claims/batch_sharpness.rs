@@ -120,9 +120,6 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         reading: "The curvature along mini-batch gradients, of the batch's own loss, rises to 2/ε; that of the whole loss stays below.".to_owned(),
         x: "step".to_owned(),
         y: "E[gᵀHg / ‖g‖²] over batches".to_owned(),
-        log_x: false,
-        log_y: false,
-        series,
-    });
+        series, ..Plot::default() });
     Ok(evidence)
 }

@@ -54,9 +54,9 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         reading: "How much further each step came down than ‖g‖²/2L; it goes to zero with the gradient.".to_owned(),
         x: "step".to_owned(),
         y: "f(w) − ‖g‖²/2L − f(w⁺)".to_owned(),
-        log_x: false,
         log_y: true,
         series,
+        ..Plot::default()
     });
     Ok(evidence)
 }

@@ -8,6 +8,7 @@ use losscape_optim::gradient_descent::GradientDescentConfig;
 use losscape_optim::momentum::MomentumConfig;
 use losscape_optim::nesterov::{Form, NesterovConfig};
 use losscape_optim::{OptimizerConfig, RuleConfig, SamConfig};
+use rayon::prelude::*;
 
 use super::problem::{draws, norm};
 use super::{Claim, ClaimSettings, Effect, Evidence, Expectation, Family, Plot, Series, descent::descend};
@@ -29,7 +30,7 @@ pub const GD: Claim = claim(
     "edge-gd",
     r"under full-batch gradient descent the sharpness rises until it hovers at $\frac2\epsilon$",
     "Cohen et al. 2021",
-    |settings| measure(settings, &OptimizerConfig::new(RuleConfig::Gd(GradientDescentConfig {}), 0.1), 1),
+    |settings| measure(settings, &OptimizerConfig::new(RuleConfig::Gd(GradientDescentConfig {}), 0.05)),
 );
 
 pub const MOMENTUM: Claim = claim(
@@ -38,7 +39,7 @@ pub const MOMENTUM: Claim = claim(
     "Cohen et al. 2021, eq. 1",
     |settings| {
         let rule = RuleConfig::Momentum(MomentumConfig { momentum: 0.5 });
-        measure(settings, &OptimizerConfig::new(rule, 0.15), 1)
+        measure(settings, &OptimizerConfig::new(rule, 0.075))
     },
 );
 
@@ -48,7 +49,7 @@ pub const NESTEROV: Claim = claim(
     "Cohen et al. 2021, eq. 1",
     |settings| {
         let rule = RuleConfig::Nesterov(NesterovConfig { momentum: 0.8, form: Form::Reparameterised });
-        measure(settings, &OptimizerConfig::new(rule, 0.07), 1)
+        measure(settings, &OptimizerConfig::new(rule, 0.035))
     },
 );
 
@@ -58,7 +59,7 @@ pub const ADAM: Claim = claim(
     "Cohen et al. 2022, eq. 2",
     |settings| {
         let rule = RuleConfig::Adam(AdamConfig { beta_2: 0.99, ..AdamConfig::default() });
-        measure(settings, &OptimizerConfig::new(rule, 2e-3), 1)
+        measure(settings, &OptimizerConfig::new(rule, 2e-3))
     },
 );
 
@@ -68,18 +69,28 @@ pub const SAM: Claim = claim(
     "Long & Bartlett 2024, eq. 1",
     |settings| {
         let rule = RuleConfig::Gd(GradientDescentConfig {});
-        measure(settings, &OptimizerConfig::new(rule, 0.1).with_sam(SamConfig::new(0.02)), 1)
+        measure(settings, &OptimizerConfig::new(rule, 0.05).with_sam(SamConfig::new(0.02)))
     },
 );
 
-/// Tanh 64-32-32-10 on 200 digits, half of them with random labels so that there is much to learn, squared error, so many times as long as the shortest takes: the ratio of sharpness and edge over the last third of training.
-fn measure(settings: &ClaimSettings, config: &OptimizerConfig, length: usize) -> Result<Evidence, LabError> {
+/// A run: its ratio of sharpness and edge, and what was seen at which step.
+#[derive(Default)]
+struct Run {
+    ratio: f64,
+    sharpness: Vec<(f64, f64)>,
+    edge: Vec<(f64, f64)>,
+    loss: Vec<(f64, f64)>,
+}
+
+/// Tanh 64-32-32-10 on 200 digits, half of them with random labels so that there is much to learn, squared error: the ratio of sharpness and edge over the last third of training.
+fn measure(settings: &ClaimSettings, config: &OptimizerConfig) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
-    let steps = length * settings.effort.of(1200, 4000);
-    let (mut ratios, mut sharpnesses, mut edges) = (Vec::new(), Vec::new(), Vec::new());
-    for seed in 0..settings.effort.of(3, 8) {
+    let steps = settings.effort.of(2000, 5000);
+    let runs = (0..settings.effort.of(3u64, 8)).into_par_iter().map(|seed| -> Result<Run, LabError> {
         let objective = settings.digits(&MlpConfig::new([32, 32]), 200, 0.5, settings.seed_of(seed))?;
+        let mut run = Run::default();
         let (mut sum, mut count, mut start) = (0.0, 0, None);
+        let random = &mut draws(settings.seed_of(seed), 15);
         descend(
             config,
             objective.parameters(),
@@ -91,7 +102,6 @@ fn measure(settings: &ClaimSettings, config: &OptimizerConfig, length: usize) ->
                 }
                 let point = objective.at(&at.w)?;
                 let solver = Eigensolver { probes: 12, ..Eigensolver::top(1) }.with_tolerance(1e-3);
-                let random = &mut draws(settings.seed, 15);
                 let mut solve = |operator: &dyn SymmetricOperator| solver.solve(&operator, start.as_ref(), random);
                 let found = match (seen_by(config), at.preconditioner()) {
                     (Curvature::Preconditioned, Some(diagonal)) => {
@@ -103,10 +113,10 @@ fn measure(settings: &ClaimSettings, config: &OptimizerConfig, length: usize) ->
                 let sharpness = found.top[0].value;
                 start = Some(found.vectors);
                 let edge = edge(config, config.learning_rate, norm(&at.gradient)).map_or(f64::NAN, |edge| edge.value);
-                if seed == 0 {
-                    sharpnesses.push((at.step as f64, sharpness));
-                    edges.push((at.step as f64, edge));
-                }
+                let step = at.step as f64;
+                run.sharpness.push((step, sharpness));
+                run.edge.push((step, edge));
+                run.loss.push((step, at.value));
                 if 3 * at.step >= 2 * steps {
                     sum += sharpness / edge;
                     count += 1;
@@ -115,11 +125,15 @@ fn measure(settings: &ClaimSettings, config: &OptimizerConfig, length: usize) ->
             },
         )?;
         // A run that diverged shows nothing.
-        ratios.push(if count > 0 { sum / f64::from(count) } else { f64::NAN });
-    }
+        run.ratio = if count > 0 { sum / f64::from(count) } else { f64::NAN };
+        Ok(run)
+    });
+    let mut runs: Vec<Run> = runs.collect::<Result<_, _>>()?;
+    let ratios: Vec<f64> = runs.iter().map(|run| run.ratio).collect();
+    let Run { sharpness, edge, loss, .. } = runs.swap_remove(0);
     evidence.figure("sharpness over edge, mean of the last third", ratios.iter().sum::<f64>() / ratios.len() as f64);
     // It must have been below before.
-    let first = sharpnesses.first().zip(edges.first());
+    let first = sharpness.first().zip(edge.first());
     evidence
         .figure("the same at the first measurement", first.map_or(f64::NAN, |(sharpness, edge)| sharpness.1 / edge.1));
     evidence.effect(Effect::above("sharpness over edge", 0.8, ratios.iter().copied()));
@@ -129,9 +143,15 @@ fn measure(settings: &ClaimSettings, config: &OptimizerConfig, length: usize) ->
         reading: "Tanh 64-32-32-10 on 200 digits: the sharpness that decides about the method's steps, and where they would begin to grow.".to_owned(),
         x: "step".to_owned(),
         y: "sharpness".to_owned(),
-        log_x: false,
-        log_y: false,
-        series: vec![Series::measured("sharpness", sharpnesses), Series::bound("edge", edges)],
+        series: vec![Series::measured("sharpness", sharpness), Series::bound("edge", edge)], ..Plot::default() });
+    evidence.plot(Plot {
+        title: "Loss on the way".to_owned(),
+        reading: "At the edge the loss rises and falls from step to step, and still falls in the long run.".to_owned(),
+        x: "step".to_owned(),
+        y: "loss".to_owned(),
+        log_y: true,
+        series: vec![Series::measured("loss", loss)],
+        ..Plot::default()
     });
     Ok(evidence)
 }

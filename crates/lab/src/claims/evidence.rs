@@ -201,8 +201,21 @@ impl Series {
     }
 }
 
-/// Something to look at.
+/// A function of two variables on a grid, drawn as lines of equal height.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Heights {
+    /// Coordinates of the columns.
+    pub columns: Vec<f64>,
+    /// Coordinates of the rows.
+    pub rows: Vec<f64>,
+    /// The values, row by row.
+    pub values: Vec<Vec<f64>>,
+    /// Where lines are drawn.
+    pub levels: Vec<f64>,
+}
+
+/// Something to look at.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Plot {
     /// Its heading.
     pub title: String,
@@ -218,6 +231,9 @@ pub struct Plot {
     pub log_y: bool,
     /// The lines.
     pub series: Vec<Series>,
+    /// What they are drawn over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heights: Option<Heights>,
 }
 
 /// Everything measured for a claim.

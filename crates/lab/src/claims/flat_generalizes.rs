@@ -74,7 +74,6 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         y: "test loss".to_owned(),
         log_x: true,
         log_y: true,
-        series: series.collect(),
-    });
+        series: series.collect(), ..Plot::default() });
     Ok(evidence)
 }

@@ -59,12 +59,12 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
                 .to_owned(),
         x: "seed".to_owned(),
         y: "λ_max(H)".to_owned(),
-        log_x: false,
         log_y: true,
         series: vec![
             Series::measured("full batch", numbered(&|pair| pair[1][0])),
             Series::measured("batches of 8", numbered(&|pair| pair[0][0])),
         ],
+        ..Plot::default()
     });
     Ok(evidence)
 }

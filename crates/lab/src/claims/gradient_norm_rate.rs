@@ -113,8 +113,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         series: vec![
             Series::measured("measured", measured.iter().copied()),
             Series::bound("2βL₀/t", measured.iter().map(|(t, _)| (*t, bound(*t)))),
-        ],
-    });
+        ], ..Plot::default() });
     Ok(evidence)
 }
 

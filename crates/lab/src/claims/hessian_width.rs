@@ -67,8 +67,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         series: vec![
             Series::measured("linear output", falling.swap_remove(0)),
             Series::measured("tanh output", staying.swap_remove(0)),
-        ],
-    });
+        ], ..Plot::default() });
     Ok(evidence)
 }
 

@@ -68,9 +68,9 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         reading: "It never grows, up to the largest step that convexity allows.".to_owned(),
         x: "step".to_owned(),
         y: "‖w − w*‖".to_owned(),
-        log_x: false,
         log_y: true,
         series,
+        ..Plot::default()
     });
     Ok(evidence)
 }

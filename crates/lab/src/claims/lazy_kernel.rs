@@ -56,6 +56,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         log_x: true,
         log_y: true,
         series: plotted,
+        ..Plot::default()
     });
     Ok(evidence)
 }

@@ -69,6 +69,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         log_x: true,
         log_y: true,
         series: vec![Series::measured("gradient descent", gaps)],
+        ..Plot::default()
     });
     Ok(evidence)
 }

@@ -65,8 +65,8 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         x: "distance, relative to ‖w‖".to_owned(),
         y: "share of points".to_owned(),
         log_x: true,
-        log_y: false,
         series: vec![Series::measured("λ_min(H) < 0", shares)],
+        ..Plot::default()
     });
     Ok(evidence)
 }

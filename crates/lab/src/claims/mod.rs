@@ -47,7 +47,7 @@ mod spectrum_outliers;
 mod step_bound;
 mod tangent_kernel;
 
-pub use evidence::{Check, Effect, Evidence, Figure, Form, Interval, Pair, Plot, Relation, Series};
+pub use evidence::{Check, Effect, Evidence, Figure, Form, Heights, Interval, Pair, Plot, Relation, Series};
 pub use record::{ClaimFolder, ClaimRecord};
 pub use verdict::{Expectation, Verdict, counterexample};
 

@@ -66,9 +66,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         reading: "With b = 0.9 the step grows tenfold where the gradient keeps its sign, and shrinks to about half where it flips.".to_owned(),
         x: "step".to_owned(),
         y: "length of the step".to_owned(),
-        log_x: false,
         log_y: true,
-        series,
-    });
+        series, ..Plot::default() });
     Ok(evidence)
 }

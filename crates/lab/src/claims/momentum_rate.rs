@@ -53,6 +53,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         log_x: true,
         log_y: true,
         series: vec![Series::measured("gradient descent", slow), Series::measured("heavy ball", fast)],
+        ..Plot::default()
     });
     Ok(evidence)
 }

@@ -71,8 +71,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
             Series::measured("Newton, dense", exact),
             Series::measured("Newton by CG", conjugate),
             Series::measured("gradient descent", descent),
-        ],
-    });
+        ], ..Plot::default() });
     Ok(evidence)
 }
 

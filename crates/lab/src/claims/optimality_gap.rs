@@ -75,6 +75,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
             Series::measured("gap", at(|pair| pair.0)),
             Series::bound("2L‖w₀ − w*‖²/(t+1)", at(|pair| pair.1)),
         ],
+        ..Plot::default()
     });
     Ok(evidence)
 }

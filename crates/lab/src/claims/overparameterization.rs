@@ -91,8 +91,8 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         x: "P / nC".to_owned(),
         y: "share of seeds with L < 1e-8".to_owned(),
         log_x: true,
-        log_y: false,
         series: vec![Series::measured("tanh networks, damped Gauss-Newton", reached)],
+        ..Plot::default()
     });
     evidence.plot(Plot {
         title: "The kernel against the width".to_owned(),
@@ -104,6 +104,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         log_x: true,
         log_y: true,
         series: vec![Series::measured("λ max", largest), Series::measured("λ min", smallest)],
+        ..Plot::default()
     });
     Ok(evidence)
 }

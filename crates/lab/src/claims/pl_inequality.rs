@@ -62,9 +62,9 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
             .to_owned(),
         x: "step".to_owned(),
         y: "gap".to_owned(),
-        log_x: false,
         log_y: true,
         series,
+        ..Plot::default()
     });
     Ok(evidence)
 }

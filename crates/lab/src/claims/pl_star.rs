@@ -65,9 +65,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         reading: "Along the training of a tanh network of 64 units on 20 samples: the ratio that each point shows, and the constant that the kernel guarantees.".to_owned(),
         x: "step".to_owned(),
         y: "PL constant".to_owned(),
-        log_x: false,
         log_y: true,
-        series: vec![Series::measured("‖g‖²/2L", ratios), Series::bound("μ = λ_min(K_c)", constants)],
-    });
+        series: vec![Series::measured("‖g‖²/2L", ratios), Series::bound("μ = λ_min(K_c)", constants)], ..Plot::default() });
     Ok(evidence)
 }

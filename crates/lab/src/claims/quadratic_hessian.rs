@@ -63,9 +63,8 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
                 .to_owned(),
         x: "step".to_owned(),
         y: "‖H − H₀‖ / ‖H₀‖".to_owned(),
-        log_x: false,
-        log_y: false,
         series: vec![Series::measured("MLP", drift)],
+        ..Plot::default()
     });
     Ok(evidence)
 }

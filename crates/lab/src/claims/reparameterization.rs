@@ -62,6 +62,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         log_x: true,
         log_y: true,
         series: vec![Series::measured("measured", plotted), Series::bound("a²", square)],
+        ..Plot::default()
     });
     Ok(evidence)
 }

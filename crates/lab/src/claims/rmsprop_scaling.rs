@@ -80,7 +80,6 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         series: vec![
             Series::measured("gradient descent", ratios.iter().map(|(s, plain, _)| (*s, *plain))),
             Series::measured("RMSProp", ratios.iter().map(|(s, _, ours)| (*s, *ours))),
-        ],
-    });
+        ], ..Plot::default() });
     Ok(evidence)
 }

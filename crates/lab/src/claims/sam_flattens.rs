@@ -1,9 +1,11 @@
 //! What SAM does to the minima that SGD finds.
 
-use losscape_optim::SamConfig;
+use losscape_analysis::AnalysisError;
+use losscape_krylov::trace::hutchinson;
+use losscape_optim::{OptimizerConfig, SamConfig, SharpnessPenaltyConfig};
 use rayon::prelude::*;
 
-use super::problem::gradient_descent;
+use super::problem::{draws, gradient_descent};
 use super::{Claim, ClaimSettings, Effect, Evidence, Expectation, Family, Plot, Series};
 use crate::LabError;
 
@@ -11,7 +13,7 @@ pub const CLAIM: Claim = Claim {
     id: "sam-flattens",
     family: Family::Flatness,
     printed: r"the largest eigenvalue, added to the loss, gives SAM",
-    exact: r"SAM minimizes $\max_{\|e\|\le\rho}L(w+e)$ by a first-order ascent and never sees an eigenvalue; at equal training loss $\lambda_{\max}(H)$ is lower than after SGD",
+    exact: r"SAM minimizes $\max_{\|e\|\le\rho}L(w+e)$ by a first-order ascent and never sees an eigenvalue, $L+\alpha\lambda_{\max}$ is another method; after both, at equal training loss, $\lambda_{\max}(H)$ is lower than after SGD",
     source: "lecture notes, Basin Sizes; Foret et al. 2021",
     expected: Expectation::Supported,
     measure,
@@ -20,35 +22,41 @@ pub const CLAIM: Claim = Claim {
 fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
     let seeds = settings.effort.of(3, 8);
-    let methods = [
-        ("SGD", None),
-        ("SAM, ρ = 0.05", Some(SamConfig::new(0.05))),
-        ("SAM, ρ = 0.1", Some(SamConfig::new(0.1))),
-        ("ASAM, ρ = 0.5", Some(SamConfig::adaptive(0.5))),
+    let sgd = || gradient_descent(0.1);
+    let methods: [(&str, OptimizerConfig); 5] = [
+        ("SGD", sgd()),
+        ("SAM, ρ = 0.05", sgd().with_sam(SamConfig::new(0.05))),
+        ("SAM, ρ = 0.1", sgd().with_sam(SamConfig::new(0.1))),
+        ("ASAM, ρ = 0.5", sgd().with_sam(SamConfig::adaptive(0.5))),
+        ("penalty, 0.01 λ_max", sgd().with_sharpness_penalty(SharpnessPenaltyConfig::new(0.01))),
     ];
     let jobs: Vec<(u64, usize)> = (0..seeds).flat_map(|seed| (0..methods.len()).map(move |at| (seed, at))).collect();
-    let runs = jobs.into_par_iter().map(|(seed, at)| -> Result<Option<[f64; 2]>, LabError> {
+    let runs = jobs.into_par_iter().map(|(seed, at)| -> Result<Option<[f64; 3]>, LabError> {
         let own = settings.seed_of(seed);
         let data = settings.digits_split(usize::MAX, own)?;
-        let mut optimizer = gradient_descent(0.1);
-        optimizer.sam = methods[at].1;
-        let Some(found) = settings.minimum(&data, &optimizer, 32, 0.02, 40_000, own)? else { return Ok(None) };
-        let sharpest = found.sharpest(&found.objective.here()?, own)?;
-        Ok(Some([sharpest.largest, sharpest.largest / sharpest.fifth]))
+        let Some(found) = settings.minimum(&data, &methods[at].1, 32, 0.02, 40_000, own)? else { return Ok(None) };
+        let point = found.objective.here()?;
+        let sharpest = found.sharpest(&point, own)?;
+        let (trace, _) = hutchinson(&point.hessian(), 10, &mut draws(own, 22)).map_err(AnalysisError::from)?;
+        Ok(Some([sharpest.largest, sharpest.largest / sharpest.fifth, trace.mean]))
     });
-    let runs: Vec<Option<[f64; 2]>> = runs.collect::<Result<_, _>>()?;
-    let of = |at: usize| {
-        runs.iter().skip(at).step_by(methods.len()).map(|run| run.map_or(f64::NAN, |run| run[0])).collect::<Vec<_>>()
+    let runs: Vec<Option<[f64; 3]>> = runs.collect::<Result<_, _>>()?;
+    let of = |at: usize, measure: usize| {
+        let runs = runs.iter().skip(at).step_by(methods.len());
+        runs.map(|run| run.map_or(f64::NAN, |run| run[measure])).collect::<Vec<_>>()
     };
-    let plain = of(0);
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let plain = of(0, 0);
     let mut series = Vec::new();
-    for (at, (name, sam)) in methods.iter().enumerate() {
-        let sharpness = of(at);
-        if sam.is_some() {
+    for (at, (name, _)) in methods.iter().enumerate() {
+        let sharpness = of(at, 0);
+        if at > 0 {
             let ratios = sharpness.iter().zip(&plain).map(|(with, without)| -(with / without).ln());
             evidence.effect(Effect::above(format!("{name}: −log of λ_max over that of SGD"), 0.0, ratios));
         }
-        evidence.figure(format!("mean λ_max, {name}"), sharpness.iter().sum::<f64>() / sharpness.len() as f64);
+        evidence.figure(format!("mean λ_max, {name}"), mean(&sharpness));
+        evidence.figure(format!("mean λ₁/λ₅, {name}"), mean(&of(at, 1)));
+        evidence.figure(format!("mean tr H, {name}"), mean(&of(at, 2)));
         series
             .push(Series::measured(*name, sharpness.into_iter().enumerate().map(|(seed, value)| (seed as f64, value))));
     }
@@ -57,9 +65,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         reading: "Tanh 64-64-64-10 on digits, learning rate 0.1, batches of 32, cross-entropy to 0.02; one point for each seed.".to_owned(),
         x: "seed".to_owned(),
         y: "λ_max(H)".to_owned(),
-        log_x: false,
         log_y: true,
-        series,
-    });
+        series, ..Plot::default() });
     Ok(evidence)
 }

@@ -73,9 +73,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         reading: "A hundredth below 2/β the loss vanishes, a hundredth above it explodes; at 2/β the top component swings for ever.".to_owned(),
         x: "step".to_owned(),
         y: "loss".to_owned(),
-        log_x: false,
         log_y: true,
-        series,
-    });
+        series, ..Plot::default() });
     Ok(evidence)
 }

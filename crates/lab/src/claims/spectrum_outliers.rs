@@ -59,9 +59,9 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         reading: "Tanh 64-16-10 on digits, trained by gradient descent: where does the bulk begin?".to_owned(),
         x: "rank".to_owned(),
         y: "eigenvalue of H".to_owned(),
-        log_x: false,
         log_y: true,
         series: vec![Series::measured("eigenvalues", plotted)],
+        ..Plot::default()
     });
     Ok(evidence)
 }

@@ -52,6 +52,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         log_x: true,
         log_y: true,
         series: vec![Series::measured("measured", plotted), Series::bound("ε²", square)],
+        ..Plot::default()
     });
     Ok(evidence)
 }
