@@ -142,8 +142,8 @@ Examples:
   losscape claims run
   losscape claims run pl-star convergence-theorem --full --seed 3
 
-Evidence goes to one file a claim, and to report.html. A run that was stopped goes on with the claims not yet measured. The exit code is 1 when
-a verdict is not the one that theory expects.")]
+Evidence goes to one file a claim, and to report.html. What this program has measured before with the same settings is kept, so a run that was
+stopped goes on where it was. The exit code is 1 when a verdict is not the one that theory expects.")]
 pub struct ClaimsArgs {
     /// Claims to measure [default: all]
     #[arg(value_name = "ID")]
@@ -157,6 +157,9 @@ pub struct ClaimsArgs {
     /// Seed of everything random
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+    /// Measure anew what the folder has already
+    #[arg(long)]
+    pub fresh: bool,
     /// Print the results as a JSON array instead of a table
     #[arg(long)]
     pub json: bool,

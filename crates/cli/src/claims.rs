@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use losscape_lab::claims::{ALL, Claim, ClaimFolder, ClaimRecord, ClaimSettings, Effort, find};
+use losscape_lab::claims::{ALL, Claim, ClaimFolder, ClaimRecord, ClaimSettings, Effect, Effort, find};
 use losscape_report::claims::{table, write};
 use serde_json::json;
 
@@ -17,7 +17,8 @@ pub fn run(command: &ClaimsCommand) -> Result<ExitCode, CliError> {
     match command {
         ClaimsCommand::List => {
             for claim in ALL {
-                anstream::println!("{:24} {:26} {}", claim.id, claim.family.to_string(), claim.source);
+                let expected = claim.expected.to_string();
+                anstream::println!("{:24} {:26} {expected:20} {}", claim.id, claim.family.to_string(), claim.source);
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -31,14 +32,13 @@ fn measure(args: &ClaimsArgs) -> Result<ExitCode, CliError> {
     let effort = if args.full { Effort::Full } else { Effort::Quick };
     let settings = ClaimSettings { seed: args.seed, effort, device };
     let folder = ClaimFolder::new(&args.out);
-    // What is whole is measured anew, what was stopped goes on.
-    let mut done: Vec<Option<ClaimRecord>> =
-        claims.iter().map(|claim| folder.of(claim.id, &settings)).collect::<Result<_, _>>()?;
+    if args.fresh {
+        claims.iter().try_for_each(|claim| folder.forget(claim.id))?;
+    }
+    let done: Vec<Option<ClaimRecord>> = claims.iter().map(|claim| folder.of(claim.id, &settings)).collect();
     let known = done.iter().flatten().count();
-    if known == claims.len() {
-        done.fill(None);
-    } else if known > 0 {
-        anstream::eprintln!("{known} of {} claims were measured before; going on with the others", claims.len());
+    if known > 0 {
+        anstream::eprintln!("{known} of {} claims were measured before (--fresh measures them anew)", claims.len());
     }
     let bar = ProgressBar::new(claims.len() as u64);
     let template = "{bar:28} {pos:>3}/{len:3} {elapsed:>4}  {msg}";
@@ -50,7 +50,7 @@ fn measure(args: &ClaimsArgs) -> Result<ExitCode, CliError> {
         let record = match known {
             Some(record) => record,
             None => {
-                let record = ClaimRecord::measure(claim, &settings)?;
+                let record = ClaimRecord::measure(claim, &settings);
                 folder.write(&record)?;
                 record
             }
@@ -59,7 +59,15 @@ fn measure(args: &ClaimsArgs) -> Result<ExitCode, CliError> {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    write(&folder, &records)?;
+    // The page shows all that the folder has of these settings, not only what was asked for now.
+    let shown: Vec<ClaimRecord> = ALL
+        .iter()
+        .filter_map(|claim| {
+            let asked = records.iter().find(|record| record.id == claim.id).cloned();
+            asked.or_else(|| folder.of(claim.id, &settings))
+        })
+        .collect();
+    write(&folder, &shown)?;
     if args.json {
         let array: Vec<_> = records.iter().map(object).collect();
         anstream::println!("{}", serde_json::to_string_pretty(&array).expect("records have only string keys"));
@@ -69,7 +77,8 @@ fn measure(args: &ClaimsArgs) -> Result<ExitCode, CliError> {
     }
     let surprising: Vec<&ClaimRecord> = records.iter().filter(|record| !record.is_as_expected()).collect();
     for record in &surprising {
-        anstream::eprintln!("{}: {}, which theory does not expect", record.id, record.verdict);
+        let why = record.error.as_deref().unwrap_or("which theory does not expect");
+        anstream::eprintln!("{}: {}, {why}", record.id, record.verdict);
     }
     Ok(if surprising.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -89,9 +98,24 @@ fn object(record: &ClaimRecord) -> serde_json::Value {
         "family": record.family,
         "verdict": record.verdict,
         "expected": record.expected,
+        "error": record.error,
         "checks": record.evidence.compared(),
         "slack": record.evidence.slack(),
+        "effects": record.evidence.effects.iter().map(effect).collect::<Vec<_>>(),
         "figures": record.evidence.by_name(),
         "seconds": record.seconds,
+    })
+}
+
+/// An effect with its 95 % confidence interval.
+fn effect(effect: &Effect) -> serde_json::Value {
+    let interval = effect.interval();
+    json!({
+        "name": effect.name,
+        "above": effect.above,
+        "mean": interval.map(|interval| interval.mean),
+        "low": interval.map(|interval| interval.low),
+        "high": interval.map(|interval| interval.high),
+        "seeds": effect.samples.len(),
     })
 }

@@ -16,7 +16,7 @@ fn claims_are_listed_measured_and_gone_on_with() {
     let found: Vec<Value> = serde_json::from_slice(&output.stdout).expect("a JSON array");
     for (object, verdict) in found.iter().zip(["holds", "holds-as-corrected", "supported"]) {
         assert_eq!((object["verdict"].as_str(), &object["expected"]), (Some(verdict), &object["verdict"]));
-        for key in ["id", "family", "checks", "slack", "figures", "seconds"] {
+        for key in ["id", "family", "checks", "slack", "effects", "figures", "seconds"] {
             assert!(object.get(key).is_some(), "{key}: {object}");
         }
     }
@@ -24,6 +24,8 @@ fn claims_are_listed_measured_and_gone_on_with() {
     let page = std::fs::read_to_string(folder.join("report.html")).expect("there is a page");
     assert!(page.contains("id=\"optimality-gap\"") && page.contains("<math"));
     assert!(!page.contains("src=") && !page.contains("href=\"http"), "it needs no network");
+    let figure = std::fs::read_to_string(folder.join("figures/oscillation-1.svg")).expect("there is a figure");
+    assert!(figure.starts_with("<svg ") && figure.contains("xmlns"));
     let table = std::fs::read_to_string(folder.join("oscillation.csv")).expect("there is a table");
     assert!(table.starts_with("plot,series,x,y\n") && table.lines().count() > 30);
 
@@ -37,6 +39,17 @@ fn claims_are_listed_measured_and_gone_on_with() {
         objects
     };
     assert_eq!(strip(&again.stdout), strip(&output.stdout));
+    assert!(found[2]["effects"][0]["low"].is_number() && found[2]["effects"][0]["seeds"].as_u64() > Some(1));
+
+    // The page keeps what was measured before; anew only when asked.
+    let written = |id: &str| std::fs::metadata(folder.join(id)).and_then(|file| file.modified()).expect("it is there");
+    let before = written("oscillation.json");
+    let kept = place.run(&["claims", "run", "oscillation", "--seed", "2"]);
+    assert!(text(&kept.stderr).contains("1 of 1 claims were measured before"), "{}", text(&kept.stderr));
+    let page = std::fs::read_to_string(folder.join("report.html")).expect("there is a page");
+    assert!(page.contains("id=\"optimality-gap\"") && written("oscillation.json") == before);
+    let fresh = place.run(&["claims", "run", "oscillation", "--seed", "2", "--fresh"]);
+    assert!(fresh.status.success() && written("oscillation.json") > before);
 }
 
 #[test]

@@ -22,13 +22,17 @@ pub fn table(records: &[ClaimRecord]) -> Table {
     Table { head: ["claim", "verdict", "time", "key figure"].map(str::to_owned).to_vec(), rows: rows.collect() }
 }
 
-/// Writes the page of a folder of evidence.
+/// Writes the page of a folder of evidence, and its figures as files of their own.
 ///
 /// # Errors
 ///
 /// When the folder cannot be written.
 pub fn write(folder: &ClaimFolder, records: &[ClaimRecord]) -> Result<(), LabError> {
-    write_whole(&folder.report(), html(records).as_bytes())
+    let entries: Vec<Entry> = records.iter().map(entry).collect();
+    for drawing in entries.iter().flat_map(|entry| &entry.drawings) {
+        folder.write_figure(&drawing.name, &drawing.svg)?;
+    }
+    write_whole(&folder.report(), page(records, entries).as_bytes())
 }
 
 /// A claim as the page shows it.
@@ -43,6 +47,7 @@ struct Entry<'a> {
 }
 
 struct Drawing<'a> {
+    name: String,
     title: &'a str,
     reading: &'a str,
     svg: String,
@@ -56,16 +61,10 @@ struct Page<'a> {
 }
 
 /// The page as HTML.
-///
-/// # Panics
-///
-/// Never: the template was checked when it was compiled, and writing to a string cannot fail.
-#[must_use]
-pub fn html(records: &[ClaimRecord]) -> String {
+fn page(records: &[ClaimRecord], entries: Vec<Entry<'_>>) -> String {
     let expected = records.iter().filter(|record| record.is_as_expected()).count();
     let summary = format!("{} claims measured, {expected} with the verdict that theory expects", records.len());
-    let page = Page { summary, entries: records.iter().map(entry).collect() };
-    page.render().expect("the template writes to a string")
+    Page { summary, entries }.render().expect("the template writes to a string")
 }
 
 fn entry(record: &ClaimRecord) -> Entry<'_> {
@@ -73,13 +72,13 @@ fn entry(record: &ClaimRecord) -> Entry<'_> {
     let class = match record.verdict {
         Verdict::Holds | Verdict::Supported => "good",
         Verdict::HoldsAsCorrected => "corrected",
-        Verdict::Violated | Verdict::NotSupported => "bad",
+        Verdict::Violated | Verdict::NotSupported | Verdict::Unmeasured => "bad",
         Verdict::Inconclusive => "open",
     };
     let drawings = record.evidence.plots.iter().enumerate().filter_map(|(at, plot)| {
         let colors = [BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY];
         let mut measured = colors.iter().cycle();
-        let name = format!("{}-{at}", record.id);
+        let name = format!("{}-{}", record.id, at + 1);
         let curves = plot.series.iter().map(|series| {
             let color = if series.dashed { GREY } else { measured.next().copied().unwrap_or(BLUE) };
             let curve = Curve::new(series.name.as_str(), color, series.points.clone());
@@ -93,7 +92,7 @@ fn entry(record: &ClaimRecord) -> Entry<'_> {
                 if plot.log_x { chart.log_x() } else { chart }.svg(&name)
             }
         };
-        Some(Drawing { title: &plot.title, reading: &plot.reading, svg })
+        Some(Drawing { name, title: &plot.title, reading: &plot.reading, svg })
     });
     let effort = match record.effort {
         losscape_lab::claims::Effort::Quick => "--quick",

@@ -75,7 +75,8 @@ fn path(
         steps,
         |_| Ok((0.0, settings.vector(&[gradient(step.get().min(steps - 1))]))),
         |at| {
-            step.set(at.step);
+            // The gradient asked for next is that of the next point.
+            step.set(at.step + 1);
             points.push(numbers(&at.w)[0]);
             Ok(true)
         },

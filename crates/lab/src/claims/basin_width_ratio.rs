@@ -1,8 +1,10 @@
 //! Learning rate over batch size, and the width of the minima that SGD finds.
 
 use burn::tensor::Tensor;
+use losscape_analysis::AnalysisError;
 use losscape_analysis::basin::width;
 use losscape_analysis::slice::{grid, line};
+use losscape_krylov::trace::hutchinson;
 use rayon::prelude::*;
 
 use super::problem::{draws, gradient_descent, log_slope, norm};
@@ -24,7 +26,9 @@ pub const CLAIM: Claim = Claim {
 struct Run {
     seed: usize,
     ratio: f64,
+    loss: f64,
     sharpness: f64,
+    trace: f64,
     top_width: f64,
     random_width: f64,
     /// The loss along both directions.
@@ -81,23 +85,33 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         Ok(Some(Run {
             seed,
             ratio: rate / batch as f64,
+            loss: found.loss,
             sharpness: sharpest.largest,
+            trace: hutchinson(&point.hessian(), 10, &mut draws(own, 22)).map_err(AnalysisError::from)?.0.mean,
             top_width: side(&sharpest.direction, "top")?,
             random_width: side(&random, "random")?,
             profiles,
         }))
     });
     let runs: Vec<Run> = runs.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+    let asked = (seeds * cells.len()) as f64;
+    evidence.check(Check::equal("runs at the training loss, of all", 0.0, [(runs.len() as f64, asked)]));
+    evidence.check(Check::equal("their losses = 0.02", 0.15, runs.iter().map(|run| (run.loss, 0.02))));
     let of = |seed: usize| runs.iter().filter(move |run| run.seed == seed);
     let per_seed = |pick: &dyn Fn(&Run) -> f64| -> Vec<f64> {
         (0..seeds).map(|seed| kendall(&of(seed).map(|run| (run.ratio, pick(run))).collect::<Vec<_>>())).collect()
     };
-    evidence.effect(Effect::above(
-        "Kendall's τ of width along the top eigenvector and ε/B",
-        0.3,
-        per_seed(&|run| run.top_width),
-    ));
-    evidence.effect(Effect::above("Kendall's τ of −λ_max and ε/B", 0.0, per_seed(&|run| -run.sharpness)));
+    let measures: [(&str, &dyn Fn(&Run) -> f64); 4] = [
+        ("width along the top eigenvector", &|run| run.top_width),
+        ("width along a random direction", &|run| run.random_width),
+        ("−λ_max(H)", &|run| -run.sharpness),
+        ("−tr H", &|run| -run.trace),
+    ];
+    for (name, pick) in measures {
+        evidence.effect(Effect::above(format!("Kendall's τ of {name} and ε/B"), 0.0, per_seed(pick)));
+    }
+    let slopes = (0..seeds).map(|seed| log_slope(&of(seed).map(|run| (run.ratio, run.top_width)).collect::<Vec<_>>()));
+    evidence.effect(Effect::above("log-log slope of the width against ε/B", 0.0, slopes.collect::<Vec<_>>()));
     // Pairs of runs of one seed: those of equal ratio differ less in sharpness than the others.
     let alike = (0..seeds).map(|seed| {
         let runs: Vec<&Run> = of(seed).collect();
@@ -148,7 +162,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         ], ..Plot::default() });
     evidence.plot(Plot {
         title: "Sharpness against ε/B".to_owned(),
-        reading: "The larger the learning rate over the batch size, the flatter the minimum.".to_owned(),
+        reading: "The larger the learning rate over the batch size, the flatter the minimum; where ε/B is small, differences vanish.".to_owned(),
         x: "ε / B".to_owned(),
         y: "λ_max(H)".to_owned(),
         log_x: true,

@@ -76,9 +76,20 @@ impl Check {
 
     /// The room that a pair leaves, relative to the larger of its numbers; negative where the relation fails. NaN where one of them is.
     fn slack(&self, pair: &Pair) -> f64 {
+        if pair.left.is_nan() || pair.right.is_nan() {
+            return f64::NAN;
+        }
         let scale = pair.left.abs().max(pair.right.abs());
         if scale == 0.0 {
             return 0.0;
+        }
+        if scale.is_infinite() {
+            // Beyond all numbers: far off, or far below.
+            let holds = match self.relation {
+                Relation::Equal => pair.left == pair.right,
+                Relation::AtMost => pair.left <= pair.right,
+            };
+            return if holds { 1.0 } else { -1.0 };
         }
         match self.relation {
             Relation::Equal => self.tolerance - (pair.left - pair.right).abs() / scale,
@@ -101,10 +112,23 @@ impl Check {
         slacks.min_by(|a, b| rank(a.1).total_cmp(&rank(b.1)))
     }
 
-    /// Whether every pair holds. Without pairs nothing was checked, and nothing holds.
+    /// Whether every pair holds; none where that cannot be said: without pairs, or where one of them is no number and the others hold.
+    #[must_use]
+    pub fn outcome(&self) -> Option<bool> {
+        let numbers = || self.pairs.iter().filter(|pair| !self.slack(pair).is_nan());
+        if numbers().any(|pair| !self.holds(pair)) {
+            Some(false)
+        } else if self.pairs.is_empty() || numbers().count() < self.pairs.len() {
+            None
+        } else {
+            Some(true)
+        }
+    }
+
+    /// Whether something was checked, and every pair holds.
     #[must_use]
     pub fn passes(&self) -> bool {
-        !self.pairs.is_empty() && self.pairs.iter().all(|pair| self.holds(pair))
+        self.outcome() == Some(true)
     }
 }
 
@@ -148,11 +172,17 @@ impl Effect {
         Self { name: name.into(), samples: samples.into_iter().collect(), above }
     }
 
+    /// Whether every seed gave a number, of two at least.
+    #[must_use]
+    pub fn is_measured(&self) -> bool {
+        self.samples.len() > 1 && self.samples.iter().all(|sample| sample.is_finite())
+    }
+
     /// Mean and confidence interval; none with fewer than two seeds, or where one gave no number.
     #[must_use]
     pub fn interval(&self) -> Option<Interval> {
         let count = self.samples.len();
-        if count < 2 || self.samples.iter().any(|sample| !sample.is_finite()) {
+        if !self.is_measured() {
             return None;
         }
         let mean = self.samples.iter().sum::<f64>() / count as f64;
@@ -290,7 +320,8 @@ impl Evidence {
     #[must_use]
     pub fn slack(&self) -> Option<f64> {
         let inequalities = self.exact().filter(|check| check.relation == Relation::AtMost);
-        inequalities.filter_map(|check| Some(check.tightest()?.1)).reduce(f64::min)
+        let least = |a: f64, b: f64| if a.is_nan() || a < b { a } else { b };
+        inequalities.filter_map(|check| Some(check.tightest()?.1)).reduce(least)
     }
 
     /// Checks of the exact form.

@@ -1,12 +1,17 @@
 //! Do flatter minima generalize better?
 
+use std::collections::BTreeMap;
+
+use losscape_analysis::AnalysisError;
 use losscape_analysis::sharpness::{Neighbourhood, average, worst_case};
+use losscape_krylov::trace::hutchinson;
 use losscape_optim::SamConfig;
+use rand::{Rng, RngExt};
 use rayon::prelude::*;
 
-use super::problem::{draws, gradient_descent};
+use super::problem::{draws, gradient_descent, norm};
 use super::training::kendall;
-use super::{Claim, ClaimSettings, Effect, Evidence, Expectation, Family, Plot, Series};
+use super::{Check, Claim, ClaimSettings, Effect, Evidence, Expectation, Family, Plot, Series};
 use crate::LabError;
 
 pub const CLAIM: Claim = Claim {
@@ -19,51 +24,79 @@ pub const CLAIM: Claim = Claim {
     measure,
 };
 
+/// What is said to foretell generalization.
+const MEASURES: [&str; 6] = [
+    "λ_max(H)",
+    "tr H",
+    "average rise, σ = 0.01",
+    "adaptive worst case, ρ = 0.05",
+    "Keskar's sharpness, ε = 5e-4",
+    "‖w‖",
+];
+
+/// A run: its seed and its place in the grid of rates, batch sizes and SAM or not; the measures; test loss and error.
+struct Run {
+    seed: usize,
+    cell: [usize; 3],
+    measures: [f64; 6],
+    test_loss: f64,
+    test_error: f64,
+}
+
 fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
-    const NAMES: [&str; 4] = ["λ_max(H)", "average rise, σ = 0.01", "adaptive worst case, ρ = 0.05", "‖w‖"];
     let mut evidence = Evidence::default();
-    let seeds = settings.effort.of(3, 8);
-    let mut cells: Vec<(f64, usize, Option<SamConfig>)> = Vec::new();
-    for rate in settings.effort.of(vec![0.05, 0.2], vec![0.05, 0.1, 0.2, 0.4]) {
-        for batch in settings.effort.of(vec![8, 32], vec![4, 8, 16, 32, 64]) {
-            cells.extend([(rate, batch, None), (rate, batch, Some(SamConfig::new(0.1)))]);
+    let seeds = settings.effort.of(4, 8);
+    let rates = settings.effort.of(vec![0.05, 0.2], vec![0.05, 0.1, 0.2, 0.4]);
+    let batches = settings.effort.of(vec![8usize, 32], vec![4, 8, 16, 32, 64]);
+    let mut jobs = Vec::new();
+    for seed in 0..seeds {
+        for rate in 0..rates.len() {
+            jobs.extend((0..batches.len()).flat_map(|batch| [0, 1].map(|sam| (seed, [rate, batch, sam]))));
         }
     }
-    let jobs: Vec<(usize, usize)> =
-        (0..seeds).flat_map(|seed| (0..cells.len()).map(move |cell| (seed, cell))).collect();
-    let runs = jobs.into_par_iter().map(|(seed, cell)| -> Result<Option<(usize, [f64; 4], f64)>, LabError> {
+    let asked = jobs.len();
+    let runs = jobs.into_par_iter().map(|(seed, cell)| -> Result<Option<Run>, LabError> {
         let own = settings.seed_of(seed as u64);
-        let (rate, batch, sam) = cells[cell];
         let data = settings.digits_split(300, own)?;
-        let mut optimizer = gradient_descent(rate);
-        optimizer.sam = sam;
-        let Some(found) = settings.minimum(&data, &optimizer, batch, 0.02, 40_000, own)? else { return Ok(None) };
+        let mut optimizer = gradient_descent(rates[cell[0]]);
+        optimizer.sam = (cell[2] == 1).then(|| SamConfig::new(0.1));
+        let found = settings.minimum(&data, &optimizer, batches[cell[1]], 0.02, 40_000, own)?;
+        let Some(found) = found else { return Ok(None) };
         let point = found.objective.here()?;
         let random = &mut draws(own, 22);
+        let trace = hutchinson(&point.hessian(), 10, random).map_err(AnalysisError::from)?.0.mean;
         let rise = average(&point, 0.01, false, 10, random)?.map_or(f64::NAN, |rise| rise.mean);
-        let worst = worst_case(&point, Neighbourhood::AdaptiveBall { radius: 0.05 }, 10, random)?;
-        let length: f64 = point.parameters().clone().square().sum().into_scalar();
-        let measures = [found.sharpest(&point, own)?.largest, rise, worst.rise.unwrap_or(f64::NAN), length.sqrt()];
-        Ok(Some((seed, measures, found.test_loss)))
+        let adaptive = worst_case(&point, Neighbourhood::AdaptiveBall { radius: 0.05 }, 10, random)?.rise;
+        let keskar = worst_case(&point, Neighbourhood::Box { size: 5e-4 }, 10, random)?.keskar;
+        let [adaptive, keskar] = [adaptive, keskar].map(|rise| rise.unwrap_or(f64::NAN));
+        let largest = found.sharpest(&point, own)?.largest;
+        let measures = [largest, trace, rise, adaptive, keskar, norm(point.parameters())];
+        Ok(Some(Run { seed, cell, measures, test_loss: found.test_loss, test_error: found.test_error }))
     });
-    let runs: Vec<(usize, [f64; 4], f64)> = runs.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
-    for (at, name) in NAMES.into_iter().enumerate() {
-        let correlations = (0..seeds).map(|seed| {
-            let of = runs.iter().filter(|run| run.0 == seed);
-            kendall(&of.map(|(_, measures, loss)| (measures[at], *loss)).collect::<Vec<_>>())
-        });
-        let correlations: Vec<f64> = correlations.collect();
-        evidence.figure(
-            format!("mean τ of {name} and test loss"),
-            correlations.iter().sum::<f64>() / correlations.len() as f64,
-        );
-        if at < 3 {
+    let runs: Vec<Run> = runs.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+    evidence.check(Check::equal("runs at the training loss, of all", 0.0, [(runs.len() as f64, asked as f64)]));
+    let of = |seed: usize| runs.iter().filter(move |run| run.seed == seed);
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    for (at, name) in MEASURES.into_iter().enumerate() {
+        let pairs = |seed: usize| of(seed).map(|run| (run.measures[at], run.test_loss)).collect::<Vec<_>>();
+        let correlations: Vec<f64> = (0..seeds).map(|seed| kendall(&pairs(seed))).collect();
+        evidence.figure(format!("mean τ of {name} and test loss"), mean(&correlations));
+        let [low, high] = bootstrap(&(0..seeds).map(pairs).collect::<Vec<_>>(), &mut draws(settings.seed, 25));
+        evidence.figure(format!("{name}: 2.5 % of the bootstrap over runs"), low);
+        evidence.figure(format!("{name}: 97.5 %"), high);
+        let granulated: Vec<f64> = (0..seeds).map(|seed| granulated(&of(seed).collect::<Vec<_>>(), at)).collect();
+        evidence.figure(format!("{name}: granulated τ"), mean(&granulated));
+        let errors = (0..seeds)
+            .map(|seed| kendall(&of(seed).map(|run| (run.measures[at], run.test_error)).collect::<Vec<_>>()))
+            .collect::<Vec<_>>();
+        evidence.figure(format!("{name}: mean τ with test error"), mean(&errors));
+        // The length of the weights is no sharpness: it is for comparison.
+        if at < 5 {
             evidence.effect(Effect::above(format!("Kendall's τ of {name} and test loss"), 0.0, correlations));
         }
     }
     let series = (0..seeds.min(4)).map(|seed| {
-        let mut points: Vec<(f64, f64)> =
-            runs.iter().filter(|run| run.0 == seed).map(|run| (run.1[0], run.2)).collect();
+        let mut points: Vec<(f64, f64)> = of(seed).map(|run| (run.measures[0], run.test_loss)).collect();
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
         Series::measured(format!("seed {seed}"), points)
     });
@@ -76,4 +109,37 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         log_y: true,
         series: series.collect(), ..Plot::default() });
     Ok(evidence)
+}
+
+/// Granulated τ (Jiang et al. 2020, eq. 6): for each hyperparameter the mean τ over groups of runs that differ in it alone, and the mean of these.
+fn granulated(runs: &[&Run], measure: usize) -> f64 {
+    let mut axes = Vec::new();
+    for axis in 0..3 {
+        let mut groups: BTreeMap<[usize; 3], Vec<(f64, f64)>> = BTreeMap::new();
+        for run in runs {
+            let mut rest = run.cell;
+            rest[axis] = 0;
+            groups.entry(rest).or_default().push((run.measures[measure], run.test_loss));
+        }
+        let groups: Vec<f64> = groups.values().filter(|group| group.len() > 1).map(|group| kendall(group)).collect();
+        axes.push(groups.iter().sum::<f64>() / groups.len() as f64);
+    }
+    axes.iter().sum::<f64>() / 3.0
+}
+
+/// Percentiles 2.5 and 97.5 of the mean τ over seeds, runs drawn again with replacement within each seed, a thousand times.
+fn bootstrap(seeds: &[Vec<(f64, f64)>], random: &mut impl Rng) -> [f64; 2] {
+    let mut means: Vec<f64> = (0..1000)
+        .map(|_| {
+            let correlations = seeds.iter().map(|runs| {
+                let drawn: Vec<(f64, f64)> = runs.iter().map(|_| runs[random.random_range(0..runs.len())]).collect();
+                let found = kendall(&drawn);
+                // All the same run: no order at all.
+                if found.is_finite() { found } else { 0.0 }
+            });
+            correlations.sum::<f64>() / seeds.len() as f64
+        })
+        .collect();
+    means.sort_by(f64::total_cmp);
+    [means[25], means[974]]
 }

@@ -38,7 +38,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     };
     let (objective, _, solution) = settings.least_squares(&geometric(0.01, 4.0, 10), [30, 10], 0.0, settings.seed)?;
     let logistic = settings.logistic(200, 10)?;
-    for factor in [1.0, 1.99] {
+    for factor in [1.0, 2.0] {
         let points = [settings.vector(&[1.0; 10]), solution.clone()];
         follow(format!("least squares, {factor}/L"), factor / 4.0, points, &|w| Ok(objective.gradient(w)?))?;
         let points = [settings.vector(&[1.0; 10]), logistic.solution.clone()];

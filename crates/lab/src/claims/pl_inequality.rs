@@ -1,5 +1,7 @@
 //! A singular quadratic is not strongly convex, but it has a Polyak-Łojasiewicz constant.
 
+use losscape_krylov::ConjugateGradient;
+
 use super::problem::{draws, gradient_descent, inner};
 use super::{Check, Claim, ClaimSettings, Evidence, Expectation, Family, Plot, Series, descent::descend};
 use crate::LabError;
@@ -40,6 +42,20 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     ));
     evidence
         .check(Check::at_most("random points, the weaker printed form: μ (L − L*) ≤ ‖g‖²", 1e-12, printed).printed());
+    // The same with a minimum above zero: least squares that cannot be met, of deficient rank.
+    let mut shifted = Vec::new();
+    let spectrum = [1.0, 0.4, MU];
+    let (objective, ..) = settings.least_squares(&spectrum, [12, 5], 0.5, settings.seed)?;
+    let solver = ConjugateGradient { tolerance: 1e-14, ..ConjugateGradient::default() };
+    let here = objective.here()?;
+    let step = solver.solve(&here.hessian(), here.gradient()).map_err(losscape_analysis::AnalysisError::from)?.x;
+    let minimum = objective.value(&(here.parameters().clone() - step))?;
+    for _ in 0..100 {
+        let (loss, gradient) = objective.gradient(&settings.normal(5, random))?;
+        shifted.push((MU * (loss - minimum), 0.5 * inner(&gradient, &gradient)));
+    }
+    evidence.check(Check::at_most("least squares with L* > 0: μ (L − L*) ≤ ½‖g‖²", 1e-10, shifted));
+    evidence.figure("its L*", minimum);
     let mut rates = Vec::new();
     let mut first = 0.0;
     descend(&gradient_descent(1.0), settings.normal(20, random), settings.effort.of(200, 400), value, |at| {

@@ -1,9 +1,11 @@
 //! What a claim leaves behind: one file of evidence for each, and its plots as tables.
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::{Claim, ClaimSettings, Effort, Evidence, Expectation, Family, Verdict};
 use crate::LabError;
@@ -25,8 +27,10 @@ pub struct ClaimRecord {
     pub exact: String,
     /// Where it comes from.
     pub source: String,
-    /// Version of this program.
-    pub version: String,
+    /// SHA-256 of the program that measured it.
+    pub program: String,
+    /// The device.
+    pub device: String,
     /// Seed of everything random.
     pub seed: u64,
     /// How much was spent.
@@ -35,6 +39,9 @@ pub struct ClaimRecord {
     pub expected: Expectation,
     /// What the evidence says.
     pub verdict: Verdict,
+    /// What stopped the measurement, if something did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
     /// The evidence.
     pub evidence: Evidence,
     /// Seconds it took.
@@ -42,30 +49,32 @@ pub struct ClaimRecord {
 }
 
 impl ClaimRecord {
-    /// Measures a claim.
-    ///
-    /// # Errors
-    ///
-    /// When a measurement cannot be made.
-    pub fn measure(claim: &Claim, settings: &ClaimSettings) -> Result<Self, LabError> {
+    /// Measures a claim. What stops it is in the record, with the verdict [`Verdict::Unmeasured`].
+    #[must_use]
+    pub fn measure(claim: &Claim, settings: &ClaimSettings) -> Self {
         let start = Instant::now();
         // Inside the thread pool, as training is.
-        let evidence = rayon::scope(|_| (claim.measure)(settings))?;
-        Ok(Self {
+        let (evidence, error) = match rayon::scope(|_| (claim.measure)(settings)) {
+            Ok(evidence) => (evidence, None),
+            Err(error) => (Evidence::default(), Some(error.to_string())),
+        };
+        Self {
             schema: SCHEMA,
             id: claim.id.to_owned(),
             family: claim.family,
             printed: claim.printed.to_owned(),
             exact: claim.exact.to_owned(),
             source: claim.source.to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            program: program().to_owned(),
+            device: format!("{:?}", settings.device),
             seed: settings.seed,
             effort: settings.effort,
             expected: claim.expected,
             verdict: Verdict::of(&evidence),
+            error,
             evidence,
             seconds: start.elapsed().as_secs_f64(),
-        })
+        }
     }
 
     /// Whether the verdict is what theory expects.
@@ -99,32 +108,45 @@ impl ClaimFolder {
         self.path.join("report.html")
     }
 
+    /// Writes a figure on its own, `figures/<name>.svg`.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be written.
+    pub fn write_figure(&self, name: &str, svg: &str) -> Result<(), LabError> {
+        let figures = self.path.join("figures");
+        create(&figures)?;
+        write_whole(&figures.join(format!("{name}.svg")), svg.as_bytes())
+    }
+
     fn record(&self, id: &str) -> PathBuf {
         self.path.join(format!("{id}.json"))
     }
 
-    /// The evidence of a claim, if it is there.
-    ///
-    /// # Errors
-    ///
-    /// When the file is damaged.
-    pub fn read(&self, id: &str) -> Result<Option<ClaimRecord>, LabError> {
-        let path = self.record(id);
-        if path.exists() { read_json(&path).map(Some) } else { Ok(None) }
+    /// The evidence of a claim that this very program measured with these settings, if it is there. Another one, and one that cannot be read, is as good
+    /// as none.
+    #[must_use]
+    pub fn of(&self, id: &str, settings: &ClaimSettings) -> Option<ClaimRecord> {
+        let record: ClaimRecord = read_json(&self.record(id)).ok()?;
+        let same = record.schema == SCHEMA
+            && record.error.is_none()
+            && record.program == program()
+            && record.device == format!("{:?}", settings.device)
+            && (record.seed, record.effort) == (settings.seed, settings.effort);
+        same.then_some(record)
     }
 
-    /// The evidence of a claim measured with these settings by this version.
+    /// Removes the evidence of a claim.
     ///
     /// # Errors
     ///
-    /// When the file is damaged.
-    pub fn of(&self, id: &str, settings: &ClaimSettings) -> Result<Option<ClaimRecord>, LabError> {
-        let same = |record: &ClaimRecord| {
-            record.schema == SCHEMA
-                && record.version == env!("CARGO_PKG_VERSION")
-                && (record.seed, record.effort) == (settings.seed, settings.effort)
-        };
-        Ok(self.read(id)?.filter(same))
+    /// When it cannot be removed.
+    pub fn forget(&self, id: &str) -> Result<(), LabError> {
+        let path = self.record(id);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(LabError::io("remove", path)(error)),
+            _ => Ok(()),
+        }
     }
 
     /// Writes the evidence of a claim: `<id>.json`, and `<id>.csv` with the points of its plots.
@@ -149,4 +171,13 @@ impl ClaimFolder {
         write_whole(&self.path.join(format!("{}.csv", record.id)), &table)?;
         write_json(&self.record(&record.id), record)
     }
+}
+
+/// SHA-256 of the running program: evidence is only as good as what measured it.
+fn program() -> &'static str {
+    static DIGEST: LazyLock<String> = LazyLock::new(|| {
+        let bytes = std::env::current_exe().and_then(std::fs::read).unwrap_or_default();
+        Sha256::digest(bytes).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+    });
+    &DIGEST
 }

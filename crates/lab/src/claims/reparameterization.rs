@@ -12,7 +12,7 @@ use crate::LabError;
 pub const CLAIM: Claim = Claim {
     id: "reparameterization",
     family: Family::Flatness,
-    printed: r"wider basins allow for better generalization",
+    printed: r"not in the notes, whose wide basins that generalize are wide in given coordinates",
     exact: r"$(aW_1,W_2/a)$ keeps the function of a relu network and raises $\lambda_{\max}(H)$ like $a^2$; sharpness relative to the weights does not change",
     source: "Dinh et al. 2017, Theorem 4; Kwon et al. 2021",
     expected: Expectation::Holds,
@@ -29,9 +29,9 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         let config = MlpConfig::new([16]).with_activation(Activation::Relu).with_bias(false);
         let mut sharpnesses = Vec::new();
         let mut own: Option<(Tensor<2>, f64)> = None;
-        for factor in [1.0, 4.0, 16.0, 64.0, 256.0] {
+        for factor in [1.0, 3.0, 10.0, 64.0, 256.0] {
             let mut network = config.init(4, 1, seed, &settings.device, DType::F64)?;
-            for (layer, factor) in network.layers.iter_mut().zip([1.0 / factor, factor]) {
+            for (layer, factor) in network.layers.iter_mut().zip([factor, 1.0 / factor]) {
                 layer.weight = layer.weight.clone().map(|weight| weight * factor);
             }
             let objective = settings.on(network, &data, Loss::squared_error())?;

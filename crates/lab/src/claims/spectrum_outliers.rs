@@ -12,7 +12,7 @@ pub const CLAIM: Claim = Claim {
     printed: r"not in the notes",
     exact: r"the Hessian of a trained classifier has a bulk near zero and about $C$ outliers",
     source: "Sagun et al. 2017; Papyan 2018",
-    expected: Expectation::Any,
+    expected: Expectation::Supported,
     measure,
 };
 

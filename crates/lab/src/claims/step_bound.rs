@@ -35,6 +35,18 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     evidence.check(Check::at_most("quadratics: loss after 0.9 of the bound ≤ before", 0.0, below));
     evidence.check(Check::at_most("quadratics: loss before ≤ after 1.1 of the bound", 0.0, above));
 
+    // Along a direction of no positive curvature there is no bound: the longer the step, the lower.
+    let saddle = settings.bowl(&[1.0, -2.0, 0.0]);
+    let mut lower = Vec::new();
+    for at in 0..20 {
+        let w = settings.vector(&[0.1, 1.0 + f64::from(at), 1.0]);
+        let (value, gradient) = saddle(&w)?;
+        for rate in [0.1, 1.0, 10.0, 1000.0] {
+            lower.push((saddle(&(w.clone() - gradient.clone() * rate))?.0, value));
+        }
+    }
+    evidence.check(Check::at_most("saddles, gᵀHg < 0: loss after steps of 0.1 to 1000 ≤ before", 0.0, lower));
+
     // Along the training of a network the bound is that of its quadratic model.
     let objective = settings.student(&[16], 30, settings.seed)?;
     let (mut agreed, mut asked, mut concave) = (0, 0, 0);

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use super::problem::{geometric, norm};
+use super::problem::{geometric, log_slope, norm};
 use super::{Check, Claim, ClaimSettings, Evidence, Expectation, Family, Plot, Series};
 use crate::LabError;
 
@@ -32,10 +32,8 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
             let moved: Tensor<1> = moved.outputs().reshape([-1]);
             errors.push((rate, norm(&(moved - outputs.clone() + change.clone() * rate))));
         }
-        let [(a, first), .., (b, _)] = errors[..] else { continue };
-        let _ = b;
-        let middle = errors[4];
-        slopes.push(((middle.1 / first).ln() / (middle.0 / a).ln(), 2.0));
+        // Where the cube is still small.
+        slopes.push((log_slope(&errors[..6]), 2.0));
         plotted = errors;
     }
     let figure = slopes.iter().map(|pair| pair.0).sum::<f64>() / slopes.len() as f64;

@@ -20,17 +20,20 @@ pub enum Verdict {
     NotSupported,
     /// There are too few seeds to say.
     Inconclusive,
+    /// Something that was to be measured gave no number: a run that diverged or did not arrive, or an error.
+    Unmeasured,
 }
 
 impl std::fmt::Display for Verdict {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Self::Holds => "holds",
             Self::HoldsAsCorrected => "holds as corrected",
             Self::Violated => "violated",
             Self::Supported => "supported",
             Self::NotSupported => "not supported",
             Self::Inconclusive => "inconclusive",
+            Self::Unmeasured => "unmeasured",
         })
     }
 }
@@ -45,8 +48,19 @@ pub enum Expectation {
     HoldsAsCorrected,
     /// [`Verdict::Supported`].
     Supported,
-    /// The literature is divided: any verdict but a violation.
+    /// The literature is divided: any verdict but a violation, from numbers.
     Any,
+}
+
+impl std::fmt::Display for Expectation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Holds => Verdict::Holds.fmt(f),
+            Self::HoldsAsCorrected => Verdict::HoldsAsCorrected.fmt(f),
+            Self::Supported => Verdict::Supported.fmt(f),
+            Self::Any => f.pad("divided"),
+        }
+    }
 }
 
 impl Expectation {
@@ -57,22 +71,25 @@ impl Expectation {
             Self::Holds => verdict == Verdict::Holds,
             Self::HoldsAsCorrected => verdict == Verdict::HoldsAsCorrected,
             Self::Supported => verdict == Verdict::Supported,
-            Self::Any => verdict != Verdict::Violated,
+            Self::Any => !matches!(verdict, Verdict::Violated | Verdict::Unmeasured),
         }
     }
 }
 
 impl Verdict {
-    /// Reads the verdict from evidence: a violated check of the exact form decides; then effects; then checks of the printed form. Evidence
-    /// without any check or effect of the exact form shows nothing and counts as a violation.
+    /// Reads the verdict from evidence: a violated check of the exact form decides; then whatever gave no number; then effects; then checks of the
+    /// printed form. Evidence without any check or effect of the exact form shows nothing.
     #[must_use]
     pub fn of(evidence: &Evidence) -> Self {
-        let exact = evidence.exact().count();
-        if exact + evidence.effects.len() == 0 || !evidence.exact().all(Check::passes) {
-            return Self::Violated;
-        }
         let effects: Vec<Option<bool>> = evidence.effects.iter().map(Effect::supported).collect();
-        if effects.contains(&Some(false)) {
+        let unmeasured = evidence.checks.iter().any(|check| check.outcome().is_none())
+            || !evidence.effects.iter().all(Effect::is_measured)
+            || evidence.exact().count() + effects.len() == 0;
+        if evidence.exact().any(|check| check.outcome() == Some(false)) {
+            Self::Violated
+        } else if unmeasured {
+            Self::Unmeasured
+        } else if effects.contains(&Some(false)) {
             Self::NotSupported
         } else if effects.contains(&None) {
             Self::Inconclusive
