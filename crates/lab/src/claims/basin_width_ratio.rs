@@ -101,14 +101,15 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     let per_seed = |pick: &dyn Fn(&Run) -> f64| -> Vec<f64> {
         (0..seeds).map(|seed| kendall(&of(seed).map(|run| (run.ratio, pick(run))).collect::<Vec<_>>())).collect()
     };
-    let measures: [(&str, &dyn Fn(&Run) -> f64); 4] = [
-        ("width along the top eigenvector", &|run| run.top_width),
-        ("width along a random direction", &|run| run.random_width),
-        ("−λ_max(H)", &|run| -run.sharpness),
-        ("−tr H", &|run| -run.trace),
+    type Measure = fn(&Run) -> f64;
+    let measures: [(&str, Measure); 4] = [
+        ("width along the top eigenvector", |run| run.top_width),
+        ("width along a random direction", |run| run.random_width),
+        ("−λ_max(H)", |run| -run.sharpness),
+        ("−tr H", |run| -run.trace),
     ];
     for (name, pick) in measures {
-        evidence.effect(Effect::above(format!("Kendall's τ of {name} and ε/B"), 0.0, per_seed(pick)));
+        evidence.effect(Effect::above(format!("Kendall's τ of {name} and ε/B"), 0.0, per_seed(&pick)));
     }
     let slopes = (0..seeds).map(|seed| log_slope(&of(seed).map(|run| (run.ratio, run.top_width)).collect::<Vec<_>>()));
     evidence.effect(Effect::above("log-log slope of the width against ε/B", 0.0, slopes.collect::<Vec<_>>()));
