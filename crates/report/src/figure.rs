@@ -117,7 +117,9 @@ impl Chart {
         if self.headroom {
             let values = || self.curves.iter().flat_map(|curve| &curve.points).map(|(_, y)| *y);
             let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
-            let top = if self.log_y { high * (high / low).powf(0.4) } else { high + 0.4 * (high - low) };
+            // A logarithmic axis begins at a power of ten.
+            let decades = || (high.log10() - low.log10().floor()).max(1.0);
+            let top = if self.log_y { high * 10f64.powf(0.45 * decades()) } else { high + 0.4 * (high - low) };
             layout = layout.with_y_axis_max(top);
         }
         let layout = if self.log_y { layout.with_log_y() } else { layout };

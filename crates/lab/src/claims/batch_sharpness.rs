@@ -37,7 +37,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     const SAMPLES: usize = 100;
     let mut evidence = Evidence::default();
     let steps = settings.effort.of(24_000, 40_000);
-    let seeds = settings.effort.of(4, 8);
+    let seeds = settings.effort.of(6, 12);
     let batches = settings.effort.of(vec![4usize], vec![4, 8, 16]);
     let jobs: Vec<(usize, u64)> = batches.iter().flat_map(|&batch| (0..seeds).map(move |seed| (batch, seed))).collect();
     let runs = jobs.into_par_iter().map(|(batch, seed)| -> Result<Run, LabError> {
@@ -106,8 +106,8 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         evidence.figure(format!("B = {batch}: λ_max(H) over 2/ε"), largest.iter().sum::<f64>() / largest.len() as f64);
         if at == 0 {
             let name = format!("B = {batch}: batch sharpness over 2/ε");
-            evidence.effect(Effect::above(name.clone(), 0.75, ratios.iter().copied()));
-            evidence.effect(Effect::above(format!("1.25 − {name}"), 0.0, ratios.iter().map(|ratio| 1.25 - ratio)));
+            evidence.effect(Effect::above(name.clone(), 2.0 / 3.0, ratios.iter().copied()));
+            evidence.effect(Effect::above(format!("4/3 − {name}"), 0.0, ratios.iter().map(|ratio| 4.0 / 3.0 - ratio)));
             let above = ratios.iter().zip(&largest).map(|(felt, largest)| felt - largest);
             evidence.effect(Effect::above(format!("B = {batch}: batch sharpness less λ_max(H), over 2/ε"), 0.0, above));
         }

@@ -30,7 +30,7 @@ pub const GD: Claim = claim(
     "edge-gd",
     r"under full-batch gradient descent the sharpness rises until it hovers at $\frac2\epsilon$",
     "Cohen et al. 2021",
-    |settings| measure(settings, &OptimizerConfig::new(RuleConfig::Gd(GradientDescentConfig {}), 0.05)),
+    |settings| measure(settings, &OptimizerConfig::new(RuleConfig::Gd(GradientDescentConfig {}), 0.04), 8000),
 );
 
 pub const MOMENTUM: Claim = claim(
@@ -39,7 +39,7 @@ pub const MOMENTUM: Claim = claim(
     "Cohen et al. 2021, eq. 1",
     |settings| {
         let rule = RuleConfig::Momentum(MomentumConfig { momentum: 0.5 });
-        measure(settings, &OptimizerConfig::new(rule, 0.075))
+        measure(settings, &OptimizerConfig::new(rule, 0.06), 3000)
     },
 );
 
@@ -49,7 +49,7 @@ pub const NESTEROV: Claim = claim(
     "Cohen et al. 2021, eq. 1",
     |settings| {
         let rule = RuleConfig::Nesterov(NesterovConfig { momentum: 0.8, form: Form::Reparameterised });
-        measure(settings, &OptimizerConfig::new(rule, 0.035))
+        measure(settings, &OptimizerConfig::new(rule, 0.028), 3000)
     },
 );
 
@@ -59,7 +59,7 @@ pub const ADAM: Claim = claim(
     "Cohen et al. 2022, eq. 2",
     |settings| {
         let rule = RuleConfig::Adam(AdamConfig { beta_2: 0.99, ..AdamConfig::default() });
-        measure(settings, &OptimizerConfig::new(rule, 2e-3))
+        measure(settings, &OptimizerConfig::new(rule, 2e-3), 3000)
     },
 );
 
@@ -69,7 +69,7 @@ pub const SAM: Claim = claim(
     "Long & Bartlett 2024, eq. 1",
     |settings| {
         let rule = RuleConfig::Gd(GradientDescentConfig {});
-        measure(settings, &OptimizerConfig::new(rule, 0.04).with_sam(SamConfig::new(0.02)))
+        measure(settings, &OptimizerConfig::new(rule, 0.032).with_sam(SamConfig::new(0.02)), 3000)
     },
 );
 
@@ -83,11 +83,13 @@ struct Run {
     loss: Vec<(f64, f64)>,
 }
 
-/// Tanh 64-32-32-10 on 200 digits, half of them with random labels so that there is much to learn, squared error: the ratio of sharpness and edge over the last third of training.
-fn measure(settings: &ClaimSettings, config: &OptimizerConfig) -> Result<Evidence, LabError> {
+/// Tanh 64-32-32-10 on 200 digits, half of them with random labels so that there is much to learn, squared error: the ratio of sharpness
+/// and edge over the last third of so many steps (twice as many at full effort). Rates are such that the edge is about 50, above the sharpness at the start,
+/// and steps as many as it takes to get there.
+fn measure(settings: &ClaimSettings, config: &OptimizerConfig, steps: usize) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
-    let steps = settings.effort.of(2000, 5000);
-    let runs = (0..settings.effort.of(3u64, 8)).into_par_iter().map(|seed| -> Result<Run, LabError> {
+    let steps = settings.effort.of(steps, 2 * steps);
+    let runs = (0..settings.effort.of(6u64, 12)).into_par_iter().map(|seed| -> Result<Run, LabError> {
         let objective = settings.digits(&MlpConfig::new([32, 32]), 200, 0.5, settings.seed_of(seed))?;
         let mut run = Run::default();
         let (mut sum, mut count, mut start) = (0.0, 0, None);

@@ -54,7 +54,7 @@ impl ClaimSettings {
         Ok(Prepared { train, ..data })
     }
 
-    /// Trains tanh 64-64-64-10 with cross-entropy, in f32, until the whole training part has the loss `target`, looked at every twenty steps; none if it
+    /// Trains tanh 64-64-64-10 with cross-entropy, in f32, until the whole training part has the loss `target`, looked at every ten steps; none if it
     /// does not get there in so many.
     pub(super) fn minimum(
         &self,
@@ -71,7 +71,7 @@ impl ClaimSettings {
         let batch = if batch >= data.train.len() { BatchSize::Full } else { BatchSize::Samples(batch) };
         let training = TrainingConfig {
             target_loss: Some(target),
-            evaluate_every: Some(20),
+            evaluate_every: Some(10),
             ..TrainingConfig::steps(most, batch)
         };
         let mut trainer = Trainer::new(network, data, Loss::cross_entropy(), optimizer, &training, seed)?;
