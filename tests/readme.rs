@@ -25,6 +25,14 @@ fn names_every_claim_in_its_family() {
 }
 
 #[test]
+fn the_full_run_has_every_claim() {
+    let results = include_str!("../docs/claims.md");
+    for claim in losscape::lab::claims::ALL {
+        assert!(results.contains(&format!("| `{}` |", claim.id)), "{}", claim.id);
+    }
+}
+
+#[test]
 fn gives_the_test_command_that_is_checked() {
     let check = include_str!("../.ci/run");
     let command = "cargo test --release --workspace";

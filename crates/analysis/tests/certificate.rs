@@ -7,7 +7,7 @@ use common::{Problem, device, random, tensor};
 use losscape_analysis::certificate::Certificate;
 use losscape_analysis::{AnalysisError, Objective};
 use losscape_krylov::dense;
-use losscape_model::{Activation, Loss, LossKind, Mlp, MlpConfig, Network, Parameterization, Reduction};
+use losscape_model::{Activation, Loss, LossKind, Mlp, MlpConfig, Network, Parameterization};
 use losscape_tangent::Map;
 use rand::RngExt;
 
@@ -79,7 +79,22 @@ fn no_sample_is_beyond_the_bounds() {
     assert!(tightest[0] < 3.0 && tightest[1] < 3.0, "{tightest:?}");
 }
 
-/// One unit, one sample, output weight a: the Jacobian of `a σ(w x)` changes by `ℓρ` to first order, along the steepest direction.
+fn place(param: &mut burn::module::Param<Tensor<2>>, value: f64) {
+    *param = param.clone().map(|w| w.full_like(value).require_grad());
+}
+
+/// One unit in NTK parameterization, its input and output weight given, at the same input n times with the same target.
+fn unit(activation: Activation, bias: bool, [w, a]: [f64; 2], (n, x, y): (usize, f64, f64)) -> Objective<Mlp> {
+    let config = MlpConfig::new([1]).with_activation(activation).with_bias(bias);
+    let config = config.with_parameterization(Parameterization::Ntk);
+    let mut network = config.init(1, 1, 1, &device(), DType::F64).expect("it can be built");
+    place(&mut network.layers[0].weight, w);
+    place(&mut network.layers[1].weight, a);
+    Objective::new(network, tensor([n, 1], || x), tensor([n, 1], || y), Loss::squared_error())
+        .expect("it can be measured")
+}
+
+/// The Jacobian of `a σ(w x)` changes by `ℓρ` to first order, along the steepest direction; equal samples change nothing of a mean.
 #[test]
 fn the_jacobians_bound_is_attained() {
     for (activation, x, steepest) in [
@@ -87,20 +102,8 @@ fn the_jacobians_bound_is_attained() {
         (Activation::Tanh, 0.7, (1.0 / 3f64.sqrt()).atanh()),
         (Activation::Softplus, 2.0, 0.0),
     ] {
-        for bias in [false, true] {
-            let config = MlpConfig::new([1])
-                .with_activation(activation)
-                .with_bias(bias)
-                .with_parameterization(Parameterization::Ntk);
-            let mut network = config.init(1, 1, 1, &device(), DType::F64).expect("it can be built");
-            let place = |param: &mut burn::module::Param<Tensor<2>>, value: f64| {
-                *param = param.clone().map(|w| w.full_like(value).require_grad());
-            };
-            place(&mut network.layers[0].weight, steepest / x);
-            place(&mut network.layers[1].weight, 100.0);
-            let loss = Loss::squared_error().with_reduction(Reduction::Sum);
-            let objective = Objective::new(network, tensor([1, 1], || x), tensor([1, 1], || 0.0), loss);
-            let objective = objective.expect("it can be measured");
+        for (bias, samples) in [(false, 1), (true, 1), (true, 3)] {
+            let objective = unit(activation, bias, [steepest / x, 100.0], (samples, x, 0.0));
             let certificate = Certificate::of(&objective).expect("certifiable");
             let here = objective.parameters();
             let map = Map::new(|network: &Mlp, x: Tensor<2>| network.forward(x));
@@ -122,13 +125,27 @@ fn the_jacobians_bound_is_attained() {
                     _ => tensor([parameters], || random.random_range(-1.0..1.0)),
                 };
                 let w = here.clone() + direction.clone() * (radius / norm(&direction));
+                // Equal rows: Frobenius and spectral norm agree.
                 let change = (jacobian(&w) - jacobian(&here)).reshape([-1]);
-                seen = seen.max(norm(&change) / radius);
+                seen = seen.max(objective.scale().sqrt() * norm(&change) / radius);
             }
             let bound = certificate.lipschitz;
             assert!(seen <= bound * (1.0 + 1e-4) && seen > 0.99 * bound, "{activation:?}: {seen}, bounded by {bound}");
         }
     }
+}
+
+/// Where the residual is large and the output weight has moved from 0 to ρ, the Hessian is `r ρ σ″ x²` and what the bound says beside it is small.
+#[test]
+fn the_hessians_bound_is_nearly_attained() {
+    let (x, radius) = (10.0, 1.0);
+    let steepest = (1.0 / 3f64.sqrt()).atanh() / x;
+    let centre =
+        Certificate::of(&unit(Activation::Tanh, false, [steepest, 0.0], (1, x, -1000.0))).expect("certifiable");
+    let moved = unit(Activation::Tanh, false, [steepest, radius], (1, x, -1000.0));
+    let (low, high) = spectrum(dense::materialize(&moved.here().expect("finite").hessian()));
+    let (seen, bound) = (high.max(-low), centre.beta(radius));
+    assert!(seen <= bound && seen > 0.8 * bound, "{seen}, bounded by {bound}");
 }
 
 #[test]
