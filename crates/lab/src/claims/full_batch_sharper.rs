@@ -70,7 +70,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
 /// Small and full batch for every seed.
 fn pairs(settings: &ClaimSettings, target: f64) -> Result<Vec<[Measures; 2]>, LabError> {
     const RATE: f64 = 0.2;
-    let seeds = settings.effort.of(6, 16);
+    let seeds = settings.effort.of(10, 16);
     let jobs: Vec<(u64, usize)> = (0..seeds).flat_map(|seed| [8, usize::MAX].map(|batch| (seed, batch))).collect();
     let runs = jobs.into_par_iter().map(|(seed, batch)| -> Result<Measures, LabError> {
         let own = settings.seed_of(seed);
