@@ -8,6 +8,7 @@
 mod array;
 mod capture;
 mod error;
+mod host;
 mod inputs;
 mod kernel;
 mod linearized;

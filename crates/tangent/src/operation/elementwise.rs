@@ -158,6 +158,11 @@ impl Elementwise {
     /// Value and derivatives at `x`.
     pub fn jet(&self, x: Array, order: Order) -> Jet {
         use Coefficient::Number;
+        if !self.is_linear()
+            && let Some(jet) = x.jet_on_host(self, order)
+        {
+            return jet;
+        }
         match self {
             Self::Shift(c) => Jet { value: x.shift(*c), slope: Number(1.0), curvature: Coefficient::ZERO },
             Self::Scale(c) => Jet { value: x.scale(*c), slope: Number(*c), curvature: Coefficient::ZERO },
@@ -179,6 +184,33 @@ impl Elementwise {
                 piecewise(value.clone(), order, || x.sub(value).sign().abs().neg().shift(1.0))
             }
             _ => self.smooth(x, order),
+        }
+    }
+
+    /// Whether the slope is one number, which takes no memory.
+    fn is_linear(&self) -> bool {
+        match self {
+            Self::Shift(_) | Self::Scale(_) | Self::Powi(1) => true,
+            Self::Sign | Self::Round | Self::Floor | Self::Ceil | Self::Trunc => true,
+            Self::Composite(steps) => steps.iter().all(|step| match step {
+                Step::Apply(function, _) => function.is_linear(),
+                Step::Add(..) | Step::Subtract(..) => true,
+                Step::Multiply(..) => false,
+            }),
+            _ => false,
+        }
+    }
+
+    /// Whether f″ is zero everywhere.
+    pub fn is_piecewise_linear(&self) -> bool {
+        match self {
+            Self::Relu | Self::LeakyRelu(_) | Self::Abs | Self::Clamp(..) => true,
+            Self::Composite(steps) => steps.iter().all(|step| match step {
+                Step::Apply(function, _) => function.is_piecewise_linear(),
+                Step::Add(..) | Step::Subtract(..) => true,
+                Step::Multiply(..) => false,
+            }),
+            _ => self.is_linear(),
         }
     }
 

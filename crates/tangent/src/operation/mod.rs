@@ -7,7 +7,7 @@ mod linear;
 
 pub use bilinear::{Bilinear, Face};
 pub use discrete::Discrete;
-pub use elementwise::{Coefficient, Elementwise, Order, Step};
+pub use elementwise::{Coefficient, Elementwise, Jet, Order, Step};
 pub use linear::Linear;
 
 use std::fmt;

@@ -1,7 +1,8 @@
 //! Arrays without a rank in their type: the only file that calls Burn's primitives.
 //!
 //! A program's values have ranks known at run time, and a block of directions adds one more axis in front. Burn's `Tensor<D>` fixes the
-//! rank at compile time; underneath it are operations that do not, and that pick the device at run time. This is a thin coat over them.
+//! rank at compile time; underneath it are operations that do not, and that pick the device at run time. This is a thin coat over them; on the
+//! memory of the CPU it takes our own kernels where they are faster.
 
 use burn::tensor::{Bool, DType, Int, Tensor, TensorData};
 use burn_backend::ops::{ActivationOps, BoolTensorOps, ConvOptions, FloatTensorOps, IntTensorOps, ModuleOps};
@@ -10,6 +11,10 @@ use burn_backend::{
     BoolDType, FloatDType, IntDType, Scalar, Shape, Slice, TensorMetadata, get_or_init_device_settings,
 };
 use burn_dispatch::{Dispatch, DispatchDevice, DispatchTensor};
+
+mod on_host;
+
+use on_host::Arithmetic;
 
 /// A tensor of any rank and element type, outside any autodiff graph.
 #[derive(Clone, Debug)]
@@ -273,15 +278,15 @@ impl Array {
     }
 
     pub fn add(self, other: Self) -> Self {
-        Self(Dispatch::float_add(self.0, other.0))
+        self.combined_on_host(other, Arithmetic::Add).unwrap_or_else(|(a, b)| Self(Dispatch::float_add(a.0, b.0)))
     }
 
     pub fn sub(self, other: Self) -> Self {
-        Self(Dispatch::float_sub(self.0, other.0))
+        self.combined_on_host(other, Arithmetic::Subtract).unwrap_or_else(|(a, b)| Self(Dispatch::float_sub(a.0, b.0)))
     }
 
     pub fn mul(self, other: Self) -> Self {
-        Self(Dispatch::float_mul(self.0, other.0))
+        self.combined_on_host(other, Arithmetic::Multiply).unwrap_or_else(|(a, b)| Self(Dispatch::float_mul(a.0, b.0)))
     }
 
     pub fn shift(self, by: f64) -> Self {
@@ -309,7 +314,7 @@ impl Array {
     }
 
     pub fn matmul(self, other: Self) -> Self {
-        Self(Dispatch::float_matmul(self.0, other.0))
+        self.product_on_host(&other).unwrap_or_else(|| Self(Dispatch::float_matmul(self.0, other.0)))
     }
 
     /// The last two axes exchanged.

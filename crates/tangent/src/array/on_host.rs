@@ -1,0 +1,192 @@
+//! Arrays in the memory of the CPU, worked on by the kernels of [`crate::host`]. Everything here leaves to Burn what it has no kernel for.
+
+use burn::tensor::{DType, TensorData};
+use burn_backend::tensor::FloatTensor;
+use burn_dispatch::backends::Flex;
+use burn_dispatch::{BackendTensor, DispatchAutodiffContext, DispatchTensor, DispatchTensorKind};
+
+use super::Array;
+use crate::host::{self, Jets, Matrix, Real};
+use crate::operation::{Coefficient, Elementwise, Jet, Order};
+
+/// Flex's tensor: bytes, with shape, strides and offset.
+type Host = FloatTensor<Flex>;
+
+/// Runs the expression for the element type of host memory, `None` for a type without kernels.
+macro_rules! by_type {
+    ($dtype:expr, $type:ident => $body:expr) => {
+        match $dtype {
+            DType::F32 => {
+                type $type = f32;
+                $body
+            }
+            DType::F64 => {
+                type $type = f64;
+                $body
+            }
+            _ => None,
+        }
+    };
+}
+
+/// What is done with two elements.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Arithmetic {
+    Add,
+    Subtract,
+    Multiply,
+}
+
+impl Array {
+    fn host(&self) -> Option<&Host> {
+        match &self.0.kind {
+            DispatchTensorKind::Flex(BackendTensor::Float(tensor)) => Some(tensor),
+            _ => None,
+        }
+    }
+
+    /// The elements, if they lie in host memory one after the other.
+    pub fn slice_on_host<T: Real>(&self) -> Option<&[T]> {
+        self.host()?.as_slice()
+    }
+
+    /// The elements themselves, if nobody else reads them.
+    fn slice_on_host_mut<T: Real>(&mut self) -> Option<&mut [T]> {
+        let DispatchTensorKind::Flex(BackendTensor::Float(tensor)) = &mut self.0.kind else { return None };
+        let (start, end) = tensor.layout().contiguous_offsets()?;
+        Some(&mut tensor.try_storage_mut()?[start..end])
+    }
+
+    /// An array of these elements, row by row.
+    pub fn from_host<T: Real>(values: Vec<T>, shape: &[usize]) -> Self {
+        let tensor = Host::from_data(TensorData::new(values, shape.to_vec()));
+        let kind = DispatchTensorKind::Flex(BackendTensor::Float(tensor));
+        Self(DispatchTensor { kind, autodiff: DispatchAutodiffContext::Disabled })
+    }
+
+    /// The product of two matrices.
+    pub(super) fn product_on_host(&self, other: &Self) -> Option<Self> {
+        let (a, b) = (self.host()?, other.host()?);
+        if a.dtype() != b.dtype() {
+            return None;
+        }
+        by_type!(a.dtype(), T => {
+            let (a, b) = (matrix::<T>(a)?, matrix::<T>(b)?);
+            let mut out = vec![T::ZERO; a.rows * b.columns];
+            host::matmul(&mut out, a, b, false);
+            Some(Self::from_host(out, &[a.rows, b.columns]))
+        })
+    }
+
+    /// Sum, difference or product of the elements of two arrays with broadcasting; or both back.
+    pub(super) fn combined_on_host(self, other: Self, arithmetic: Arithmetic) -> Result<Self, (Self, Self)> {
+        let of_one_type = self.dtype() == other.dtype() && self.host().is_some() && other.host().is_some();
+        if !of_one_type || self.shape().len() != other.shape().len() {
+            return Err((self, other));
+        }
+        let commutes = arithmetic != Arithmetic::Subtract;
+        let (mine, others) = (self.shape(), other.shape());
+        let (mut whole, part) = if broadcasts(&others, &mine) {
+            (self, other)
+        } else if commutes && broadcasts(&mine, &others) {
+            (other, self)
+        } else {
+            return Err((self, other));
+        };
+        let done = by_type!(whole.dtype(), T => combine::<T>(&mut whole, &part, arithmetic));
+        match done {
+            Some(None) => Ok(whole),
+            Some(Some(result)) => Ok(result),
+            None if commutes || mine == whole.shape() => Err((whole, part)),
+            None => Err((part, whole)),
+        }
+    }
+
+    /// A function and its derivatives at every element.
+    pub fn jet_on_host(&self, function: &Elementwise, order: Order) -> Option<Jet> {
+        let curved = order == Order::Second && !function.is_piecewise_linear();
+        by_type!(self.dtype(), T => {
+            let x = self.slice_on_host::<T>()?;
+            let array = |wanted: bool| vec![T::ZERO; if wanted { x.len() } else { 0 }];
+            let (mut value, mut slope, mut curvature) = (array(true), array(order > Order::Value), array(curved));
+            host::jets(function, x, Jets { value: &mut value, slope: &mut slope, curvature: &mut curvature });
+            let shape = self.shape();
+            let coefficient = |values: Vec<T>| {
+                if values.is_empty() { Coefficient::ZERO } else { Coefficient::Array(Self::from_host(values, &shape)) }
+            };
+            Some(Jet { value: Self::from_host(value, &shape), slope: coefficient(slope), curvature: coefficient(curvature) })
+        })
+    }
+}
+
+/// Whether an array of the first shape can be repeated to the second.
+fn broadcasts(from: &[usize], to: &[usize]) -> bool {
+    from.iter().zip(to).all(|(&from, &to)| from == to || from == 1)
+}
+
+/// `whole` with every element combined with its partner: in place if nobody else reads it (`Some(None)`), otherwise in a new array.
+fn combine<T: Real>(whole: &mut Array, part: &Array, arithmetic: Arithmetic) -> Option<Option<Array>> {
+    let shape = whole.shape();
+    let (data, stretch) = repeated::<T>(part.host()?, &shape)?;
+    if let Some(out) = whole.slice_on_host_mut::<T>() {
+        combine_slices(out, data, stretch, arithmetic);
+        return Some(None);
+    }
+    let mut out = whole.slice_on_host::<T>()?.to_vec();
+    combine_slices(&mut out, data, stretch, arithmetic);
+    Some(Some(Array::from_host(out, &shape)))
+}
+
+fn combine_slices<T: Real>(out: &mut [T], b: &[T], stretch: usize, arithmetic: Arithmetic) {
+    match arithmetic {
+        Arithmetic::Add => host::combine(out, b, stretch, |a, b| a + b),
+        Arithmetic::Subtract => host::combine(out, b, stretch, |a, b| a - b),
+        Arithmetic::Multiply => host::combine(out, b, stretch, |a, b| a * b),
+    }
+}
+
+/// A tensor repeated to a shape, as elements in memory of which each is taken `stretch` times, and all of them again and again; `None` if it does not lie
+/// in memory like that.
+fn repeated<'a, T: Real>(tensor: &'a Host, shape: &[usize]) -> Option<(&'a [T], usize)> {
+    let layout = tensor.layout();
+    let own = layout.shape();
+    let (mut stretch, mut length) = (1, 1);
+    let mut around = false;
+    for axis in (0..shape.len()).rev() {
+        if shape[axis] == 1 {
+            continue;
+        }
+        let stride = if own[axis] == 1 { 0 } else { usize::try_from(layout.strides()[axis]).ok()? };
+        match stride {
+            0 if length == 1 && !around => stretch *= shape[axis],
+            0 => around = true,
+            stride if stride == length && !around => length *= shape[axis],
+            _ => return None,
+        }
+    }
+    let start = layout.start_offset();
+    Some((tensor.storage::<T>().get(start..start + length)?, stretch))
+}
+
+/// A tensor of rank two as a matrix, if its rows or its columns lie in memory one after the other.
+fn matrix<T: Real>(tensor: &Host) -> Option<Matrix<'_, T>> {
+    let layout = tensor.layout();
+    let [rows, columns] = layout.shape().to_vec().try_into().ok()?;
+    let [down, right] = <[isize; 2]>::try_from(layout.strides()).ok()?;
+    let data = tensor.storage::<T>().get(layout.start_offset()..)?;
+    let stride = |stride: isize, length: usize, count: usize| match usize::try_from(stride).ok()? {
+        // The distance to the next one means nothing where there is one only.
+        _ if count <= 1 => Some(length),
+        stride if stride >= length => Some(stride),
+        _ => None,
+    };
+    if right == 1 || columns == 1 {
+        let stride = stride(down, columns, rows)?;
+        return Some(Matrix { data, rows, columns, stride, transposed: false });
+    }
+    if down == 1 || rows == 1 {
+        let stride = stride(right, rows, columns)?;
+        return Some(Matrix { data, rows, columns, stride, transposed: true });
+    }
+    None
+}
