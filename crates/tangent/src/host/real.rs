@@ -160,13 +160,20 @@ mod tests {
             let x = f64::from(step) * 0.00087;
             let single = x as f32;
             let exact = f64::from(single).exp();
-            worst_f32 = worst_f32.max((f64::from(Real::exp(single)) - exact).abs() / exact.max(f64::from(f32::MIN_POSITIVE)));
+            worst_f32 =
+                worst_f32.max((f64::from(Real::exp(single)) - exact).abs() / exact.max(f64::from(f32::MIN_POSITIVE)));
             let x = 8.1 * x;
             worst_f64 = worst_f64.max((Real::exp(x) - f64::exp(x)).abs() / f64::exp(x).max(f64::MIN_POSITIVE));
         }
         assert!(worst_f32 < 2.0 * f64::from(f32::EPSILON), "{worst_f32:e}");
         assert!(worst_f64 < 2.0 * f64::EPSILON, "{worst_f64:e}");
-        for (x, exact) in [(0.0, 1.0), (f32::INFINITY, f32::INFINITY), (f32::NEG_INFINITY, 0.0), (200.0, f32::INFINITY), (-200.0, 0.0)] {
+        for (x, exact) in [
+            (0.0, 1.0),
+            (f32::INFINITY, f32::INFINITY),
+            (f32::NEG_INFINITY, 0.0),
+            (200.0, f32::INFINITY),
+            (-200.0, 0.0),
+        ] {
             assert_eq!(Real::exp(x), exact);
             assert_eq!(Real::exp(5.0 * f64::from(x)), f64::from(exact));
         }
