@@ -27,6 +27,7 @@ pub mod run;
 pub mod subject;
 pub mod track;
 pub mod trainer;
+mod weights;
 
 use std::path::PathBuf;
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use burn::optim::{GradientsAccumulator, GradientsParams};
-use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor};
 use losscape_model::data::{Dataset, Prepared, Targets};
 use losscape_model::random::{Purpose, stream};
 use losscape_model::{Loss, Network, Reduction};
@@ -22,6 +22,7 @@ use crate::LabError;
 use crate::config::{BatchSize, TrainingConfig};
 use crate::observe::Observe;
 use crate::records::{Metric, Split};
+use crate::weights::Weights;
 
 /// Samples evaluated at once: enough to keep matrix products efficient, few enough to keep activations small.
 const EVALUATION_CHUNK: usize = 2048;
@@ -57,11 +58,6 @@ impl Part {
         }
     }
 
-    /// The same values where gradients can be taken.
-    fn autodiff(self) -> Self {
-        Self { inputs: Tensor::from_inner(self.inputs), targets: Tensor::from_inner(self.targets), ..self }
-    }
-
     fn len(&self) -> usize {
         self.inputs.dims()[0]
     }
@@ -76,17 +72,16 @@ impl Part {
 
 /// Trains a network step by step; see the [module documentation](self).
 pub struct Trainer<N> {
-    /// Absent only while a step consumes it.
-    network: Option<N>,
+    weights: Weights<N>,
     method: Method,
     schedule: Schedule,
     learning_rate: f64,
     /// Rate of the last step.
     rate: Option<f64>,
     loss: Loss,
-    train: Part,
-    /// Evaluation parts, outside the autodiff graph.
-    evaluation: Vec<(Split, Part)>,
+    /// The training part and, where there is one, the test part, outside the autodiff graph.
+    parts: Vec<(Split, Part)>,
+    samples: usize,
     training: TrainingConfig,
     seed: u64,
     batch_size: usize,
@@ -137,15 +132,21 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
             training.evaluate_every.unwrap_or(if has_target { epoch } else { epoch.max(total_steps / 100) });
         let train = Part::new(&data.train, &inner, dtype);
         let test = data.test.as_ref().map(|test| (Split::Test, Part::new(test, &inner, dtype)));
+        let method = optimizer.init().map_err(|error| setting(&error))?;
+        // The last batch of an epoch may be smaller.
+        let sizes = [batch_size, samples % batch_size];
+        let sizes = &sizes[..1 + usize::from(sizes[1] != 0)];
+        let elementwise = optimizer.rule.is_elementwise();
+        let given = (train.inputs.clone(), train.targets.clone());
         Ok(Self {
-            network: Some(network),
-            method: optimizer.init().map_err(|error| setting(&error))?,
+            weights: Weights::new(network, loss, given, sizes, elementwise),
+            method,
             schedule: optimizer.schedule.init(total_steps).map_err(|error| setting(&error))?,
             learning_rate: optimizer.learning_rate,
             rate: None,
             loss,
-            train: train.clone().autodiff(),
-            evaluation: std::iter::once((Split::Train, train)).chain(test).collect(),
+            parts: std::iter::once((Split::Train, train)).chain(test).collect(),
+            samples,
             training: training.clone(),
             seed,
             batch_size,
@@ -166,7 +167,13 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
     /// Never, unless a step panicked before.
     #[must_use]
     pub fn network(&self) -> &N {
-        self.network.as_ref().expect("no step is under way")
+        self.weights.network()
+    }
+
+    /// Whether gradients come from the compiled forward instead of Burn's autodiff; they agree to rounding.
+    #[must_use]
+    pub fn is_compiled(&self) -> bool {
+        self.weights.is_compiled()
     }
 
     /// Learning rate of the last step; none before the first, and none just after a checkpoint was taken up.
@@ -178,7 +185,7 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
     /// The diagonal of the method's preconditioner as the parameters of a network; see [`Method::preconditioner`].
     #[must_use]
     pub fn preconditioner(&self) -> Option<N> {
-        self.method.preconditioner(self.network().clone())
+        self.weights.preconditioner(&self.method)
     }
 
     /// Optimizer steps done.
@@ -196,7 +203,7 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
     /// Steps in an epoch.
     #[must_use]
     pub fn epoch_steps(&self) -> usize {
-        self.train.len().div_ceil(self.batch_size)
+        self.samples.div_ceil(self.batch_size)
     }
 
     /// Epochs done, with fraction.
@@ -230,7 +237,7 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
             .method
             .load(method)
             .map_err(|error| LabError::Damaged { path: method.to_owned(), problem: error.to_string() })?;
-        self.network = Some(network);
+        self.weights.set(network);
         self.schedule.skip_to(step);
         self.step = step;
         self.restored = true;
@@ -311,22 +318,13 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
 
     /// One optimizer step; the record is that of its batch. The gradient's norm is in it when the step is one to be logged.
     pub fn advance(&mut self) -> Metric {
-        let (inputs, targets) = self.batch();
+        self.draw();
         let rate = self.learning_rate * self.schedule.next_factor();
         self.rate = Some(rate);
         let logged = (self.step + 1).is_multiple_of(self.training.log_every);
-        let loss = self.loss;
-        let mut norm = None;
-        let network = self.network.take().expect("no step is under way");
-        let (network, value) = self.method.step(rate, network, |network: &N| {
-            let value = loss.value(network.forward(inputs.clone()), targets.clone());
-            let gradients = GradientsParams::from_grads(value.backward(), network);
-            if logged && norm.is_none() {
-                norm = Some(global_norm(network, &gradients));
-            }
-            (value.into_scalar(), gradients)
-        });
-        self.network = Some(network);
+        let at = self.step % self.epoch_steps() * self.batch_size;
+        let rows = self.order.as_ref().map(|(_, order)| &order[at..(at + self.batch_size).min(self.samples)]);
+        let (value, norm) = self.weights.step(&mut self.method, rate, rows, logged);
         self.step += 1;
         Metric {
             step: self.step,
@@ -341,25 +339,15 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
         }
     }
 
-    /// The batch of the next step.
-    fn batch(&mut self) -> (Tensor<2>, Tensor<2>) {
-        let samples = self.train.len();
-        if self.batch_size == samples {
-            return (self.train.inputs.clone(), self.train.targets.clone());
+    /// Draws the order of the samples in the epoch of the next step, unless every batch is the whole part.
+    fn draw(&mut self) {
+        let epoch = self.step / self.epoch_steps();
+        if self.batch_size == self.samples || self.order.as_ref().is_some_and(|(drawn_for, _)| *drawn_for == epoch) {
+            return;
         }
-        let (epoch, at) = (self.step / self.epoch_steps(), self.step % self.epoch_steps());
-        if self.order.as_ref().is_none_or(|(drawn_for, _)| *drawn_for != epoch) {
-            let mut order: Vec<usize> = (0..samples).collect();
-            order.shuffle(&mut stream(self.seed, Purpose::Shuffle, epoch as u64));
-            self.order = Some((epoch, order));
-        }
-        let (_, order) = self.order.as_ref().expect("the order was just drawn");
-        let rows = &order[at * self.batch_size..((at + 1) * self.batch_size).min(samples)];
-        let rows: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
-        let count = rows.len();
-        let rows =
-            Tensor::<1, Int>::from_data(TensorData::new(rows, [count]), (&self.train.inputs.device(), DType::I64));
-        (self.train.inputs.clone().select(0, rows.clone()), self.train.targets.clone().select(0, rows))
+        let mut order: Vec<usize> = (0..self.samples).collect();
+        order.shuffle(&mut stream(self.seed, Purpose::Shuffle, epoch as u64));
+        self.order = Some((epoch, order));
     }
 
     /// Loss, and accuracy where there are labels, over the training part and, where there is one, the test part.
@@ -367,7 +355,7 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
     pub fn evaluate(&self) -> Vec<Metric> {
         let network = self.network().valid();
         let sum = self.loss.with_reduction(Reduction::Sum);
-        self.evaluation
+        self.parts
             .iter()
             .map(|(split, part)| {
                 let (mut loss, mut hits) = (0.0, 0);
@@ -400,11 +388,12 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
         let network = self.network();
         let sum = self.loss.with_reduction(Reduction::Sum);
         let mut accumulator = GradientsAccumulator::new();
-        for (inputs, targets) in self.train.chunks() {
-            let loss = sum.value(network.forward(inputs), targets);
+        let (_, train) = &self.parts[0];
+        for (inputs, targets) in train.chunks() {
+            let loss = sum.value(network.forward(Tensor::from_inner(inputs)), Tensor::from_inner(targets));
             accumulator.accumulate(network, GradientsParams::from_grads(loss.backward(), network));
         }
-        global_norm(network, &accumulator.grads()) * self.loss.scale(self.train.len())
+        global_norm(network, &accumulator.grads()) * self.loss.scale(self.samples)
     }
 
     /// Evaluates, hands the records out, and says whether training is over.

@@ -183,6 +183,17 @@ impl RuleConfig {
         ours || dtype == DType::F32
     }
 
+    /// Whether every number is stepped on its own, whatever tensor it stands in: parameters may then be joined into one [`Vector`](crate::Vector).
+    #[must_use]
+    pub fn is_elementwise(&self) -> bool {
+        match self {
+            Self::Gd(_) | Self::Momentum(_) | Self::Nesterov(_) | Self::Rmsprop(_) | Self::Adam(_) => true,
+            Self::Adamw(_) | Self::Lion(_) | Self::Adagrad(_) => true,
+            Self::BurnSgd(_) | Self::BurnRmsprop(_) | Self::BurnAdam(_) => true,
+            Self::Muon(_) | Self::Adafactor(_) | Self::Adan(_) | Self::Lamb(_) | Self::Lbfgs(_) => false,
+        }
+    }
+
     fn build(&self, weight_decay: Option<f64>) -> Result<Rule, OptimError> {
         fn coupled<R: Optimizer>(rule: R, decay: f64) -> Rule {
             Rule::Module(match decay {

@@ -65,6 +65,7 @@ pub mod rmsprop;
 pub mod sam;
 pub mod schedule;
 mod state;
+mod vector;
 pub mod weight_decay;
 
 pub use config::{OptimizerConfig, RuleConfig};
@@ -72,6 +73,7 @@ pub use method::Method;
 pub use penalty::{SharpnessPenalty, SharpnessPenaltyConfig};
 pub use sam::{Sam, SamConfig};
 pub use schedule::{Schedule, ScheduleConfig};
+pub use vector::Vector;
 
 // Burn's `derive(RecordState)` (used by `muon`) names these by their place in Burn's own crate: it expects them at the root, and
 // `burn_pack` beside.

@@ -122,9 +122,7 @@ fn zero_gradients<M: Module>(module: &M) -> GradientsParams {
     struct Zeros(GradientsParams);
     impl ModuleVisitor for Zeros {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if param.is_require_grad() {
-                self.0.register(param.id, param.val().inner().zeros_like());
-            }
+            self.0.register(param.id, param.val().inner().zeros_like());
         }
     }
     let mut visitor = Zeros(GradientsParams::new());

@@ -7,6 +7,7 @@
 
 mod array;
 mod capture;
+mod compiled;
 mod error;
 mod host;
 mod inputs;
@@ -21,6 +22,7 @@ mod program;
 mod registry;
 mod value;
 
+pub use compiled::Compiled;
 pub use error::TangentError;
 pub use inputs::Inputs;
 pub use linearized::{Curve, Linearized};

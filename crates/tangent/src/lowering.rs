@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use burn::tensor::DType;
-use burn_backend::{FloatDType, Slice, get_or_init_device_settings};
+use burn_backend::{Slice, get_or_init_device_settings};
 use burn_dispatch::{Dispatch, DispatchDevice};
 use burn_ir::{ScalarOpIr, TensorId, TensorIr, UnaryOpIr};
 
@@ -343,14 +343,8 @@ impl Lowering {
     fn fixed_max(&mut self, x: usize, axis: usize) -> usize {
         let mut shape = self.shape(x);
         shape[axis] = 1;
-        let (dtype, index) = (self.dtype(x), self.index_dtype());
-        let lowest = FloatDType::from(dtype).finfo().min;
-        self.discrete(format!("max_held_fixed[{axis}]"), vec![x], &shape, dtype, move |mut x, lead| {
-            let (x, axis) = (x.remove(0), axis + lead);
-            let at = x.clone().argmax(axis, index);
-            // A row of −∞ (all of it masked) is shifted by a finite number, or it would become NaN.
-            x.gather(axis, at).clamp(lowest, f64::INFINITY)
-        })
+        let dtype = self.dtype(x);
+        self.builder.push(Operation::Discrete(Discrete::Max(axis)), vec![x], shape, dtype)
     }
 
     /// `eˣ / Σ eˣ` along an axis; zeros for a row of −∞, as in Burn's attention.

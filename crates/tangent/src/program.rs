@@ -261,7 +261,7 @@ impl Function {
     /// Appends `f` of the last register.
     ///
     /// `1/(1 + eᵃ)` is written as the logistic function of `−a`, whose slope `y (1 − y)` stays finite where `eᵃ` overflows: the chain rule
-    /// multiplies the zero of `1/(1 + eᵃ)²` with infinity there.
+    /// multiplies the zero of `1/(1 + eᵃ)²` with infinity there. `1 − 2σ(−2a)` is tanh a, one function for four.
     fn apply(&mut self, f: Elementwise) {
         let last = self.steps.len();
         match (self.steps.as_slice(), &f) {
@@ -271,6 +271,18 @@ impl Function {
                 self.steps.truncate(last - 2);
                 self.apply(Elementwise::Scale(-1.0));
                 self.apply(Elementwise::Sigmoid);
+            }
+            (
+                [
+                    ..,
+                    Step::Apply(Elementwise::Scale(-2.0), a),
+                    Step::Apply(Elementwise::Sigmoid, b),
+                    Step::Apply(Elementwise::Scale(-2.0), c),
+                ],
+                Elementwise::Shift(1.0),
+            ) if *a + 3 == last && *b + 2 == last && *c + 1 == last => {
+                self.steps.truncate(last - 3);
+                self.steps.push(Step::Apply(Elementwise::Tanh, last - 3));
             }
             ([.., Step::Apply(Elementwise::Scale(c), x)], Elementwise::Scale(-1.0)) if *x + 1 == last => {
                 let c = -c;

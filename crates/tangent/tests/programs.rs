@@ -3,11 +3,13 @@
 mod common;
 
 use burn::module::{Module, Param};
-use burn::tensor::{Tensor, activation as act};
+use burn::tensor::{Device, Tensor, activation as act};
+use losscape_tangent::Map;
+use losscape_tangent::parameters::ravel;
 use rand::rngs::ChaCha12Rng;
 use rand::{RngExt, SeedableRng};
 
-use common::{Errors, check, devices, tensor};
+use common::{Errors, ROUNDING, check, devices, difference, numbers, tensor};
 
 const PROGRAMS: u64 = 1000;
 const OPERATIONS: usize = 30;
@@ -96,8 +98,8 @@ fn draw(random: &mut ChaCha12Rng, mut shapes: Vec<[usize; 2]>) -> Vec<Op> {
     program
 }
 
-/// Runs a program; products are damped so that values stay of the size of one.
-fn run(program: &[Op], mut values: Vec<Tensor<2>>) -> Tensor<1> {
+/// Runs a program and gives its last three results, so that little of it is dead; products are damped so that values stay of the size of one.
+fn run(program: &[Op], mut values: Vec<Tensor<2>>) -> Vec<Tensor<2>> {
     for op in program {
         let at = |index: usize| values[index].clone();
         let value = match *op {
@@ -128,13 +130,23 @@ fn run(program: &[Op], mut values: Vec<Tensor<2>>) -> Tensor<1> {
         };
         values.push(value);
     }
-    // The last three results, so that little of the program is dead.
-    let last = values.len().saturating_sub(3);
-    let flat = values.drain(last..).map(|value| {
-        let count = value.shape().num_elements();
-        value.reshape([count])
-    });
-    Tensor::cat(flat.collect(), 0)
+    values.split_off(values.len().saturating_sub(3))
+}
+
+fn flat(value: Tensor<2>) -> Tensor<1> {
+    let count = value.shape().num_elements();
+    value.reshape([count])
+}
+
+/// The weights, the input and the operations of a program.
+fn drawn(seed: u64, device: &Device) -> (Weights, Tensor<2>, Vec<Op>) {
+    let mut random = ChaCha12Rng::seed_from_u64(seed);
+    let weights = Weights {
+        w: Param::from_tensor(tensor(seed, [3, 4], -1.0, 1.0, device)),
+        v: Param::from_tensor(tensor(seed + 1, [4, 2], -1.0, 1.0, device)),
+    };
+    let x: Tensor<2> = tensor(seed + 2, [3, 4], -1.0, 1.0, device);
+    (weights, x, draw(&mut random, vec![[3, 4], [4, 2], [3, 4]]))
 }
 
 #[test]
@@ -142,19 +154,14 @@ fn random_programs_have_their_derivatives() {
     for (name, device) in devices() {
         let (mut worst, mut operations) = (Errors::default(), 0);
         for seed in 0..PROGRAMS {
-            let mut random = ChaCha12Rng::seed_from_u64(seed);
-            let weights = Weights {
-                w: Param::from_tensor(tensor(seed, [3, 4], -1.0, 1.0, &device)),
-                v: Param::from_tensor(tensor(seed + 1, [4, 2], -1.0, 1.0, &device)),
-            };
-            let x: Tensor<2> = tensor(seed + 2, [3, 4], -1.0, 1.0, &device);
-            let program = draw(&mut random, vec![[3, 4], [4, 2], [3, 4]]);
+            let (weights, x, program) = drawn(seed, &device);
             operations += program.len();
             // The first operation reads the parameters whatever was drawn.
             let forward = |weights: &Weights, x: Tensor<2>| {
                 let (w, v) = (weights.w.val(), weights.v.val());
                 let mixed = w.clone().matmul(v.clone()).sum();
-                Tensor::cat(vec![run(&program, vec![w, v, x]), mixed], 0)
+                let results = run(&program, vec![w, v, x]).into_iter().map(flat);
+                Tensor::cat(results.chain([mixed]).collect(), 0)
             };
             let errors = check(&weights, &x, forward, seed);
             errors.assert_small(&format!("program {seed} on {name}: {program:?}"));
@@ -162,4 +169,34 @@ fn random_programs_have_their_derivatives() {
         }
         println!("{name}: {PROGRAMS} programs, {operations} operations: {worst:?}");
     }
+}
+
+/// The compiled gradient is that of `pull`, for every program made of what can be compiled.
+#[test]
+fn compiled_programs_agree() {
+    let device = Device::flex().autodiff();
+    let (mut compiled, mut worst) = (0, 0.0f64);
+    for seed in 0..PROGRAMS {
+        let (weights, x, program) = drawn(seed, &device);
+        let forward = |weights: &Weights, x: Tensor<2>| {
+            let (w, v) = (weights.w.val(), weights.v.val());
+            let mixed = w.clone().matmul(v.clone()).sum();
+            run(&program, vec![w, v, x]).into_iter().fold(mixed, |sum, value| sum + value.sum())
+        };
+        let map = Map::new(forward);
+        let Some(mut gradient) = map.compile(&weights, &x).expect("everything has an entry") else { continue };
+        compiled += 1;
+        let w = ravel(&weights).expect("there are parameters");
+        let at = map.linearize(&weights, &x).expect("everything has an entry");
+        // Twice, since nothing may be left over from the first time.
+        for _ in 0..2 {
+            let (value, gradient) = gradient.gradient(&w, &x);
+            let error = difference(&[value], &numbers(at.output()))
+                .max(difference(&numbers(gradient), &numbers(at.pull(at.output().ones_like()))));
+            assert!(error <= ROUNDING, "program {seed} is off by {error:e}: {program:?}");
+            worst = worst.max(error);
+        }
+    }
+    println!("{compiled} of {PROGRAMS} programs compiled, worst difference {worst:e}");
+    assert!(compiled > PROGRAMS / 5, "only {compiled} programs can be compiled");
 }

@@ -1,23 +1,9 @@
 //! Any configured method on any function of a flat vector.
 
-use burn::module::{Module, Param};
-use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use losscape_optim::{Method, OptimizerConfig};
+use losscape_optim::{Method, OptimizerConfig, Vector};
 
 use crate::LabError;
-
-/// A vector as a module, which methods step.
-#[derive(Module, Debug)]
-struct Flat {
-    w: Param<Tensor<1>>,
-}
-
-impl Flat {
-    fn values(&self) -> Tensor<1> {
-        self.w.val().inner()
-    }
-}
 
 /// A function as its value and gradient.
 pub type Function<'a> = &'a dyn Fn(&Tensor<1>) -> Result<(f64, Tensor<1>), LabError>;
@@ -33,13 +19,13 @@ pub struct At<'a> {
     /// Its gradient there.
     pub gradient: Tensor<1>,
     method: &'a Method,
-    flat: &'a Flat,
+    vector: &'a Vector,
 }
 
 impl At<'_> {
     /// The diagonal of the method's preconditioner, if it has one.
     pub fn preconditioner(&self) -> Option<Tensor<1>> {
-        self.method.preconditioner(self.flat.clone()).map(|module| module.values())
+        self.method.preconditioner(self.vector.clone()).map(|module| module.values())
     }
 }
 
@@ -53,17 +39,17 @@ pub fn descend(
     mut see: impl FnMut(At) -> Result<bool, LabError>,
 ) -> Result<(), LabError> {
     let mut method = config.init().map_err(|error| LabError::Setting(error.to_string()))?;
-    let mut at = Flat { w: Param::from_tensor(Tensor::from_inner(start).require_grad()) };
+    let mut at = Vector::new(start);
     for step in 0..=steps {
         let w = at.values();
         let (value, gradient) = function(&w)?;
         let known = (w.clone(), value, gradient.clone());
-        if !see(At { step, w, value, gradient, method: &method, flat: &at })? || step == steps {
+        if !see(At { step, w, value, gradient, method: &method, vector: &at })? || step == steps {
             break;
         }
         let (mut failure, mut known) = (None, Some(known));
         at = method
-            .step(config.learning_rate, at, |module: &Flat| {
+            .step(config.learning_rate, at, |module: &Vector| {
                 // Most methods ask first where they stand, which has been calculated.
                 let at = module.values();
                 let known = known.take().filter(|known| known.0.clone().equal(at.clone()).all().into_scalar::<bool>());
@@ -72,9 +58,7 @@ pub fn descend(
                     failure.get_or_insert(error);
                     (f64::NAN, at.zeros_like())
                 });
-                let mut gradients = GradientsParams::new();
-                gradients.register(module.w.id, gradient);
-                (value, gradients)
+                (value, module.gradients(gradient))
             })
             .0;
         if let Some(error) = failure {

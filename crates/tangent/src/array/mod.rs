@@ -14,7 +14,7 @@ use burn_dispatch::{Dispatch, DispatchDevice, DispatchTensor};
 
 mod on_host;
 
-use on_host::Arithmetic;
+pub use on_host::Arithmetic;
 
 /// A tensor of any rank and element type, outside any autodiff graph.
 #[derive(Clone, Debug)]
@@ -141,6 +141,14 @@ impl Array {
 
     pub fn shape(&self) -> Vec<usize> {
         self.0.shape().to_vec()
+    }
+
+    /// The elements of a float array, row by row.
+    pub fn numbers(&self) -> Vec<f64> {
+        let length = self.shape().iter().product();
+        let flat: Tensor<1> = self.clone().cast(DType::F64).reshape(&[length]).into_float();
+        let Ok(numbers) = flat.into_data().try_to_vec() else { unreachable!("the elements were made f64") };
+        numbers
     }
 
     pub fn dtype(&self) -> DType {
@@ -426,6 +434,13 @@ impl Array {
 
     pub fn xor(self, other: Self) -> Self {
         Self(Dispatch::bool_xor(self.0, other.0))
+    }
+
+    /// The largest elements along an axis, which stays with length one; not below the lowest finite number, so that a row of −∞ (all of it masked) is
+    /// shifted by a finite number and does not become NaN.
+    pub fn max_along(self, axis: usize) -> Self {
+        let lowest = FloatDType::from(self.dtype()).finfo().min;
+        Self(Dispatch::float_max_dim(self.0, axis)).clamp(lowest, f64::INFINITY)
     }
 
     pub fn argmax(self, axis: usize, dtype: DType) -> Self {

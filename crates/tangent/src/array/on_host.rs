@@ -6,7 +6,7 @@ use burn_dispatch::backends::Flex;
 use burn_dispatch::{BackendTensor, DispatchAutodiffContext, DispatchTensor, DispatchTensorKind};
 
 use super::Array;
-use crate::host::{self, Jets, Matrix, Real};
+use crate::host::{self, Argument, Jets, Layout, Matrix, Real, Repeated};
 use crate::operation::{Coefficient, Elementwise, Jet, Order};
 
 /// Flex's tensor: bytes, with shape, strides and offset.
@@ -30,7 +30,7 @@ macro_rules! by_type {
 }
 
 /// What is done with two elements.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arithmetic {
     Add,
     Subtract,
@@ -55,6 +55,18 @@ impl Array {
         let DispatchTensorKind::Flex(BackendTensor::Float(tensor)) = &mut self.0.kind else { return None };
         let (start, end) = tensor.layout().contiguous_offsets()?;
         Some(&mut tensor.try_storage_mut()?[start..end])
+    }
+
+    /// Whether it is a float array in host memory.
+    pub fn is_on_host(&self) -> bool {
+        self.host().is_some()
+    }
+
+    /// The array with its elements in memory one after the other.
+    pub fn dense(self) -> Self {
+        let shape = self.shape();
+        let is_dense = self.host().is_none_or(|tensor| tensor.layout().contiguous_offsets().is_some());
+        if is_dense { self } else { self.reshape(&[shape.iter().product()]).reshape(&shape) }
     }
 
     /// An array of these elements, row by row.
@@ -109,7 +121,8 @@ impl Array {
             let x = self.slice_on_host::<T>()?;
             let array = |wanted: bool| vec![T::ZERO; if wanted { x.len() } else { 0 }];
             let (mut value, mut slope, mut curvature) = (array(true), array(order > Order::Value), array(curved));
-            host::jets(function, x, Jets { value: &mut value, slope: &mut slope, curvature: &mut curvature });
+            let at = Argument { x: Some(x), shift: None };
+            host::jets(function, at, Jets { value: &mut value, slope: &mut slope, curvature: &mut curvature });
             let shape = self.shape();
             let coefficient = |values: Vec<T>| {
                 if values.is_empty() { Coefficient::ZERO } else { Coefficient::Array(Self::from_host(values, &shape)) }
@@ -127,66 +140,43 @@ fn broadcasts(from: &[usize], to: &[usize]) -> bool {
 /// `whole` with every element combined with its partner: in place if nobody else reads it (`Some(None)`), otherwise in a new array.
 fn combine<T: Real>(whole: &mut Array, part: &Array, arithmetic: Arithmetic) -> Option<Option<Array>> {
     let shape = whole.shape();
-    let (data, stretch) = repeated::<T>(part.host()?, &shape)?;
+    let part = repeated::<T>(part.host()?, &shape)?;
     if let Some(out) = whole.slice_on_host_mut::<T>() {
-        combine_slices(out, data, stretch, arithmetic);
+        arithmetic.update(out, None, part);
         return Some(None);
     }
-    let mut out = whole.slice_on_host::<T>()?.to_vec();
-    combine_slices(&mut out, data, stretch, arithmetic);
+    let whole = whole.slice_on_host::<T>()?;
+    let mut out = vec![T::ZERO; whole.len()];
+    arithmetic.update(&mut out, Some(whole), part);
     Some(Some(Array::from_host(out, &shape)))
 }
 
-fn combine_slices<T: Real>(out: &mut [T], b: &[T], stretch: usize, arithmetic: Arithmetic) {
-    match arithmetic {
-        Arithmetic::Add => host::combine(out, b, stretch, |a, b| a + b),
-        Arithmetic::Subtract => host::combine(out, b, stretch, |a, b| a - b),
-        Arithmetic::Multiply => host::combine(out, b, stretch, |a, b| a * b),
+impl Arithmetic {
+    /// `a ∘ b`; without `a`, `out ∘ b`.
+    pub fn update<T: Real>(self, out: &mut [T], a: Option<&[T]>, b: Repeated<T>) {
+        match self {
+            Self::Add => host::update(out, a, b, |a, b| a + b),
+            Self::Subtract => host::update(out, a, b, |a, b| a - b),
+            Self::Multiply => host::update(out, a, b, |a, b| a * b),
+        }
     }
 }
 
-/// A tensor repeated to a shape, as elements in memory of which each is taken `stretch` times, and all of them again and again; `None` if it does not lie
-/// in memory like that.
-fn repeated<'a, T: Real>(tensor: &'a Host, shape: &[usize]) -> Option<(&'a [T], usize)> {
+/// How a tensor lies in memory; `None` if an axis runs backwards.
+fn layout(tensor: &Host) -> Option<Layout> {
     let layout = tensor.layout();
-    let own = layout.shape();
-    let (mut stretch, mut length) = (1, 1);
-    let mut around = false;
-    for axis in (0..shape.len()).rev() {
-        if shape[axis] == 1 {
-            continue;
-        }
-        let stride = if own[axis] == 1 { 0 } else { usize::try_from(layout.strides()[axis]).ok()? };
-        match stride {
-            0 if length == 1 && !around => stretch *= shape[axis],
-            0 => around = true,
-            stride if stride == length && !around => length *= shape[axis],
-            _ => return None,
-        }
-    }
-    let start = layout.start_offset();
-    Some((tensor.storage::<T>().get(start..start + length)?, stretch))
+    let strides = layout.strides().iter().map(|&stride| usize::try_from(stride).ok()).collect::<Option<_>>()?;
+    Some(Layout { start: layout.start_offset(), shape: layout.shape().to_vec(), strides })
+}
+
+/// A tensor repeated to a shape, as [`Layout::repeated`] reads it.
+fn repeated<'a, T: Real>(tensor: &'a Host, shape: &[usize]) -> Option<Repeated<'a, T>> {
+    let layout = layout(tensor)?;
+    let (length, stretch) = layout.expanded(shape).repeated()?;
+    Some(Repeated { elements: tensor.storage::<T>().get(layout.start..layout.start + length)?, stretch })
 }
 
 /// A tensor of rank two as a matrix, if its rows or its columns lie in memory one after the other.
 fn matrix<T: Real>(tensor: &Host) -> Option<Matrix<'_, T>> {
-    let layout = tensor.layout();
-    let [rows, columns] = layout.shape().to_vec().try_into().ok()?;
-    let [down, right] = <[isize; 2]>::try_from(layout.strides()).ok()?;
-    let data = tensor.storage::<T>().get(layout.start_offset()..)?;
-    let stride = |stride: isize, length: usize, count: usize| match usize::try_from(stride).ok()? {
-        // The distance to the next one means nothing where there is one only.
-        _ if count <= 1 => Some(length),
-        stride if stride >= length => Some(stride),
-        _ => None,
-    };
-    if right == 1 || columns == 1 {
-        let stride = stride(down, columns, rows)?;
-        return Some(Matrix { data, rows, columns, stride, transposed: false });
-    }
-    if down == 1 || rows == 1 {
-        let stride = stride(right, rows, columns)?;
-        return Some(Matrix { data, rows, columns, stride, transposed: true });
-    }
-    None
+    Matrix::new(tensor.storage::<T>(), &layout(tensor)?)
 }

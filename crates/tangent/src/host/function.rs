@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Real, TASK, divides, vectorized};
+use super::{Real, Repeated, TASK, divides, update, vectorized};
 use crate::operation::{Elementwise, Order, Step};
 
 /// Elements worked on at a time: all registers of a composite function stay in the nearest cache.
@@ -44,33 +44,42 @@ impl<'a, T> Jets<'a, T> {
     }
 }
 
-/// The function and its derivatives at every element of `x`.
-pub fn jets<T: Real>(function: &Elementwise, x: &[T], out: Jets<T>) {
-    if x.is_empty() {
-        return;
-    }
-    if divides(x.len(), 16) {
-        let parts = out.parts(TASK);
-        x.par_chunks(TASK).zip(parts).for_each(|(x, out)| in_cache(function, x, out));
+/// Where a function is evaluated.
+#[derive(Clone, Copy)]
+pub struct Argument<'a, T> {
+    /// What it is evaluated at; without it, what stands where the value goes.
+    pub x: Option<&'a [T]>,
+    /// Added to it first: the bias of a layer.
+    pub shift: Option<Repeated<'a, T>>,
+}
+
+/// The function and its derivatives at every element.
+pub fn jets<T: Real>(function: &Elementwise, at: Argument<T>, out: Jets<T>) {
+    if divides(out.value.len(), 16) {
+        out.parts(TASK).into_par_iter().enumerate().for_each(|(part, out)| in_cache(function, at, part * TASK, out));
     } else {
-        in_cache(function, x, out);
+        in_cache(function, at, 0, out);
     }
 }
 
-fn in_cache<T: Real>(function: &Elementwise, x: &[T], out: Jets<T>) {
+fn in_cache<T: Real>(function: &Elementwise, at: Argument<T>, start: usize, out: Jets<T>) {
     let single = [Step::Apply(function.clone(), 0)];
     let steps = match function {
         Elementwise::Composite(steps) => steps.as_slice(),
         _ => &single,
     };
     match out.order() {
+        Order::Value => vectorized(
+            #[inline(always)]
+            || run::<T, 0>(steps, at, start, out),
+        ),
+        Order::First => vectorized(
+            #[inline(always)]
+            || run::<T, 1>(steps, at, start, out),
+        ),
         Order::Second => vectorized(
             #[inline(always)]
-            || run::<T, true>(steps, x, out),
-        ),
-        _ => vectorized(
-            #[inline(always)]
-            || run::<T, false>(steps, x, out),
+            || run::<T, 2>(steps, at, start, out),
         ),
     }
 }
@@ -84,51 +93,84 @@ struct Register<T> {
 }
 
 #[inline(always)]
-fn run<T: Real, const SECOND: bool>(steps: &[Step], x: &[T], mut out: Jets<T>) {
+fn run<T: Real, const ORDER: u8>(steps: &[Step], at: Argument<T>, mut start: usize, mut out: Jets<T>) {
     let empty = Register { value: [T::ZERO; LANES], slope: [T::ZERO; LANES], curvature: [T::ZERO; LANES] };
-    let mut registers = vec![empty; steps.len() + 1];
+    // One function needs no memory of its own but two registers.
+    let (mut few, mut many) = ([empty; 2], Vec::new());
+    let registers = if steps.len() == 1 {
+        &mut few[..]
+    } else {
+        many.resize(steps.len() + 1, empty);
+        &mut many
+    };
     registers[0].slope = [T::ONE; LANES];
-    for x in x.chunks(LANES) {
-        registers[0].value[..x.len()].copy_from_slice(x);
+    while !out.value.is_empty() {
+        let length = LANES.min(out.value.len());
+        let (part, rest) = out.split_at(length);
+        let x = at.x.map_or(&*part.value, |x| &x[start..start + length]);
+        registers[0].value[..length].copy_from_slice(x);
+        if let Some(shift) = at.shift {
+            shift.combine(&mut registers[0].value[..length], start, |x, b| x + b);
+        }
         for (at, step) in steps.iter().enumerate() {
             let (known, rest) = registers.split_at_mut(at + 1);
             let y = &mut rest[0];
             match step {
-                Step::Apply(function, a) => apply::<T, SECOND>(function, &known[*a], y),
-                Step::Add(a, b) => sum::<T, SECOND>(&known[*a], &known[*b], T::ONE, y),
-                Step::Subtract(a, b) => sum::<T, SECOND>(&known[*a], &known[*b], -T::ONE, y),
-                Step::Multiply(a, b) => product::<T, SECOND>(&known[*a], &known[*b], y),
+                Step::Apply(function, a) => apply::<T, ORDER>(function, &known[*a], y),
+                Step::Add(a, b) => sum::<T, ORDER>(&known[*a], &known[*b], T::ONE, y),
+                Step::Subtract(a, b) => sum::<T, ORDER>(&known[*a], &known[*b], -T::ONE, y),
+                Step::Multiply(a, b) => product::<T, ORDER>(&known[*a], &known[*b], y),
             }
         }
         let result = &registers[steps.len()];
-        let (part, rest) = out.split_at(x.len());
-        part.value.copy_from_slice(&result.value[..x.len()]);
+        part.value.copy_from_slice(&result.value[..length]);
         part.slope.copy_from_slice(&result.slope[..part.slope.len()]);
         part.curvature.copy_from_slice(&result.curvature[..part.curvature.len()]);
-        out = rest;
+        (out, start) = (rest, start + length);
+    }
+}
+
+/// Whether f′ is a simple function of the value: it need not be kept then.
+pub fn has_slope_of_value(function: &Elementwise) -> bool {
+    matches!(function, Elementwise::Exp | Elementwise::Tanh | Elementwise::Sigmoid | Elementwise::Relu)
+}
+
+/// `out_i = out_i f′(x_i)`, or `c_i f′(x_i)` if cotangents c are given, for a function whose slope follows from its value `y = f(x)`.
+pub fn times_slope<T: Real>(function: &Elementwise, out: &mut [T], cotangents: Option<&[T]>, y: &[T]) {
+    let y = Repeated { elements: y, stretch: 1 };
+    match function {
+        Elementwise::Exp => update(out, cotangents, y, |c, y| c * y),
+        Elementwise::Tanh => update(out, cotangents, y, |c, y| c * (T::ONE - y * y)),
+        Elementwise::Sigmoid => update(out, cotangents, y, |c, y| c * (y * (T::ONE - y))),
+        Elementwise::Relu => update(out, cotangents, y, |c, y| if y > T::ZERO { c } else { c * T::ZERO }),
+        _ => unreachable!("the slope of {function} does not follow from its value"),
     }
 }
 
 /// `f(g)` with the chain rule `(f∘g)′ = f′ g′`, `(f∘g)″ = f″ g′² + f′ g″`; `f` gives value, f′ and f″.
 #[inline(always)]
-fn chain<T: Real, const SECOND: bool>(x: &Register<T>, y: &mut Register<T>, f: impl Fn(T) -> [T; 3]) {
+fn chain<T: Real, const ORDER: u8>(x: &Register<T>, y: &mut Register<T>, f: impl Fn(T) -> [T; 3]) {
     for lane in 0..LANES {
         let [value, slope, curvature] = f(x.value[lane]);
         let inner = x.slope[lane];
         y.value[lane] = value;
-        y.slope[lane] = slope * inner;
-        if SECOND {
+        if ORDER >= 1 {
+            y.slope[lane] = slope * inner;
+        }
+        if ORDER >= 2 {
             y.curvature[lane] = curvature * (inner * inner) + slope * x.curvature[lane];
         }
     }
 }
 
 #[inline(always)]
-fn sum<T: Real, const SECOND: bool>(a: &Register<T>, b: &Register<T>, sign: T, y: &mut Register<T>) {
+fn sum<T: Real, const ORDER: u8>(a: &Register<T>, b: &Register<T>, sign: T, y: &mut Register<T>) {
     for lane in 0..LANES {
         y.value[lane] = a.value[lane] + sign * b.value[lane];
-        y.slope[lane] = a.slope[lane] + sign * b.slope[lane];
-        if SECOND {
+        if ORDER >= 1 {
+            y.slope[lane] = a.slope[lane] + sign * b.slope[lane];
+        }
+        if ORDER >= 2 {
             y.curvature[lane] = a.curvature[lane] + sign * b.curvature[lane];
         }
     }
@@ -136,12 +178,14 @@ fn sum<T: Real, const SECOND: bool>(a: &Register<T>, b: &Register<T>, sign: T, y
 
 /// `(a b)″ = a″ b + 2 a′ b′ + a b″`.
 #[inline(always)]
-fn product<T: Real, const SECOND: bool>(a: &Register<T>, b: &Register<T>, y: &mut Register<T>) {
+fn product<T: Real, const ORDER: u8>(a: &Register<T>, b: &Register<T>, y: &mut Register<T>) {
     let two = T::of(2.0);
     for lane in 0..LANES {
         y.value[lane] = a.value[lane] * b.value[lane];
-        y.slope[lane] = a.slope[lane] * b.value[lane] + a.value[lane] * b.slope[lane];
-        if SECOND {
+        if ORDER >= 1 {
+            y.slope[lane] = a.slope[lane] * b.value[lane] + a.value[lane] * b.slope[lane];
+        }
+        if ORDER >= 2 {
             let outer = a.curvature[lane] * b.value[lane] + a.value[lane] * b.curvature[lane];
             y.curvature[lane] = outer + two * (a.slope[lane] * b.slope[lane]);
         }
@@ -149,44 +193,44 @@ fn product<T: Real, const SECOND: bool>(a: &Register<T>, b: &Register<T>, y: &mu
 }
 
 #[inline(always)]
-fn apply<T: Real, const SECOND: bool>(function: &Elementwise, x: &Register<T>, y: &mut Register<T>) {
+fn apply<T: Real, const ORDER: u8>(function: &Elementwise, x: &Register<T>, y: &mut Register<T>) {
     let (zero, one, two) = (T::ZERO, T::ONE, T::of(2.0));
     match function {
         Elementwise::Shift(c) => {
             let c = T::of(*c);
-            chain::<T, SECOND>(x, y, |x| [x + c, one, zero]);
+            chain::<T, ORDER>(x, y, |x| [x + c, one, zero]);
         }
         Elementwise::Scale(c) => {
             let c = T::of(*c);
-            chain::<T, SECOND>(x, y, |x| [c * x, c, zero]);
+            chain::<T, ORDER>(x, y, |x| [c * x, c, zero]);
         }
-        Elementwise::Powi(2) => chain::<T, SECOND>(x, y, |x| [x * x, two * x, two]),
-        Elementwise::Exp => chain::<T, SECOND>(x, y, |x| {
+        Elementwise::Powi(2) => chain::<T, ORDER>(x, y, |x| [x * x, two * x, two]),
+        Elementwise::Exp => chain::<T, ORDER>(x, y, |x| {
             let y = x.exp();
             [y, y, y]
         }),
-        Elementwise::Recip => chain::<T, SECOND>(x, y, |x| {
+        Elementwise::Recip => chain::<T, ORDER>(x, y, |x| {
             let y = one / x;
             [y, -(y * y), two * y * y * y]
         }),
-        Elementwise::Tanh => chain::<T, SECOND>(x, y, |x| {
+        Elementwise::Tanh => chain::<T, ORDER>(x, y, |x| {
             let y = x.tanh();
             let slope = one - y * y;
             [y, slope, -(two * y * slope)]
         }),
-        Elementwise::Sigmoid => chain::<T, SECOND>(x, y, |x| {
+        Elementwise::Sigmoid => chain::<T, ORDER>(x, y, |x| {
             let y = x.sigmoid();
             let slope = y * (one - y);
             [y, slope, slope * (one - two * y)]
         }),
-        Elementwise::Relu => chain::<T, SECOND>(x, y, |x| {
+        Elementwise::Relu => chain::<T, ORDER>(x, y, |x| {
             // NaN stays what it is.
             let slope = if x > zero { one } else { zero };
             [if x < zero { zero } else { x }, slope, zero]
         }),
         _ => {
             let f = one_by_one::<T>(function);
-            chain::<T, SECOND>(x, y, &*f);
+            chain::<T, ORDER>(x, y, &*f);
         }
     }
 }

@@ -3,7 +3,7 @@
 use faer::linalg::matmul::matmul as product;
 use faer::{Accum, MatMut, MatRef, Par};
 
-use super::Real;
+use super::{Layout, Real};
 
 /// Floating-point operations below which a product is not divided among threads: it takes some microseconds then.
 const DIVIDED: usize = 1 << 20;
@@ -21,9 +21,11 @@ pub struct Matrix<'a, T> {
 }
 
 impl<'a, T: Real> Matrix<'a, T> {
-    /// Row after row, without gaps.
-    pub fn of_rows(data: &'a [T], rows: usize, columns: usize) -> Self {
-        Self { data, rows, columns, stride: columns, transposed: false }
+    /// An array of rank two, if its rows or its columns lie in memory one after the other.
+    pub fn new(data: &'a [T], layout: &Layout) -> Option<Self> {
+        let &[rows, columns] = layout.shape.as_slice() else { return None };
+        let (stride, transposed) = layout.matrix()?;
+        Some(Self { data: data.get(layout.start..)?, rows, columns, stride, transposed })
     }
 
     /// The transposed matrix.

@@ -5,14 +5,18 @@
 //! ([`vectorized`]). Work is divided among the threads of the current rayon pool in a way that does not change a bit of the result.
 
 mod function;
+mod layout;
 mod matmul;
 mod real;
+mod reduce;
 mod zip;
 
-pub use function::{Jets, jets};
+pub use function::{Argument, Jets, has_slope_of_value, jets, times_slope};
+pub use layout::Layout;
 pub use matmul::{Matrix, matmul};
 pub use real::Real;
-pub use zip::combine;
+pub use reduce::{Axis, copy, max, sum};
+pub use zip::{Repeated, update};
 
 use rayon::prelude::*;
 

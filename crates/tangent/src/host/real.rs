@@ -19,6 +19,8 @@ pub trait Real:
 {
     const ZERO: Self;
     const ONE: Self;
+    /// The lowest finite number.
+    const LOWEST: Self;
 
     fn of(number: f64) -> Self;
 
@@ -75,6 +77,7 @@ macro_rules! real {
         impl Real for $type {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
+            const LOWEST: Self = $type::MIN;
 
             #[inline(always)]
             fn of(number: f64) -> Self {

@@ -2,33 +2,52 @@
 
 use super::{Real, in_parts, vectorized};
 
-/// `out_i = f(out_i, b_j)`, `j = ⌊i/stretch⌋` modulo the length of `b`: each element of `b` is taken `stretch` times, and all of them as often as they
-/// fit into `out`.
-pub fn combine<T: Real>(out: &mut [T], b: &[T], stretch: usize, f: impl Fn(T, T) -> T + Sync) {
-    if b.is_empty() || stretch == 0 {
-        return;
+/// Elements of which each is taken `stretch` times, and all of them again and again: number i is `elements[⌊i/stretch⌋ mod length]`.
+#[derive(Clone, Copy)]
+pub struct Repeated<'a, T> {
+    pub elements: &'a [T],
+    pub stretch: usize,
+}
+
+impl<'a, T: Real> Repeated<'a, T> {
+    /// `out_i = f(out_i, b_(start + i))`.
+    #[inline(always)]
+    pub fn combine(self, out: &mut [T], start: usize, f: impl Fn(T, T) -> T) {
+        let Self { elements, stretch } = self;
+        if elements.is_empty() || stretch == 0 {
+            return;
+        }
+        let (mut rest, mut at) = (out, start);
+        while !rest.is_empty() {
+            let (index, offset) = (at / stretch % elements.len(), at % stretch);
+            // So many elements go with neighbours, or with one element.
+            let length = rest.len().min(if stretch == 1 { elements.len() - index } else { stretch - offset });
+            let (part, others) = std::mem::take(&mut rest).split_at_mut(length);
+            if stretch == 1 {
+                for (out, &b) in part.iter_mut().zip(&elements[index..index + length]) {
+                    *out = f(*out, b);
+                }
+            } else {
+                let b = elements[index];
+                for out in part {
+                    *out = f(*out, b);
+                }
+            }
+            (rest, at) = (others, at + length);
+        }
     }
+}
+
+/// `out_i = f(a_i, b_i)`; without `a`, `out_i = f(out_i, b_i)`.
+pub fn update<T: Real>(out: &mut [T], a: Option<&[T]>, b: Repeated<T>, f: impl Fn(T, T) -> T + Sync) {
     in_parts(out, 2, |start, out| {
         vectorized(
             #[inline(always)]
             || {
-                let (mut rest, mut at) = (out, start);
-                while !rest.is_empty() {
-                    let (index, offset) = (at / stretch % b.len(), at % stretch);
-                    // So many elements go with neighbours in `b`, or with one element of it.
-                    let length = rest.len().min(if stretch == 1 { b.len() - index } else { stretch - offset });
-                    let (part, others) = std::mem::take(&mut rest).split_at_mut(length);
-                    if stretch == 1 {
-                        for (out, &b) in part.iter_mut().zip(&b[index..index + length]) {
-                            *out = f(*out, b);
-                        }
-                    } else {
-                        for out in part {
-                            *out = f(*out, b[index]);
-                        }
-                    }
-                    (rest, at) = (others, at + length);
+                if let Some(a) = a {
+                    out.copy_from_slice(&a[start..start + out.len()]);
                 }
+                b.combine(out, start, &f);
             },
         );
     });

@@ -201,6 +201,16 @@ impl Elementwise {
         }
     }
 
+    /// f′, where it is one number.
+    pub fn constant_slope(&self) -> Option<f64> {
+        match self {
+            Self::Shift(_) | Self::Powi(1) => Some(1.0),
+            Self::Scale(factor) => Some(*factor),
+            Self::Sign | Self::Round | Self::Floor | Self::Ceil | Self::Trunc => Some(0.0),
+            _ => None,
+        }
+    }
+
     /// Whether f″ is zero everywhere.
     pub fn is_piecewise_linear(&self) -> bool {
         match self {

@@ -1,0 +1,201 @@
+//! The weights under training, and the way to their gradient.
+//!
+//! Burn's autodiff is the reference and works for every module. Where the forward and its loss can be compiled for the memory of the CPU, the method
+//! allows it, and both ways agree to rounding on the first batch at the initial weights, training goes on a flat vector with the compiled gradient
+//! ([`losscape_tangent::Compiled`]): nothing is recorded from step to step. The choice is a function of configuration, data and device, so that a run
+//! that goes on from a checkpoint makes it again.
+
+use std::sync::OnceLock;
+
+use burn::optim::GradientsParams;
+use burn::tensor::{DType, Int, Tensor, TensorData};
+use losscape_model::{Loss, Network};
+use losscape_optim::clip::global_norm;
+use losscape_optim::{Method, Vector};
+use losscape_tangent::{Compiled, Map, parameters};
+
+/// Inputs and targets of the training part, outside the autodiff graph.
+pub type Samples = (Tensor<2>, Tensor<2>);
+
+/// A network under training.
+pub struct Weights<N> {
+    loss: Loss,
+    samples: Samples,
+    way: Way<N>,
+}
+
+enum Way<N> {
+    /// Through the module; absent only while a step consumes it.
+    Autodiff(Option<N>),
+    Compiled(Box<OnVector<N>>),
+}
+
+/// A network as a vector.
+struct OnVector<N> {
+    /// Any weights, in the structure of the network.
+    template: N,
+    /// Absent only while a step consumes it.
+    vector: Option<Vector>,
+    /// The network with the vector's weights, made when it is asked for.
+    network: OnceLock<N>,
+    /// For each size of a batch.
+    gradients: Vec<(usize, Compiled)>,
+}
+
+impl<N: Network<Input = Tensor<2>>> Weights<N> {
+    /// A network to be trained on batches of these sizes of `samples`, by a method that steps every number on its own, or not.
+    pub fn new(network: N, loss: Loss, samples: Samples, sizes: &[usize], elementwise: bool) -> Self {
+        let compiled = if elementwise { compile(&network, loss, &samples, sizes) } else { None };
+        let way = match compiled {
+            Some((vector, gradients)) => {
+                let network_now = OnceLock::new();
+                let template = network.clone();
+                let _ = network_now.set(network);
+                let vector = Some(Vector::new(vector));
+                Way::Compiled(Box::new(OnVector { template, vector, network: network_now, gradients }))
+            }
+            None => Way::Autodiff(Some(network)),
+        };
+        Self { loss, samples, way }
+    }
+
+    /// Whether gradients are compiled.
+    pub fn is_compiled(&self) -> bool {
+        matches!(self.way, Way::Compiled(_))
+    }
+
+    /// The network as it is now.
+    pub fn network(&self) -> &N {
+        match &self.way {
+            Way::Autodiff(network) => network.as_ref().expect("no step is under way"),
+            Way::Compiled(on_vector) => on_vector.network.get_or_init(|| on_vector.network_of(on_vector.vector())),
+        }
+    }
+
+    /// Replaces the weights by those of another network of the same structure.
+    pub fn set(&mut self, network: N) {
+        match &mut self.way {
+            Way::Autodiff(own) => *own = Some(network),
+            Way::Compiled(on_vector) => {
+                on_vector.vector = parameters::ravel(&network).map(Vector::new);
+                on_vector.network = network.into();
+            }
+        }
+    }
+
+    /// The diagonal of the method's preconditioner as the parameters of a network; see [`Method::preconditioner`].
+    pub fn preconditioner(&self, method: &Method) -> Option<N> {
+        match &self.way {
+            Way::Autodiff(_) => method.preconditioner(self.network().clone()),
+            Way::Compiled(on_vector) => {
+                let diagonal = method.preconditioner(on_vector.vector().clone())?;
+                Some(on_vector.network_of(&diagonal))
+            }
+        }
+    }
+
+    /// One step on the samples with these rows (all of them without). Returns the loss of the batch before it, and the norm of its gradient if it is
+    /// `logged`.
+    pub fn step(&mut self, method: &mut Method, rate: f64, rows: Option<&[usize]>, logged: bool) -> (f64, Option<f64>) {
+        let mut norm = None;
+        let loss = match &mut self.way {
+            Way::Autodiff(own) => {
+                let (inputs, targets) = autodiff(&self.samples, rows);
+                let network = own.take().expect("no step is under way");
+                let (network, loss) = method.step(rate, network, |network: &N| {
+                    let (loss, gradients) = differentiate(network, self.loss, &inputs, &targets);
+                    if logged && norm.is_none() {
+                        norm = Some(global_norm(network, &gradients));
+                    }
+                    (loss, gradients)
+                });
+                *own = Some(network);
+                loss
+            }
+            Way::Compiled(on_vector) => {
+                let size = rows.map_or_else(|| self.samples.0.dims()[0], <[usize]>::len);
+                let OnVector { vector, network, gradients, .. } = &mut **on_vector;
+                // Weights that nobody else reads are stepped in place.
+                network.take();
+                let (_, compiled) =
+                    gradients.iter_mut().find(|(known, _)| *known == size).expect("every size of a batch was compiled");
+                let (stepped, loss) =
+                    method.step(rate, vector.take().expect("no step is under way"), |vector: &Vector| {
+                        let (loss, gradient) = match rows {
+                            Some(rows) => compiled.gradient_of_rows(&vector.values(), &self.samples, rows),
+                            None => compiled.gradient(&vector.values(), &self.samples),
+                        };
+                        let gradients = vector.gradients(gradient);
+                        if logged && norm.is_none() {
+                            norm = Some(global_norm(vector, &gradients));
+                        }
+                        (loss, gradients)
+                    });
+                *vector = Some(stepped);
+                loss
+            }
+        };
+        (loss, norm)
+    }
+}
+
+impl<N: Network<Input = Tensor<2>>> OnVector<N> {
+    fn vector(&self) -> &Vector {
+        self.vector.as_ref().expect("no step is under way")
+    }
+
+    fn network_of(&self, vector: &Vector) -> N {
+        parameters::unravel(self.template.clone(), &vector.values()).expect("the vector came from this structure")
+    }
+}
+
+/// The rows of the samples where gradients can be taken.
+fn autodiff((inputs, targets): &Samples, rows: Option<&[usize]>) -> Samples {
+    let picked = |tensor: &Tensor<2>| match rows {
+        None => tensor.clone(),
+        Some(rows) => {
+            let data = TensorData::new(rows.iter().map(|&row| row as i64).collect(), [rows.len()]);
+            tensor.clone().select(0, Tensor::<1, Int>::from_data(data, (&tensor.device(), DType::I64)))
+        }
+    };
+    (Tensor::from_inner(picked(inputs)), Tensor::from_inner(picked(targets)))
+}
+
+/// Loss and gradients by Burn's autodiff.
+fn differentiate<N: Network<Input = Tensor<2>>>(
+    network: &N,
+    loss: Loss,
+    inputs: &Tensor<2>,
+    targets: &Tensor<2>,
+) -> (f64, GradientsParams) {
+    let value = loss.value(network.forward(inputs.clone()), targets.clone());
+    let gradients = GradientsParams::from_grads(value.backward(), network);
+    (value.into_scalar(), gradients)
+}
+
+/// The weights as a vector, with the compiled gradient for every size of a batch; `None` where it cannot be compiled or does not agree with autodiff's:
+/// dropout, for instance, is not recorded.
+fn compile<N: Network<Input = Tensor<2>>>(
+    network: &N,
+    loss: Loss,
+    samples: &Samples,
+    sizes: &[usize],
+) -> Option<(Tensor<1>, Vec<(usize, Compiled)>)> {
+    let map = Map::new(|network: &N, (inputs, targets): Samples| loss.value(network.forward(inputs), targets));
+    let first = |size: usize| (samples.0.clone().narrow(0, 0, size), samples.1.clone().narrow(0, 0, size));
+    let mut gradients = Vec::new();
+    for &size in sizes {
+        gradients.push((size, map.compile(network, &first(size)).ok()??));
+    }
+    let w = parameters::ravel(network)?;
+    let (size, compiled) = gradients.first_mut()?;
+    let (ours, gradient) = compiled.gradient(&w, &first(*size));
+    let (inputs, targets) = autodiff(&first(*size), None);
+    let (theirs, gradients_params) = differentiate(network, loss, &inputs, &targets);
+    let reference = parameters::ravel_gradient(network, &gradients_params)?;
+    let tolerance = if w.dtype() == DType::F64 { f64::EPSILON } else { f64::from(f32::EPSILON) }.sqrt();
+    let norm = |g: Tensor<1>| g.cast(DType::F64).square().sum().into_scalar::<f64>().sqrt();
+    let apart = norm(gradient - reference.clone());
+    let agrees = (ours - theirs).abs() <= tolerance * theirs.abs() && apart <= tolerance * norm(reference);
+    agrees.then_some((w, gradients))
+}

@@ -1,0 +1,130 @@
+//! Runs a plan.
+
+use super::plan::{Instruction, Place, Plan, Span, Stretched, View};
+use crate::host::{self, Argument, Jets, Layout, Matrix, Real, Repeated};
+
+/// The memory of a plan.
+pub struct Machine<T> {
+    buffers: Vec<Vec<T>>,
+    constants: Vec<Vec<T>>,
+}
+
+/// All that an instruction may read or write.
+struct Memory<'a, T> {
+    parameters: &'a [T],
+    inputs: &'a [&'a [T]],
+    constants: &'a [Vec<T>],
+    buffers: &'a mut [Vec<T>],
+    gradient: &'a mut [T],
+}
+
+impl<T: Real> Machine<T> {
+    pub fn new(plan: &Plan) -> Self {
+        let constants = plan.constants.iter().map(|numbers| numbers.iter().map(|&x| T::of(x)).collect()).collect();
+        Self { buffers: plan.buffers.iter().map(|&length| vec![T::ZERO; length]).collect(), constants }
+    }
+
+    /// The sum of the outputs; its gradient is written to `gradient`, which must be zero before.
+    pub fn run(&mut self, plan: &Plan, parameters: &[T], inputs: &[&[T]], gradient: &mut [T]) -> T {
+        let Self { buffers, constants } = self;
+        let mut memory = Memory { parameters, inputs, constants, buffers, gradient };
+        for instruction in &plan.instructions {
+            memory.execute(instruction);
+        }
+        memory.span(plan.value)[0]
+    }
+}
+
+impl<T: Real> Memory<'_, T> {
+    fn place(&self, place: Place) -> &[T] {
+        match place {
+            Place::Parameters => self.parameters,
+            Place::Gradient => self.gradient,
+            Place::Input(input) => self.inputs[input],
+            Place::Constant(constant) => &self.constants[constant],
+            Place::Buffer(buffer) => &self.buffers[buffer],
+        }
+    }
+
+    fn span(&self, Span { place, start, length }: Span) -> &[T] {
+        &self.place(place)[start..start + length]
+    }
+
+    fn repeated(&self, Stretched { span, stretch }: Stretched) -> Repeated<'_, T> {
+        Repeated { elements: self.span(span), stretch }
+    }
+
+    fn matrix(&self, view: &View) -> Matrix<'_, T> {
+        let Some(matrix) = Matrix::new(self.place(view.place), &view.layout) else {
+            unreachable!("the plan takes views whose rows or columns lie in memory")
+        };
+        matrix
+    }
+
+    /// Hands out the memory of a place while the rest can be read.
+    fn write(&mut self, span: Span, f: impl FnOnce(&Self, &mut [T])) {
+        let range = span.start..span.start + span.length;
+        match span.place {
+            Place::Buffer(buffer) => {
+                let mut own = std::mem::take(&mut self.buffers[buffer]);
+                f(self, &mut own[range]);
+                self.buffers[buffer] = own;
+            }
+            Place::Gradient => {
+                let own = std::mem::take(&mut self.gradient);
+                f(self, &mut own[range]);
+                self.gradient = own;
+            }
+            Place::Parameters | Place::Input(_) | Place::Constant(_) => unreachable!("only read"),
+        }
+    }
+
+    fn execute(&mut self, instruction: &Instruction) {
+        match instruction {
+            Instruction::Product { out, a, b, add } => {
+                let Layout { start, .. } = out.layout;
+                let span = Span { place: out.place, start, length: out.layout.len() };
+                let by_columns = out.layout.matrix().is_some_and(|(_, transposed)| transposed);
+                self.write(span, |memory, out| {
+                    let (a, b) = (memory.matrix(a), memory.matrix(b));
+                    let (a, b) = if by_columns { (b.transpose(), a.transpose()) } else { (a, b) };
+                    host::matmul(out, a, b, *add);
+                });
+            }
+            Instruction::Function { function, x, shift, value, slope } => {
+                let mut slopes = match slope {
+                    Some(Span { place: Place::Buffer(buffer), .. }) => std::mem::take(&mut self.buffers[*buffer]),
+                    _ => Vec::new(),
+                };
+                self.write(*value, |memory, value| {
+                    let at =
+                        Argument { x: x.map(|x| memory.span(x)), shift: shift.map(|shift| memory.repeated(shift)) };
+                    host::jets(function, at, Jets { value, slope: &mut slopes, curvature: &mut [] });
+                });
+                if let Some(Span { place: Place::Buffer(buffer), .. }) = slope {
+                    self.buffers[*buffer] = slopes;
+                }
+            }
+            Instruction::Combine { arithmetic, out, a, b } => self.write(*out, |memory, out| {
+                arithmetic.update(out, a.map(|a| memory.span(a)), memory.repeated(*b));
+            }),
+            Instruction::Slope { function, out, cotangents, y } => self.write(*out, |memory, out| {
+                host::times_slope(function, out, cotangents.map(|c| memory.span(c)), memory.span(*y));
+            }),
+            Instruction::Scale { factor, out, x } => self.write(*out, |memory, out| {
+                let factor = [T::of(*factor)];
+                let factor = Repeated { elements: &factor, stretch: out.len() };
+                host::update(out, x.map(|x| memory.span(x)), factor, |x, factor| x * factor);
+            }),
+            Instruction::Sum { out, x, axis, add } => {
+                self.write(*out, |memory, out| host::sum(out, memory.span(*x), *axis, *add));
+            }
+            Instruction::Max { out, x, axis } => {
+                self.write(*out, |memory, out| host::max(out, memory.span(*x), *axis));
+            }
+            Instruction::Copy { out, x, add } => {
+                self.write(*out, |memory, out| host::copy(out, memory.place(x.place), &x.layout, *add));
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! A scalar map compiled for the memory of the CPU: value and gradient again and again, at other parameters and inputs of the same shapes.
+//!
+//! [`plan`] turns the recorded program and its reverse pass into a list of passes over memory. Views (transposed, repeated, reshaped arrays) cost nothing;
+//! a bias and a function are applied to a product in its own memory in one pass; cotangents are written over where nobody else reads them; a matrix
+//! product writes its part of the gradient in place. [`machine`] runs the list with the kernels of [`crate::host`]: nothing is allocated, looked up
+//! or built between one gradient and the next.
+
+mod machine;
+mod plan;
+
+use burn::module::Module;
+use burn::tensor::{DType, Tensor};
+
+use crate::TangentError;
+use crate::array::Array;
+use crate::host::Real;
+use crate::inputs::Inputs;
+use crate::map::Map;
+use crate::parameters;
+use machine::Machine;
+use plan::Plan;
+
+/// The sum of a map's outputs with its gradient by the trainable parameters, compiled; made by [`Map::compile`].
+pub struct Compiled {
+    plan: Plan,
+    memory: Memory,
+    shapes: Vec<Vec<usize>>,
+}
+
+enum Memory {
+    F32(Gathered<f32>),
+    F64(Gathered<f64>),
+}
+
+/// A machine, and memory for the rows of inputs that are picked.
+struct Gathered<T> {
+    machine: Machine<T>,
+    inputs: Vec<Vec<T>>,
+}
+
+impl<M, I, F, const D: usize> Map<M, I, F>
+where
+    M: Module,
+    I: Inputs,
+    F: Fn(&M, I) -> Tensor<D>,
+{
+    /// Compiles the sum of the outputs and its gradient by the trainable parameters, for inputs of the shapes of `inputs`. `None` where there is no way
+    /// but another one: off the memory of the CPU (flex), for a module with frozen parameters or running statistics, for inputs that are no floats, and
+    /// for operations other than elementwise functions, products of matrices, sums, and changes of shape.
+    ///
+    /// # Errors
+    ///
+    /// [`TangentError`] when the forward cannot be recorded or contains an operation without an entry.
+    pub fn compile(&self, module: &M, inputs: &I) -> Result<Option<Compiled>, TangentError> {
+        let visited = parameters::visit(module);
+        let arrays = self.values(inputs);
+        let program = self.record(module, &visited, inputs, None)?;
+        let (values, infos) = self.distinct(&visited, None)?;
+        let shapes: Vec<Vec<usize>> = arrays.iter().map(Array::shape).collect();
+        let floats = arrays.iter().chain(&values).all(Array::is_on_host);
+        if !floats || infos.is_empty() || infos.iter().any(|parameter| !parameter.trainable) {
+            return Ok(None);
+        }
+        let mut variables = 0;
+        let starts: Vec<usize> = infos
+            .iter()
+            .map(|parameter| {
+                let start = variables;
+                variables += parameter.shape.iter().product::<usize>();
+                start
+            })
+            .collect();
+        let dtype = program.nodes[program.output].dtype;
+        Ok(Plan::of(&program, &starts, variables).and_then(|plan| {
+            let memory = match dtype {
+                DType::F32 => Memory::F32(Gathered::new(&plan, &shapes)),
+                DType::F64 => Memory::F64(Gathered::new(&plan, &shapes)),
+                _ => return None,
+            };
+            Some(Compiled { plan, memory, shapes })
+        }))
+    }
+}
+
+impl Compiled {
+    /// Sum of the outputs, and its gradient `[P]`, at `w` `[P]`.
+    ///
+    /// # Panics
+    ///
+    /// When `w` has not P entries, or the inputs other shapes than they were compiled for.
+    pub fn gradient<I: Inputs>(&mut self, w: &Tensor<1>, inputs: &I) -> (f64, Tensor<1>) {
+        self.run(w, inputs, None)
+    }
+
+    /// As [`gradient`](Self::gradient), for the inputs with these rows: `rows` has as many entries as the inputs had when they were compiled.
+    ///
+    /// # Panics
+    ///
+    /// As [`gradient`](Self::gradient), and when there is no such row.
+    pub fn gradient_of_rows<I: Inputs>(&mut self, w: &Tensor<1>, inputs: &I, rows: &[usize]) -> (f64, Tensor<1>) {
+        self.run(w, inputs, Some(rows))
+    }
+
+    fn run<I: Inputs>(&mut self, w: &Tensor<1>, inputs: &I, rows: Option<&[usize]>) -> (f64, Tensor<1>) {
+        assert_eq!(w.dims()[0], self.plan.variables, "w has as many entries as there are parameters");
+        let w = Array::from_float(w.clone());
+        let inputs = inputs.arrays();
+        for (array, shape) in inputs.iter().zip(&self.shapes) {
+            let own = array.shape();
+            let agrees = own[1..] == shape[1..] && rows.map_or(own[0], <[usize]>::len) == shape[0];
+            assert!(agrees, "the inputs have the shapes they were compiled for");
+        }
+        match &mut self.memory {
+            Memory::F32(memory) => memory.run(&self.plan, w.cast(DType::F32), inputs, rows),
+            Memory::F64(memory) => memory.run(&self.plan, w.cast(DType::F64), inputs, rows),
+        }
+    }
+}
+
+impl<T: Real> Gathered<T> {
+    fn new(plan: &Plan, shapes: &[Vec<usize>]) -> Self {
+        let inputs = shapes.iter().map(|_| Vec::new()).collect();
+        Self { machine: Machine::new(plan), inputs }
+    }
+
+    fn run(&mut self, plan: &Plan, w: Array, inputs: Vec<Array>, rows: Option<&[usize]>) -> (f64, Tensor<1>) {
+        let inputs: Vec<Array> = inputs.into_iter().map(|array| array.cast(T::dtype()).dense()).collect();
+        let w = w.dense();
+        let whole = inputs.iter().map(|array| array.slice_on_host::<T>());
+        let (Some(whole), Some(w)) = (whole.collect::<Option<Vec<_>>>(), w.slice_on_host::<T>()) else {
+            unreachable!("the plan was made for arrays in host memory")
+        };
+        if let Some(rows) = rows {
+            for ((picked, whole), array) in self.inputs.iter_mut().zip(&whole).zip(&inputs) {
+                let width: usize = array.shape()[1..].iter().product();
+                picked.clear();
+                for &row in rows {
+                    picked.extend_from_slice(&whole[row * width..(row + 1) * width]);
+                }
+            }
+        }
+        let picked: Vec<&[T]> = match rows {
+            Some(_) => self.inputs.iter().map(Vec::as_slice).collect(),
+            None => whole,
+        };
+        let mut gradient = vec![T::ZERO; plan.variables];
+        let value = self.machine.run(plan, w, &picked, &mut gradient);
+        (value.to_f64(), Array::from_host(gradient, &[plan.variables]).into_float())
+    }
+}

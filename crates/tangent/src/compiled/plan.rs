@@ -1,0 +1,563 @@
+//! From a program to instructions on memory: what is calculated where, forward and back, decided once.
+
+use crate::array::Arithmetic;
+use crate::host::{self, Axis, Layout};
+use crate::operation::{Bilinear, Discrete, Elementwise, Linear, Operation};
+use crate::program::Program;
+
+/// A piece of memory that exists while a plan runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The trainable parameters, as one flat vector.
+    Parameters,
+    /// The gradient by them, zero at first.
+    Gradient,
+    /// An input.
+    Input(usize),
+    /// A value known beforehand.
+    Constant(usize),
+    /// Memory of the plan's own.
+    Buffer(usize),
+}
+
+/// Neighbouring numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    pub place: Place,
+    pub start: usize,
+    pub length: usize,
+}
+
+/// Numbers read as an array.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    pub place: Place,
+    pub layout: Layout,
+}
+
+/// Numbers of which each is taken so many times, and all of them again and again.
+#[derive(Clone, Copy, Debug)]
+pub struct Stretched {
+    pub span: Span,
+    pub stretch: usize,
+}
+
+/// One pass over memory. Where the first operand is optional, it is what stands in `out`.
+#[derive(Clone, Debug)]
+pub enum Instruction {
+    /// `out = a b`, or `out + a b`; `out` may be written by columns.
+    Product { out: View, a: View, b: View, add: bool },
+    /// `value = f(x + shift)` and, if wanted, f′ there.
+    Function { function: Elementwise, x: Option<Span>, shift: Option<Stretched>, value: Span, slope: Option<Span> },
+    /// `out = a ∘ b`.
+    Combine { arithmetic: Arithmetic, out: Span, a: Option<Span>, b: Stretched },
+    /// `out = c f′(x)`, by the value `y = f(x)`.
+    Slope { function: Elementwise, out: Span, cotangents: Option<Span>, y: Span },
+    /// `out = factor x`.
+    Scale { factor: f64, out: Span, x: Option<Span> },
+    /// The sum along an axis, or `out` and the sum.
+    Sum { out: Span, x: Span, axis: Axis, add: bool },
+    /// The largest along an axis.
+    Max { out: Span, x: Span, axis: Axis },
+    /// The entries of a view row after row, or added.
+    Copy { out: Span, x: View, add: bool },
+}
+
+/// Instructions that calculate the sum of a program's outputs and its gradient.
+#[derive(Debug)]
+pub struct Plan {
+    pub instructions: Vec<Instruction>,
+    /// How many numbers each buffer holds.
+    pub buffers: Vec<usize>,
+    pub constants: Vec<Vec<f64>>,
+    /// Entries of the gradient.
+    pub variables: usize,
+    /// The sum of the outputs, one number.
+    pub value: Span,
+}
+
+impl View {
+    fn dense(place: Place, start: usize, shape: &[usize]) -> Self {
+        Self { place, layout: Layout::dense(start, shape) }
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.layout.shape
+    }
+
+    fn span(&self) -> Option<Span> {
+        let span = Span { place: self.place, start: self.layout.start, length: self.layout.len() };
+        self.layout.is_dense().then_some(span)
+    }
+
+    fn reshaped(&self, shape: &[usize]) -> Option<Self> {
+        self.span().map(|span| Self::dense(span.place, span.start, shape))
+    }
+
+    fn permuted(&self, axes: &[usize]) -> Self {
+        Self { place: self.place, layout: self.layout.permuted(axes) }
+    }
+
+    fn expanded(&self, shape: &[usize]) -> Self {
+        Self { place: self.place, layout: self.layout.expanded(shape) }
+    }
+}
+
+impl Span {
+    fn view(self, shape: &[usize]) -> View {
+        View::dense(self.place, self.start, shape)
+    }
+}
+
+/// What a node leaves for the way back.
+#[derive(Clone, Debug)]
+enum Kept {
+    Nothing,
+    /// f′ is one number.
+    Number(f64),
+    /// f′ of every element.
+    Slope(Span),
+    /// The value, from which f′ follows.
+    Value(Elementwise, Span),
+    /// Both operands.
+    Factors(View, View),
+}
+
+/// The cotangent of a node so far.
+#[derive(Clone, Debug)]
+struct Cotangent {
+    view: View,
+    /// Whether nobody else reads this memory, so that it may be written over.
+    owned: bool,
+}
+
+/// A plan being made.
+struct Planner<'a> {
+    program: &'a Program,
+    active: &'a [bool],
+    /// Where each parameter starts in the flat vector.
+    starts: &'a [usize],
+    /// How often each node is read, the output once more.
+    uses: Vec<usize>,
+    instructions: Vec<Instruction>,
+    buffers: Vec<usize>,
+    constants: Vec<Vec<f64>>,
+    values: Vec<View>,
+    kept: Vec<Kept>,
+    cotangents: Vec<Option<Cotangent>>,
+}
+
+impl Plan {
+    /// The plan of a program, differentiated by its parameters, which start at `starts` in the flat vector of so many variables. `None` if it has an
+    /// operation without instructions.
+    pub fn of(program: &Program, starts: &[usize], variables: usize) -> Option<Self> {
+        let dtype = program.nodes[program.output].dtype;
+        if program.nodes.iter().any(|node| node.dtype != dtype) {
+            return None;
+        }
+        let active = program.active(|leaf| matches!(leaf, Operation::Parameter(_)));
+        let nodes = program.nodes.len();
+        let mut planner = Planner {
+            program,
+            active: &active,
+            starts,
+            uses: program.uses(),
+            instructions: Vec::new(),
+            buffers: Vec::new(),
+            constants: Vec::new(),
+            values: Vec::with_capacity(nodes),
+            kept: vec![Kept::Nothing; nodes],
+            cotangents: vec![None; nodes],
+        };
+        for index in 0..nodes {
+            let value = planner.forward(index)?;
+            planner.values.push(value);
+        }
+        let output = planner.values[program.output].clone();
+        let rank = output.shape().len();
+        let one = planner.constant(vec![1.0], &vec![1; rank]);
+        let seed = Cotangent { view: one.expanded(output.shape()), owned: false };
+        planner.cotangents[program.output] = Some(seed);
+        let total = planner.summed(&output, &(0..rank).collect::<Vec<_>>());
+        let value = planner.span(&total);
+        for index in (0..nodes).rev().filter(|&index| active[index]) {
+            if let Some(cotangent) = planner.cotangents[index].take() {
+                planner.back(index, cotangent)?;
+            }
+        }
+        let Planner { instructions, buffers, constants, .. } = planner;
+        Some(Self { instructions, buffers, constants, variables, value })
+    }
+}
+
+impl Planner<'_> {
+    fn shape(&self, node: usize) -> &[usize] {
+        &self.program.nodes[node].shape
+    }
+
+    fn buffer(&mut self, shape: &[usize]) -> View {
+        self.buffers.push(shape.iter().product());
+        View::dense(Place::Buffer(self.buffers.len() - 1), 0, shape)
+    }
+
+    fn constant(&mut self, numbers: Vec<f64>, shape: &[usize]) -> View {
+        self.constants.push(numbers);
+        View::dense(Place::Constant(self.constants.len() - 1), 0, shape)
+    }
+
+    /// The numbers of a view row after row, copied if they do not lie so.
+    fn span(&mut self, view: &View) -> Span {
+        if let Some(span) = view.span() {
+            return span;
+        }
+        let out = self.new_span(view.layout.len());
+        self.instructions.push(Instruction::Copy { out, x: view.clone(), add: false });
+        out
+    }
+
+    fn new_span(&mut self, length: usize) -> Span {
+        self.buffers.push(length);
+        Span { place: Place::Buffer(self.buffers.len() - 1), start: 0, length }
+    }
+
+    fn stretched(&mut self, view: &View) -> Stretched {
+        if let Some((length, stretch)) = view.layout.repeated() {
+            return Stretched { span: Span { place: view.place, start: view.layout.start, length }, stretch };
+        }
+        Stretched { span: self.span(view), stretch: 1 }
+    }
+
+    fn matrix(&mut self, view: &View) -> View {
+        if view.layout.matrix().is_some() {
+            return view.clone();
+        }
+        self.span(view).view(view.shape())
+    }
+
+    /// Sums over axes, which stay with length one.
+    fn summed(&mut self, x: &View, axes: &[usize]) -> View {
+        let mut x = x.clone();
+        for axis in runs(x.shape(), axes) {
+            let out = self.new_span(axis.outer * axis.inner);
+            let from = self.span(&x);
+            self.instructions.push(Instruction::Sum { out, x: from, axis, add: false });
+            x = out.view(&[axis.outer, 1, axis.inner]);
+        }
+        x
+    }
+
+    // Forward.
+
+    fn forward(&mut self, index: usize) -> Option<View> {
+        let node = &self.program.nodes[index];
+        let operand = |position: usize| self.values[node.operands[position]].clone();
+        let shape = node.shape.as_slice();
+        Some(match &node.operation {
+            Operation::Parameter(parameter) => View::dense(Place::Parameters, self.starts[*parameter], shape),
+            Operation::Input(input) => View::dense(Place::Input(*input), 0, shape),
+            Operation::Constant(array) => self.constant(array.numbers(), shape),
+            Operation::Elementwise(function) => self.function(index, function),
+            Operation::Bilinear(Bilinear::Matmul) if shape.len() == 2 => {
+                let (a, b) = (operand(0), operand(1));
+                let (a, b) = (self.matrix(&a), self.matrix(&b));
+                let out = self.buffer(shape);
+                self.instructions.push(Instruction::Product {
+                    out: out.clone(),
+                    a: a.clone(),
+                    b: b.clone(),
+                    add: false,
+                });
+                self.kept[index] = Kept::Factors(a, b);
+                out
+            }
+            Operation::Bilinear(Bilinear::Multiply) => {
+                let (a, b) = (operand(0), operand(1));
+                let out = self.combined(Arithmetic::Multiply, &a, &b);
+                self.kept[index] = Kept::Factors(a, b);
+                out
+            }
+            Operation::Linear(linear) => match linear {
+                Linear::Add => self.combined(Arithmetic::Add, &operand(0), &operand(1)),
+                Linear::Subtract => self.combined(Arithmetic::Subtract, &operand(0), &operand(1)),
+                Linear::Reshape => self.span(&operand(0)).view(shape),
+                Linear::Permute(axes) => operand(0).permuted(axes),
+                Linear::Expand => operand(0).expanded(shape),
+                Linear::Sum(axes) => {
+                    let sum = self.summed(&operand(0), axes);
+                    self.span(&sum).view(shape)
+                }
+                _ => return None,
+            },
+            Operation::Discrete(Discrete::Max(axis)) => {
+                let x = operand(0);
+                let axis = *runs(x.shape(), &[*axis]).first()?;
+                let (x, out) = (self.span(&x), self.buffer(shape));
+                self.instructions.push(Instruction::Max { out: out.span()?, x, axis });
+                out
+            }
+            Operation::Bilinear(_) | Operation::Discrete(_) => return None,
+        })
+    }
+
+    /// `f(x)`. A product and a bias below it, which nobody else reads, are taken along: the bias is added on the way, the value takes the product's
+    /// place in memory.
+    fn function(&mut self, index: usize, function: &Elementwise) -> View {
+        let operand = self.program.nodes[index].operands[0];
+        let shape = self.shape(index).to_vec();
+        let (x, shift, value) = match self.product_below(operand) {
+            Some((product, shift)) => (None, shift, product),
+            None => {
+                let view = self.values[operand].clone();
+                (Some(self.span(&view)), None, self.new_span(view.layout.len()))
+            }
+        };
+        self.kept[index] = match function.constant_slope() {
+            Some(slope) => Kept::Number(slope),
+            None if !self.active[index] => Kept::Nothing,
+            None if host::has_slope_of_value(function) => Kept::Value(function.clone(), value),
+            None => Kept::Slope(self.new_span(value.length)),
+        };
+        let slope = match self.kept[index] {
+            Kept::Slope(slope) => Some(slope),
+            _ => None,
+        };
+        self.instructions.push(Instruction::Function { function: function.clone(), x, shift, value, slope });
+        value.view(&shape)
+    }
+
+    /// A product that a function alone reads, or the product and the bias of which it reads the sum: the instruction that added them is taken back.
+    fn product_below(&mut self, node: usize) -> Option<(Span, Option<Stretched>)> {
+        let nodes = &self.program.nodes;
+        let lonely_product = |node: usize| {
+            matches!(nodes[node].operation, Operation::Bilinear(Bilinear::Matmul)) && self.uses[node] == 1
+        };
+        if lonely_product(node) {
+            return self.values[node].span().map(|product| (product, None));
+        }
+        let Operation::Linear(Linear::Add) = nodes[node].operation else { return None };
+        let product = nodes[node].operands.iter().copied().find(|&operand| lonely_product(operand))?;
+        let &Instruction::Combine { arithmetic: Arithmetic::Add, out, a: Some(a), b } = self.instructions.last()?
+        else {
+            return None;
+        };
+        if self.uses[node] != 1 || self.values[node].span() != Some(out) || self.values[product].span() != Some(a) {
+            return None;
+        }
+        self.instructions.pop();
+        Some((a, Some(b)))
+    }
+
+    /// `a ∘ b` of one shape; one of them may be repeated.
+    fn combined(&mut self, arithmetic: Arithmetic, a: &View, b: &View) -> View {
+        let shape = a.shape().to_vec();
+        let (a, b) = match arithmetic {
+            Arithmetic::Subtract => (a, b),
+            _ if a.span().is_none() && b.span().is_some() => (b, a),
+            _ => (a, b),
+        };
+        let (a, b) = (self.span(a), self.stretched(b));
+        let out = self.new_span(a.length);
+        self.instructions.push(Instruction::Combine { arithmetic, out, a: Some(a), b });
+        out.view(&shape)
+    }
+
+    // Back.
+
+    /// Passes a node's cotangent on to its operands.
+    fn back(&mut self, index: usize, cotangent: Cotangent) -> Option<()> {
+        let node = &self.program.nodes[index];
+        let (first, second) = (node.operands.first().copied(), node.operands.get(1).copied());
+        let kept = self.kept[index].clone();
+        match (&node.operation, kept) {
+            (Operation::Parameter(_), _) => {
+                let out = self.gradient_of(index)?;
+                if cotangent.view != out {
+                    self.instructions.push(Instruction::Copy { out: out.span()?, x: cotangent.view, add: false });
+                }
+            }
+            (Operation::Elementwise(_), kept) => {
+                let cotangent = match kept {
+                    Kept::Number(0.0) => return Some(()),
+                    Kept::Number(1.0) => cotangent,
+                    kept => self.times_slope(cotangent, &kept),
+                };
+                self.give(first?, cotangent);
+            }
+            (Operation::Bilinear(Bilinear::Matmul), Kept::Factors(a, b)) => {
+                let c = self.matrix(&cotangent.view);
+                if self.active[first?] {
+                    self.give_product(first?, &c, &b.permuted(&[1, 0]));
+                }
+                if self.active[second?] {
+                    self.give_product(second?, &a.permuted(&[1, 0]), &c);
+                }
+            }
+            (Operation::Bilinear(_), Kept::Factors(a, b)) => {
+                for (operand, other) in [(first?, b), (second?, a)] {
+                    if self.active[operand] {
+                        let view = self.combined(Arithmetic::Multiply, &cotangent.view, &other);
+                        self.give(operand, Cotangent { view, owned: true });
+                    }
+                }
+            }
+            (Operation::Linear(linear), _) => self.back_linear(index, linear, cotangent)?,
+            _ => {}
+        }
+        Some(())
+    }
+
+    fn back_linear(&mut self, index: usize, linear: &Linear, cotangent: Cotangent) -> Option<()> {
+        let node = &self.program.nodes[index];
+        let first = node.operands[0];
+        let target = self.shape(first).to_vec();
+        match linear {
+            Linear::Add | Linear::Subtract => {
+                let shared = Cotangent { owned: false, ..cotangent };
+                let second = node.operands[1];
+                if self.active[second] {
+                    let part = match linear {
+                        Linear::Subtract => self.times_slope(shared.clone(), &Kept::Number(-1.0)),
+                        _ => shared.clone(),
+                    };
+                    self.give(second, part);
+                }
+                if self.active[first] {
+                    self.give(first, shared);
+                }
+            }
+            Linear::Reshape => {
+                let view = self.span(&cotangent.view).view(&target);
+                self.give(first, Cotangent { view, ..cotangent });
+            }
+            Linear::Permute(axes) => {
+                let mut inverse = vec![0; axes.len()];
+                for (to, &from) in axes.iter().enumerate() {
+                    inverse[from] = to;
+                }
+                self.give(first, Cotangent { view: cotangent.view.permuted(&inverse), ..cotangent });
+            }
+            Linear::Expand => {
+                let axes: Vec<usize> = (0..target.len()).filter(|&axis| target[axis] != node.shape[axis]).collect();
+                self.give_sum(first, &cotangent, &axes)?;
+            }
+            Linear::Sum(_) => {
+                self.give(first, Cotangent { view: cotangent.view.expanded(&target), owned: false });
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// A cotangent times f′, in its own memory if that is free.
+    fn times_slope(&mut self, cotangent: Cotangent, kept: &Kept) -> Cotangent {
+        let shape = cotangent.view.shape().to_vec();
+        let from = self.span(&cotangent.view);
+        let in_place = cotangent.owned || cotangent.view.span().is_none();
+        let (out, a) = if in_place { (from, None) } else { (self.new_span(from.length), Some(from)) };
+        self.instructions.push(match kept {
+            Kept::Number(factor) => Instruction::Scale { factor: *factor, out, x: a },
+            Kept::Slope(slope) => {
+                let b = Stretched { span: *slope, stretch: 1 };
+                Instruction::Combine { arithmetic: Arithmetic::Multiply, out, a, b }
+            }
+            Kept::Value(function, y) => Instruction::Slope { function: function.clone(), out, cotangents: a, y: *y },
+            Kept::Nothing | Kept::Factors(..) => unreachable!("an elementwise function keeps its slope"),
+        });
+        Cotangent { view: out.view(&shape), owned: true }
+    }
+
+    /// Adds to the cotangent of a node.
+    fn give(&mut self, node: usize, part: Cotangent) {
+        self.cotangents[node] = Some(match self.cotangents[node].take() {
+            None => part,
+            Some(known) => {
+                // Into whichever memory is free.
+                let (known, part) = if known.owned { (known, part) } else { (part, known) };
+                let shape = known.view.shape().to_vec();
+                let from = self.span(&known.view);
+                let in_place = known.owned || known.view.span().is_none();
+                let (out, a) = if in_place { (from, None) } else { (self.new_span(from.length), Some(from)) };
+                let b = self.stretched(&part.view);
+                self.instructions.push(Instruction::Combine { arithmetic: Arithmetic::Add, out, a, b });
+                Cotangent { view: out.view(&shape), owned: true }
+            }
+        });
+    }
+
+    fn give_product(&mut self, node: usize, a: &View, b: &View) {
+        let (out, add) = self.target(node);
+        self.instructions.push(Instruction::Product { out: out.clone(), a: a.clone(), b: b.clone(), add });
+        self.cotangents[node] = Some(Cotangent { view: out, owned: true });
+    }
+
+    fn give_sum(&mut self, node: usize, cotangent: &Cotangent, axes: &[usize]) -> Option<()> {
+        let x = &cotangent.view;
+        if let [axis] = runs(x.shape(), axes)[..] {
+            let x = self.span(x);
+            let (out, add) = self.target(node);
+            self.instructions.push(Instruction::Sum { out: out.span()?, x, axis, add });
+            self.cotangents[node] = Some(Cotangent { view: out, owned: true });
+        } else {
+            let sum = self.summed(x, axes);
+            let owned = cotangent.owned || sum.place != x.place;
+            let view = self.span(&sum).view(&self.program.nodes[node].shape);
+            self.give(node, Cotangent { view, owned });
+        }
+        Some(())
+    }
+
+    /// Where the cotangent of a node may be written, or added to if the flag is set.
+    fn target(&mut self, node: usize) -> (View, bool) {
+        match self.cotangents[node].take() {
+            Some(Cotangent { view, owned: true }) => (view, true),
+            Some(Cotangent { view, .. }) => {
+                let out = self.new_span(view.layout.len());
+                let shape = view.shape().to_vec();
+                self.instructions.push(Instruction::Copy { out, x: view, add: false });
+                (out.view(&shape), true)
+            }
+            None => {
+                let shape = self.shape(node).to_vec();
+                (self.gradient_of(node).unwrap_or_else(|| self.buffer(&shape)), false)
+            }
+        }
+    }
+
+    /// The part of the gradient that is the cotangent of a node: of a parameter, or of one in another shape that nobody else reads.
+    fn gradient_of(&self, node: usize) -> Option<View> {
+        let Operation::Parameter(parameter) = self.program.nodes[node].operation else {
+            let operand = *self.program.nodes[node].operands.first()?;
+            let inner = self.gradient_of(operand).filter(|_| self.uses[operand] == 1)?;
+            return match &self.program.nodes[node].operation {
+                Operation::Linear(Linear::Reshape) => inner.reshaped(self.shape(node)),
+                Operation::Linear(Linear::Permute(axes)) => Some(inner.permuted(axes)),
+                _ => None,
+            };
+        };
+        Some(View::dense(Place::Gradient, self.starts[parameter], self.shape(node)))
+    }
+}
+
+/// An array with the axes summed away one after the other, neighbours together, the last ones first.
+fn runs(shape: &[usize], axes: &[usize]) -> Vec<Axis> {
+    let mut shape = shape.to_vec();
+    let mut found = Vec::new();
+    let mut axis = shape.len();
+    while axis > 0 {
+        axis -= 1;
+        if !axes.contains(&axis) {
+            continue;
+        }
+        let end = axis + 1;
+        while axis > 0 && axes.contains(&(axis - 1)) {
+            axis -= 1;
+        }
+        let size = |range: &[usize]| range.iter().product();
+        let run = Axis { outer: size(&shape[..axis]), middle: size(&shape[axis..end]), inner: size(&shape[end..]) };
+        shape[axis..end].fill(1);
+        if run.middle != 1 {
+            found.push(run);
+        }
+    }
+    found
+}

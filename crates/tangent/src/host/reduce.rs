@@ -1,0 +1,126 @@
+//! Sums and maxima along an axis, and copies into memory order.
+
+use rayon::prelude::*;
+
+use super::{Layout, Real, divides, vectorized};
+
+/// An array as `[outer, middle, inner]`, reduced along the middle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Axis {
+    pub outer: usize,
+    pub middle: usize,
+    pub inner: usize,
+}
+
+/// `out_(o, i) = Σ_m x_(o, m, i)`, or `out + Σ` if it is to be added.
+pub fn sum<T: Real>(out: &mut [T], x: &[T], axis: Axis, add: bool) {
+    reduce(out, x, axis, add, T::ZERO, |a, b| a + b);
+}
+
+/// `out_(o, i) = max_m x_(o, m, i)`, not below the lowest number: rows of −∞ give a finite one. NaN is passed over.
+pub fn max<T: Real>(out: &mut [T], x: &[T], axis: Axis) {
+    reduce(out, x, axis, false, T::LOWEST, |a, b| if b > a { b } else { a });
+}
+
+/// Folds along the middle from `start`; with `keep`, what stands in `out` takes part. Every result is folded in an order of its own, so that it does not
+/// depend on how the results are divided among threads.
+fn reduce<T: Real>(out: &mut [T], x: &[T], axis: Axis, keep: bool, start: T, f: impl Fn(T, T) -> T + Copy + Sync) {
+    let part = |from: usize, out: &mut [T]| {
+        vectorized(
+            #[inline(always)]
+            || reduce_part(from, out, x, axis, keep, start, f),
+        );
+    };
+    if divides(x.len(), 1) && out.len() > 1 {
+        let size = out.len().div_ceil(rayon::current_num_threads());
+        out.par_chunks_mut(size).enumerate().for_each(|(index, out)| part(index * size, out));
+    } else {
+        part(0, out);
+    }
+}
+
+/// The results from number `from` on.
+#[inline(always)]
+fn reduce_part<T: Real>(
+    from: usize,
+    out: &mut [T],
+    x: &[T],
+    Axis { middle, inner, .. }: Axis,
+    keep: bool,
+    start: T,
+    f: impl Fn(T, T) -> T,
+) {
+    if inner == 1 {
+        for (row, out) in out.iter_mut().enumerate() {
+            let row = &x[(from + row) * middle..][..middle];
+            let folded = fold(row, start, &f);
+            *out = if keep { f(*out, folded) } else { folded };
+        }
+        return;
+    }
+    if !keep {
+        out.fill(start);
+    }
+    let (mut rest, mut at) = (out, from);
+    while !rest.is_empty() {
+        let (outer, offset) = (at / inner, at % inner);
+        let length = rest.len().min(inner - offset);
+        let (part, others) = std::mem::take(&mut rest).split_at_mut(length);
+        for m in 0..middle {
+            let row = &x[(outer * middle + m) * inner + offset..][..length];
+            for (out, &x) in part.iter_mut().zip(row) {
+                *out = f(*out, x);
+            }
+        }
+        (rest, at) = (others, at + length);
+    }
+}
+
+/// Folds a row in as many strands as fill the widest vectors, then the strands.
+#[inline(always)]
+fn fold<T: Real>(row: &[T], start: T, f: impl Fn(T, T) -> T) -> T {
+    const STRANDS: usize = 32;
+    let mut strands = [start; STRANDS];
+    let chunks = row.chunks_exact(STRANDS);
+    let rest = chunks.remainder();
+    for chunk in chunks {
+        for (strand, &x) in strands.iter_mut().zip(chunk) {
+            *strand = f(*strand, x);
+        }
+    }
+    for (strand, &x) in strands.iter_mut().zip(rest) {
+        *strand = f(*strand, x);
+    }
+    let mut width = STRANDS;
+    while width > 1 {
+        width /= 2;
+        for strand in 0..width {
+            strands[strand] = f(strands[strand], strands[strand + width]);
+        }
+    }
+    strands[0]
+}
+
+/// The entries of an array row after row, written to `out` or added to it.
+pub fn copy<T: Real>(out: &mut [T], x: &[T], layout: &Layout, add: bool) {
+    let Some((&length, outer)) = layout.shape.split_last() else {
+        out[0] = if add { out[0] + x[layout.start] } else { x[layout.start] };
+        return;
+    };
+    let step = layout.strides[outer.len()];
+    let mut index = vec![0; outer.len()];
+    for row in out.chunks_mut(length.max(1)) {
+        let start = layout.start + index.iter().zip(&layout.strides).map(|(i, stride)| i * stride).sum::<usize>();
+        for (at, out) in row.iter_mut().enumerate() {
+            let x = x[start + at * step];
+            *out = if add { *out + x } else { x };
+        }
+        for axis in (0..outer.len()).rev() {
+            index[axis] += 1;
+            if index[axis] < outer[axis] {
+                break;
+            }
+            index[axis] = 0;
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Compiled gradients against Burn's autodiff: networks with their losses, picked rows, both float types, what cannot be compiled.
+
+mod common;
+
+use burn::module::{Module, Param};
+use burn::nn::{Linear, LinearConfig};
+use burn::optim::GradientsParams;
+use burn::tensor::activation as act;
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use losscape_tangent::Map;
+use losscape_tangent::parameters::{ravel, ravel_gradient};
+
+use common::{difference, numbers, tensor};
+
+/// Matrices and vectors from which networks are put together.
+#[derive(Module, Debug)]
+struct Parts {
+    linear: Linear,
+    plain: Linear,
+    square: Param<Tensor<2>>,
+    column: Param<Tensor<1>>,
+}
+
+const FEATURES: usize = 5;
+const SAMPLES: usize = 9;
+
+fn parts(device: &Device, dtype: DType) -> Parts {
+    let matrix = |seed, shape| Param::from_tensor(tensor::<2>(seed, shape, -1.0, 1.0, device).cast(dtype));
+    let vector = |seed, length| Param::from_tensor(tensor::<1>(seed, [length], -1.0, 1.0, device).cast(dtype));
+    Parts {
+        linear: Linear { weight: matrix(1, [FEATURES, FEATURES]), bias: Some(vector(2, FEATURES)) },
+        plain: Linear { weight: matrix(3, [FEATURES, 3]), bias: None },
+        square: matrix(4, [FEATURES, FEATURES]),
+        column: vector(5, FEATURES),
+    }
+}
+
+type Forward = fn(&Parts, Tensor<2>, Tensor<2>) -> Tensor<1>;
+
+fn squares(outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+    (outputs - targets).square().sum_dim(1).sum() * 0.5
+}
+
+/// Networks with their losses; each row names what only it has.
+const CASES: &[(&str, Forward)] = &[
+    ("one layer, no bias", |p, x, y| squares(p.plain.forward(x), y)),
+    ("layers on rows", |p, x, y| squares(p.plain.forward(p.linear.forward(x).tanh()), y)),
+    ("layers on columns, turned at the end", |p, x, y| {
+        let h = p.square.val().matmul(x.transpose()) + p.column.val().unsqueeze_dim(1);
+        squares(p.plain.weight.val().transpose().matmul(act::relu(h)).transpose(), y)
+    }),
+    ("weights turned before they are used", |p, x, y| {
+        squares(p.plain.forward(act::sigmoid(x.matmul(p.square.val().transpose()) + p.column.val().unsqueeze())), y)
+    }),
+    ("a weight used twice", |p, x, y| {
+        let w = p.square.val();
+        squares(p.plain.forward(x.matmul(w.clone()).tanh().matmul(w)), y)
+    }),
+    ("a residual sum", |p, x, y| {
+        let h = p.linear.forward(x.clone());
+        squares(p.plain.forward(h.clone().exp() * 0.1 + h - x), y)
+    }),
+    ("functions that keep their slope", |p, x, y| squares(p.plain.forward(act::gelu(p.linear.forward(x)).sin()), y)),
+    ("cross-entropy", |p, x, y| {
+        let f = act::log_softmax(p.plain.forward(p.linear.forward(x).tanh()), 1);
+        (y.abs() * f).sum_dim(1).sum() * (-1.0 / SAMPLES as f64)
+    }),
+    ("softmax and a product of values", |p, x, y| {
+        let h = p.linear.forward(x);
+        squares(p.plain.forward(act::softmax(h.clone(), 0) * h), y)
+    }),
+    ("sums along both axes, and a parameter of no other use", |p, x, y| {
+        let h = p.linear.forward(x).square();
+        let total = h.clone().sum_dim(0) * p.column.val().unsqueeze() + h.clone().mean_dim(0);
+        total.sum() + (h.sum_dim(1) * y.sum_dim(1)).sum()
+    }),
+    ("the square of the parameters alone", |p, x, y| {
+        p.square.val().square().sum() * 0.5 + (p.column.val() * 3.0).sum() + squares(p.plain.forward(x), y)
+    }),
+];
+
+fn autodiff(parts: &Parts, x: &Tensor<2>, y: &Tensor<2>, forward: Forward) -> (f64, Vec<f64>) {
+    let value = forward(parts, x.clone(), y.clone());
+    let gradients = GradientsParams::from_grads(value.backward(), parts);
+    (value.into_scalar(), numbers(ravel_gradient(parts, &gradients).expect("there are parameters")))
+}
+
+#[test]
+fn compiled_gradients_are_those_of_autodiff() {
+    for (dtype, tolerance) in [(DType::F64, 1e-13), (DType::F32, 1e-5)] {
+        let device = Device::flex().autodiff();
+        let parts = parts(&device, dtype);
+        let x = tensor::<2>(6, [SAMPLES, FEATURES], -1.0, 1.0, &device).cast(dtype);
+        let y = tensor::<2>(7, [SAMPLES, 3], -1.0, 1.0, &device).cast(dtype);
+        let picked = [7usize, 0, 3, 3];
+        let pick =
+            |tensor: &Tensor<2>| Tensor::cat(picked.iter().map(|&row| tensor.clone().narrow(0, row, 1)).collect(), 0);
+        let w = ravel(&parts).expect("there are parameters");
+        let mut worst = 0.0f64;
+        for &(name, forward) in CASES {
+            let map = Map::new(move |parts: &Parts, (x, y): (Tensor<2>, Tensor<2>)| forward(parts, x, y));
+            let mut check = |found: (f64, Tensor<1>), x: &Tensor<2>, y: &Tensor<2>| {
+                let (value, gradient) = autodiff(&parts, x, y, forward);
+                let error = difference(&[found.0], &[value]).max(difference(&numbers(found.1), &gradient));
+                assert!(error <= tolerance, "{name} in {dtype:?}: off by {error:e}");
+                worst = worst.max(error);
+            };
+            let whole = (x.clone(), y.clone());
+            let mut compiled = map.compile(&parts, &whole).unwrap().unwrap_or_else(|| panic!("{name}: not compiled"));
+            check(compiled.gradient(&w, &whole), &x, &y);
+            let (x, y) = (pick(&x), pick(&y));
+            let mut compiled = map.compile(&parts, &(x.clone(), y.clone())).unwrap().expect("as before");
+            check(compiled.gradient_of_rows(&w, &whole, &picked), &x, &y);
+            check(compiled.gradient(&w, &(x.clone(), y.clone())), &x, &y);
+        }
+        println!("{dtype:?}: {} networks, worst difference {worst:e}", CASES.len());
+    }
+}
+
+/// Large enough to be divided among threads: the same bits with one as with two.
+#[test]
+fn threads_do_not_change_a_bit() {
+    let device = Device::flex().autodiff();
+    let wide = LinearConfig::new(300, 400).init(&device);
+    let x = tensor::<2>(8, [200, 300], -1.0, 1.0, &device).cast(DType::F32);
+    let map = Map::new(|layer: &Linear, x: Tensor<2>| layer.forward(x).tanh().square().sum());
+    let w = ravel(&wide).expect("there are parameters");
+    let bits = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let (value, gradient) = map.compile(&wide, &x).unwrap().expect("it can be compiled").gradient(&w, &x);
+            (value.to_bits(), gradient.into_data())
+        })
+    };
+    assert_eq!(bits(1), bits(2));
+}
+
+#[test]
+fn what_cannot_be_compiled_is_said() {
+    let device = Device::flex().autodiff();
+    let mut parts = parts(&device, DType::F64);
+    let x = tensor::<2>(6, [SAMPLES, FEATURES], -1.0, 1.0, &device);
+    let none = |parts: &Parts, forward: fn(&Parts, Tensor<2>) -> Tensor<1>| {
+        Map::new(forward).compile(parts, &x).expect("everything has an entry").is_none()
+    };
+    assert!(none(&parts, |p, x| p.linear.forward(x).flip([1]).sum()), "an operation without instructions");
+    parts.square = parts.square.set_require_grad(false);
+    assert!(none(&parts, |p, x| p.linear.forward(x).sum()), "a frozen parameter");
+}
+
+/// A row that is masked whole, and numbers too large for `eˣ`: finite as through autodiff.
+#[test]
+fn large_numbers_stay_finite() {
+    let device = Device::flex().autodiff();
+    let w = Param::from_tensor(Tensor::<2>::from_data([[800.0, -800.0], [1.0, 2.0]], (&device, DType::F64)));
+    #[derive(Module, Debug)]
+    struct Logits {
+        w: Param<Tensor<2>>,
+    }
+    let logits = Logits { w };
+    let x = Tensor::<2>::from_data(TensorData::from([[1.0, 0.0], [0.0, 1.0]]), (&device, DType::F64));
+    let map = Map::new(|logits: &Logits, x: Tensor<2>| act::log_softmax(x.matmul(logits.w.val()), 1).sum());
+    let w = ravel(&logits).expect("there are parameters");
+    let (value, gradient) = map.compile(&logits, &x).unwrap().expect("it can be compiled").gradient(&w, &x);
+    // ln p = (0, −1600) for the first; Σ ln p = 3 − 2 ln(e + e²) for the logits (1, 2).
+    let second = 3.0 - 2.0 * (1.0f64.exp() + 2.0f64.exp()).ln();
+    assert!((value - (second - 1600.0)).abs() < 1e-12, "{value}");
+    assert!(numbers(gradient).iter().all(|g| g.is_finite()));
+}
