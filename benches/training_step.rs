@@ -14,6 +14,10 @@ use losscape::model::{Loss, Mlp, MlpConfig};
 use losscape::optim::gradient_descent::GradientDescentConfig;
 use losscape::optim::{OptimizerConfig, RuleConfig, SamConfig};
 
+/// The tool's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const SIZES: [(usize, usize, usize, usize); 4] =
     [(8, 16, 1, 32), (64, 64, 10, 64), (64, 512, 10, 128), (64, 2048, 10, 256)];
 

@@ -248,6 +248,7 @@ where
             let footprint = Footprint::of(&one, &two, active, self.order);
             (size, plan.keep, plan.directions) = footprint.fit(budget, total)?;
         }
+        let size = balanced(size, total);
         for start in (0..total).step_by(size) {
             let samples = size.min(total - start);
             let program = self.record(module, visited, inputs, Some(samples))?;
@@ -359,6 +360,15 @@ struct Plan {
     programs: Vec<(Arc<Program>, Option<usize>)>,
     keep: bool,
     directions: usize,
+}
+
+/// Samples a chunk, at most `size`, such that chunks are nearly equal and their number is even: no thread waits for the last one. The number of threads
+/// must not matter, or results would depend on it.
+fn balanced(size: usize, total: usize) -> usize {
+    match total.div_ceil(size) {
+        1 => total,
+        chunks => total.div_ceil(chunks.next_multiple_of(2)),
+    }
 }
 
 /// How many directions at a time leave the largest value of a program in a core's cache: a block is worked through in parts of so many. Measured

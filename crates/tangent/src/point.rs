@@ -124,10 +124,13 @@ impl Point {
                     (Operation::Elementwise(_), Kept::Function { slope, block, .. }) => {
                         of(0).and_then(|tangent| times(slope, *block, tangent))
                     }
-                    (Operation::Bilinear(operation), Kept::Factors(a, b)) => sum(
-                        of(0).map(|tangent| operation.contract(Face::Output, &tangent, b, &shapes)),
-                        of(1).map(|tangent| operation.contract(Face::Output, a, &tangent, &shapes)),
-                    ),
+                    (Operation::Bilinear(operation), Kept::Factors(a, b)) => {
+                        let first = of(0).map(|tangent| operation.contract(Face::Output, &tangent, b, &shapes));
+                        match of(1) {
+                            None => first,
+                            Some(tangent) => Some(operation.contract_onto(first, Face::Output, a, &tangent, &shapes)),
+                        }
+                    }
                     (Operation::Linear(operation), keep) => {
                         let floats = node.operands.len() - usize::from(operation.has_auxiliary());
                         operation.apply((0..floats).map(of).collect(), auxiliary(keep), &shapes)
@@ -183,15 +186,24 @@ impl Point {
         let mut parts = Vec::new();
         match (&node.operation, &self.kept[index]) {
             (Operation::Elementwise(_), Kept::Function { slope, curvature, block }) => {
-                let first = cotangent.and_then(|cotangent| times(slope, *block, cotangent));
                 // The adjoint of an elementwise node is kept as f″ ȳ.
-                let second = match (adjoint, tangent(0)) {
-                    (Some(adjoint), Some(tangent)) if !curvature.is_zero() => {
-                        Some(tangent.clone().zip(adjoint.clone(), Array::mul))
-                    }
+                let second = match (tangent(0), adjoint) {
+                    (Some(tangent), Some(adjoint)) if !curvature.is_zero() => Some((tangent, adjoint)),
                     _ => None,
                 };
-                parts.extend(sum(first, second).map(|part| (0, part)));
+                let part = match (cotangent, slope, second) {
+                    (Some(cotangent), Coefficient::Array(slope), Some((tangent, adjoint)))
+                        if !(cotangent.block || *block || tangent.block || adjoint.block) =>
+                    {
+                        let one = |array: Array| array.times_plus(slope, &tangent.array, &adjoint.array);
+                        Some(cotangent.map(one))
+                    }
+                    (cotangent, slope, second) => {
+                        let first = cotangent.and_then(|cotangent| times(slope, *block, cotangent));
+                        sum(first, second.map(|(tangent, adjoint)| tangent.clone().zip(adjoint.clone(), Array::mul)))
+                    }
+                };
+                parts.extend(part.map(|part| (0, part)));
             }
             (Operation::Bilinear(operation), Kept::Factors(a, b)) => {
                 for (position, open) in [Face::First, Face::Second].into_iter().enumerate() {
@@ -199,13 +211,15 @@ impl Point {
                         continue;
                     }
                     let other = 1 - position;
-                    let face = |factor: &Value, output: &Value| operation.contract(open, factor, output, &shapes);
-                    let first = cotangent.as_ref().map(|cotangent| face([a, b][other], cotangent));
-                    let second = match (tangent(other), adjoint) {
-                        (Some(tangent), Some(adjoint)) => Some(face(tangent, adjoint)),
-                        _ => None,
+                    let first =
+                        cotangent.as_ref().map(|cotangent| operation.contract(open, [a, b][other], cotangent, &shapes));
+                    let part = match (tangent(other), adjoint) {
+                        (Some(tangent), Some(adjoint)) => {
+                            Some(operation.contract_onto(first, open, tangent, adjoint, &shapes))
+                        }
+                        _ => first,
                     };
-                    parts.extend(sum(first, second).map(|part| (position, part)));
+                    parts.extend(part.map(|part| (position, part)));
                 }
             }
             (Operation::Linear(operation), keep) => {

@@ -322,7 +322,25 @@ impl Array {
     }
 
     pub fn matmul(self, other: Self) -> Self {
-        self.product_on_host(&other).unwrap_or_else(|| Self(Dispatch::float_matmul(self.0, other.0)))
+        self.matmul_onto(other, None)
+    }
+
+    /// The product, added to `onto` in its memory if nobody else reads that.
+    pub fn matmul_onto(self, other: Self, onto: Option<Self>) -> Self {
+        let product = match self.product_on_host(&other, onto) {
+            Ok(product) => return product,
+            Err(onto) => (Self(Dispatch::float_matmul(self.0, other.0)), onto),
+        };
+        match product {
+            (product, Some(onto)) => onto.add(product),
+            (product, None) => product,
+        }
+    }
+
+    /// `self ∘ factor + a ∘ b`, of one shape.
+    pub fn times_plus(self, factor: &Self, a: &Self, b: &Self) -> Self {
+        self.times_plus_on_host(factor, a, b)
+            .unwrap_or_else(|this| this.mul(factor.clone()).add(a.clone().mul(b.clone())))
     }
 
     /// The last two axes exchanged.

@@ -76,18 +76,33 @@ impl Array {
         Self(DispatchTensor { kind, autodiff: DispatchAutodiffContext::Disabled })
     }
 
-    /// The product of two matrices.
-    pub(super) fn product_on_host(&self, other: &Self) -> Option<Self> {
-        let (a, b) = (self.host()?, other.host()?);
-        if a.dtype() != b.dtype() {
-            return None;
+    /// The product of two matrices, added to `onto`; or that back.
+    pub(super) fn product_on_host(&self, other: &Self, onto: Option<Self>) -> Result<Self, Option<Self>> {
+        let (Some(a), Some(b)) = (self.host(), other.host()) else { return Err(onto) };
+        if a.dtype() != b.dtype() || onto.as_ref().is_some_and(|onto| onto.dtype() != a.dtype()) {
+            return Err(onto);
         }
-        by_type!(a.dtype(), T => {
-            let (a, b) = (matrix::<T>(a)?, matrix::<T>(b)?);
-            let mut out = vec![T::ZERO; a.rows * b.columns];
-            host::matmul(&mut out, a, b, false);
-            Some(Self::from_host(out, &[a.rows, b.columns]))
-        })
+        let mut onto = onto;
+        let product = by_type!(a.dtype(), T => product::<T>(a, b, &mut onto));
+        product.ok_or(onto)
+    }
+
+    /// `self ∘ factor + a ∘ b`; or the array back.
+    pub(super) fn times_plus_on_host(mut self, factor: &Self, a: &Self, b: &Self) -> Result<Self, Self> {
+        let alike = |other: &Self| other.dtype() == self.dtype() && other.shape() == self.shape();
+        if !alike(factor) || !alike(a) || !alike(b) {
+            return Err(self);
+        }
+        let done = by_type!(self.dtype(), T => {
+            match (factor.slice_on_host::<T>(), a.slice_on_host(), b.slice_on_host(), self.slice_on_host_mut()) {
+                (Some(factor), Some(a), Some(b), Some(out)) => {
+                    host::times_plus(out, factor, a, b);
+                    Some(())
+                }
+                _ => None,
+            }
+        });
+        if done.is_some() { Ok(self) } else { Err(self) }
     }
 
     /// Sum, difference or product of the elements of two arrays with broadcasting; or both back.
@@ -129,6 +144,23 @@ impl Array {
             };
             Some(Jet { value: Self::from_host(value, &shape), slope: coefficient(slope), curvature: coefficient(curvature) })
         })
+    }
+}
+
+/// The product of two matrices: in the memory of `onto`, which is then taken, if nobody else reads that; otherwise in new memory, if there is nothing
+/// to add it to.
+fn product<T: Real>(a: &Host, b: &Host, onto: &mut Option<Array>) -> Option<Array> {
+    let (a, b) = (matrix::<T>(a)?, matrix::<T>(b)?);
+    match onto {
+        None => {
+            let mut out = vec![T::ZERO; a.rows * b.columns];
+            host::matmul(&mut out, a, b, false);
+            Some(Array::from_host(out, &[a.rows, b.columns]))
+        }
+        Some(sum) => {
+            host::matmul(sum.slice_on_host_mut::<T>()?, a, b, true);
+            onto.take()
+        }
     }
 }
 

@@ -16,7 +16,7 @@ pub use layout::Layout;
 pub use matmul::{Matrix, matmul};
 pub use real::Real;
 pub use reduce::{Axis, copy, max, sum};
-pub use zip::{Repeated, update};
+pub use zip::{Repeated, times_plus, update};
 
 use rayon::prelude::*;
 

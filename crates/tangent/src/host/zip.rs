@@ -52,3 +52,19 @@ pub fn update<T: Real>(out: &mut [T], a: Option<&[T]>, b: Repeated<T>, f: impl F
         );
     });
 }
+
+/// `out_i = out_i f_i + a_i b_i`.
+pub fn times_plus<T: Real>(out: &mut [T], factor: &[T], a: &[T], b: &[T]) {
+    in_parts(out, 3, |start, out| {
+        let range = start..start + out.len();
+        let (factor, a, b) = (&factor[range.clone()], &a[range.clone()], &b[range]);
+        vectorized(
+            #[inline(always)]
+            || {
+                for (((out, &factor), &a), &b) in out.iter_mut().zip(factor).zip(a).zip(b) {
+                    *out = *out * factor + a * b;
+                }
+            },
+        );
+    });
+}

@@ -40,14 +40,37 @@ pub enum Face {
 impl Bilinear {
     /// The face of `open`, from the other two arguments in the order a, b, c.
     pub fn contract(&self, open: Face, left: &Value, right: &Value, shapes: &Shapes) -> Value {
-        let (left, right) = (left.clone(), right.clone());
+        self.contract_onto(None, open, left, right, shapes)
+    }
+
+    /// As [`contract`](Self::contract), added to another value.
+    pub fn contract_onto(
+        &self,
+        onto: Option<Value>,
+        open: Face,
+        left: &Value,
+        right: &Value,
+        shapes: &Shapes,
+    ) -> Value {
+        if let Self::Matmul = self {
+            let (left, right) = (left.clone(), right.clone());
+            return match open {
+                Face::Output => matmul(onto, left, right, [false, false]),
+                Face::First => matmul(onto, right, left, [false, true]),
+                Face::Second => matmul(onto, left, right, [true, false]),
+            };
+        }
+        let part = self.other_than_matmul(open, left.clone(), right.clone(), shapes);
+        match onto {
+            Some(onto) => onto.add(part),
+            None => part,
+        }
+    }
+
+    fn other_than_matmul(&self, open: Face, left: Value, right: Value, shapes: &Shapes) -> Value {
         match self {
             Self::Multiply => left.zip(right, Array::mul),
-            Self::Matmul => match open {
-                Face::Output => matmul(left, right, [false, false]),
-                Face::First => matmul(right, left, [false, true]),
-                Face::Second => matmul(left, right, [true, false]),
-            },
+            Self::Matmul => unreachable!("handled by the caller"),
             Self::Convolution(options) => {
                 let form = Convolution { options, input: shapes.operands[0], weight: shapes.operands[1] };
                 match open {
@@ -68,16 +91,24 @@ impl Bilinear {
     }
 }
 
-/// `op(a) op(b)` with op the transposition where asked for. A block is folded into the rows of one product where that is possible without
-/// moving data; otherwise it is a stack of products.
-fn matmul(a: Value, b: Value, transposed: [bool; 2]) -> Value {
+/// `op(a) op(b)` with op the transposition where asked for, added to `onto`. A block is folded into the rows of one product where that is possible
+/// without moving data; otherwise it is a stack of products.
+fn matmul(onto: Option<Value>, a: Value, b: Value, transposed: [bool; 2]) -> Value {
     let stacked = a.shape().len() == 3;
     let open = |value: Value, transposed: bool| value.map(|array| if transposed { array.transpose() } else { array });
     if !stacked && a.block && !b.block && !transposed[0] {
         let (width, rows) = (a.array.shape()[0], a.array.shape()[1]);
-        let product = a.folded().matmul(open(b, transposed[1]).array);
-        let columns = product.shape()[1];
-        return Value::block(product.reshape(&[width, rows, columns]));
+        let b = open(b, transposed[1]).array;
+        let columns = b.shape()[1];
+        let (onto, rest) = match onto {
+            Some(onto) if onto.block => (Some(onto.folded()), None),
+            onto => (None, onto),
+        };
+        let product = Value::block(a.folded().matmul_onto(b, onto).reshape(&[width, rows, columns]));
+        return match rest {
+            Some(rest) => rest.add(product),
+            None => product,
+        };
     }
     if !stacked && !a.block && b.block && !transposed[1] && b.shape()[1] == 1 {
         // A block of columns: `A [b₁ … b_k]` as `[b₁ … b_k]ᵀ Aᵀ`, whose rows lie in memory as the block does.
@@ -85,9 +116,18 @@ fn matmul(a: Value, b: Value, transposed: [bool; 2]) -> Value {
         let rows = b.array.reshape(&[width, inner]);
         let product = rows.matmul(if transposed[0] { a.array } else { a.array.transpose() });
         let outer = product.shape()[1];
-        return Value::block(product.reshape(&[width, outer, 1]));
+        let product = Value::block(product.reshape(&[width, outer, 1]));
+        return match onto {
+            Some(onto) => onto.add(product),
+            None => product,
+        };
     }
-    open(a, transposed[0]).zip(open(b, transposed[1]), Array::matmul)
+    let (a, b) = (open(a, transposed[0]), open(b, transposed[1]));
+    match onto {
+        Some(onto) if !onto.block && !a.block && !b.block => Value::one(a.array.matmul_onto(b.array, Some(onto.array))),
+        Some(onto) => onto.add(a.zip(b, Array::matmul)),
+        None => a.zip(b, Array::matmul),
+    }
 }
 
 /// The trilinear form of a convolution, by its input and weight shapes.
