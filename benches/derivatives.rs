@@ -1,4 +1,5 @@
-//! Derivatives of tanh 64-512-512-10 on 1,797 samples in f32, and the tangent kernel; `benches/peers/derivatives.py` runs PyTorch and JAX beside it.
+//! Derivatives of tanh 64-512-512-10 on 1,797 samples in f32, and the tangent kernel: to see what a change of `tangent`
+//! does. Beside other libraries: `peers/compare.py`.
 
 use std::hint::black_box;
 use std::time::Duration;

@@ -1,7 +1,9 @@
-//! One optimizer step of gradient descent on a batch: forward, loss, backward, update; f32 on flex.
+//! One optimizer step of gradient descent on a batch (forward, loss, backward, update; f32 on flex): to see what a
+//! change of the training loop does. Beside other libraries: `peers/compare.py`.
 //!
 //! Two hidden tanh layers at (inputs, width, outputs, batch) = (8, 16, 1, 32), (64, 64, 10, 64), (64, 512, 10, 128) and
-//! (64, 2048, 10, 256), inside the thread pool as in `Trainer::run`; squared error with one output, cross-entropy with ten. `peers/training_step.py` does the same in PyTorch.
+//! (64, 2048, 10, 256), inside the thread pool as in `Trainer::run`; squared error with one output, cross-entropy with
+//! ten.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 
