@@ -28,6 +28,10 @@ use losscape::tangent::{Map, parameters};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+/// The tool's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What can go wrong.
 type Failure = Box<dyn Error + Send + Sync>;
 

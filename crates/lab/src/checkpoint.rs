@@ -79,6 +79,7 @@ impl Checkpoint {
             step: trainer.step(),
             metrics_bytes,
             wall_s: trainer.wall_s(),
+            compiled: trainer.is_compiled(),
             digests,
         };
         write_json(&draft.join(STATE), &state)?;

@@ -219,6 +219,10 @@ pub struct CheckpointState {
     pub metrics_bytes: u64,
     /// Seconds of training so far.
     pub wall_s: f64,
+    /// Whether the optimizer's state is that of the parameters as one vector, stepped with the compiled gradient; otherwise it is that of the
+    /// network's tensors. A run goes on the way it began, or it would not end in the same bits.
+    #[serde(default)]
+    pub compiled: bool,
     /// SHA-256 of the checkpoint's other files, by name.
     pub digests: BTreeMap<String, String>,
 }

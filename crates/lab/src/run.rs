@@ -159,6 +159,14 @@ impl Run {
         let start = network.clone();
         let trainer = Trainer::new(network, data, *loss, optimizer, training, *seed)?;
         let Some(checkpoint) = &self.checkpoint else { return Ok(trainer) };
+        if checkpoint.state.compiled != trainer.is_compiled() {
+            let [was, is] = [checkpoint.state.compiled, trainer.is_compiled()]
+                .map(|compiled| if compiled { "compiled gradients" } else { "gradients by autodiff" });
+            let problem = format!(
+                "it was trained with {was}, and here there are {is}: go on on the device it began on, or start over with --fresh"
+            );
+            return Err(LabError::Damaged { path: checkpoint.optimizer(), problem });
+        }
         let path = checkpoint.model();
         let network =
             start.try_load_file(&path).map_err(|error| LabError::Damaged { path, problem: error.to_string() })?;

@@ -89,7 +89,7 @@ impl Subject {
         let path = checkpoint.optimizer();
         let method = config.optimizer.init().map_err(|error| setting(&error))?;
         let method = method.load(&path).map_err(|error| LabError::Damaged { path, problem: error.to_string() })?;
-        let preconditioner = method.preconditioner(network.clone());
+        let preconditioner = crate::weights::preconditioner(&method, &network, checkpoint.state.compiled);
         let step = checkpoint.state.step;
         let samples = data.len();
         let total = crate::trainer::total_steps(&config.training, samples).map_err(|(_, words)| setting(&words))?;

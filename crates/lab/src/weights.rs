@@ -7,6 +7,7 @@
 
 use std::sync::OnceLock;
 
+use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Int, Tensor, TensorData};
 use losscape_model::{Loss, Network};
@@ -85,13 +86,7 @@ impl<N: Network<Input = Tensor<2>>> Weights<N> {
 
     /// The diagonal of the method's preconditioner as the parameters of a network; see [`Method::preconditioner`].
     pub fn preconditioner(&self, method: &Method) -> Option<N> {
-        match &self.way {
-            Way::Autodiff(_) => method.preconditioner(self.network().clone()),
-            Way::Compiled(on_vector) => {
-                let diagonal = method.preconditioner(on_vector.vector().clone())?;
-                Some(on_vector.network_of(&diagonal))
-            }
-        }
+        preconditioner(method, self.network(), self.is_compiled())
     }
 
     /// One step on the samples with these rows (all of them without). Returns the loss of the batch before it, and the norm of its gradient if it is
@@ -147,6 +142,15 @@ impl<N: Network<Input = Tensor<2>>> OnVector<N> {
     fn network_of(&self, vector: &Vector) -> N {
         parameters::unravel(self.template.clone(), &vector.values()).expect("the vector came from this structure")
     }
+}
+
+/// The diagonal of a method's preconditioner as the parameters of a network, where the method's state is that of the network as a vector, or not.
+pub fn preconditioner<N: Module>(method: &Method, network: &N, vector: bool) -> Option<N> {
+    if !vector {
+        return method.preconditioner(network.clone());
+    }
+    let diagonal = method.preconditioner(Vector::new(parameters::ravel(network)?))?;
+    parameters::unravel(network.clone(), &diagonal.values()).ok()
 }
 
 /// The rows of the samples where gradients can be taken.

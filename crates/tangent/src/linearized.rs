@@ -431,12 +431,13 @@ impl Block {
         Self { array, width, block: B == 2 }
     }
 
-    /// Rows in groups of at most `directions`.
+    /// Rows in groups of at most `directions`; a group of one runs without a block axis.
     fn parts(&self, directions: usize) -> impl Iterator<Item = Self> {
         let starts = (0..self.width).step_by(directions.min(self.width));
         starts.map(move |start| {
             let end = start.saturating_add(directions).min(self.width);
-            Self { array: self.array.clone().rows(start, end), width: end - start, block: self.block }
+            let width = end - start;
+            Self { array: self.array.clone().rows(start, end), width, block: self.block && width > 1 }
         })
     }
 

@@ -371,10 +371,11 @@ fn balanced(size: usize, total: usize) -> usize {
     }
 }
 
-/// How many directions at a time leave the largest value of a program in a core's cache: a block is worked through in parts of so many. Measured
-/// on 64-512-512-10 in chunks of 256: sixteen products take 0.84 s in parts of two, 1.1 to 1.3 s at once.
+/// How many directions at a time leave the largest value of a program in a core's nearest caches: a block is worked through in parts of so many. Small
+/// programs gain by fewer passes over their operations; large ones are fastest direction by direction, where a product of matrices is one product and
+/// not a stack of them (docs/scaling.md).
 fn directions_in_cache(program: &Program) -> usize {
-    const CACHE: usize = 1 << 20;
+    const CACHE: usize = 1 << 18;
     let bytes = |shape: &[usize], dtype: DType| shape.iter().product::<usize>() * dtype.size();
     let largest = program.nodes.iter().map(|node| bytes(&node.shape, node.dtype)).max().unwrap_or(1);
     (CACHE / largest.max(1)).max(1)
