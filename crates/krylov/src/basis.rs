@@ -5,13 +5,15 @@ use burn::tensor::{Tensor, TensorData};
 use crate::KrylovError;
 use crate::operator::{Space, SymmetricOperator};
 
-/// Rows in one tensor: appending copies at most so many.
+/// Rows in one tensor, whose memory is taken at once, so that appending copies the new row alone. Fewer would be more products, each as long as one with
+/// many rows.
 const ROWS: usize = 16;
 
 /// A growing matrix, by its rows.
 #[derive(Debug, Clone)]
 pub(crate) struct Rows {
     space: Space,
+    /// The rows, [`ROWS`] a tensor; of the last one the first rows only.
     blocks: Vec<Tensor<2>>,
     len: usize,
 }
@@ -25,40 +27,49 @@ impl Rows {
         self.len
     }
 
+    /// The blocks without what is not used yet.
+    fn blocks(&self) -> impl Iterator<Item = Tensor<2>> {
+        self.blocks.iter().enumerate().map(|(index, block)| {
+            let rows = block.dims()[0].min(self.len - index * ROWS);
+            block.clone().narrow(0, 0, rows)
+        })
+    }
+
     /// The rows, one after the other.
     pub fn iter(&self) -> impl Iterator<Item = Tensor<1>> {
-        self.blocks
-            .iter()
-            .flat_map(|block| (0..block.dims()[0]).map(|row| block.clone().narrow(0, row, 1).squeeze_dim(0)))
+        (0..self.len).map(|row| self.blocks[row / ROWS].clone().narrow(0, row % ROWS, 1).squeeze_dim(0))
     }
 
     pub fn push(&mut self, row: Tensor<1>) {
-        let row: Tensor<2> = row.unsqueeze();
-        match self.blocks.pop() {
-            Some(last) if last.dims()[0] < ROWS => self.blocks.push(Tensor::cat(vec![last, row], 0)),
+        let at = self.len % ROWS;
+        let zeros = |rows| Tensor::zeros([rows, self.space.dim], (&self.space.device, self.space.dtype));
+        let block = match self.blocks.pop() {
+            Some(last) if at > 0 && last.dims()[0] == ROWS => last,
+            Some(last) if at > 0 => Tensor::cat(vec![last, zeros(ROWS - at)], 0),
             last => {
                 self.blocks.extend(last);
-                self.blocks.push(row);
+                zeros(ROWS)
             }
-        }
+        };
+        self.blocks.push(block.slice_assign([at..at + 1, 0..self.space.dim], row.unsqueeze()));
         self.len += 1;
     }
 
     /// `V w`, on the host.
     pub fn dot(&self, w: &Tensor<1>) -> Vec<f64> {
         let column: Tensor<2> = w.clone().unsqueeze_dim(1);
-        self.blocks.iter().flat_map(|block| host(block.clone().matmul(column.clone()))).collect()
+        self.blocks().flat_map(|block| host(block.matmul(column.clone()))).collect()
     }
 
     /// `C V`: rows that combine these, by coefficients `[rows, len]`.
     pub fn combine(&self, coefficients: &[Vec<f64>]) -> Tensor<2> {
         let mut start = 0;
         let mut sum: Option<Tensor<2>> = None;
-        for block in &self.blocks {
+        for block in self.blocks() {
             let end = start + block.dims()[0];
             let part: Vec<f64> = coefficients.iter().flat_map(|row| row[start..end].iter().copied()).collect();
             let data = TensorData::new(part, [coefficients.len(), end - start]).convert_dtype(self.space.dtype);
-            let part = Tensor::<2>::from_data(data, (&self.space.device, self.space.dtype)).matmul(block.clone());
+            let part = Tensor::<2>::from_data(data, (&self.space.device, self.space.dtype)).matmul(block);
             sum = Some(match sum {
                 Some(sum) => sum + part,
                 None => part,
@@ -78,18 +89,18 @@ impl Rows {
 
     /// These rows less combinations of as many others.
     pub fn minus(&self, others: &Self, coefficients: &[Vec<f64>]) -> Self {
-        let parts = self.blocks.iter().zip(coefficients.chunks(ROWS));
-        let blocks = parts.map(|(block, rows)| block.clone() - others.combine(rows)).collect();
+        let parts = self.blocks().zip(coefficients.chunks(ROWS));
+        let blocks = parts.map(|(block, rows)| block - others.combine(rows)).collect();
         Self { space: self.space.clone(), blocks, len: self.len }
     }
 
     /// All inner products of the rows, on the host, row by row.
     pub fn gram(&self) -> Vec<f64> {
         let products = |block: &Tensor<2>| -> Tensor<2> {
-            let with = |other: &Tensor<2>| block.clone().matmul(other.clone().transpose());
-            Tensor::cat(self.blocks.iter().map(with).collect(), 1)
+            let with = |other: Tensor<2>| block.clone().matmul(other.transpose());
+            Tensor::cat(self.blocks().map(with).collect(), 1)
         };
-        self.blocks.iter().flat_map(|block| host(products(block))).collect()
+        self.blocks().flat_map(|block| host(products(&block))).collect()
     }
 
     /// `[len, dim]`.
@@ -97,7 +108,7 @@ impl Rows {
         if self.blocks.is_empty() {
             return Tensor::zeros([0, self.space.dim], (&self.space.device, self.space.dtype));
         }
-        Tensor::cat(self.blocks, 0)
+        Tensor::cat(self.blocks().collect(), 0)
     }
 
     /// `w` without its components along these rows, which are orthonormal, and the components: one pass of classical Gram-Schmidt.
@@ -114,11 +125,11 @@ impl Rows {
     /// nearly all that is to be removed.
     pub fn orthogonalize(&self, w: Tensor<1>) -> Orthogonal {
         let mut along = vec![0.0; self.len];
-        let Some(newest) = self.blocks.last() else {
+        let Some(newest) = self.blocks().last() else {
             let length = norm(&w);
             return Orthogonal { rest: w, length, along };
         };
-        let newest = Self { space: self.space.clone(), len: newest.dims()[0], blocks: vec![newest.clone()] };
+        let newest = Self { space: self.space.clone(), len: newest.dims()[0], blocks: vec![newest] };
         let (mut rest, part) = newest.removed(w);
         add(&mut along[self.len - newest.len..], &part);
         let mut length = norm(&rest);
