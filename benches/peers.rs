@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use losscape::analysis::{Objective, Point};
-use losscape::krylov::{Counted, Eigensolver, SymmetricOperator, trace};
+use losscape::krylov::{Counted, Eigensolver, Quadrature, SymmetricOperator, trace};
 use losscape::lab::config::{BatchSize, TrainingConfig};
 use losscape::lab::{Subject, Trainer};
 use losscape::model::data::{Dataset, Prepared};
@@ -121,6 +121,7 @@ fn set_up(folder: &Path, case: &str) -> Result<Work, Failure> {
         ["gradient", _] => gradient(&folder.join("digits")),
         ["product", directions, _] => products(&folder.join("digits"), directions.parse()?),
         ["eigenvalues", count, way] => eigenvalues(&folder.join("digits"), count.parse()?, way == "bound"),
+        ["density", _] => density(&folder.join("digits")),
         ["trace", estimator] => traces(&folder.join("digits"), estimator.to_owned()),
         ["kernel", size, _] => kernel(&folder.join(format!("kernel-{size}"))),
         ["matmul", size, _] => matmul(size),
@@ -286,6 +287,20 @@ fn traces(folder: &Path, estimator: String) -> Result<Work, Failure> {
         estimates.push(estimate.mean);
         let (estimates, products) = (estimates.clone(), estimate.products);
         Ok(Box::new(move || json!({ "estimates": estimates, "products": products })))
+    }))
+}
+
+/// The spectral density by stochastic Lanczos quadrature, one probe of 50 steps; its mass is one.
+fn density(folder: &Path) -> Result<Work, Failure> {
+    let point = Problem::read(folder, &Device::flex())?.point()?;
+    let hessian = point.hessian();
+    Ok(Box::new(move |seed| {
+        let quadrature = Quadrature { probes: 1, steps: 50 };
+        let density = quadrature.run(&hessian, &mut stream(seed, Purpose::Probes, 0))?;
+        Ok(Box::new(move || {
+            let mass: f64 = density.probes.iter().flatten().map(|node| node.weight).sum();
+            json!({ "sum": mass, "products": density.products })
+        }))
     }))
 }
 

@@ -18,7 +18,8 @@ with one output, cross-entropy with ten) that reads its loss; ours is `Trainer::
 four, peers have theirs at hand. "Digits" is 64-512-512-10 with squared error on 1,797 samples. Eigenvalues are found to
 a residual of a thousandth of each. Traces take 30 products; "1 % in" is the time for a standard error of 1 % of the
 trace by independent repetitions, `t (σ / 0.01 Tr)²`, with σ the standard deviation of the estimates of all rounds. A
-study is a hundred runs: fresh weights, 200 full-batch steps, the loss after them.
+spectral density takes one probe of 50 products. A study is a hundred runs: fresh weights, 200 full-batch steps, the loss
+after them.
 """
 
 import argparse
@@ -183,6 +184,9 @@ def works():
     rows += [Row(f"curvlinops {name}", "torch", f"trace/{name}", many, f"losscape {name}") for name in estimators]
     rows.append(Row("PyHessian hutchinson", "torch", "trace/pyhessian", many, "losscape hutchinson"))
     found.append(Work("trace, digits", product_operations(SAMPLES, DIGITS), rows, None))
+    # PyHessian's crashes on a current PyTorch.
+    rows = [Row(ours, "rust", "density/plain", slow), Row("curvlinops", "torch", "density/curvlinops", slow)]
+    found.append(Work("spectral density, digits", product_operations(SAMPLES, DIGITS), rows, 0.05))
     for n, outputs, width in KERNELS:
         case = f"kernel/{n}-{outputs}-{width}"
         calls = slower if n * outputs > 5000 else (2, 5)

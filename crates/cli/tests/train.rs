@@ -175,6 +175,28 @@ evaluate_every = 3
     }
 }
 
+/// A checkpoint of the other way to a gradient holds another optimizer's state: going on would not end in the same bits.
+#[test]
+fn a_checkpoint_of_the_other_way_is_refused() {
+    let place = Place::new(CONFIG);
+    assert!(place.run(&["train", "run.toml"]).status.success());
+    let (folder, weights) = (place.run_folder(), place.weights());
+    for checkpoint in fs::read_dir(folder.join("checkpoints")).expect("there are checkpoints") {
+        let state = checkpoint.expect("it can be read").path().join("state.json");
+        if let Ok(text) = fs::read_to_string(&state) {
+            assert!(text.contains("\"compiled\": true"), "{text}");
+            fs::write(&state, text.replace("\"compiled\": true", "\"compiled\": false")).expect("it can be written");
+        }
+    }
+    fs::remove_file(folder.join("status.json")).expect("the file is there");
+    let output = place.run(&["train", "run.toml"]);
+    let words = text(&output.stderr).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(output.status.code(), Some(2), "{words}");
+    assert!(words.contains("gradients by autodiff") && words.contains("--fresh"), "{words}");
+    assert!(place.run(&["train", "run.toml", "--fresh"]).status.success());
+    assert!(place.weights() == weights, "the weights differ");
+}
+
 #[test]
 fn one_and_two_threads_agree_to_the_bit() {
     let config = CONFIG.replace("hidden = [16]", "hidden = [256, 256]").replace("batch_size = 20", "batch_size = 128");

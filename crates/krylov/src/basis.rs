@@ -36,7 +36,7 @@ impl Rows {
     }
 
     /// The rows, one after the other.
-    pub fn iter(&self) -> impl Iterator<Item = Tensor<1>> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Tensor<1>> + ExactSizeIterator {
         (0..self.len).map(|row| self.blocks[row / ROWS].clone().narrow(0, row % ROWS, 1).squeeze_dim(0))
     }
 
@@ -120,24 +120,25 @@ impl Rows {
 
     /// What is left of `w` when its components along these rows, which are orthonormal, are removed.
     ///
-    /// Gram-Schmidt, again and again until a pass leaves more than `1/√2` (Daniel, Gragg, Kaufman & Stewart 1976), thrice at most. One pass alone
-    /// would multiply the loss of orthogonality from vector to vector. The first goes over the newest rows only: of a Lanczos process these hold
-    /// nearly all that is to be removed.
+    /// First those along the newest two: of a Lanczos process they are nearly all that is to be removed. Then Gram-Schmidt over all rows, again and
+    /// again until a pass leaves more than `1/√2` (Daniel, Gragg, Kaufman & Stewart 1976), thrice at most. One pass alone would multiply the loss
+    /// of orthogonality from vector to vector.
     pub fn orthogonalize(&self, w: Tensor<1>) -> Orthogonal {
         let mut along = vec![0.0; self.len];
-        let Some(newest) = self.blocks().last() else {
-            let length = norm(&w);
-            return Orthogonal { rest: w, length, along };
-        };
-        let newest = Self { space: self.space.clone(), len: newest.dims()[0], blocks: vec![newest] };
-        let (mut rest, part) = newest.removed(w);
-        add(&mut along[self.len - newest.len..], &part);
+        let mut rest = w;
+        for (row, along) in self.iter().zip(&mut along).rev().take(2) {
+            *along = inner(&row, &rest);
+            rest = rest - row.mul_scalar(*along);
+        }
         let mut length = norm(&rest);
+        if self.len == 0 {
+            return Orthogonal { rest, length, along };
+        }
         for _ in 0..3 {
             let before = length;
             let part;
             (rest, part) = self.removed(rest);
-            add(&mut along, &part);
+            along.iter_mut().zip(&part).for_each(|(sum, part)| *sum += part);
             length = norm(&rest);
             if length > std::f64::consts::FRAC_1_SQRT_2 * before {
                 break;
@@ -145,10 +146,6 @@ impl Rows {
         }
         Orthogonal { rest, length, along }
     }
-}
-
-fn add(sum: &mut [f64], part: &[f64]) {
-    sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
 }
 
 /// A vector split into its components along a basis and the rest.

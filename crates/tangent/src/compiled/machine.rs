@@ -122,8 +122,8 @@ impl<T: Real> Memory<'_, T> {
             Instruction::Max { out, x, axis } => {
                 self.write(*out, |memory, out| host::max(out, memory.span(*x), *axis));
             }
-            Instruction::Copy { out, x, add } => {
-                self.write(*out, |memory, out| host::copy(out, memory.place(x.place), &x.layout, *add));
+            Instruction::Copy { out, x } => {
+                self.write(*out, |memory, out| host::copy(out, memory.place(x.place), &x.layout));
             }
         }
     }

@@ -59,8 +59,8 @@ pub enum Instruction {
     Sum { out: Span, x: Span, axis: Axis, add: bool },
     /// The largest along an axis.
     Max { out: Span, x: Span, axis: Axis },
-    /// The entries of a view row after row, or added.
-    Copy { out: Span, x: View, add: bool },
+    /// The entries of a view, row after row.
+    Copy { out: Span, x: View },
 }
 
 /// Instructions that calculate the sum of a program's outputs and its gradient.
@@ -211,7 +211,7 @@ impl Planner<'_> {
             return span;
         }
         let out = self.new_span(view.layout.len());
-        self.instructions.push(Instruction::Copy { out, x: view.clone(), add: false });
+        self.instructions.push(Instruction::Copy { out, x: view.clone() });
         out
     }
 
@@ -372,7 +372,7 @@ impl Planner<'_> {
             (Operation::Parameter(_), _) => {
                 let out = self.gradient_of(index)?;
                 if cotangent.view != out {
-                    self.instructions.push(Instruction::Copy { out: out.span()?, x: cotangent.view, add: false });
+                    self.instructions.push(Instruction::Copy { out: out.span()?, x: cotangent.view });
                 }
             }
             (Operation::Elementwise(_), kept) => {
@@ -513,7 +513,7 @@ impl Planner<'_> {
             Some(Cotangent { view, .. }) => {
                 let out = self.new_span(view.layout.len());
                 let shape = view.shape().to_vec();
-                self.instructions.push(Instruction::Copy { out, x: view, add: false });
+                self.instructions.push(Instruction::Copy { out, x: view });
                 (out.view(&shape), true)
             }
             None => {

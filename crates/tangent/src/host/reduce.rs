@@ -101,10 +101,10 @@ fn fold<T: Real>(row: &[T], start: T, f: impl Fn(T, T) -> T) -> T {
     strands[0]
 }
 
-/// The entries of an array row after row, written to `out` or added to it.
-pub fn copy<T: Real>(out: &mut [T], x: &[T], layout: &Layout, add: bool) {
+/// The entries of an array, row after row.
+pub fn copy<T: Real>(out: &mut [T], x: &[T], layout: &Layout) {
     let Some((&length, outer)) = layout.shape.split_last() else {
-        out[0] = if add { out[0] + x[layout.start] } else { x[layout.start] };
+        out[0] = x[layout.start];
         return;
     };
     let step = layout.strides[outer.len()];
@@ -112,8 +112,7 @@ pub fn copy<T: Real>(out: &mut [T], x: &[T], layout: &Layout, add: bool) {
     for row in out.chunks_mut(length.max(1)) {
         let start = layout.start + index.iter().zip(&layout.strides).map(|(i, stride)| i * stride).sum::<usize>();
         for (at, out) in row.iter_mut().enumerate() {
-            let x = x[start + at * step];
-            *out = if add { *out + x } else { x };
+            *out = x[start + at * step];
         }
         for axis in (0..outer.len()).rev() {
             index[axis] += 1;
