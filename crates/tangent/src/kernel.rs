@@ -19,15 +19,18 @@ use rayon::prelude::*;
 use crate::TangentError;
 use crate::array::Array;
 use crate::inputs::Inputs;
-use crate::map::Map;
+use crate::map::{Map, balanced};
 use crate::operation::{Bilinear, Elementwise, Linear, Operation, Order};
 use crate::parameters;
 use crate::point::{Leaves, Point, Reverse};
 use crate::program::Program;
 use crate::value::Value;
 
-/// Samples a tile: its products stay in the cache, and there are enough tiles to keep all cores busy.
+/// Samples a tile, at most: its products stay in the cache.
 const TILE: usize = 512;
+
+/// Samples that are not divided into two tiles, of which one need not be calculated.
+const SMALL: usize = 64;
 
 impl<M, I, F, const D: usize> Map<M, I, F>
 where
@@ -109,9 +112,10 @@ where
             return Err(TangentError::NoVariables);
         }
         let routes = Routes::of(&program, &active);
-        let starts: Vec<usize> = (0..total).step_by(TILE).collect();
+        let tile = balanced(TILE.min(total.div_ceil(2)).max(SMALL), total);
+        let starts: Vec<usize> = (0..total).step_by(tile).collect();
         let factors = starts.into_par_iter().with_max_len(1).map(|start| {
-            let end = (start + TILE).min(total);
+            let end = (start + tile).min(total);
             let inputs = arrays.iter().map(|array| {
                 let part = array.clone().rows(start, end);
                 let mut shape = part.shape();

@@ -364,7 +364,7 @@ struct Plan {
 
 /// Samples a chunk, at most `size`, such that chunks are nearly equal and their number is even: no thread waits for the last one. The number of threads
 /// must not matter, or results would depend on it.
-fn balanced(size: usize, total: usize) -> usize {
+pub fn balanced(size: usize, total: usize) -> usize {
     match total.div_ceil(size) {
         1 => total,
         chunks => total.div_ceil(chunks.next_multiple_of(2)),

@@ -379,7 +379,7 @@ impl Planner<'_> {
                 let cotangent = match kept {
                     Kept::Number(0.0) => return Some(()),
                     Kept::Number(1.0) => cotangent,
-                    kept => self.times_slope(cotangent, &kept),
+                    kept => self.times_slope(&cotangent, &kept),
                 };
                 self.give(first?, cotangent);
             }
@@ -416,7 +416,7 @@ impl Planner<'_> {
                 let second = node.operands[1];
                 if self.active[second] {
                     let part = match linear {
-                        Linear::Subtract => self.times_slope(shared.clone(), &Kept::Number(-1.0)),
+                        Linear::Subtract => self.times_slope(&shared, &Kept::Number(-1.0)),
                         _ => shared.clone(),
                     };
                     self.give(second, part);
@@ -449,7 +449,7 @@ impl Planner<'_> {
     }
 
     /// A cotangent times f′, in its own memory if that is free.
-    fn times_slope(&mut self, cotangent: Cotangent, kept: &Kept) -> Cotangent {
+    fn times_slope(&mut self, cotangent: &Cotangent, kept: &Kept) -> Cotangent {
         let shape = cotangent.view.shape().to_vec();
         let from = self.span(&cotangent.view);
         let in_place = cotangent.owned || cotangent.view.span().is_none();
