@@ -324,8 +324,9 @@ fn draw(series: &Series, seconds: &[(f64, f64)], counted: &[(f64, f64)]) -> Stri
         .with_legend_position(LegendPosition::InsideTopLeft)
         .with_log_x()
         .with_log_y();
+    // The last number of the axis reaches over the edge.
     let svg = SvgBackend::new().render_scene(&render_multiple(plots, layout));
-    svg.replacen("<svg ", "<svg viewBox=\"0 0 520 340\" ", 1)
+    svg.replacen("<svg ", "<svg viewBox=\"0 0 535 340\" ", 1)
 }
 
 fn time(seconds: f64) -> String {
