@@ -24,6 +24,9 @@ pub enum Command {
     /// Put the statements of the lecture notes to a measurement
     #[command(subcommand)]
     Claims(ClaimsCommand),
+    /// Do many runs that differ in chosen settings, measure them alike, and put them in one table
+    #[command(subcommand)]
+    Study(StudyCommand),
     /// Show or export datasets
     #[command(subcommand)]
     Data(DataCommand),
@@ -169,6 +172,138 @@ pub struct ClaimsArgs {
     /// Device to calculate on: flex, ndarray, cuda or wgpu, with an index like cuda:1
     #[arg(long, default_value = "flex")]
     pub device: String,
+}
+
+/// What to do with a study.
+#[derive(Subcommand)]
+#[command(after_help = "\
+Example:
+  losscape study run examples/studies/flatness.toml -j 2
+
+A study is a training configuration with a [study] table: its axes are keys of the configuration with the values they take.")]
+pub enum StudyCommand {
+    /// Write down the runs of a study without doing them; a study planned before may grow
+    Plan(StudyArgs),
+    /// Do the runs that are missing, each in a process of its own; then merge and report
+    Run(StudyRunArgs),
+    /// Say how far the runs are
+    Status(StudyArgs),
+    /// Let `run` do again what failed
+    Retry {
+        /// The study
+        #[command(flatten)]
+        study: StudyArgs,
+        /// Runs that failed [default]
+        #[arg(long)]
+        failed: bool,
+    },
+    /// Write results.csv and results.parquet, one row a run; exit code 1 when runs are missing
+    Merge {
+        /// The study
+        #[command(flatten)]
+        study: StudyArgs,
+        /// Write the table also when runs are missing
+        #[arg(long)]
+        partial: bool,
+    },
+    /// Weigh which measure goes with which outcome, and write report.html, from the runs there are
+    Report(StudyArgs),
+    /// Hand the runs to a cluster
+    Submit(SubmitArgs),
+    /// One run of a study, for `run`
+    #[command(hide = true)]
+    Worker {
+        /// Study folder
+        folder: PathBuf,
+        /// Place of the run in the plan
+        index: usize,
+        /// Device to calculate on
+        #[arg(long)]
+        device: String,
+    },
+}
+
+/// Which study.
+#[derive(Args)]
+pub struct StudyArgs {
+    /// Configuration file with a [study] table, or the folder it was planned into
+    pub study: PathBuf,
+    /// Folder that study folders are made in
+    #[arg(long, value_name = "DIR", default_value = "studies")]
+    pub out: PathBuf,
+}
+
+/// Arguments of `study run`.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  losscape study run examples/studies/flatness.toml -j 2
+  losscape study run studies/flatness --index 3 --chunk 10      runs 30 to 39, as a task of an array
+
+Finished runs are kept, stopped ones go on from their checkpoints, failed ones wait for `losscape study retry`. A run that diverged is a result.
+Ctrl-C and SIGTERM stop all runs with checkpoints; the exit code is then 75, and 1 when a run failed.")]
+pub struct StudyRunArgs {
+    /// Which study
+    #[command(flatten)]
+    pub study: StudyArgs,
+    /// Runs at a time [default: one for each core]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    /// Threads of each run
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: u16,
+    /// Do only a part of the plan: the I-th chunk, counted from 0
+    #[arg(long, value_name = "I")]
+    pub index: Option<usize>,
+    /// Runs of a chunk
+    #[arg(long, value_name = "K", default_value_t = 1, requires = "index")]
+    pub chunk: usize,
+    /// Device to calculate on: flex, ndarray, cuda or wgpu, with an index like cuda:1
+    #[arg(long, default_value = "flex")]
+    pub device: String,
+}
+
+/// Arguments of `study submit`.
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  losscape study submit examples/studies/flatness.toml --launcher slurm --limit 100 --option partition=cpu --option time=01:00:00
+
+Scripts go to the study's folder, which all nodes must see. A task that is asked to stop writes checkpoints and goes back into the queue.")]
+pub struct SubmitArgs {
+    /// Which study
+    #[command(flatten)]
+    pub study: StudyArgs,
+    /// What takes the jobs
+    #[arg(long)]
+    pub launcher: Launcher,
+    /// Write the scripts and say how to submit them, without doing it
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Runs of a task [default: so many that there are at most 1,000 tasks]
+    #[arg(long, value_name = "K")]
+    pub chunk: Option<usize>,
+    /// Tasks at a time [default: no limit]
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// A further option of sbatch, without its dashes, like time=01:00:00; may be given more than once
+    #[arg(long = "option", value_name = "NAME=VALUE")]
+    pub options: Vec<String>,
+    /// Container image with losscape in it, for kubernetes
+    #[arg(long, default_value = "losscape:latest")]
+    pub image: String,
+    /// Threads of each run
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: u16,
+}
+
+/// What takes jobs.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Launcher {
+    /// A job array with a job behind it that merges
+    Slurm,
+    /// An indexed Job; the manifest is written, not applied
+    Kubernetes,
 }
 
 /// What to do with datasets.

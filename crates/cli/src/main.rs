@@ -2,7 +2,9 @@
 //!
 //! - [`args`]: the command line as types.
 //! - [`device`]: device names, and which devices this build has.
-//! - [`train`], [`analyze`], [`claims`], [`data`], [`list`]: the commands that need more than a call.
+//! - [`train`], [`analyze`], [`claims`], [`study`], [`data`], [`list`]: the commands that need more than a call.
+//! - [`workers`]: the processes of a study; [`cluster`]: scripts that hand it to a cluster.
+//! - [`signals`]: a word from outside that stops a run.
 //! - [`error`]: what goes to the user when something is wrong, and the exit code.
 //!
 //! Exit codes: 0 fine, 1 a claim or check failed, 2 bad usage or input, 75 interrupted with a checkpoint.
@@ -10,11 +12,15 @@
 mod analyze;
 mod args;
 mod claims;
+mod cluster;
 mod data;
 mod device;
 mod error;
 mod list;
+mod signals;
+mod study;
 mod train;
+mod workers;
 
 use std::process::ExitCode;
 
@@ -45,6 +51,7 @@ fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Train(args) => return train::run(&args),
         Command::Analyze(args) => analyze::run(&args)?,
         Command::Claims(command) => return claims::run(&command),
+        Command::Study(command) => return study::run(&command),
         Command::Data(command) => data::run(&command)?,
         Command::List { what } => list::print(what),
         Command::Report { run } => {

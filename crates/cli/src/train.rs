@@ -1,8 +1,6 @@
 //! `losscape train`.
 
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use losscape_lab::records::{Metric, Split, State, Summary};
@@ -10,14 +8,11 @@ use losscape_lab::{LabError, Observe, Outcome, Plan, Run, RunFolder, RunOptions,
 use losscape_model::Model;
 use losscape_report::compare::Table;
 use losscape_report::{RunRecords, number, page, percent, training};
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 
 use crate::args::TrainArgs;
 use crate::device;
 use crate::error::CliError;
-
-/// Exit code of an interrupted run, as of sysexits' EX_TEMPFAIL: try again later.
-const INTERRUPTED: u8 = 75;
+use crate::signals::{self, INTERRUPTED};
 
 /// Trains, reports, and says how it went.
 pub fn run(args: &TrainArgs) -> Result<ExitCode, CliError> {
@@ -45,13 +40,7 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode, CliError> {
         anstream::eprintln!("going on from step {}", run.resumes_at());
     }
 
-    let stop = Arc::new(AtomicBool::new(false));
-    let deaf = |error| CliError::Message(format!("cannot listen for signals: {error}"));
-    // Before the flag is registered: the first Ctrl-C finds it unset, sets it and goes on; a second one finds it set.
-    signal_hook::flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&stop)).map_err(deaf)?;
-    for signal in [SIGINT, SIGTERM, SIGUSR1] {
-        signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(deaf)?;
-    }
+    let stop = signals::listen()?;
     let mut progress = Progress::new(run.resumes_at());
     let (_, outcome, summary) = run.train(&mut progress, &stop)?;
     progress.bar.finish_and_clear();

@@ -234,5 +234,5 @@ fn a_full_disk_keeps_what_was_written() {
         fs::OpenOptions::new().write(true).open(place.run_folder().join("run.lock")).expect("the lock is there");
     lock.write_all(b"").expect("it can be written");
     lock.try_lock().expect("nobody holds the lock any more");
-    refused(&place, &["train", "run.toml"], &["is being trained by another process"]);
+    refused(&place, &["train", "run.toml"], &["another process is at work on"]);
 }

@@ -5,60 +5,58 @@ use burn::tensor::{Tensor, TensorData};
 use crate::KrylovError;
 use crate::operator::{Space, SymmetricOperator};
 
-/// Rows in one tensor, whose memory is taken at once, so that appending copies the new row alone. Fewer would be more products, each as long as one with
-/// many rows.
+/// Rows in one tensor, so that a product with the matrix is few products.
 const ROWS: usize = 16;
 
 /// A growing matrix, by its rows.
 #[derive(Debug, Clone)]
 pub(crate) struct Rows {
     space: Space,
-    /// The rows, [`ROWS`] a tensor; of the last one the first rows only.
+    /// The first rows, [`ROWS`] a tensor.
     blocks: Vec<Tensor<2>>,
-    len: usize,
+    /// The rest, fewer than [`ROWS`]: put together when a block is full, so that appending copies and clears no memory.
+    tail: Vec<Tensor<1>>,
 }
 
 impl Rows {
     pub fn new(space: Space) -> Self {
-        Self { space, blocks: Vec::new(), len: 0 }
+        Self { space, blocks: Vec::new(), tail: Vec::new() }
+    }
+
+    /// The rows of these tensors, of which all but the last have [`ROWS`].
+    fn of(space: Space, mut blocks: Vec<Tensor<2>>) -> Self {
+        let last = blocks.pop_if(|last| last.dims()[0] < ROWS);
+        let tail = last.map_or_else(Vec::new, |last| rows_of(&last).collect());
+        Self { space, blocks, tail }
     }
 
     pub fn len(&self) -> usize {
-        self.len
+        self.blocks.len() * ROWS + self.tail.len()
     }
 
-    /// The blocks without what is not used yet.
+    /// The rows, [`ROWS`] a tensor, and the rest.
     fn blocks(&self) -> impl Iterator<Item = Tensor<2>> {
-        self.blocks.iter().enumerate().map(|(index, block)| {
-            let rows = block.dims()[0].min(self.len - index * ROWS);
-            block.clone().narrow(0, 0, rows)
-        })
+        let tail = (!self.tail.is_empty()).then(|| Tensor::stack(self.tail.clone(), 0));
+        self.blocks.iter().cloned().chain(tail)
     }
 
     /// The rows, one after the other.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Tensor<1>> + ExactSizeIterator {
-        (0..self.len).map(|row| self.blocks[row / ROWS].clone().narrow(0, row % ROWS, 1).squeeze_dim(0))
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Tensor<1>> {
+        self.blocks.iter().flat_map(rows_of).chain(self.tail.iter().cloned())
     }
 
     pub fn push(&mut self, row: Tensor<1>) {
-        let at = self.len % ROWS;
-        let zeros = |rows| Tensor::zeros([rows, self.space.dim], (&self.space.device, self.space.dtype));
-        let block = match self.blocks.pop() {
-            Some(last) if at > 0 && last.dims()[0] == ROWS => last,
-            Some(last) if at > 0 => Tensor::cat(vec![last, zeros(ROWS - at)], 0),
-            last => {
-                self.blocks.extend(last);
-                zeros(ROWS)
-            }
-        };
-        self.blocks.push(block.slice_assign([at..at + 1, 0..self.space.dim], row.unsqueeze()));
-        self.len += 1;
+        self.tail.push(row);
+        if self.tail.len() == ROWS {
+            self.blocks.push(Tensor::stack(std::mem::take(&mut self.tail), 0));
+        }
     }
 
     /// `V w`, on the host.
     pub fn dot(&self, w: &Tensor<1>) -> Vec<f64> {
         let column: Tensor<2> = w.clone().unsqueeze_dim(1);
-        self.blocks().flat_map(|block| host(block.matmul(column.clone()))).collect()
+        let along = self.blocks.iter().flat_map(|block| host(block.clone().matmul(column.clone())));
+        along.chain(self.tail.iter().map(|row| inner(row, w))).collect()
     }
 
     /// `C V`: rows that combine these, by coefficients `[rows, len]`.
@@ -83,15 +81,13 @@ impl Rows {
 
     /// These rows replaced by combinations of them.
     pub fn rotate(&self, coefficients: &[Vec<f64>]) -> Self {
-        let blocks = coefficients.chunks(ROWS).map(|rows| self.combine(rows)).collect();
-        Self { space: self.space.clone(), blocks, len: coefficients.len() }
+        Self::of(self.space.clone(), coefficients.chunks(ROWS).map(|rows| self.combine(rows)).collect())
     }
 
     /// These rows less combinations of as many others.
     pub fn minus(&self, others: &Self, coefficients: &[Vec<f64>]) -> Self {
         let parts = self.blocks().zip(coefficients.chunks(ROWS));
-        let blocks = parts.map(|(block, rows)| block - others.combine(rows)).collect();
-        Self { space: self.space.clone(), blocks, len: self.len }
+        Self::of(self.space.clone(), parts.map(|(block, rows)| block - others.combine(rows)).collect())
     }
 
     /// All inner products of the rows, on the host, row by row.
@@ -105,7 +101,7 @@ impl Rows {
 
     /// `[len, dim]`.
     pub fn into_tensor(self) -> Tensor<2> {
-        if self.blocks.is_empty() {
+        if self.len() == 0 {
             return Tensor::zeros([0, self.space.dim], (&self.space.device, self.space.dtype));
         }
         Tensor::cat(self.blocks().collect(), 0)
@@ -114,7 +110,16 @@ impl Rows {
     /// `w` without its components along these rows, which are orthonormal, and the components: one pass of classical Gram-Schmidt.
     fn removed(&self, w: Tensor<1>) -> (Tensor<1>, Vec<f64>) {
         let along = self.dot(&w);
-        let rest = w - self.combine(std::slice::from_ref(&along)).squeeze_dim(0);
+        let (of_blocks, of_tail) = along.split_at(self.blocks.len() * ROWS);
+        let mut rest = w;
+        for (block, along) in self.blocks.iter().zip(of_blocks.chunks(ROWS)) {
+            let row = TensorData::new(along.to_vec(), [1, ROWS]).convert_dtype(self.space.dtype);
+            let row = Tensor::<2>::from_data(row, (&self.space.device, self.space.dtype));
+            rest = rest - row.matmul(block.clone()).squeeze_dim(0);
+        }
+        for (row, &along) in self.tail.iter().zip(of_tail) {
+            rest = rest - row.clone().mul_scalar(along);
+        }
         (rest, along)
     }
 
@@ -124,14 +129,14 @@ impl Rows {
     /// again until a pass leaves more than `1/√2` (Daniel, Gragg, Kaufman & Stewart 1976), thrice at most. One pass alone would multiply the loss
     /// of orthogonality from vector to vector.
     pub fn orthogonalize(&self, w: Tensor<1>) -> Orthogonal {
-        let mut along = vec![0.0; self.len];
+        let mut along = vec![0.0; self.len()];
         let mut rest = w;
-        for (row, along) in self.iter().zip(&mut along).rev().take(2) {
+        for (row, along) in self.iter().rev().zip(along.iter_mut().rev()).take(2) {
             *along = inner(&row, &rest);
             rest = rest - row.mul_scalar(*along);
         }
         let mut length = norm(&rest);
-        if self.len == 0 {
+        if along.is_empty() {
             return Orthogonal { rest, length, along };
         }
         for _ in 0..3 {
@@ -146,6 +151,12 @@ impl Rows {
         }
         Orthogonal { rest, length, along }
     }
+}
+
+/// The rows of a matrix.
+fn rows_of(matrix: &Tensor<2>) -> impl DoubleEndedIterator<Item = Tensor<1>> {
+    let matrix = matrix.clone();
+    (0..matrix.dims()[0]).map(move |row| matrix.clone().narrow(0, row, 1).squeeze_dim(0))
 }
 
 /// A vector split into its components along a basis and the rest.

@@ -339,6 +339,10 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
             if self.queue.is_empty() || length >= look_at {
                 let ritz = self.ritz(0)?;
                 self.size = ritz.values.iter().fold(0.0, |size: f64, value| size.max(value.abs()));
+                if self.is_far(&ritz) {
+                    look_at = self.next_look((length / 8).max(3));
+                    continue;
+                }
                 let remainders = self.remainders(&ritz);
                 let residuals = host(remainders.clone().square().sum_dim(1).sqrt());
                 let open: Vec<usize> = (0..residuals.len()).filter(|&at| residuals[at] > self.allowed()).collect();
@@ -382,11 +386,31 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
                 };
                 let left = self.settings.probes.saturating_sub(self.probed).max(1);
                 let step = if self.probe.is_some() { step.min(left) } else { step };
-                let step = step.min(self.settings.max_products - self.products.done);
-                look_at = (self.basis.len() + step).max(wanted).min(self.settings.max_vectors).min(self.space.dim);
+                look_at = self.next_look(step);
             }
             self.expand()?;
         }
+    }
+
+    /// The length of the basis at which to look again, after so many products more.
+    fn next_look(&self, step: usize) -> usize {
+        let step = step.min(self.settings.max_products - self.products.done);
+        let wanted = self.settings.top + self.settings.bottom;
+        (self.basis.len() + step).max(wanted).min(self.settings.max_vectors).min(self.space.dim)
+    }
+
+    /// Whether residuals need not be formed to see that some are too large: with a basis of one Krylov space, whose remainder is `r`, the residual of the
+    /// Ritz pair of `s` has the norm `‖r‖ |s_m|` (Parlett 1998, §13.2).
+    fn is_far(&self, ritz: &Ritz) -> bool {
+        let length = self.basis.len();
+        let (1, false) = (self.queue.len(), self.mixed) else { return false };
+        let last = length >= self.settings.max_vectors.min(self.space.dim);
+        if last || self.products.done >= self.settings.max_products {
+            return false;
+        }
+        let remainder = norm(&self.queue[0].vector);
+        let residual = |at: usize| remainder * ritz.vectors[at].last().map_or(0.0, |last| last.abs());
+        self.wanted(ritz.values.len()).into_iter().any(|at| residual(at) > 2.0 * self.allowed())
     }
 
     /// Multiplies the next candidate, if it leads out of the basis, and takes it in; what the product adds is a candidate in its turn.

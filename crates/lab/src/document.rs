@@ -40,7 +40,7 @@ const NAMED: &[Named] = &[
     Named {
         path: &["optimizer"],
         field: Some("rule"),
-        common: &["learning_rate", "weight_decay", "clip_norm", "sam", "schedule"],
+        common: &["learning_rate", "weight_decay", "clip_norm", "sam", "sharpness_penalty", "schedule"],
     },
     Named { path: &["optimizer", "schedule"], field: None, common: &[] },
     Named { path: &["model", "linear", "features"], field: None, common: &[] },
@@ -102,6 +102,8 @@ pub struct Document {
     own: usize,
     /// The overrides as TOML, each behind as many spaces as the text is long before it: their spans are positions in the text.
     overrides: Vec<String>,
+    /// A table that is not part of what [`Document::read`] reads.
+    aside: Option<&'static str>,
 }
 
 impl Document {
@@ -111,7 +113,8 @@ impl Document {
     ///
     /// When file or overrides are no TOML, or an override's path runs through something that is no table.
     pub fn parse(file: impl Into<String>, text: &str, overrides: &[String]) -> Result<Self, Box<SourceError>> {
-        let mut document = Self { file: file.into(), text: text.to_owned(), own: text.len(), overrides: Vec::new() };
+        let mut document =
+            Self { file: file.into(), text: text.to_owned(), own: text.len(), overrides: Vec::new(), aside: None };
         let mut table = DeTable::parse(text).map_err(|error| document.toml_error(&error))?.into_inner();
         for item in overrides {
             if !document.text.is_empty() && !document.text.ends_with('\n') {
@@ -151,6 +154,27 @@ impl Document {
         Ok(document)
     }
 
+    /// The document without a table, for [`read`](Self::read).
+    #[must_use]
+    pub fn without(self, aside: &'static str) -> Self {
+        Self { aside: Some(aside), ..self }
+    }
+
+    /// Reads one table of the document as `T`; `None` where there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn section<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Box<SourceError>> {
+        let Some(value) = self.table().remove(name) else { return Ok(None) };
+        let span = value.span();
+        let DeValue::Table(table) = value.into_inner() else {
+            return Err(self.error(Some(span), format!("`{name}` must be a table"), None));
+        };
+        let deserializer = toml::Deserializer::from(Spanned::new(span, table));
+        T::deserialize(deserializer).map(Some).map_err(|error| self.toml_error(&error))
+    }
+
     /// The table of file and overrides; parsed anew, since it borrows from the text.
     fn table(&self) -> DeTable<'_> {
         let parse = |text| DeTable::parse(text).map(Spanned::into_inner).unwrap_or_default();
@@ -168,6 +192,9 @@ impl Document {
     /// Unknown keys, missing ones, values of a wrong type or not among those known.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, Box<SourceError>> {
         let mut table = self.table();
+        if let Some(aside) = self.aside {
+            table.remove(aside);
+        }
         for named in NAMED {
             self.choose(&mut table, named)?;
         }
@@ -281,6 +308,22 @@ fn path_of(table: &DeTable<'_>, span: &Range<usize>) -> Option<Vec<String>> {
         path.insert(0, key.get_ref().to_string());
         Some(path)
     })
+}
+
+/// An error that an override made, as one at `place` of the file that the override came from; any other stays as it is.
+pub(crate) fn relocate(
+    error: Box<SourceError>,
+    document: &Document,
+    place: impl Fn(&str) -> Vec<String>,
+) -> Box<SourceError> {
+    let (None, Some(span)) = (error.position(), &error.span) else { return error };
+    let line_start = error.text[..span.start.min(error.text.len())].rfind('\n').map_or(0, |newline| newline + 1);
+    let line = error.text[line_start..].lines().next().unwrap_or_default();
+    let item = line.strip_prefix(OVERRIDE).unwrap_or(line);
+    let path = place(item.split_once('=').map_or(item, |(key, _)| key));
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    let message = format!("{} (with {item})", error.message);
+    Box::new(SourceError { help: error.help, ..*document.error_at(&path, message) })
 }
 
 /// Folds `change` into `table`, key by key; false when a key that must be a table is something else.

@@ -1,8 +1,9 @@
 //! The folder that a run leaves behind, and how files get into it whole.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -91,6 +92,12 @@ impl RunFolder {
         self.path.join("analysis")
     }
 
+    /// `run.lock`, held by the process that trains.
+    #[must_use]
+    pub fn lock(&self) -> PathBuf {
+        self.path.join("run.lock")
+    }
+
     /// `plots`.
     #[must_use]
     pub fn plots(&self) -> PathBuf {
@@ -150,6 +157,22 @@ impl RunFolder {
             })
             .collect()
     }
+}
+
+/// Opens and locks a file, which is made if it does not exist; `what` is named when another process holds it.
+pub(crate) fn lock(path: &Path, what: &Path) -> Result<File, LabError> {
+    let file =
+        OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(LabError::io("write", path))?;
+    // Who only looks whether the file is locked holds it for a moment.
+    for attempt in 1.. {
+        match file.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) if attempt < 5 => std::thread::sleep(Duration::from_millis(10)),
+            Err(TryLockError::WouldBlock) => return Err(LabError::Busy { path: what.to_owned() }),
+            Err(TryLockError::Error(error)) => return Err(LabError::io("lock", path)(error)),
+        }
+    }
+    Ok(file)
 }
 
 /// Creates a folder and those above it.

@@ -8,6 +8,7 @@
 //! - [`run`]: a run in its folder, with [`checkpoint`]s and step-exact resume; [`folder`]: the folder's layout.
 //! - [`records`]: the types of the files in it, for whoever reads them.
 //! - [`subject`]: a network to be measured, from a run or from files; [`analysis`]: the measurements of it, as records.
+//! - [`study`]: many runs that differ in chosen settings, in one table.
 //! - [`export`]: weights for PyTorch.
 //! - `learner` (feature `learner`): the same networks and methods under Burn's own `Learner`.
 
@@ -24,6 +25,7 @@ pub mod observe;
 pub mod plan;
 pub mod records;
 pub mod run;
+pub mod study;
 pub mod subject;
 pub mod track;
 pub mod trainer;
@@ -86,10 +88,10 @@ pub enum LabError {
         /// Device asked for now.
         asked: String,
     },
-    /// Another process is at work on the run.
-    #[error("{} is being trained by another process", path.display())]
+    /// Another process is at work on the run or study.
+    #[error("another process is at work on {}", path.display())]
     Busy {
-        /// The run folder.
+        /// Its folder.
         path: PathBuf,
     },
     /// Data cannot be read, or do not fit.

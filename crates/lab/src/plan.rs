@@ -1,8 +1,10 @@
 //! A configuration together with its data: checked, and with an identity.
 
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
-use losscape_model::data::{DataError, Dataset, Prepared, Targets};
+use losscape_model::data::{DataConfig, DataError, Dataset, Prepared, Targets};
 use losscape_model::{Loss, LossKind, ModelError};
 use losscape_optim::OptimError;
 use serde_json::{Value, json};
@@ -20,7 +22,7 @@ pub struct Plan {
     /// The configuration, defaults filled in, paths absolute.
     pub config: RunConfig,
     /// The data.
-    pub data: Prepared,
+    pub data: Arc<Prepared>,
     /// SHA-256 of the data, in hex.
     pub data_digest: String,
     /// First part of the run folder's name.
@@ -40,16 +42,30 @@ impl Plan {
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self, LabError> {
         let text = std::fs::read_to_string(path).map_err(LabError::io("read", path))?;
         let document = Document::parse(path.display().to_string(), &text, overrides)?;
-        let mut config: RunConfig = document.read()?;
         let folder = path.parent().unwrap_or(Path::new("."));
+        let stem = path.file_stem().map_or_else(|| "run".into(), |stem| stem.to_string_lossy().into_owned());
+        Self::of(&document, folder, &stem, &mut Datasets::default())
+    }
+
+    /// The plan of a configuration whose relative paths start at `folder`; `stem` is the label where it has none.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn of(document: &Document, folder: &Path, stem: &str, datasets: &mut Datasets) -> Result<Self, LabError> {
+        let mut config: RunConfig = document.read()?;
         for file in config.data.source.paths_mut() {
             *file = std::path::absolute(folder.join(&*file)).map_err(LabError::io("find", file.clone()))?;
         }
-        let stem = path.file_stem().map_or_else(|| "run".into(), |stem| stem.to_string_lossy().into_owned());
-        Ok(Self::new(config, &stem, &document)?)
+        Ok(Self::new(config, stem, document, datasets)?)
     }
 
-    fn new(config: RunConfig, stem: &str, document: &Document) -> Result<Self, Box<SourceError>> {
+    fn new(
+        config: RunConfig,
+        stem: &str,
+        document: &Document,
+        datasets: &mut Datasets,
+    ) -> Result<Self, Box<SourceError>> {
         let label = config.label.clone().unwrap_or_else(|| stem.to_owned());
         if label.is_empty() || label.starts_with('.') || label.contains(['/', '\\', '\0']) {
             return Err(document.error_at(&["label"], format!("`{label}` cannot name a folder")));
@@ -67,7 +83,7 @@ impl Plan {
                            use precision = \"f32\", or gd, momentum, nesterov, rmsprop or adam";
             return Err(document.error_at(&["optimizer", "name"], message));
         }
-        let data = config.data.load().map_err(|error| data_error(document, &error))?;
+        let (data, data_digest) = datasets.load(&config.data).map_err(|error| data_error(document, &error))?;
         check_loss(config.loss, &data.train, document)?;
         if let Some(test) = data.test.as_ref().filter(|test| test.outputs() != data.train.outputs()) {
             let message = format!("{} outputs in training, {} in test", data.train.outputs(), test.outputs());
@@ -90,7 +106,6 @@ impl Plan {
         }
         check_targets(&config, document)?;
         check_model(&config, &data, document)?;
-        let data_digest = digest(&data);
         let run_id = run_id(&config, &data_digest);
         Ok(Self { config, data, data_digest, label, run_id })
     }
@@ -99,6 +114,25 @@ impl Plan {
     #[must_use]
     pub fn folder_name(&self) -> String {
         format!("{}-{}", self.label, self.run_id)
+    }
+}
+
+/// Prepared data by their settings, so that many plans load each once.
+#[derive(Debug, Default)]
+pub struct Datasets {
+    known: HashMap<String, (Arc<Prepared>, String)>,
+}
+
+impl Datasets {
+    /// The data, and their SHA-256 in hex.
+    fn load(&mut self, config: &DataConfig) -> Result<(Arc<Prepared>, String), DataError> {
+        let key = serde_json::to_string(config).expect("a configuration has only string keys");
+        if let Some(known) = self.known.get(&key) {
+            return Ok(known.clone());
+        }
+        let data = config.load()?;
+        let digest = digest(&data);
+        Ok(self.known.entry(key).or_insert((Arc::new(data), digest)).clone())
     }
 }
 

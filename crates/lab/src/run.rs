@@ -1,7 +1,7 @@
 //! A run in its folder: started, resumed, ended, each in a way that a kill at any moment does not spoil.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -17,7 +17,7 @@ use crate::checkpoint::Checkpoint;
 use crate::config::RunConfig;
 use crate::document;
 use crate::export;
-use crate::folder::{RunFolder, create, write_json, write_whole};
+use crate::folder::{RunFolder, create, lock, write_json, write_whole};
 use crate::observe::Observe;
 use crate::plan::Plan;
 use crate::records::{Manifest, Metric, SCHEMA, Split, State, Status, Summary};
@@ -61,7 +61,7 @@ impl Run {
     pub fn open(plan: Plan, options: &RunOptions) -> Result<Self, LabError> {
         let folder = RunFolder::new(options.out.join(plan.folder_name()));
         create(folder.path())?;
-        let lock = lock(folder.path())?;
+        let lock = lock(&folder.lock(), folder.path())?;
         if options.fresh {
             clear(folder.path())?;
         }
@@ -208,21 +208,6 @@ impl Run {
 fn resolved(plan: &Plan) -> String {
     let config = RunConfig { label: Some(plan.label.clone()), ..plan.config.clone() };
     document::write(&config)
-}
-
-fn lock(folder: &Path) -> Result<File, LabError> {
-    let path = folder.join("run.lock");
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(LabError::io("write", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(LabError::Busy { path: folder.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(LabError::io("lock", &path)(error)),
-    }
 }
 
 /// Removes everything in the folder but the lock that is held on it.

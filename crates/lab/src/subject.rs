@@ -73,7 +73,7 @@ impl Subject {
             return Err(LabError::Damaged { path: folder.checkpoints(), problem });
         };
         let config = &plan.config;
-        let data = plan.data.train;
+        let data = plan.data.train.clone();
         let setting = |error: &dyn std::fmt::Display| LabError::Setting(error.to_string());
         let device = device.clone().autodiff();
         let (inputs, outputs) = (data.inputs.columns, data.outputs());

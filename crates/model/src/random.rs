@@ -24,6 +24,10 @@ pub enum Purpose {
     Features = 6,
     /// Probes of traces, densities and eigenvalues, and directions to look along; the index is the quantity measured.
     Probes = 7,
+    /// Settings of the runs of a study; the index is the run.
+    Design = 8,
+    /// Resampling of measurements; the index is the quantity.
+    Bootstrap = 9,
 }
 
 /// The generator of `(seed, purpose, index)`.

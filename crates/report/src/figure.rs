@@ -169,6 +169,35 @@ impl Chart {
     }
 }
 
+/// Dots by group, with the groups' names at the side. `None` where there are fewer than two dots. An axis whose values are positive and span more than a
+/// factor of 30 is logarithmic.
+pub(crate) fn scatter(name: &str, [x, y]: [&str; 2], groups: &[Curve]) -> Option<String> {
+    let finite = |(x, y): &&(f64, f64)| x.is_finite() && y.is_finite();
+    let points = || groups.iter().flat_map(|group| &group.points).filter(finite);
+    if points().count() < 2 {
+        return None;
+    }
+    let spans = |of: fn(&(f64, f64)) -> f64| {
+        let (low, high) = points().map(of).fold((f64::INFINITY, 0.0f64), |(low, high), at| (low.min(at), high.max(at)));
+        low > 0.0 && high > 30.0 * low
+    };
+    let (log_x, log_y) = (spans(|point| point.0), spans(|point| point.1));
+    let named = groups.len() > 1;
+    let plots: Vec<Plot> = groups
+        .iter()
+        .map(|group| {
+            let dots: Vec<(f64, f64)> = group.points.iter().filter(finite).copied().collect();
+            let dots = ScatterPlot::new().with_data(dots).with_color(group.color).with_size(3.2);
+            Plot::Scatter(if named { dots.with_legend(group.name.as_str()) } else { dots })
+        })
+        .collect();
+    let layout = Layout::auto_from_plots(&plots).with_x_label(x).with_y_label(y);
+    let layout = if log_x { layout.with_log_x() } else { layout };
+    let layout = if log_y { layout.with_log_y() } else { layout };
+    let layout = sized(layout).with_legend_box(false).with_legend_position(LegendPosition::OutsideRightTop);
+    Some(embeddable(&SvgBackend::new().render_scene(&render_multiple(plots, layout)), name))
+}
+
 /// Lines of equal height, with curves over them; a curve of one point is a dot.
 pub(crate) fn contours(name: &str, [x, y]: [&str; 2], heights: &Heights, curves: &[Curve]) -> String {
     let Heights { columns, rows, values, levels } = heights;

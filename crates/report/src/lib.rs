@@ -4,6 +4,7 @@
 //! - [`page`]: the report of a run, one HTML file that needs no network.
 //! - [`landscape`]: measurements of the landscape in tables and figures.
 //! - [`claims`]: the claims and their verdicts, as a table and as a page.
+//! - [`study`]: the table of a study, weighed.
 //! - [`compare`]: runs side by side.
 
 pub mod claims;
@@ -11,6 +12,7 @@ pub mod compare;
 pub mod figure;
 pub mod landscape;
 pub mod page;
+pub mod study;
 pub mod training;
 
 use losscape_lab::records::{Manifest, Metric, Status, Summary};

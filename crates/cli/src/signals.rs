@@ -1,0 +1,36 @@
+//! A word from outside that stops a run.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::flag;
+
+use crate::error::CliError;
+
+/// Exit code of something interrupted, as of sysexits' EX_TEMPFAIL: try again later.
+pub const INTERRUPTED: u8 = 75;
+
+/// A flag that the first SIGINT, SIGTERM or SIGUSR1 sets; a second SIGINT ends the process at once.
+pub fn listen() -> Result<Arc<AtomicBool>, CliError> {
+    let stop = Arc::new(AtomicBool::new(false));
+    // Before the flag is registered: the first Ctrl-C finds it unset, sets it and goes on; a second one finds it set.
+    flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&stop)).map_err(deaf)?;
+    for signal in [SIGINT, SIGTERM, SIGUSR1] {
+        flag::register(signal, Arc::clone(&stop)).map_err(deaf)?;
+    }
+    Ok(stop)
+}
+
+/// From when the flag is set on, a signal ends the process at once with [`INTERRUPTED`].
+pub fn end_at_once(when: &Arc<AtomicBool>) -> Result<(), CliError> {
+    for signal in [SIGINT, SIGTERM, SIGUSR1] {
+        flag::register_conditional_shutdown(signal, INTERRUPTED.into(), Arc::clone(when)).map_err(deaf)?;
+    }
+    Ok(())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn deaf(error: std::io::Error) -> CliError {
+    CliError::Message(format!("cannot listen for signals: {error}"))
+}

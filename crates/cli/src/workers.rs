@@ -1,0 +1,310 @@
+//! The processes of a study: each does one run.
+//!
+//! A worker says on its standard output how far it is, a JSON object a line ([`Word`]). Its standard input is a rope: when it is closed, because the study
+//! stops or died, the worker writes a checkpoint and ends. So no run is ever left without a study.
+
+use std::collections::{HashMap, VecDeque};
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use losscape_lab::records::{Metric, State};
+use losscape_lab::study::{PlannedRun, StudyFolder, result};
+use losscape_lab::{LabError, Observe, Outcome, Run, RunOptions, Trainer};
+use losscape_model::Model;
+use losscape_report::number;
+use serde::{Deserialize, Serialize};
+
+use crate::device;
+use crate::error::CliError;
+use crate::signals::{self, INTERRUPTED};
+
+/// What a worker says.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Word {
+    /// It trains: steps done, steps in all, loss of the batch.
+    Training(usize, usize, f64),
+    /// It measures.
+    Measuring,
+    /// The run has its result.
+    Finished(State),
+    /// The run cannot be done.
+    Failed(String),
+}
+
+impl Word {
+    fn say(&self) {
+        println!("{}", serde_json::to_string(self).expect("words have only string keys"));
+    }
+}
+
+/// How a worker ended.
+enum Ending {
+    Finished(State),
+    Failed(String),
+    Interrupted,
+    /// By a signal from elsewhere.
+    Killed,
+}
+
+/// How many runs ended how.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tally {
+    pub done: usize,
+    pub diverged: usize,
+    pub failed: usize,
+}
+
+/// How often a run is started again whose worker was killed.
+const ATTEMPTS: usize = 3;
+
+/// Which processes, and how many.
+pub struct Workers<'a> {
+    pub study: &'a StudyFolder,
+    pub device: &'a str,
+    pub jobs: usize,
+    pub threads: u16,
+}
+
+/// What the threads that look after workers share.
+struct Shared<'a> {
+    queue: Mutex<VecDeque<(PlannedRun, usize)>>,
+    ropes: Mutex<HashMap<usize, ChildStdin>>,
+    tally: Mutex<Tally>,
+    ended: AtomicBool,
+    stop: &'a AtomicBool,
+    bar: ProgressBar,
+}
+
+impl Workers<'_> {
+    /// Does the runs, as many at a time as there are jobs, until all have ended or `stop` is set. A run that fails stops none of the others.
+    pub fn run(&self, runs: Vec<PlannedRun>, known: Tally, all: usize, stop: &AtomicBool) -> Tally {
+        let bars = MultiProgress::new();
+        let style = "{bar:28} {pos}/{len} runs  {msg}  {elapsed} so far, {eta} left";
+        let bar = bars.add(ProgressBar::new(all as u64));
+        bar.set_style(ProgressStyle::with_template(style).expect("the template is valid"));
+        bar.set_position((known.done + known.diverged + known.failed) as u64);
+        bar.reset_eta();
+        bar.enable_steady_tick(Duration::from_millis(500));
+        let jobs = self.jobs.min(runs.len());
+        let shared = Shared {
+            queue: Mutex::new(runs.into_iter().map(|run| (run, 1)).collect()),
+            ropes: Mutex::default(),
+            tally: Mutex::new(known),
+            ended: AtomicBool::new(false),
+            stop,
+            bar,
+        };
+        shared.show();
+        std::thread::scope(|scope| {
+            let guards: Vec<_> = (0..jobs)
+                .map(|slot| {
+                    let line = bars.add(ProgressBar::new_spinner());
+                    line.set_style(ProgressStyle::with_template("  {msg}").expect("the template is valid"));
+                    let shared = &shared;
+                    scope.spawn(move || {
+                        self.look_after(slot, shared, &line);
+                        line.finish_and_clear();
+                    })
+                })
+                .collect();
+            let shared = &shared;
+            scope.spawn(move || {
+                while !shared.ended.load(Ordering::Relaxed) {
+                    if shared.stop.load(Ordering::Relaxed) {
+                        held(&shared.ropes).clear();
+                    }
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+            });
+            for guard in guards {
+                // A thread that panicked has shown why; the others go on.
+                let _ = guard.join();
+            }
+            shared.ended.store(true, Ordering::Relaxed);
+        });
+        shared.bar.finish_and_clear();
+        *held(&shared.tally)
+    }
+
+    /// Does one run after the other.
+    fn look_after(&self, slot: usize, shared: &Shared, line: &ProgressBar) {
+        while !shared.stop.load(Ordering::Relaxed) {
+            let Some((run, attempt)) = held(&shared.queue).pop_front() else { return };
+            let ending = self.one(slot, &run, shared, line).unwrap_or_else(|error| Ending::Failed(error.to_string()));
+            let ending = match ending {
+                Ending::Killed if attempt < ATTEMPTS => {
+                    held(&shared.queue).push_back((run, attempt + 1));
+                    continue;
+                }
+                Ending::Killed => {
+                    Ending::Failed(format!("its process was killed {ATTEMPTS} times; is there too little memory?"))
+                }
+                ending => ending,
+            };
+            let mut tally = held(&shared.tally);
+            match ending {
+                Ending::Finished(State::Diverged) => tally.diverged += 1,
+                Ending::Finished(_) => tally.done += 1,
+                Ending::Failed(reason) => {
+                    tally.failed += 1;
+                    shared.bar.suspend(|| anstream::eprintln!("{} failed: {reason}", run.folder));
+                    // Where that cannot be written either, the run is missing and will be done again.
+                    let _ = self.study.fail(&run, &reason);
+                }
+                Ending::Interrupted | Ending::Killed => continue,
+            }
+            drop(tally);
+            shared.show();
+        }
+    }
+
+    /// Does one run in a process of its own.
+    fn one(&self, slot: usize, run: &PlannedRun, shared: &Shared, line: &ProgressBar) -> Result<Ending, CliError> {
+        let name = format!("{:>5}  {}", run.index, run.set.join(" "));
+        line.set_message(name.clone());
+        let mut child = self.start(run)?;
+        let rope = child.stdin.take();
+        held(&shared.ropes).extend(rope.map(|rope| (slot, rope)));
+        let mut last = None;
+        for said in child.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).lines()) {
+            let Some(word) = said.ok().and_then(|said| serde_json::from_str(&said).ok()) else { continue };
+            match &word {
+                Word::Training(step, steps, loss) => {
+                    line.set_message(format!("{name}  step {step}/{steps}  loss {}", number(*loss)));
+                }
+                Word::Measuring => line.set_message(format!("{name}  measuring")),
+                Word::Finished(_) | Word::Failed(_) => {}
+            }
+            last = Some(word);
+        }
+        let status = child.wait().map_err(|error| CliError::Message(format!("cannot wait for a worker: {error}")))?;
+        held(&shared.ropes).remove(&slot);
+        Ok(match (status.code(), last) {
+            (Some(0), Some(Word::Finished(state))) => Ending::Finished(state),
+            (_, Some(Word::Failed(reason))) => Ending::Failed(reason),
+            (Some(code), _) if code == i32::from(INTERRUPTED) => Ending::Interrupted,
+            (None, _) if shared.stop.load(Ordering::Relaxed) => Ending::Interrupted,
+            (None, _) => Ending::Killed,
+            (Some(code), _) => {
+                Ending::Failed(format!("its process ended with code {code}; see worker.log in its folder"))
+            }
+        })
+    }
+
+    fn start(&self, run: &PlannedRun) -> Result<Child, CliError> {
+        let folder = self.study.run_folder(run);
+        let log = folder.path().join("worker.log");
+        let cannot = |what: &'static str, path: std::path::PathBuf| {
+            move |source| CliError::Lab(LabError::Io { action: what, path, source })
+        };
+        std::fs::create_dir_all(folder.path()).map_err(cannot("create", folder.path().to_owned()))?;
+        let log = File::create(&log).map_err(cannot("write", log.clone()))?;
+        let program = std::env::current_exe().map_err(cannot("find", "the program itself".into()))?;
+        Command::new(&program)
+            .args(["study", "worker"])
+            .arg(self.study.path())
+            .arg(run.index.to_string())
+            .args(["--device", self.device])
+            .env("RAYON_NUM_THREADS", self.threads.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .map_err(cannot("start", program))
+    }
+}
+
+impl Shared<'_> {
+    fn show(&self) {
+        let Tally { done, diverged, failed } = *held(&self.tally);
+        self.bar.set_position((done + diverged + failed) as u64);
+        self.bar.set_message(format!("{done} done, {diverged} diverged, {failed} failed"));
+    }
+}
+
+/// A lock whose holder's panic is not passed on.
+fn held<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The worker's side: one run, trained and measured.
+pub fn work(study: &StudyFolder, index: usize, device: &str) -> u8 {
+    match try_work(study, index, device) {
+        Ok(Some(state)) => {
+            Word::Finished(state).say();
+            0
+        }
+        Ok(None) => INTERRUPTED,
+        Err(error) => {
+            Word::Failed(error.to_string()).say();
+            2
+        }
+    }
+}
+
+/// How the run ended; `None` when it was interrupted.
+fn try_work(study: &StudyFolder, index: usize, device_name: &str) -> Result<Option<State>, CliError> {
+    let stop = signals::listen()?;
+    let measuring = Arc::new(AtomicBool::new(false));
+    signals::end_at_once(&measuring)?;
+    let (stopped, at_once) = (Arc::clone(&stop), Arc::clone(&measuring));
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        stopped.store(true, Ordering::Relaxed);
+        if at_once.load(Ordering::Relaxed) {
+            std::process::exit(INTERRUPTED.into());
+        }
+    });
+    let device = device::parse(device_name)?;
+    let planned = study.planned()?;
+    let Some(planned) = planned.get(index) else {
+        return Err(CliError::Message(format!("there is no run {index}: {} are planned", planned.len())));
+    };
+    let plan = study.plan(planned)?;
+    let options = RunOptions {
+        out: study.runs(),
+        device: device.clone(),
+        device_name: device_name.to_owned(),
+        fresh: false,
+        argv: std::env::args().collect(),
+    };
+    let run = Run::open(plan.clone(), &options)?;
+    for warning in &run.warnings {
+        eprintln!("passed over: {warning}");
+    }
+    if run.ended().is_some() {
+        drop(run);
+    } else {
+        let (_, outcome, _) = run.train(&mut Teller { next: Instant::now() }, &stop)?;
+        if outcome == Outcome::Interrupted {
+            return Ok(None);
+        }
+    }
+    measuring.store(true, Ordering::Relaxed);
+    if stop.load(Ordering::Relaxed) {
+        return Ok(None);
+    }
+    Word::Measuring.say();
+    Ok(Some(result::finish(study, planned, &plan, &device)?.outcome))
+}
+
+/// Tells the study how far the training is, now and then.
+struct Teller {
+    next: Instant,
+}
+
+impl Observe<Model> for Teller {
+    fn batch(&mut self, trainer: &Trainer<Model>, record: &Metric) -> Result<(), LabError> {
+        if Instant::now() >= self.next {
+            self.next = Instant::now() + Duration::from_millis(250);
+            Word::Training(record.step, trainer.total_steps(), record.loss).say();
+        }
+        Ok(())
+    }
+}

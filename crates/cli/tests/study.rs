@@ -1,0 +1,397 @@
+//! `losscape study` as a user meets it: planned, run, killed, gone on with, merged.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{Place, text};
+use losscape_lab::study::{RunResult, StudyFolder};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::Field;
+
+/// Eight short runs.
+const STUDY: &str = r#"[data]
+name = "moons"
+samples = 200
+noise = 0.3
+[model]
+name = "mlp"
+hidden = [16]
+[loss]
+name = "cross-entropy"
+[optimizer]
+name = "momentum"
+[training]
+steps = 400
+checkpoint_every = 50
+[study]
+measures = ["bounds", "norms"]
+samples = 50
+[study.axes]
+"optimizer.learning_rate" = [0.02, 0.1]
+"training.batch_size" = [20, "full"]
+seed = [0, 1]
+"#;
+
+/// A folder with the study in `small.toml`.
+fn place(study: &str) -> Place {
+    let place = Place::new("");
+    fs::write(place.path().join("small.toml"), study).expect("the folder can be written");
+    place
+}
+
+fn study_of(place: &Place) -> StudyFolder {
+    StudyFolder::new(place.path().join("studies/small"))
+}
+
+/// The table without the columns that hold times.
+fn table(place: &Place) -> Vec<Vec<String>> {
+    let path = study_of(place).file("results.csv");
+    let mut reader = csv::Reader::from_path(path).expect("there is a table");
+    let names = reader.headers().expect("it has a head").clone();
+    let kept: Vec<usize> = (0..names.len()).filter(|&at| !["wall_s", "steps_per_s"].contains(&&names[at])).collect();
+    let pick = |record: &csv::StringRecord| kept.iter().map(|&at| record[at].to_owned()).collect::<Vec<_>>();
+    let mut rows = vec![pick(&names)];
+    rows.extend(reader.records().map(|record| pick(&record.expect("it is whole"))));
+    rows
+}
+
+fn column(place: &Place, name: &str) -> Vec<String> {
+    let table = table(place);
+    let at = table[0].iter().position(|known| known == name).unwrap_or_else(|| panic!("{name} is in {:?}", table[0]));
+    table[1..].iter().map(|row| row[at].clone()).collect()
+}
+
+fn succeeds(place: &Place, arguments: &[&str]) -> String {
+    let output = place.run(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}{}", text(&output.stdout), text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// What the tool says when it refuses.
+fn refused(place: &Place, arguments: &[&str], code: i32) -> String {
+    let output = place.run(arguments);
+    let said = text(&output.stderr).replace(['│', '╭', '╰', '─', '×', '·'], " ");
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+    assert!(!said.contains("panicked"), "{said}");
+    said
+}
+
+fn start(place: &Place, arguments: &[&str]) -> Child {
+    let mut command = place.command(arguments);
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the tool starts")
+}
+
+/// Waits for something, half a minute at most.
+fn until(what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}: waited for half a minute");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_study_runs_to_a_table_and_a_page() {
+    let one = place(STUDY);
+    let said = succeeds(&one, &["study", "run", "small.toml", "-j", "1"]);
+    assert!(said.contains("8 done, 0 diverged, 0 failed, of 8"), "{said}");
+    let two = place(STUDY);
+    succeeds(&two, &["study", "run", "small.toml", "-j", "2", "--threads", "2"]);
+    assert_eq!(table(&one), table(&two), "neither the number of workers nor of threads changes a bit");
+    assert_eq!(column(&one, "index"), (0..8).map(|at| at.to_string()).collect::<Vec<_>>());
+    assert_eq!(column(&one, "training.batch_size")[..4], ["20", "20", "full", "full"]);
+    assert!(column(&one, "hessian_max").iter().all(|value| value.parse::<f64>().is_ok()));
+
+    // Parquet holds what CSV holds.
+    let file = fs::File::open(study_of(&one).file("results.parquet")).expect("there is a Parquet file");
+    let reader = SerializedFileReader::new(file).expect("it can be read");
+    let whole = fs::read_to_string(study_of(&one).file("results.csv")).expect("there is a table");
+    let mut rows = csv::Reader::from_reader(whole.as_bytes());
+    let names = rows.headers().expect("it has a head").clone();
+    let mut count = 0;
+    for (row, record) in reader.get_row_iter(None).expect("it has rows").zip(rows.records()) {
+        let (row, record) = (row.expect("it is whole"), record.expect("it is whole"));
+        for (at, (name, field)) in row.get_column_iter().enumerate() {
+            let cell = match field {
+                Field::Null => String::new(),
+                Field::Str(words) => words.clone(),
+                Field::Double(number) => number.to_string(),
+                Field::Long(number) => number.to_string(),
+                Field::Bool(flag) => flag.to_string(),
+                other => panic!("{name}: {other:?}"),
+            };
+            assert_eq!((&names[at], &record[at]), (name.as_str(), cell.as_str()));
+        }
+        count += 1;
+    }
+    assert_eq!(count, 8);
+
+    let page = fs::read_to_string(study_of(&one).file("report.html")).expect("there is a page");
+    assert!(
+        page.contains("hessian_max") && page.contains("<svg") && page.contains("over learning rate and batch size")
+    );
+    assert!(!page.contains("src=") && !page.contains("href=\"http"), "it needs no network");
+
+    // Nothing is done twice, and a study may grow.
+    let again = one.run(&["study", "run", "small.toml"]);
+    assert!(text(&again.stderr).contains("8 of 8 runs have ended already"), "{}", text(&again.stderr));
+    let grown = STUDY.replace("seed = [0, 1]", "seed = [2, 0, 1]");
+    fs::write(one.path().join("small.toml"), grown).expect("the folder can be written");
+    let said = text(&one.run(&["study", "run", "small.toml"]).stderr);
+    assert!(said.contains("planned 4 runs beside 8") && said.contains("8 of 12 runs have ended already"), "{said}");
+    assert_eq!(table(&one)[..9], table(&two)[..], "the rows before keep their places");
+    fs::write(one.path().join("small.toml"), STUDY.replace("0.02", "0.03")).expect("the folder can be written");
+    assert!(refused(&one, &["study", "plan", "small.toml"], 2).contains("are no longer in small.toml"));
+}
+
+/// The processes that a process has started.
+fn children(id: u32) -> Vec<String> {
+    let tasks = fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
+    let of = |task: fs::DirEntry| fs::read_to_string(task.path().join("children")).unwrap_or_default();
+    tasks.flat_map(|task| of(task).split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+fn kill(signal: &str, id: &str) {
+    // It may have ended meanwhile.
+    let _ = Command::new("kill").args(["-s", signal, id]).stderr(Stdio::null()).status();
+}
+
+#[test]
+fn survives_kills_of_study_and_workers() {
+    let study = STUDY.replace("steps = 400", "steps = 3000");
+    let whole = place(&study);
+    let begin = Instant::now();
+    succeeds(&whole, &["study", "run", "small.toml", "-j", "2"]);
+    let length = begin.elapsed();
+    let killed = place(&study);
+    let mut kills = 0;
+    // Moments in an order without pattern: of the study alone, of workers alone, of both.
+    for share in (0..60).map(|at| (at * 37 + 11) % 60) {
+        let mut child = start(&killed, &["study", "run", "small.toml", "-j", "2"]);
+        std::thread::sleep(length / 20 + length * share / 400);
+        let workers = children(child.id());
+        match share % 3 {
+            0 => child.kill().expect("it can be killed"),
+            1 => workers.iter().for_each(|worker| kill("KILL", worker)),
+            _ => {
+                child.kill().expect("it can be killed");
+                workers.iter().for_each(|worker| kill("KILL", worker));
+            }
+        }
+        if share % 3 == 1 {
+            // The study starts killed workers again; it is stopped itself, with checkpoints.
+            std::thread::sleep(length / 100);
+            kill("TERM", &child.id().to_string());
+        }
+        if child.wait().expect("it ends").success() {
+            break;
+        }
+        // Workers without a study end by themselves.
+        until("workers end", || !workers.iter().any(|worker| Path::new(&format!("/proc/{worker}")).exists()));
+        kills += 1;
+    }
+    assert!(kills >= 5, "{kills} kills in {length:?}");
+    succeeds(&killed, &["study", "run", "small.toml", "-j", "2"]);
+    println!("{kills} kills");
+    assert_eq!(table(&killed), table(&whole), "after {kills} kills");
+}
+
+#[test]
+fn damage_failures_and_rivals_lose_nothing() {
+    let study = STUDY.replace("steps = 400", "steps = 3000").replace("seed = [0, 1]", "seed = [0]");
+    let whole = place(&study);
+    succeeds(&whole, &["study", "run", "small.toml"]);
+    let place = place(&study);
+    let folder = study_of(&place);
+    let mut child = start(&place, &["study", "run", "small.toml", "-j", "1"]);
+    let planned = || folder.planned().unwrap_or_default();
+    let checkpoints = |at: usize| -> Option<usize> {
+        let run = planned().get(at).cloned()?;
+        Some(fs::read_dir(folder.run_folder(&run).checkpoints()).ok()?.flatten().filter(|e| e.path().is_dir()).count())
+    };
+    until("the second run has checkpoints", || checkpoints(1).unwrap_or(0) >= 2);
+    assert!(refused(&place, &["study", "run", "small.toml"], 2).contains("another process is at work on"));
+    kill("TERM", &child.id().to_string());
+    assert_eq!(child.wait().expect("it ends").code(), Some(75));
+    let said = succeeds(&place, &["study", "status", "small.toml"]);
+    assert!(said.contains("done             1") && said.contains("interrupted      1"), "{said}");
+    assert!(refused(&place, &["study", "merge", "small.toml"], 1).contains("3 runs have no result yet"));
+    succeeds(&place, &["study", "merge", "small.toml", "--partial"]);
+    assert_eq!(table(&place)[1], table(&whole)[1]);
+
+    // The newest checkpoint of the second run is damaged, and its metrics end in the middle of a line.
+    let run = folder.run_folder(&planned()[1]);
+    let latest = fs::read_to_string(run.checkpoints().join("latest")).expect("there is one");
+    fs::write(run.checkpoints().join(latest.trim()).join("model.bpk"), b"rubbish").expect("it can be written");
+    let metrics = fs::read(run.metrics()).expect("there are metrics");
+    fs::write(run.metrics(), [&metrics[..], b"{\"step\":99"].concat()).expect("it can be written");
+    // A result that is damaged is no result.
+    let first = folder.run_folder(&planned()[0]);
+    fs::write(first.path().join("result.json"), b"{\"schema\":1,").expect("it can be written");
+    // The third fails: its folder holds another run.
+    let third = folder.run_folder(&planned()[2]);
+    fs::create_dir_all(third.path()).expect("it can be made");
+    fs::copy(first.manifest(), third.manifest()).expect("it can be copied");
+    let said = refused(&place, &["study", "run", "small.toml"], 1);
+    assert!(said.contains("1 runs failed"), "{said}");
+    let log = fs::read_to_string(run.path().join("worker.log")).expect("there is a log");
+    assert!(log.contains("passed over") && log.contains("model.bpk"), "{log}");
+    let said = succeeds(&place, &["study", "status", "small.toml"]);
+    assert!(said.contains("failed           1") && said.contains("holds run"), "{said}");
+    // It is left alone until it is forgiven.
+    assert!(refused(&place, &["study", "run", "small.toml"], 1).contains("4 of 4 runs have ended already"));
+    fs::remove_file(third.manifest()).expect("it is there");
+    assert!(succeeds(&place, &["study", "retry", "small.toml", "--failed"]).contains("1 failed runs"));
+    succeeds(&place, &["study", "run", "small.toml"]);
+    assert_eq!(table(&place), table(&whole));
+}
+
+#[test]
+fn divergence_is_a_result() {
+    let place = place(&STUDY.replace("[0.02, 0.1]", "[0.1, 1e30]").replace("cross-entropy", "squared-error"));
+    let said = succeeds(&place, &["study", "run", "small.toml"]);
+    assert!(said.contains("4 done, 4 diverged, 0 failed, of 8"), "{said}");
+    assert_eq!(column(&place, "outcome")[4..], ["diverged"; 4]);
+    assert_eq!(column(&place, "hessian_max")[4..], [""; 4]);
+}
+
+#[test]
+fn designs_make_the_runs_they_say() {
+    let axes = |design: &str| STUDY.replace("[study.axes]", &format!("{design}\n[study.axes]"));
+    let settings = |study: &str| {
+        let place = place(study);
+        succeeds(&place, &["study", "plan", "small.toml"]);
+        study_of(&place).planned().expect("it was planned").into_iter().map(|run| run.set).collect::<Vec<_>>()
+    };
+    let grid = settings(STUDY);
+    assert_eq!(grid.len(), 8);
+    assert_eq!(grid[5], ["optimizer.learning_rate=0.1", "training.batch_size=20", "seed=1"]);
+    let list = settings(&axes("design = \"list\""));
+    assert_eq!(list.len(), 2);
+    assert_eq!(list[1], ["optimizer.learning_rate=0.1", "training.batch_size=\"full\"", "seed=1"]);
+    let range = "{ low = 0.01, high = 1.0, scale = \"log\", count = 3 }";
+    let ranged = settings(&STUDY.replace("[0.02, 0.1]", range));
+    let rates: Vec<f64> = ranged.iter().map(|set| set[0][24..].parse().expect("a number")).collect();
+    assert_eq!((rates[0], rates[11]), (0.01, 1.0));
+    assert!((rates[4] - 0.1).abs() < 1e-15);
+    let drawn = |runs: usize| {
+        let study = axes(&format!("design = \"random\"\nruns = {runs}\nseed = 3"));
+        settings(&study.replace("[0.02, 0.1]", "{ low = 0.01, high = 1.0, scale = \"log\" }"))
+    };
+    assert_eq!(drawn(5)[..], drawn(9)[..5], "more runs leave those before as they are");
+    // A table sets all its keys.
+    let methods = "[study.axes]\noptimizer = [{ name = \"gd\" }, { name = \"adam\", epsilon = 1e-7 }]";
+    let methods = STUDY.replace("[optimizer]\nname = \"momentum\"\n", "").replace("[study.axes]", methods);
+    assert_eq!(settings(&methods).len(), 16);
+}
+
+#[test]
+fn what_is_no_study_is_refused() {
+    for (from, to, words) in [
+        ("[study.axes]", "[study.axse]", "unknown key `axse`"),
+        ("\"optimizer.learning_rate\"", "\"optimizer.learnin_rate\"", "did you mean `learning_rate`"),
+        ("[0.02, 0.1]", "[0.02, -0.1]", "learning_rate = -0.1"),
+        ("[0.02, 0.1]", "[]", "an axis needs values"),
+        ("[0.02, 0.1]", "0.02", "an axis is a list of values"),
+        ("[0.02, 0.1]", "{ low = 1.0, high = 0.1, count = 3 }", "a range needs low < high"),
+        ("[0.02, 0.1]", "{ low = 0.0, high = 0.1, scale = \"log\", count = 3 }", "must be positive"),
+        ("[0.02, 0.1]", "{ low = 0.01, high = 0.1 }", "a range needs a count"),
+        ("\"bounds\"", "\"bonds\"", "unknown measure `bonds`"),
+        ("samples = 50", "samples = 0", "samples = 0 is not possible"),
+        ("samples = 50", "design = \"random\"", "a random design needs a number of runs"),
+        ("samples = 50", "runs = 7", "the axes tell how many runs there are"),
+        ("samples = 50", "design = \"list\"", "values here, 3 at another axis"),
+    ] {
+        // Of two axes with two values and one with three.
+        let study = STUDY.replace("seed = [0, 1]", "seed = [0, 1, 2]").replace(from, to);
+        let said = refused(&place(&study), &["study", "plan", "small.toml"], 2);
+        assert!(said.contains(words), "{from} -> {to}: `{said}` should contain `{words}`");
+        assert!(said.contains("small.toml:"), "{from} -> {to}: `{said}` should say where");
+    }
+    let place = place("[data]\nname = \"moons\"\n");
+    assert!(refused(&place, &["study", "plan", "small.toml"], 2).contains("there is no [study] table"));
+    assert!(refused(&place, &["study", "status", "nowhere"], 2).contains("cannot read nowhere"));
+}
+
+#[test]
+fn ten_thousand_runs_are_planned_counted_and_merged() {
+    let study = STUDY
+        .replace("[0.02, 0.1]", "{ low = 0.01, high = 0.1, count = 10 }")
+        .replace("[20, \"full\"]", "[10, 20, 30, 40, 50, 60, 70, 80, 90, 100]")
+        .replace("seed = [0, 1]", "seed = { SEEDS }");
+    let seeds: Vec<String> = (0..100).map(|seed: u32| seed.to_string()).collect();
+    let place = place(&study.replace("{ SEEDS }", &format!("[{}]", seeds.join(", "))));
+    let timed = |arguments: &[&str]| {
+        let begin = Instant::now();
+        let said = succeeds(&place, arguments);
+        println!("{}: {:.2} s", arguments.join(" "), begin.elapsed().as_secs_f64());
+        said
+    };
+    timed(&["study", "plan", "small.toml"]);
+    let folder = study_of(&place);
+    let planned = folder.planned().expect("it was planned");
+    assert_eq!(planned.len(), 10_000);
+    // Results as runs write them, with numbers made up.
+    let template = RunResult {
+        schema: 1,
+        run_id: String::new(),
+        outcome: losscape_lab::records::State::Done,
+        reason: "made up".to_owned(),
+        config: (0..30).map(|at| (format!("table.key_{at}"), at.into())).collect(),
+        training: (0..13).map(|at| (format!("number_{at}"), f64::from(at))).collect(),
+        measures: (0..20).map(|at| (format!("measure_{at}"), f64::from(at) / 3.0)).collect(),
+    };
+    for run in &planned {
+        let path = folder.run_folder(run).path().to_owned();
+        fs::create_dir_all(&path).expect("it can be made");
+        let result = RunResult { run_id: run.run_id.clone(), ..template.clone() };
+        let json = serde_json::to_string(&result).expect("it is JSON");
+        fs::write(path.join("result.json"), json).expect("it can be written");
+    }
+    assert!(timed(&["study", "status", "studies/small"]).contains("done         10000"));
+    assert!(timed(&["study", "merge", "studies/small"]).contains("10000 rows"));
+    assert_eq!(table(&place).len(), 10_001);
+}
+
+#[test]
+fn scripts_for_clusters() {
+    let place = place(STUDY);
+    let said = succeeds(
+        &place,
+        &[
+            "study",
+            "submit",
+            "small.toml",
+            "--launcher",
+            "slurm",
+            "--dry-run",
+            "--chunk",
+            "3",
+            "--limit",
+            "2",
+            "--option",
+            "time=00:10:00",
+        ],
+    );
+    assert!(said.contains("sbatch --dependency=afterany:$job"), "{said}");
+    let script = study_of(&place).file("cluster/array.sbatch");
+    let array = fs::read_to_string(&script).expect("there is a script");
+    for line in ["#SBATCH --array=0-2%2", "#SBATCH --time=00:10:00", "--chunk 3", "scontrol requeue"] {
+        assert!(array.contains(line), "{line}: {array}");
+    }
+    let checked = Command::new("bash").arg("-n").arg(&script).status().expect("bash starts");
+    assert!(checked.success());
+    // A task of the array, as Slurm would start it: the last chunk holds two runs.
+    let task = Command::new("bash").arg(&script).env("SLURM_ARRAY_TASK_ID", "2").output().expect("bash starts");
+    assert!(task.status.success(), "{}", text(&task.stderr));
+    assert!(text(&task.stdout).contains("2 done, 0 diverged, 0 failed, of 2"), "{}", text(&task.stdout));
+    succeeds(&place, &["study", "submit", "small.toml", "--launcher", "kubernetes", "--chunk", "3"]);
+    let manifest = fs::read_to_string(study_of(&place).file("cluster/job.yaml")).expect("there is a manifest");
+    assert!(manifest.contains("completions: 3") && manifest.contains("JOB_COMPLETION_INDEX"));
+    assert!(refused(&place, &["study", "run", "small.toml", "--index", "9"], 2).contains("there is no chunk 9"));
+}

@@ -1,0 +1,311 @@
+//! A study on disk: its plan, and how far its runs are.
+
+use std::collections::HashSet;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::design::StudyConfig;
+use super::result::RunResult;
+use crate::document::{Document, relocate};
+use crate::folder::{create, lock, read_json, write_json, write_whole};
+use crate::plan::{Datasets, Plan};
+use crate::records::{SCHEMA, State};
+use crate::{LabError, RunFolder};
+
+/// The folder of a study.
+///
+/// ```text
+/// <name>/
+///   study.toml        the file it was planned from
+///   study.json        where relative paths in it start
+///   plan.jsonl        one planned run a line
+///   runs/             a run folder each, with result.json once it is measured, or failure.json
+///   results.csv       one row a run
+///   results.parquet   the same
+///   evidence.json     rank correlations of measures and outcomes
+///   report.html       all of it to read
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StudyFolder {
+    path: PathBuf,
+}
+
+/// A run of a study: a line of `plan.jsonl`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedRun {
+    /// Its place in the plan, counted from 0.
+    pub index: usize,
+    /// Its identity; see [`Plan::run_id`].
+    pub run_id: String,
+    /// Name of its folder in `runs/`.
+    pub folder: String,
+    /// What it sets in the study's configuration, a `key=value` for each axis.
+    pub set: Vec<String>,
+}
+
+/// `study.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Origin {
+    schema: u32,
+    /// The file.
+    file: PathBuf,
+    /// The folder that relative paths in it start from.
+    base: PathBuf,
+}
+
+/// `failure.json`: why a run came to no end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Failure {
+    schema: u32,
+    reason: String,
+}
+
+/// What planning did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Planned {
+    /// Runs in the plan.
+    pub runs: usize,
+    /// Runs that were not in it before.
+    pub added: usize,
+    /// Points of the design that are the same run as one before them.
+    pub repeated: usize,
+}
+
+/// How far a run of a study is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunState {
+    /// Done and diverged runs are measured and need nothing more.
+    pub state: State,
+    /// Why, in words.
+    pub reason: String,
+}
+
+impl RunState {
+    /// Whether the run has its row in the table.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        matches!(self.state, State::Done | State::Diverged)
+    }
+}
+
+impl StudyFolder {
+    /// The study folder at `path`, which need not exist yet.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A file in it.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// `runs`.
+    #[must_use]
+    pub fn runs(&self) -> PathBuf {
+        self.path.join("runs")
+    }
+
+    /// The folder of a run.
+    #[must_use]
+    pub fn run_folder(&self, run: &PlannedRun) -> RunFolder {
+        RunFolder::new(self.runs().join(&run.folder))
+    }
+
+    /// Plans the study of a file into a folder of its name in `out`. A study planned before may grow: runs keep their places, new ones come behind them.
+    ///
+    /// # Errors
+    ///
+    /// [`LabError::Config`], pointing at what is wrong in the file; and when runs that were planned are no longer in it.
+    pub fn plan_file(file: &Path, out: &Path) -> Result<(Self, Planned), LabError> {
+        let text = std::fs::read_to_string(file).map_err(LabError::io("read", file))?;
+        let name = file.display().to_string();
+        let document = Document::parse(name.as_str(), &text, &[])?;
+        let Some(config) = document.section::<StudyConfig>("study")? else {
+            let message = "there is no [study] table, which says what its runs differ in";
+            return Err(document.error_at(&[], message).into());
+        };
+        config.check_measures(&document)?;
+        let absolute = std::path::absolute(file).map_err(LabError::io("find", file))?;
+        let base = absolute.parent().unwrap_or(Path::new("/")).to_owned();
+        let stem = file.file_stem().map_or_else(|| "study".into(), |stem| stem.to_string_lossy().into_owned());
+        let folder = Self::new(out.join(&stem));
+        let earlier = if folder.file("plan.jsonl").exists() { folder.planned()? } else { Vec::new() };
+
+        let points = config.points(&document)?;
+        let mut datasets = Datasets::default();
+        let mut known: HashSet<String> = HashSet::new();
+        let mut found = Vec::new();
+        let asked = points.len();
+        for set in points {
+            let plan = Document::parse(name.as_str(), &text, &set)
+                .map_err(LabError::from)
+                .and_then(|document| Plan::of(&document.without("study"), &base, &stem, &mut datasets));
+            let plan = plan.map_err(|error| match error {
+                LabError::Config(error) => LabError::Config(relocate(error, &document, |key| {
+                    ["study", "axes", key].map(str::to_owned).to_vec()
+                })),
+                error => error,
+            })?;
+            if known.insert(plan.run_id.clone()) {
+                let (run_id, folder) = (plan.run_id.clone(), plan.folder_name());
+                found.push(PlannedRun { index: 0, run_id, folder, set });
+            }
+        }
+        let repeated = asked - found.len();
+        let gone = earlier.iter().filter(|run| !known.contains(&run.run_id)).count();
+        if gone > 0 {
+            let problem = format!(
+                "{gone} of its {} planned runs are no longer in {name}; use another --out, or remove the folder",
+                earlier.len()
+            );
+            return Err(LabError::Damaged { path: folder.path, problem });
+        }
+        let before: HashSet<&String> = earlier.iter().map(|run| &run.run_id).collect();
+        let new: Vec<PlannedRun> = found.into_iter().filter(|run| !before.contains(&run.run_id)).collect();
+        let planned = Planned { runs: earlier.len() + new.len(), added: new.len(), repeated };
+        let runs = earlier.iter().chain(&new).enumerate().map(|(index, run)| PlannedRun { index, ..run.clone() });
+        let lines: String =
+            runs.map(|run| serde_json::to_string(&run).expect("a record has only string keys") + "\n").collect();
+        create(&folder.runs())?;
+        write_whole(&folder.file("study.toml"), text.as_bytes())?;
+        write_json(&folder.file("study.json"), &Origin { schema: SCHEMA, file: file.to_owned(), base })?;
+        write_whole(&folder.file("plan.jsonl"), lines.as_bytes())?;
+        Ok((folder, planned))
+    }
+
+    /// The planned runs, in order.
+    ///
+    /// # Errors
+    ///
+    /// When the study was not planned, or its plan is damaged or of another schema.
+    pub fn planned(&self) -> Result<Vec<PlannedRun>, LabError> {
+        let path = self.file("plan.jsonl");
+        let origin: Origin = read_json(&self.file("study.json"))?;
+        if origin.schema != SCHEMA {
+            let problem = format!("it has schema version {}, this program reads {SCHEMA}", origin.schema);
+            return Err(LabError::Damaged { path: self.file("study.json"), problem });
+        }
+        let text = std::fs::read_to_string(&path).map_err(LabError::io("read", &path))?;
+        let line = |(at, line): (usize, &str)| {
+            let damaged = |problem: String| LabError::Damaged { path: path.clone(), problem };
+            let run: PlannedRun = serde_json::from_str(line)
+                .map_err(|error| damaged(format!("line {} is no planned run: {error}", at + 1)))?;
+            if run.index == at { Ok(run) } else { Err(damaged(format!("line {} has index {}", at + 1, run.index))) }
+        };
+        text.lines().enumerate().map(line).collect()
+    }
+
+    /// The `[study]` table.
+    ///
+    /// # Errors
+    ///
+    /// When the study was not planned, or its file is damaged.
+    pub fn config(&self) -> Result<StudyConfig, LabError> {
+        let document = self.document(&[])?;
+        let section = document.section("study")?;
+        Ok(section.ok_or_else(|| document.error_at(&[], "there is no [study] table"))?)
+    }
+
+    /// A planned run with its data.
+    ///
+    /// # Errors
+    ///
+    /// When its data are not those that it was planned with, or can no longer be read.
+    pub fn plan(&self, run: &PlannedRun) -> Result<Plan, LabError> {
+        let origin: Origin = read_json(&self.file("study.json"))?;
+        let stem = run.folder.strip_suffix(&format!("-{}", run.run_id)).unwrap_or(&run.folder).to_owned();
+        let document = self.document(&run.set)?.without("study");
+        let plan = Plan::of(&document, &origin.base, &stem, &mut Datasets::default())?;
+        if plan.run_id != run.run_id {
+            let problem = "the data, or this program, changed since the study was planned; plan it anew".to_owned();
+            return Err(LabError::Damaged { path: self.run_folder(run).path().to_owned(), problem });
+        }
+        Ok(plan)
+    }
+
+    fn document(&self, set: &[String]) -> Result<Document, LabError> {
+        let path = self.file("study.toml");
+        let text = std::fs::read_to_string(&path).map_err(LabError::io("read", &path))?;
+        Ok(Document::parse(path.display().to_string(), &text, set)?)
+    }
+
+    /// How far a run is.
+    #[must_use]
+    pub fn state(&self, run: &PlannedRun) -> RunState {
+        let folder = self.run_folder(run);
+        let of = |state, reason: &str| RunState { state, reason: reason.to_owned() };
+        if let Ok(result) = RunResult::read(&folder)
+            && result.run_id == run.run_id
+        {
+            return RunState { state: result.outcome, reason: result.reason };
+        }
+        if let Ok(failure) = read_json::<Failure>(&failure(&folder)) {
+            return RunState { state: State::Failed, reason: failure.reason };
+        }
+        match folder.read_status() {
+            Err(_) => of(State::Planned, "not started"),
+            Ok(_) if is_locked(&folder) => of(State::Running, "at work"),
+            Ok(status) => RunState {
+                state: State::Interrupted,
+                reason: match status.state {
+                    State::Done | State::Diverged => "trained, not measured".to_owned(),
+                    _ => format!("stopped at step {} or later", status.step),
+                },
+            },
+        }
+    }
+
+    /// Writes down that a run came to no end; it is then left alone until [`forgive`](Self::forgive).
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be written.
+    pub fn fail(&self, run: &PlannedRun, reason: &str) -> Result<(), LabError> {
+        let folder = self.run_folder(run);
+        create(folder.path())?;
+        write_json(&failure(&folder), &Failure { schema: SCHEMA, reason: reason.to_owned() })
+    }
+
+    /// Takes a failure back: the run is to be done again. Returns whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be removed.
+    pub fn forgive(&self, run: &PlannedRun) -> Result<bool, LabError> {
+        let path = failure(&self.run_folder(run));
+        match std::fs::remove_file(&path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(LabError::io("remove", &path)(error)),
+        }
+    }
+
+    /// Keeps other processes from running the study as long as the file is open.
+    ///
+    /// # Errors
+    ///
+    /// [`LabError::Busy`] when another process runs it.
+    pub fn lock(&self) -> Result<File, LabError> {
+        lock(&self.file("study.lock"), &self.path)
+    }
+}
+
+fn failure(folder: &RunFolder) -> PathBuf {
+    folder.path().join("failure.json")
+}
+
+/// Whether a process is at work on the run.
+fn is_locked(folder: &RunFolder) -> bool {
+    let Ok(file) = File::open(folder.lock()) else { return false };
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
