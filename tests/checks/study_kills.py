@@ -44,7 +44,7 @@ with tempfile.TemporaryDirectory() as place:
     kills = of_workers = 0
     while kills < KILLS:
         study = subprocess.Popen([TOOL, "study", "run", FILE, "--out", killed], **QUIET)
-        time.sleep(random.uniform(0.2, 1.6) * length / KILLS)
+        time.sleep(random.uniform(0.1, 1.4) * length / KILLS)
         if study.poll() is not None:
             break
         victims = workers(study.pid)

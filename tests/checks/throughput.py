@@ -73,13 +73,13 @@ def shown(name, values, unit):
 measured = 'measures = ["bounds", "norms"]\nsamples = 300'
 one, two = [], []
 for _ in range(ROUNDS):
-    one.append(40 / study(1500, 40, 1, measured) * 60)
-    two.append(40 / study(1500, 40, 2, measured) * 60)
+    one.append(24 / study(6000, 24, 1, measured) * 60)
+    two.append(24 / study(6000, 24, 2, measured) * 60)
 shown("runs a minute, -j 1", one, "")
 shown("runs a minute, -j 2", two, "")
 shown("ratio", [b / a for a, b in zip(one, two)], "")
 
-steps = int(5000 * 5 / train(5000))
+steps = int(40000 * 5 / (train(50000) - train(10000)))
 alone, within = [], []
 for _ in range(ROUNDS):
     alone.append(train(steps))

@@ -288,6 +288,9 @@ fn designs_make_the_runs_they_say() {
     let methods = "[study.axes]\noptimizer = [{ name = \"gd\" }, { name = \"adam\", epsilon = 1e-7 }]";
     let methods = STUDY.replace("[optimizer]\nname = \"momentum\"\n", "").replace("[study.axes]", methods);
     assert_eq!(settings(&methods).len(), 16);
+    // Keys beside a name are keys of the table, whatever the name.
+    let around = "\"optimizer.sharpness_penalty\" = [{ weight = 0.0 }, { weight = 0.01 }]\nseed";
+    assert_eq!(settings(&STUDY.replace("seed", around)).len(), 16);
 }
 
 #[test]

@@ -88,6 +88,8 @@ struct Section {
 }
 
 struct Drawing {
+    /// File name without ending.
+    id: String,
     title: String,
     reading: String,
     svg: String,
@@ -122,18 +124,29 @@ struct Page {
     maps: Vec<HeatMap>,
 }
 
-/// Writes `report.html` of a study of which so many runs are missing.
+/// Writes `report.html` of a study of which so many runs are missing, and its figures to `figures/`.
 ///
 /// # Errors
 ///
 /// When the folder cannot be written.
 pub fn write(study: &StudyFolder, table: &Table, evidence: &Evidence, missing: usize) -> Result<(), LabError> {
-    let name = study.path().file_name().map_or_else(|| "study".into(), |name| name.to_string_lossy().into_owned());
-    write_whole(&study.file("report.html"), page(name, table, evidence, missing).as_bytes())
+    let mut figures = outcomes(table, evidence);
+    figures.extend(axes(table, evidence));
+    let folder = study.file("figures");
+    std::fs::create_dir_all(&folder).map_err(|source| LabError::Io {
+        action: "create",
+        path: folder.clone(),
+        source,
+    })?;
+    for figure in &figures {
+        write_whole(&folder.join(format!("{}.svg", figure.id)), figure.svg.as_bytes())?;
+    }
+    write_whole(&study.file("report.html"), page(study, table, evidence, missing, figures).as_bytes())
 }
 
 /// The page as HTML.
-fn page(name: String, table: &Table, evidence: &Evidence, missing: usize) -> String {
+fn page(study: &StudyFolder, table: &Table, evidence: &Evidence, missing: usize, figures: Vec<Drawing>) -> String {
+    let name = study.path().file_name().map_or_else(|| "study".into(), |name| name.to_string_lossy().into_owned());
     let summary = format!(
         "{} runs that differ in {}; a row each in results.csv and results.parquet.",
         table.len() + missing,
@@ -147,8 +160,6 @@ fn page(name: String, table: &Table, evidence: &Evidence, missing: usize) -> Str
         ("without a result", missing.to_string()),
     ];
     let sections = OUTCOMES.into_iter().filter_map(|outcome| section(outcome, evidence)).collect();
-    let mut figures = outcomes(table, evidence);
-    figures.extend(axes(table, evidence));
     let maps = OUTCOMES.into_iter().chain(["hessian_max"]).filter_map(|value| heat_map(value, table)).collect();
     Page { name, summary, facts, sections, figures, maps }.render().expect("the template writes to a string")
 }
@@ -254,7 +265,7 @@ fn outcomes(table: &Table, evidence: &Evidence) -> Vec<Drawing> {
             let svg = scatter(&id, [&known.measure, outcome], &dots(&groups, &x, &y))?;
             let [tau, granulated] = [signed(known.tau), cell(known.granulated_mean)];
             let reading = format!("A dot is a run.{} τ = {tau}, granulated {granulated}.", groups.meaning);
-            Some(Drawing { title: format!("{outcome} against {}", known.measure), reading, svg })
+            Some(Drawing { id, title: format!("{outcome} against {}", known.measure), reading, svg })
         })
         .collect()
 }
@@ -289,7 +300,7 @@ fn axes(table: &Table, evidence: &Evidence) -> Vec<Drawing> {
             let id = format!("axis-{}-{}", axis.replace('.', "-"), name.replace('.', "-"));
             let Some(svg) = scatter(&id, [axis, name], &dots(&groups, &x, &y)) else { continue };
             let reading = format!("A dot is a run.{} τ = {}.", groups.meaning, signed(tau));
-            drawings.push(Drawing { title: format!("{name} against {axis}"), reading, svg });
+            drawings.push(Drawing { id, title: format!("{name} against {axis}"), reading, svg });
         }
     }
     drawings

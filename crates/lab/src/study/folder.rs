@@ -25,7 +25,8 @@ use crate::{LabError, RunFolder};
 ///   results.csv       one row a run
 ///   results.parquet   the same
 ///   evidence.json     rank correlations of measures and outcomes
-///   report.html       all of it to read
+///   report.html       all of it to read, its drawings in figures/
+///   cluster/          scripts that hand the study to a cluster
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StudyFolder {
