@@ -317,3 +317,69 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
     let (below, above) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
     below + at.fract() * (above - below)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::Evidence;
+    use crate::records::{SCHEMA, State};
+    use crate::study::{PlannedRun, RunResult, Table};
+
+    /// A run of a study of rate, batch and seed, with numbers made up.
+    fn row(index: usize, [rate, batch, seed]: [f64; 3], outcome: State, train_loss: f64) -> (PlannedRun, RunResult) {
+        let set = vec![
+            format!("optimizer.learning_rate={rate}"),
+            format!("training.batch_size={batch}"),
+            format!("seed={seed}"),
+        ];
+        let numbers = |pairs: &[(&str, f64)]| pairs.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+        let run_id = format!("{index:016}");
+        let config: BTreeMap<String, serde_json::Value> =
+            [("optimizer.learning_rate", rate), ("training.batch_size", batch), ("training.target_loss", 0.1)]
+                .into_iter()
+                .map(|(key, value)| (key.to_owned(), value.into()))
+                .collect();
+        let result = RunResult {
+            schema: SCHEMA,
+            run_id: run_id.clone(),
+            outcome,
+            reason: String::new(),
+            config,
+            training: numbers(&[("train_loss", train_loss), ("loss_gap", 10.0 * rate - batch + 0.1 * seed)]),
+            measures: numbers(&[
+                ("hessian_max", 10.0 * rate + batch + 0.2 * seed),
+                ("twin", 10.0 * rate + batch + 0.2 * seed),
+            ]),
+        };
+        (PlannedRun { index, run_id, folder: String::new(), set }, result)
+    }
+
+    #[test]
+    fn rows_are_weighed_by_axis_and_those_that_cannot_be_compared_are_left_out() {
+        let mut rows = Vec::new();
+        for rate in [1.0, 2.0, 3.0] {
+            for batch in [1.0, 2.0] {
+                rows.extend([0.0, 1.0, 2.0].map(|seed| row(0, [rate, batch, seed], State::Done, 0.09)));
+            }
+        }
+        rows.push(row(0, [4.0, 1.0, 0.0], State::Diverged, f64::NAN));
+        rows.push(row(0, [4.0, 2.0, 0.0], State::Done, 0.11));
+        let evidence = Evidence::weigh(&Table::of(&rows), 0);
+        assert_eq!((evidence.runs, evidence.configurations, evidence.diverged, evidence.off_target), (18, 6, 1, 1));
+        let of = |measure: &str| evidence.associations.iter().find(|known| known.measure == measure);
+        let sharpness = of("hessian_max").expect("it varies");
+        assert!(of("twin").is_none(), "the same numbers are no evidence more");
+        // With the rate both rise, with the batch one rises and one falls, with the seed both rise.
+        let expected = [("optimizer.learning_rate", 1.0), ("seed", 1.0), ("training.batch_size", -1.0)];
+        let expected: BTreeMap<String, f64> = expected.into_iter().map(|(axis, tau)| (axis.to_owned(), tau)).collect();
+        assert_eq!(sharpness.granulated, expected);
+        assert_eq!(sharpness.granulated_mean, Some(0.0), "the seed is left out");
+        assert!(sharpness.tau > 0.5 && sharpness.low <= sharpness.tau && sharpness.tau <= sharpness.high);
+        assert!(
+            of("noise").expect("it is always there").baseline
+                && of("optimizer.learning_rate").expect("it varies").partial.is_none()
+        );
+        assert_eq!(evidence, Evidence::weigh(&Table::of(&rows), 0), "the same seed, the same evidence");
+    }
+}

@@ -234,7 +234,8 @@ impl StudyFolder {
         Ok(plan)
     }
 
-    fn document(&self, set: &[String]) -> Result<Document, LabError> {
+    /// The study's file with settings of a run.
+    pub(crate) fn document(&self, set: &[String]) -> Result<Document, LabError> {
         let path = self.file("study.toml");
         let text = std::fs::read_to_string(&path).map_err(LabError::io("read", &path))?;
         Ok(Document::parse(path.display().to_string(), &text, set)?)

@@ -59,7 +59,7 @@ pub fn finish(study: &StudyFolder, run: &PlannedRun, plan: &Plan, device: &Devic
     let _lock = lock(&folder.lock(), folder.path())?;
     let summary = folder.read_summary()?;
     let config = study.config()?;
-    let wanted = config.check_measures(&study_document(study)?)?;
+    let wanted = config.check_measures(&study.document(&[])?)?;
     let measures = if summary.outcome == State::Done && !wanted.is_empty() {
         let (mut subject, _) = Subject::of_run(&folder, device)?;
         if let Some(samples) = config.samples.filter(|samples| *samples < subject.data.len()) {
@@ -82,12 +82,6 @@ pub fn finish(study: &StudyFolder, run: &PlannedRun, plan: &Plan, device: &Devic
     };
     write_json(&folder.path().join("result.json"), &result)?;
     Ok(result)
-}
-
-fn study_document(study: &StudyFolder) -> Result<document::Document, LabError> {
-    let path = study.file("study.toml");
-    let text = std::fs::read_to_string(&path).map_err(LabError::io("read", &path))?;
-    Ok(document::Document::parse(path.display().to_string(), &text, &[])?)
 }
 
 fn settings(config: &StudyConfig, only: Vec<Measure>) -> AnalysisSettings {
