@@ -8,9 +8,9 @@ use losscape_krylov::trace::hutchinson;
 use rayon::prelude::*;
 
 use super::problem::{draws, gradient_descent, log_slope, norm};
-use super::training::kendall;
 use super::{Check, Claim, ClaimSettings, Effect, Evidence, Expectation, Family, Plot, Series};
 use crate::LabError;
+use crate::study::kendall::tau_b;
 
 pub const CLAIM: Claim = Claim {
     id: "basin-width-ratio",
@@ -99,7 +99,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     evidence.check(Check::equal("their losses = 0.02", 0.1, runs.iter().map(|run| (run.loss, 0.02))));
     let of = |seed: usize| runs.iter().filter(move |run| run.seed == seed);
     let per_seed = |pick: &dyn Fn(&Run) -> f64| -> Vec<f64> {
-        (0..seeds).map(|seed| kendall(&of(seed).map(|run| (run.ratio, pick(run))).collect::<Vec<_>>())).collect()
+        (0..seeds).map(|seed| tau_b(&of(seed).map(|run| (run.ratio, pick(run))).collect::<Vec<_>>())).collect()
     };
     type Measure = fn(&Run) -> f64;
     let measures: [(&str, Measure); 4] = [

@@ -10,9 +10,9 @@ use rand::{Rng, RngExt};
 use rayon::prelude::*;
 
 use super::problem::{draws, gradient_descent, norm};
-use super::training::kendall;
 use super::{Claim, ClaimSettings, Effect, Evidence, Expectation, Family, Plot, Series};
 use crate::LabError;
+use crate::study::kendall::tau_b;
 
 pub const CLAIM: Claim = Claim {
     id: "flat-generalizes",
@@ -80,7 +80,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     for (at, name) in MEASURES.into_iter().enumerate() {
         let pairs = |seed: usize| of(seed).map(|run| (run.measures[at], run.test_loss)).collect::<Vec<_>>();
-        let correlations: Vec<f64> = (0..seeds).map(|seed| kendall(&pairs(seed))).collect();
+        let correlations: Vec<f64> = (0..seeds).map(|seed| tau_b(&pairs(seed))).collect();
         evidence.figure(format!("mean τ of {name} and test loss"), mean(&correlations));
         let [low, high] = bootstrap(&(0..seeds).map(pairs).collect::<Vec<_>>(), &mut draws(settings.seed, 25));
         evidence.figure(format!("{name}: 2.5 % of the bootstrap over runs"), low);
@@ -88,7 +88,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         let granulated: Vec<f64> = (0..seeds).map(|seed| granulated(&of(seed).collect::<Vec<_>>(), at)).collect();
         evidence.figure(format!("{name}: granulated τ"), mean(&granulated));
         let errors = (0..seeds)
-            .map(|seed| kendall(&of(seed).map(|run| (run.measures[at], run.test_error)).collect::<Vec<_>>()))
+            .map(|seed| tau_b(&of(seed).map(|run| (run.measures[at], run.test_error)).collect::<Vec<_>>()))
             .collect::<Vec<_>>();
         evidence.figure(format!("{name}: mean τ with test error"), mean(&errors));
         // The length of the weights is no sharpness: it is for comparison.
@@ -122,7 +122,7 @@ fn granulated(runs: &[&Run], measure: usize) -> f64 {
             rest[axis] = 0;
             groups.entry(rest).or_default().push((run.measures[measure], run.test_loss));
         }
-        let groups: Vec<f64> = groups.values().filter(|group| group.len() > 1).map(|group| kendall(group)).collect();
+        let groups: Vec<f64> = groups.values().filter(|group| group.len() > 1).map(|group| tau_b(group)).collect();
         axes.push(groups.iter().sum::<f64>() / groups.len() as f64);
     }
     axes.iter().sum::<f64>() / 3.0
@@ -134,7 +134,7 @@ fn bootstrap(seeds: &[Vec<(f64, f64)>], random: &mut impl Rng) -> [f64; 2] {
         .map(|_| {
             let correlations = seeds.iter().map(|runs| {
                 let drawn: Vec<(f64, f64)> = runs.iter().map(|_| runs[random.random_range(0..runs.len())]).collect();
-                let found = kendall(&drawn);
+                let found = tau_b(&drawn);
                 // All the same run: no order at all.
                 if found.is_finite() { found } else { 0.0 }
             });

@@ -91,21 +91,3 @@ impl ClaimSettings {
         Ok(Some(Minimum { objective, loss: records[0].loss, test_loss, test_error }))
     }
 }
-
-/// Kendall's rank correlation τ-b of pairs.
-pub fn kendall(pairs: &[(f64, f64)]) -> f64 {
-    let (mut agreement, mut x_differs, mut y_differs) = (0.0, 0.0, 0.0);
-    for (at, a) in pairs.iter().enumerate() {
-        for b in &pairs[at + 1..] {
-            let (x, y) = (sign(a.0 - b.0), sign(a.1 - b.1));
-            agreement += x * y;
-            x_differs += x * x;
-            y_differs += y * y;
-        }
-    }
-    agreement / f64::sqrt(x_differs * y_differs)
-}
-
-fn sign(value: f64) -> f64 {
-    if value == 0.0 { 0.0 } else { value.signum() }
-}
