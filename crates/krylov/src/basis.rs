@@ -1,6 +1,6 @@
 //! Vectors in rows that become more, and orthogonalization against them.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 
 use crate::KrylovError;
 use crate::operator::{Space, SymmetricOperator};
@@ -66,8 +66,7 @@ impl Rows {
         for block in self.blocks() {
             let end = start + block.dims()[0];
             let part: Vec<f64> = coefficients.iter().flat_map(|row| row[start..end].iter().copied()).collect();
-            let data = TensorData::new(part, [coefficients.len(), end - start]).convert_dtype(self.space.dtype);
-            let part = Tensor::<2>::from_data(data, (&self.space.device, self.space.dtype)).matmul(block);
+            let part = self.space.matrix(part, [coefficients.len(), end - start]).matmul(block);
             sum = Some(match sum {
                 Some(sum) => sum + part,
                 None => part,
@@ -113,8 +112,7 @@ impl Rows {
         let (of_blocks, of_tail) = along.split_at(self.blocks.len() * ROWS);
         let mut rest = w;
         for (block, along) in self.blocks.iter().zip(of_blocks.chunks(ROWS)) {
-            let row = TensorData::new(along.to_vec(), [1, ROWS]).convert_dtype(self.space.dtype);
-            let row = Tensor::<2>::from_data(row, (&self.space.device, self.space.dtype));
+            let row = self.space.matrix(along.to_vec(), [1, ROWS]);
             rest = rest - row.matmul(block.clone()).squeeze_dim(0);
         }
         for (row, &along) in self.tail.iter().zip(of_tail) {

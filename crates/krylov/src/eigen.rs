@@ -237,6 +237,16 @@ struct Ritz {
     vectors: Vec<Vec<f64>>,
 }
 
+/// The wanted Ritz pairs as vectors of the whole space.
+struct Formed {
+    /// `V s`, in rows.
+    vectors: Tensor<2>,
+    /// `W s − θ V s`, in rows.
+    remainders: Tensor<2>,
+    /// Norms of the remainders.
+    residuals: Vec<f64>,
+}
+
 /// A Krylov space started to see what is missing.
 struct Probe {
     /// Where its vectors start in the basis.
@@ -340,33 +350,33 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
                 let ritz = self.ritz(0)?;
                 self.size = ritz.values.iter().fold(0.0, |size: f64, value| size.max(value.abs()));
                 if self.is_far(&ritz) {
-                    look_at = self.next_look((length / 8).max(3));
+                    look_at = self.next_look(self.stride());
                     continue;
                 }
-                let remainders = self.remainders(&ritz);
-                let residuals = host(remainders.clone().square().sum_dim(1).sqrt());
-                let open: Vec<usize> = (0..residuals.len()).filter(|&at| residuals[at] > self.allowed()).collect();
+                let pairs = self.form(&ritz);
+                let open: Vec<usize> =
+                    (0..pairs.residuals.len()).filter(|&at| pairs.residuals[at] > self.allowed()).collect();
                 let converged = length >= wanted && open.is_empty();
                 if length == self.space.dim {
-                    return self.finish(&ritz, &residuals, Ended::InvariantSubspace);
+                    return self.finish(&ritz, pairs, Ended::InvariantSubspace);
                 }
                 if converged {
                     self.settle(&ritz);
                 }
                 if converged && (self.probed >= self.settings.probes || self.is_certain(&ritz)?) {
-                    return self.finish(&ritz, &residuals, Ended::Converged);
+                    return self.finish(&ritz, pairs, Ended::Converged);
                 }
                 if self.products.done >= self.settings.max_products {
-                    return self.finish(&ritz, &residuals, Ended::Budget);
+                    return self.finish(&ritz, pairs, Ended::Budget);
                 }
                 let full = length >= self.settings.max_vectors;
                 if !open.is_empty() && (self.queue.is_empty() || self.mixed) {
                     if refilled == Some(self.products.done) {
-                        return self.finish(&ritz, &residuals, Ended::Stagnated);
+                        return self.finish(&ritz, pairs, Ended::Stagnated);
                     }
                     refilled = Some(self.products.done);
                     self.end_probe(&ritz)?;
-                    self.queue = open.into_iter().map(|at| self.candidate(&remainders, at)).collect();
+                    self.queue = open.into_iter().map(|at| self.candidate(&pairs.remainders, at)).collect();
                 }
                 let probes = self.queue.is_empty() || converged && self.probe.is_none();
                 if full || probes && length + self.shortest_probe() > self.settings.max_vectors {
@@ -382,7 +392,7 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
                 let step = match &self.probe {
                     // Before that a probe bounds nothing.
                     Some(probe) if probe.base == self.basis.len() => self.shortest_probe(),
-                    _ => (length / 8).max(3),
+                    _ => self.stride(),
                 };
                 let left = self.settings.probes.saturating_sub(self.probed).max(1);
                 let step = if self.probe.is_some() { step.min(left) } else { step };
@@ -390,6 +400,11 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
             }
             self.expand()?;
         }
+    }
+
+    /// Products from one look to the next: a look at one Krylov space costs little, see [`is_far`](Self::is_far), one at several about half a product.
+    fn stride(&self) -> usize {
+        if self.mixed { (self.basis.len() / 8).max(3) } else { (self.basis.len() / 16).max(1) }
     }
 
     /// The length of the basis at which to look again, after so many products more.
@@ -410,7 +425,7 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
         }
         let remainder = norm(&self.queue[0].vector);
         let residual = |at: usize| remainder * ritz.vectors[at].last().map_or(0.0, |last| last.abs());
-        self.wanted(ritz.values.len()).into_iter().any(|at| residual(at) > 2.0 * self.allowed())
+        self.wanted(ritz.values.len()).into_iter().any(|at| residual(at) > self.allowed())
     }
 
     /// Multiplies the next candidate, if it leads out of the basis, and takes it in; what the product adds is a candidate in its turn.
@@ -475,13 +490,15 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
         (0..top).map(|at| found - 1 - at).chain(0..bottom).collect()
     }
 
-    /// `W s − θ V s` of the wanted pairs.
-    fn remainders(&self, ritz: &Ritz) -> Tensor<2> {
+    /// The wanted pairs.
+    fn form(&self, ritz: &Ritz) -> Formed {
         let wanted = self.wanted(ritz.values.len());
         let coefficients: Vec<Vec<f64>> = wanted.iter().map(|&at| ritz.vectors[at].clone()).collect();
-        let scaled: Vec<Vec<f64>> =
-            wanted.iter().map(|&at| ritz.vectors[at].iter().map(|s| s * ritz.values[at]).collect()).collect();
-        self.images.combine(&coefficients) - self.basis.combine(&scaled)
+        let values = self.space.matrix(wanted.iter().map(|&at| ritz.values[at]).collect(), [wanted.len(), 1]);
+        let vectors = self.basis.combine(&coefficients);
+        let remainders = self.images.combine(&coefficients) - vectors.clone() * values;
+        let residuals = host(remainders.clone().square().sum_dim(1).sqrt());
+        Formed { vectors, remainders, residuals }
     }
 
     /// The residual norm that counts as converged.
@@ -637,7 +654,8 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
         Ok(())
     }
 
-    fn finish(mut self, ritz: &Ritz, residuals: &[f64], ended: Ended) -> Result<Eigenpairs, KrylovError> {
+    fn finish(mut self, ritz: &Ritz, formed: Formed, ended: Ended) -> Result<Eigenpairs, KrylovError> {
+        let Formed { vectors, residuals, .. } = formed;
         let wanted = self.wanted(ritz.values.len());
         let floor = self.space.rounding() * self.size;
         self.end_probe(ritz)?;
@@ -647,18 +665,17 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
             }
         }
         let values: Vec<f64> = wanted.iter().map(|&at| ritz.values[at]).collect();
-        let bounds = error_bounds(&values, residuals, floor);
-        let mut pairs = values.iter().zip(residuals).zip(bounds).map(|((&value, &residual), error_bound)| Eigenvalue {
+        let bounds = error_bounds(&values, &residuals, floor);
+        let mut pairs = values.iter().zip(residuals).zip(bounds).map(|((&value, residual), error_bound)| Eigenvalue {
             value,
             residual,
             error_bound,
         });
         let top = pairs.by_ref().take(self.settings.top).collect();
-        let coefficients: Vec<Vec<f64>> = wanted.iter().map(|&at| ritz.vectors[at].clone()).collect();
         Ok(Eigenpairs {
             top,
             bottom: pairs.collect(),
-            vectors: self.basis.combine(&coefficients),
+            vectors,
             unseen: self.unseen,
             norm: self.size,
             products: self.products.done,

@@ -29,7 +29,12 @@ impl Space {
     #[must_use]
     pub fn block(&self, values: Vec<f64>) -> Tensor<2> {
         let rows = values.len() / self.dim.max(1);
-        let data = TensorData::new(values, [rows, self.dim]).convert_dtype(self.dtype);
+        self.matrix(values, [rows, self.dim])
+    }
+
+    /// A matrix of host values.
+    pub(crate) fn matrix(&self, values: Vec<f64>, dims: [usize; 2]) -> Tensor<2> {
+        let data = TensorData::new(values, dims).convert_dtype(self.dtype);
         Tensor::from_data(data, (&self.device, self.dtype))
     }
 

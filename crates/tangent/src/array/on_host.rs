@@ -52,7 +52,7 @@ impl Array {
     }
 
     /// The elements themselves, if nobody else reads them.
-    fn slice_on_host_mut<T: Real>(&mut self) -> Option<&mut [T]> {
+    pub fn slice_on_host_mut<T: Real>(&mut self) -> Option<&mut [T]> {
         let DispatchTensorKind::Flex(BackendTensor::Float(tensor)) = &mut self.0.kind else { return None };
         let (start, end) = tensor.layout().contiguous_offsets()?;
         Some(&mut tensor.try_storage_mut()?[start..end])

@@ -24,7 +24,7 @@ impl<T: Real> Machine<T> {
         Self { buffers: plan.buffers.iter().map(|&length| vec![T::ZERO; length]).collect(), constants }
     }
 
-    /// The sum of the outputs; its gradient is written to `gradient`, which must be zero before.
+    /// The sum of the outputs; its gradient is written to `gradient`, whatever stands there.
     pub fn run(&mut self, plan: &Plan, parameters: &[T], inputs: &[&[T]], gradient: &mut [T]) -> T {
         let Self { buffers, constants } = self;
         let mut memory = Memory { parameters, inputs, constants, buffers, gradient };

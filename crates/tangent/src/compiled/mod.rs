@@ -32,10 +32,14 @@ enum Memory {
     F64(Gathered<f64>),
 }
 
-/// A machine, and memory for the rows of inputs that are picked.
+/// A machine, and what it keeps from one gradient to the next.
 struct Gathered<T> {
     machine: Machine<T>,
+    /// Memory for the rows of inputs that are picked.
     inputs: Vec<Vec<T>>,
+    /// The last point, whose memory takes the next gradient if nobody else reads it any more: a step that writes the new point over the gradient then
+    /// allocates nothing, and the system does not clear the pages of a large vector again and again.
+    last: Option<Array>,
 }
 
 impl<M, I, F, const D: usize> Map<M, I, F>
@@ -120,14 +124,14 @@ impl Compiled {
 impl<T: Real> Gathered<T> {
     fn new(plan: &Plan, shapes: &[Vec<usize>]) -> Self {
         let inputs = shapes.iter().map(|_| Vec::new()).collect();
-        Self { machine: Machine::new(plan), inputs }
+        Self { machine: Machine::new(plan), inputs, last: None }
     }
 
     fn run(&mut self, plan: &Plan, w: Array, inputs: Vec<Array>, rows: Option<&[usize]>) -> (f64, Tensor<1>) {
         let inputs: Vec<Array> = inputs.into_iter().map(|array| array.cast(T::dtype()).dense()).collect();
         let w = w.dense();
         let whole = inputs.iter().map(|array| array.slice_on_host::<T>());
-        let (Some(whole), Some(w)) = (whole.collect::<Option<Vec<_>>>(), w.slice_on_host::<T>()) else {
+        let (Some(whole), Some(numbers)) = (whole.collect::<Option<Vec<_>>>(), w.slice_on_host::<T>()) else {
             unreachable!("the plan was made for arrays in host memory")
         };
         if let Some(rows) = rows {
@@ -143,8 +147,12 @@ impl<T: Real> Gathered<T> {
             Some(_) => self.inputs.iter().map(Vec::as_slice).collect(),
             None => whole,
         };
-        let mut gradient = vec![T::ZERO; plan.variables];
-        let value = self.machine.run(plan, w, &picked, &mut gradient);
-        (value.to_f64(), Array::from_host(gradient, &[plan.variables]).into_float())
+        let unread = |mut last: Array| last.slice_on_host_mut::<T>().is_some().then_some(last);
+        let fresh = || Array::from_host(vec![T::ZERO; plan.variables], &[plan.variables]);
+        let mut gradient = self.last.take().and_then(unread).unwrap_or_else(fresh);
+        let Some(out) = gradient.slice_on_host_mut::<T>() else { unreachable!("nobody else reads it") };
+        let value = self.machine.run(plan, numbers, &picked, out);
+        self.last = Some(w);
+        (value.to_f64(), gradient.into_float())
     }
 }

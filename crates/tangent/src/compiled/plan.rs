@@ -10,7 +10,7 @@ use crate::program::Program;
 pub enum Place {
     /// The trainable parameters, as one flat vector.
     Parameters,
-    /// The gradient by them, zero at first.
+    /// The gradient by them, anything at first.
     Gradient,
     /// An input.
     Input(usize),
@@ -145,6 +145,8 @@ struct Planner<'a> {
     values: Vec<View>,
     kept: Vec<Kept>,
     cotangents: Vec<Option<Cotangent>>,
+    /// Parameters whose part of the gradient is written.
+    reached: Vec<usize>,
 }
 
 impl Plan {
@@ -168,6 +170,7 @@ impl Plan {
             values: Vec::with_capacity(nodes),
             kept: vec![Kept::Nothing; nodes],
             cotangents: vec![None; nodes],
+            reached: Vec::new(),
         };
         for index in 0..nodes {
             let value = planner.forward(index)?;
@@ -185,6 +188,7 @@ impl Plan {
                 planner.back(index, cotangent)?;
             }
         }
+        planner.clear_untouched(variables);
         let Planner { instructions, buffers, constants, .. } = planner;
         Some(Self { instructions, buffers, constants, variables, value })
     }
@@ -369,7 +373,8 @@ impl Planner<'_> {
         let (first, second) = (node.operands.first().copied(), node.operands.get(1).copied());
         let kept = self.kept[index].clone();
         match (&node.operation, kept) {
-            (Operation::Parameter(_), _) => {
+            (Operation::Parameter(parameter), _) => {
+                self.reached.push(*parameter);
                 let out = self.gradient_of(index)?;
                 if cotangent.view != out {
                     self.instructions.push(Instruction::Copy { out: out.span()?, x: cotangent.view });
@@ -464,6 +469,18 @@ impl Planner<'_> {
             Kept::Nothing | Kept::Factors(..) => unreachable!("an elementwise function keeps its slope"),
         });
         Cotangent { view: out.view(&shape), owned: true }
+    }
+
+    /// Zeros for the parameters that nothing depends on: the rest of the gradient is written before anything is added to it.
+    fn clear_untouched(&mut self, variables: usize) {
+        let ends = self.starts.iter().skip(1).copied().chain([variables]);
+        for (parameter, (&start, end)) in self.starts.iter().zip(ends).enumerate() {
+            if !self.reached.contains(&parameter) {
+                let zero = self.constant(vec![0.0], &[1]);
+                let out = Span { place: Place::Gradient, start, length: end - start };
+                self.instructions.push(Instruction::Copy { out, x: zero.expanded(&[out.length]) });
+            }
+        }
     }
 
     /// Adds to the cotangent of a node.
