@@ -4,8 +4,9 @@
 #   apt-get install munge slurmctld slurmd slurm-client slurm-wlm-basic-plugins
 #   cargo build --release && tests/checks/slurm.sh target/release/losscape
 #
-# As root, without systemd: the daemons run in the foreground of this script and end with it. 24 runs in 12 tasks; one task is put back into the queue
-# and one node is drained midway. Prints "equal" and exits 0 when the merged table is the local one, columns of times aside.
+# As root, without systemd: the daemons run in the foreground of this script and end with it. 24 runs in 12 tasks; one task is put back into the queue,
+# one node is drained midway, and one task is cancelled, so that the first table lacks its runs and the study is submitted again. Prints "equal" and exits 0 when
+# the merged table is the local one, columns of times aside.
 set -euo pipefail
 
 tool=$(realpath "${1:-target/release/losscape}")
@@ -99,12 +100,24 @@ scontrol update NodeName=n2 State=DRAIN Reason=check
 sleep 15
 echo "after 27 s, in use again: n2"
 scontrol update NodeName=n2 State=RESUME
-while [ -n "$(squeue --noheader)" ]; do
-    [ $((SECONDS - begin)) -lt 600 ] || { squeue; echo "not done after ten minutes"; exit 1; }
-    sleep 1
-done
-echo "job $job done after $((SECONDS - begin)) s"
-cat cluster/slurm/cluster/merge.log | head -n 1
+cancelled=$(squeue --noheader --states=running --format=%i --sort=i | head -n 1)
+echo "after 27 s, cancelled: $cancelled"
+scancel "$cancelled"
+sleep 10
+if squeue --noheader --format=%i | grep -qx "$cancelled"; then echo "it is in the queue again"; exit 1; fi
+done_all() {
+    while [ -n "$(squeue --noheader)" ]; do
+        [ $((SECONDS - begin)) -lt 600 ] || { squeue; echo "not done after ten minutes"; exit 1; }
+        sleep 1
+    done
+}
+done_all
+echo "job $job ended after $((SECONDS - begin)) s"
+head -n 2 cluster/slurm/cluster/merge.log
+"$tool" study submit slurm.toml --out cluster --launcher slurm --chunk 2
+done_all
+echo "all done after $((SECONDS - begin)) s"
+grep -h "rows in" cluster/slurm/cluster/merge.log
 grep -h "going on\|stopped" cluster/slurm/cluster/*.log | sort | uniq -c || true
 
 python3 - <<'PYTHON'

@@ -9,8 +9,8 @@ use losscape_lab::{Analysis, RunFolder, Subject};
 use losscape_report::{landscape, page};
 
 use crate::args::AnalyzeArgs;
-use crate::device;
 use crate::error::CliError;
+use crate::{device, memory};
 
 /// Measures, writes what belongs to a run into its folder, and says what came out.
 pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
@@ -52,7 +52,7 @@ fn settings(args: &AnalyzeArgs) -> Result<AnalysisSettings, CliError> {
         precision: if args.precision == "f32" { Precision::F32 } else { Precision::F64 },
         seed: args.seed,
         top: args.top,
-        memory: args.memory.as_deref().map(bytes).transpose()?,
+        memory: args.memory.as_deref().map(memory::bytes).transpose()?,
         rise: args.rise,
         ..AnalysisSettings::default()
     };
@@ -78,26 +78,6 @@ fn measure(name: &str) -> Result<Measure, CliError> {
         let names: Vec<&str> = Measure::ALL.iter().map(|(_, known, _)| *known).collect();
         CliError::Message(format!("unknown measure `{name}`; known are {}", names.join(", ")))
     })
-}
-
-/// A number of bytes, with a unit or without.
-fn bytes(text: &str) -> Result<usize, CliError> {
-    let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let factor = match unit.trim().to_ascii_uppercase().as_str() {
-        "" | "B" => Some(1.0),
-        "KB" => Some(1e3),
-        "MB" => Some(1e6),
-        "GB" => Some(1e9),
-        "KIB" => Some(1024.0),
-        "MIB" => Some(1024f64.powi(2)),
-        "GIB" => Some(1024f64.powi(3)),
-        _ => None,
-    };
-    match (number.parse::<f64>(), factor) {
-        (Ok(number), Some(factor)) => Ok((number * factor) as usize),
-        _ => Err(CliError::Message(format!("`{text}` is no amount of memory; write 500MB or 12GB"))),
-    }
 }
 
 /// The progress bar; silent when standard error is no terminal.

@@ -1,5 +1,6 @@
 //! The command line as types.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -220,6 +221,9 @@ pub enum StudyCommand {
         /// Device to calculate on
         #[arg(long)]
         device: String,
+        /// Bytes that it may measure in
+        #[arg(long)]
+        memory: Option<usize>,
     },
 }
 
@@ -256,8 +260,11 @@ pub struct StudyRunArgs {
     #[arg(long, value_name = "I")]
     pub index: Option<usize>,
     /// Runs of a chunk
-    #[arg(long, value_name = "K", default_value_t = 1, requires = "index")]
-    pub chunk: usize,
+    #[arg(long, value_name = "K", default_value = "1", requires = "index")]
+    pub chunk: NonZeroUsize,
+    /// Memory that each run may measure in, like 4GB; what does not fit is refused before it begins [default: what is free, divided by the jobs]
+    #[arg(long, value_name = "BYTES")]
+    pub memory: Option<String>,
     /// Device to calculate on: flex, ndarray, cuda or wgpu, with an index like cuda:1
     #[arg(long, default_value = "flex")]
     pub device: String,
@@ -269,7 +276,8 @@ pub struct StudyRunArgs {
 Example:
   losscape study submit examples/studies/flatness.toml --launcher slurm --limit 100 --option partition=cpu --option time=01:00:00
 
-Scripts go to the study's folder, which all nodes must see. A task that is asked to stop writes checkpoints and goes back into the queue.")]
+Scripts go to the study's folder, which all nodes must see. A task that reaches its time limit writes checkpoints and goes back into the queue; one that is
+cancelled writes them and ends.")]
 pub struct SubmitArgs {
     /// Which study
     #[command(flatten)]
@@ -282,10 +290,10 @@ pub struct SubmitArgs {
     pub dry_run: bool,
     /// Runs of a task [default: so many that there are at most 1,000 tasks]
     #[arg(long, value_name = "K")]
-    pub chunk: Option<usize>,
+    pub chunk: Option<NonZeroUsize>,
     /// Tasks at a time [default: no limit]
     #[arg(long, value_name = "N")]
-    pub limit: Option<usize>,
+    pub limit: Option<NonZeroUsize>,
     /// A further option of sbatch, without its dashes, like time=01:00:00; may be given more than once
     #[arg(long = "option", value_name = "NAME=VALUE")]
     pub options: Vec<String>,
@@ -295,6 +303,9 @@ pub struct SubmitArgs {
     /// Threads of each run
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: u16,
+    /// Device to calculate on: flex, ndarray, cuda or wgpu, with an index like cuda:1
+    #[arg(long, default_value = "flex")]
+    pub device: String,
 }
 
 /// What takes jobs.

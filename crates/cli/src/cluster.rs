@@ -1,5 +1,6 @@
 //! Scripts that hand a study to a cluster.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -19,17 +20,16 @@ struct Job {
     program: PathBuf,
     /// The study's folder.
     folder: PathBuf,
-    /// Name of the study.
+    /// Name of the study, as schedulers take it.
     name: String,
     tasks: usize,
     chunk: usize,
-    threads: u16,
 }
 
 /// Writes the scripts and, unless it is a dry run, submits them.
 pub fn submit(study: &StudyFolder, args: &SubmitArgs) -> Result<ExitCode, CliError> {
     let runs = study.planned()?.len();
-    let chunk = args.chunk.unwrap_or_else(|| runs.div_ceil(TASKS)).max(1);
+    let chunk = args.chunk.map_or_else(|| runs.div_ceil(TASKS).max(1), NonZeroUsize::get);
     let absolute = |path: &Path| {
         std::path::absolute(path).map_err(|source| LabError::Io { action: "find", path: path.to_owned(), source })
     };
@@ -39,9 +39,9 @@ pub fn submit(study: &StudyFolder, args: &SubmitArgs) -> Result<ExitCode, CliErr
         source,
     })?;
     let folder = absolute(study.path())?;
-    let name = folder.file_name().map_or_else(|| "study".to_owned(), |name| name.to_string_lossy().into_owned());
+    let name = label(&folder.file_name().unwrap_or_default().to_string_lossy());
     let tasks = runs.div_ceil(chunk);
-    let job = Job { program, folder, name, tasks, chunk, threads: args.threads };
+    let job = Job { program, folder, name, tasks, chunk };
     match args.launcher {
         Launcher::Slurm => slurm(&job, args),
         Launcher::Kubernetes => kubernetes(&job, args),
@@ -60,18 +60,32 @@ fn write(job: &Job, name: &str, text: &str) -> Result<PathBuf, CliError> {
     Ok(path)
 }
 
+/// A name of at most 40 lower-case letters, digits and dashes within, as a DNS label must be and sbatch takes without quotes.
+fn label(name: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let name: String = name.chars().map(plain).take(40).collect();
+    match name.trim_matches('-') {
+        "" => "study".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+/// The path of a log, in which sbatch takes `%` for its own.
+fn log(job: &Job, name: &str) -> String {
+    format!("{}/{name}", job.folder.join("cluster").display().to_string().replace('%', "%%").replace('"', "\\\""))
+}
+
 /// A word of a shell script.
 fn quoted(path: &Path) -> String {
     format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }
 
 fn slurm(job: &Job, args: &SubmitArgs) -> Result<ExitCode, CliError> {
-    let Job { program, folder, name, tasks, chunk, threads } = job;
+    let Job { program, folder, name, tasks, chunk } = job;
+    let SubmitArgs { threads, device, .. } = args;
     let limit = args.limit.map(|limit| format!("%{limit}")).unwrap_or_default();
     let options: String = args.options.iter().map(|option| format!("#SBATCH --{option}\n")).collect();
-    let (quoted_program, quoted_folder) = (quoted(program), quoted(folder));
-    let log = folder.join("cluster").join("%a.log");
-    let last = tasks.saturating_sub(1);
+    let (program, folder) = (quoted(program), quoted(folder));
     let array = format!(
         r#"#!/bin/bash
 #SBATCH --job-name={name}
@@ -82,28 +96,32 @@ fn slurm(job: &Job, args: &SubmitArgs) -> Result<ExitCode, CliError> {
 #SBATCH --output="{log}"
 #SBATCH --signal=B:USR1@60
 {options}
-{quoted_program} study run {quoted_folder} --index "$SLURM_ARRAY_TASK_ID" --chunk {chunk} --jobs 1 --threads {threads} &
+{program} study run {folder} --index "$SLURM_ARRAY_TASK_ID" --chunk {chunk} --jobs 1 --threads {threads} --device {device} &
 task=$!
-trap 'kill -TERM "$task" 2>/dev/null' TERM USR1
+# USR1 comes a minute before the time limit. TERM is a cancellation, or a preemption after which Slurm itself queues the task again.
+again=
+trap 'again=yes; kill -TERM "$task" 2>/dev/null' USR1
+trap 'kill -TERM "$task" 2>/dev/null' TERM
 wait "$task"; code=$?
 # A signal ends a wait; what the task says then is its own code.
 while [ "$code" -gt 128 ] && kill -0 "$task" 2>/dev/null; do wait "$task"; code=$?; done
 if [ "$code" -gt 128 ]; then wait "$task"; code=$?; fi
 # Stopped with checkpoints: back into the queue.
-if [ "$code" -eq 75 ]; then scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}"; fi
+if [ "$code" -eq 75 ] && [ "$again" ]; then scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}"; fi
 exit "$code"
 "#,
-        log = log.display(),
+        last = tasks - 1,
+        log = log(job, "%a.log"),
     );
-    let log = folder.join("cluster").join("merge.log");
     let merge = format!(
         r#"#!/bin/bash
 #SBATCH --job-name={name}-merge
 #SBATCH --output="{log}"
 {options}
-{quoted_program} study merge {quoted_folder} && {quoted_program} study report {quoted_folder}
+# What there is makes a table and a page; the exit code says whether all of it is there.
+{program} study merge {folder} --partial && {program} study report {folder} && {program} study merge {folder}
 "#,
-        log = log.display(),
+        log = log(job, "merge.log"),
     );
     let array = write(job, "array.sbatch", &array)?;
     let merge = write(job, "merge.sbatch", &merge)?;
@@ -135,10 +153,11 @@ fn sbatch(arguments: &[&str]) -> Result<String, CliError> {
 }
 
 fn kubernetes(job: &Job, args: &SubmitArgs) -> Result<ExitCode, CliError> {
-    let Job { folder, name, tasks, chunk, threads, .. } = job;
-    let limit = args.limit.unwrap_or(*tasks);
-    // Names of Kubernetes are lower-case letters, digits and dashes.
-    let name: String = name.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let Job { folder, name, tasks, chunk, .. } = job;
+    let SubmitArgs { threads, device, image, .. } = args;
+    let limit = args.limit.map_or(*tasks, NonZeroUsize::get);
+    // JSON strings are YAML strings.
+    let string = |text: &str| serde_json::to_string(text).expect("text is JSON");
     let manifest = format!(
         r#"# kubectl apply -f this; the study's folder must be in the volume claim, under the same path.
 apiVersion: batch/v1
@@ -156,24 +175,28 @@ spec:
       # Stopped with checkpoints: start again, and do not count it as a failure.
       - action: Ignore
         onExitCodes: {{ operator: In, values: [75] }}
+      # A run failed, or the command is wrong: the same would happen again.
+      - action: FailIndex
+        onExitCodes: {{ operator: In, values: [1, 2] }}
   template:
     spec:
       restartPolicy: Never
       terminationGracePeriodSeconds: 60
       containers:
         - name: losscape
-          image: {image:?}
-          command: ["losscape", "study", "run", {folder:?}, "--index", "$(JOB_COMPLETION_INDEX)", "--chunk", "{chunk}", "--jobs", "1", "--threads", "{threads}"]
+          image: {image}
+          command: ["losscape", "study", "run", {folder}, "--index", "$(JOB_COMPLETION_INDEX)", "--chunk", "{chunk}", "--jobs", "1", "--threads", "{threads}", "--device", {device}]
           resources:
             requests: {{ cpu: "{threads}" }}
           volumeMounts:
-            - {{ name: study, mountPath: {folder:?} }}
+            - {{ name: study, mountPath: {folder} }}
       volumes:
         - name: study
           persistentVolumeClaim: {{ claimName: {name} }}
 "#,
-        image = args.image,
-        folder = folder.display().to_string(),
+        image = string(image),
+        folder = string(&folder.display().to_string()),
+        device = string(device),
     );
     let path = write(job, "job.yaml", &manifest)?;
     anstream::println!("kubectl apply -f {}", quoted(&path));

@@ -17,6 +17,7 @@ mod data;
 mod device;
 mod error;
 mod list;
+mod memory;
 mod signals;
 mod study;
 mod train;

@@ -1,17 +1,19 @@
 //! `losscape study`.
 
+use std::fs::File;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
+use losscape_lab::LabError;
 use losscape_lab::records::State;
-use losscape_lab::study::{Evidence, PlannedRun, RunState, StudyFolder, Table};
+use losscape_lab::study::{Evidence, Merged, PlannedRun, RunState, StudyFolder};
 use losscape_report::study as report;
 
 use crate::args::{StudyArgs, StudyCommand, StudyRunArgs};
 use crate::error::CliError;
 use crate::signals::{self, INTERRUPTED};
-use crate::workers::{self, Tally, Workers};
-use crate::{cluster, device};
+use crate::workers::{Tally, Work, Workers};
+use crate::{cluster, device, memory};
 
 /// Seed of resamples and noise in the statistics.
 const SEED: u64 = 0;
@@ -20,45 +22,54 @@ const SEED: u64 = 0;
 pub fn run(command: &StudyCommand) -> Result<ExitCode, CliError> {
     match command {
         StudyCommand::Plan(args) => {
-            let folder = open(args)?;
+            let (folder, _lock) = plan(args)?;
             anstream::println!("{}", folder.file("plan.jsonl").display());
         }
         StudyCommand::Run(args) => return start(args),
         StudyCommand::Status(args) => {
-            let folder = open(args)?;
-            let runs = states(&folder)?;
-            anstream::print!("{}", report::status(&runs));
+            let folder = find(args)?;
+            let planned = folder.planned()?;
+            let states = folder.states(&planned)?;
+            anstream::print!("{}", report::status(&planned.into_iter().zip(states).collect::<Vec<_>>()));
         }
         StudyCommand::Retry { study, .. } => {
-            let folder = open(study)?;
-            let mut forgiven = 0;
+            let folder = find(study)?;
+            let mut again = 0;
             for run in folder.planned()? {
-                forgiven += usize::from(folder.forgive(&run)?);
+                again += usize::from(folder.retry(&run)?);
             }
             anstream::println!(
-                "{forgiven} failed runs are to be done again: losscape study run {}",
+                "{again} failed runs are to be done again: losscape study run {}",
                 folder.path().display()
             );
         }
         StudyCommand::Merge { study, partial } => {
-            let folder = open(study)?;
+            let folder = find(study)?;
             return Ok(if merge(&folder, *partial)? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
-        StudyCommand::Report(args) => weigh(&open(args)?)?,
-        StudyCommand::Submit(args) => return cluster::submit(&open(&args.study)?, args),
-        StudyCommand::Worker { folder, index, device } => {
-            return Ok(ExitCode::from(workers::work(&StudyFolder::new(folder), *index, device)));
+        StudyCommand::Report(args) => weigh(&find(args)?)?,
+        StudyCommand::Submit(args) => {
+            device::parse(&args.device)?;
+            // The tasks plan nothing.
+            let (folder, _) = plan(&args.study)?;
+            return cluster::submit(&folder, args);
+        }
+        StudyCommand::Worker { folder, index, device, memory } => {
+            let work = Work { study: &StudyFolder::new(folder), index: *index, device, memory: *memory };
+            return Ok(ExitCode::from(work.run()));
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The study's folder; a file is planned first.
-fn open(args: &StudyArgs) -> Result<StudyFolder, CliError> {
+/// The study's folder, locked; a file is planned first.
+fn plan(args: &StudyArgs) -> Result<(StudyFolder, File), CliError> {
     if args.study.is_dir() {
-        return Ok(StudyFolder::new(&args.study));
+        let folder = find(args)?;
+        let lock = folder.lock()?;
+        return Ok((folder, lock));
     }
-    let (folder, planned) = StudyFolder::plan_file(&args.study, &args.out)?;
+    let (folder, planned, lock) = StudyFolder::plan_file(&args.study, &args.out)?;
     if planned.added > 0 {
         let before = planned.runs - planned.added;
         let grown = if before > 0 { format!(" beside {before} planned before") } else { String::new() };
@@ -67,12 +78,30 @@ fn open(args: &StudyArgs) -> Result<StudyFolder, CliError> {
     if planned.repeated > 0 {
         anstream::eprintln!("{} points of the design repeat others and are left out", planned.repeated);
     }
-    Ok(folder)
+    Ok((folder, lock))
 }
 
-fn states(folder: &StudyFolder) -> Result<Vec<(PlannedRun, RunState)>, CliError> {
-    let planned = folder.planned()?;
-    Ok(planned.into_iter().map(|run| (run.clone(), folder.state(&run))).collect())
+/// The folder of a study that was planned.
+fn find(args: &StudyArgs) -> Result<StudyFolder, CliError> {
+    if args.study.is_dir() {
+        return Ok(StudyFolder::new(&args.study));
+    }
+    let file = &args.study;
+    let text =
+        std::fs::read_to_string(file).map_err(|source| LabError::Io { action: "read", path: file.clone(), source })?;
+    let folder = StudyFolder::of_file(file, &args.out);
+    if !folder.file("plan.jsonl").exists() {
+        let message =
+            format!("{0} was not planned in {1}; losscape study plan {0}", file.display(), args.out.display());
+        return Err(CliError::Message(message));
+    }
+    if !folder.is_planned_from(&text) {
+        anstream::eprintln!(
+            "{0} was changed since it was planned; losscape study plan {0} takes that in",
+            file.display()
+        );
+    }
+    Ok(folder)
 }
 
 fn start(args: &StudyRunArgs) -> Result<ExitCode, CliError> {
@@ -80,21 +109,27 @@ fn start(args: &StudyRunArgs) -> Result<ExitCode, CliError> {
     let jobs = args.jobs.map_or(cores, usize::from);
     // A wrong name should not fail every run.
     device::parse(&args.device)?;
-    let folder = open(&args.study)?;
-    let stop = signals::listen()?;
-    // The tasks of an array share the folder; each run has a lock of its own.
-    let _lock = if args.index.is_none() { Some(folder.lock()?) } else { None };
-    let all = states(&folder)?;
-    let all: Vec<_> = match args.index {
-        None => all,
-        Some(index) => {
-            let chunks = all.len().div_ceil(args.chunk.max(1));
-            if index >= chunks {
-                return Err(CliError::Message(format!("there is no chunk {index}: {} runs make {chunks}", all.len())));
-            }
-            all.into_iter().skip(index * args.chunk).take(args.chunk).collect()
-        }
+    let memory = match &args.memory {
+        Some(text) => Some(memory::bytes(text)?),
+        None => memory::available().map(|bytes| bytes / jobs),
     };
+    // The tasks of an array share the folder; each run has a lock of its own.
+    let (folder, _lock) = match args.index {
+        None => plan(&args.study).map(|(folder, lock)| (folder, Some(lock)))?,
+        Some(_) => (find(&args.study)?, None),
+    };
+    let stop = signals::listen()?;
+    let mut planned = folder.planned()?;
+    if let Some(index) = args.index {
+        let (all, chunk) = (planned.len(), args.chunk.get());
+        let chunks = all.div_ceil(chunk);
+        if index >= chunks {
+            return Err(CliError::Message(format!("there is no chunk {index}: {all} runs make {chunks}")));
+        }
+        planned = planned.into_iter().skip(index * chunk).take(chunk).collect();
+    }
+    let states = folder.states(&planned)?;
+    let all: Vec<(PlannedRun, RunState)> = planned.into_iter().zip(states).collect();
     let count = |state: State| all.iter().filter(|(_, known)| known.state == state).count();
     let known = Tally { done: count(State::Done), diverged: count(State::Diverged), failed: count(State::Failed) };
     let open: Vec<PlannedRun> = all
@@ -106,7 +141,7 @@ fn start(args: &StudyRunArgs) -> Result<ExitCode, CliError> {
     if open.len() < total {
         anstream::eprintln!("{} of {total} runs have ended already", total - open.len());
     }
-    let workers = Workers { study: &folder, device: &args.device, jobs, threads: args.threads };
+    let workers = Workers { study: &folder, device: &args.device, jobs, threads: args.threads, memory };
     let tally = workers.run(open, known, total, &stop);
     let Tally { done, diverged, failed } = tally;
     anstream::println!("{done} done, {diverged} diverged, {failed} failed, of {total}");
@@ -129,17 +164,27 @@ fn start(args: &StudyRunArgs) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes the table; whether it could be written: it is not, unless `partial`, when runs are missing.
+/// Writes the table. Whether it is whole: unless `partial`, it is not written when runs are missing or not measured.
 fn merge(folder: &StudyFolder, partial: bool) -> Result<bool, CliError> {
-    let (table, missing) = Table::read(folder)?;
-    if !missing.is_empty() {
-        let named: Vec<&str> = missing.iter().take(5).map(|run| run.folder.as_str()).collect();
-        let more = if missing.len() > named.len() { ", …" } else { "" };
-        anstream::eprintln!("{} runs have no result yet: {}{more}", missing.len(), named.join(", "));
-        if !partial {
-            anstream::eprintln!("losscape study run does them; --partial writes the table without them");
-            return Ok(false);
+    let Merged { table, missing, unmeasured } = Merged::read(folder)?;
+    let named = |runs: &[&PlannedRun]| {
+        let names: Vec<&str> = runs.iter().take(5).map(|run| run.folder.as_str()).collect();
+        format!("{}{}", names.join(", "), if runs.len() > names.len() { ", …" } else { "" })
+    };
+    for (runs, what) in [
+        (missing.iter().map(|(run, _)| run).collect::<Vec<_>>(), "have no result yet"),
+        (unmeasured.iter().collect(), "are not measured"),
+    ] {
+        if !runs.is_empty() {
+            anstream::eprintln!("{} runs {what}: {}", runs.len(), named(&runs));
         }
+    }
+    for (run, error) in missing.iter().filter_map(|(run, error)| Some((run, error.as_ref()?))) {
+        anstream::eprintln!("{}: {error}", run.folder);
+    }
+    if !(partial || missing.is_empty() && unmeasured.is_empty()) {
+        anstream::eprintln!("losscape study run does them; --partial writes the table as it is");
+        return Ok(false);
     }
     table.write(folder)?;
     anstream::println!("{} rows in {}", table.len(), folder.file("results.csv").display());
@@ -148,8 +193,8 @@ fn merge(folder: &StudyFolder, partial: bool) -> Result<bool, CliError> {
 
 /// Weighs the table and writes the page.
 fn weigh(folder: &StudyFolder) -> Result<(), CliError> {
-    let (table, missing) = Table::read(folder)?;
-    let evidence = Evidence::weigh(&table, SEED);
+    let Merged { table, missing, .. } = Merged::read(folder)?;
+    let evidence = Evidence::of(&table, SEED);
     evidence.write(folder)?;
     report::write(folder, &table, &evidence, missing.len())?;
     anstream::print!("{}", report::text(&evidence));

@@ -1,11 +1,11 @@
 //! The processes of a study: each does one run.
 //!
-//! A worker says on its standard output how far it is, a JSON object a line ([`Word`]). Its standard input is a rope: when it is closed, because the study
-//! stops or died, the worker writes a checkpoint and ends. So no run is ever left without a study.
+//! A worker says on its standard output how far it is, a JSON object a line ([`Message`]). When its standard input is closed, because the study stops or died,
+//! it writes a checkpoint and ends: no run is ever left without a study.
 
 use std::collections::{HashMap, VecDeque};
-use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::fs::OpenOptions;
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,12 +23,14 @@ use crate::device;
 use crate::error::CliError;
 use crate::signals::{self, INTERRUPTED};
 
-/// What a worker says.
+/// What a worker tells the study.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Word {
+enum Message {
     /// It trains: steps done, steps in all, loss of the batch.
     Training(usize, usize, f64),
+    /// Another process is at work on the run.
+    Busy,
     /// It measures.
     Measuring,
     /// The run has its result.
@@ -37,9 +39,11 @@ enum Word {
     Failed(String),
 }
 
-impl Word {
-    fn say(&self) {
-        println!("{}", serde_json::to_string(self).expect("words have only string keys"));
+impl Message {
+    fn send(&self) {
+        let text = serde_json::to_string(self).expect("messages have only string keys");
+        // A study that died reads no more; the worker will see that its standard input is closed.
+        let _ = writeln!(std::io::stdout(), "{text}");
     }
 }
 
@@ -48,6 +52,8 @@ enum Ending {
     Finished(State),
     Failed(String),
     Interrupted,
+    /// Another process is at work on the run: that of a study that was killed a moment ago, or of another task.
+    Busy,
     /// By a signal from elsewhere.
     Killed,
 }
@@ -69,12 +75,15 @@ pub struct Workers<'a> {
     pub device: &'a str,
     pub jobs: usize,
     pub threads: u16,
+    /// Bytes that each may measure in.
+    pub memory: Option<usize>,
 }
 
 /// What the threads that look after workers share.
 struct Shared<'a> {
     queue: Mutex<VecDeque<(PlannedRun, usize)>>,
-    ropes: Mutex<HashMap<usize, ChildStdin>>,
+    /// The standard inputs of the workers, by slot.
+    inputs: Mutex<HashMap<usize, ChildStdin>>,
     tally: Mutex<Tally>,
     ended: AtomicBool,
     stop: &'a AtomicBool,
@@ -94,7 +103,7 @@ impl Workers<'_> {
         let jobs = self.jobs.min(runs.len());
         let shared = Shared {
             queue: Mutex::new(runs.into_iter().map(|run| (run, 1)).collect()),
-            ropes: Mutex::default(),
+            inputs: Mutex::default(),
             tally: Mutex::new(known),
             ended: AtomicBool::new(false),
             stop,
@@ -117,7 +126,7 @@ impl Workers<'_> {
             scope.spawn(move || {
                 while !shared.ended.load(Ordering::Relaxed) {
                     if shared.stop.load(Ordering::Relaxed) {
-                        held(&shared.ropes).clear();
+                        held(&shared.inputs).clear();
                     }
                     std::thread::sleep(Duration::from_millis(20));
                 }
@@ -142,6 +151,12 @@ impl Workers<'_> {
                     held(&shared.queue).push_back((run, attempt + 1));
                     continue;
                 }
+                Ending::Busy => {
+                    held(&shared.queue).push_back((run, attempt));
+                    line.set_message("waiting for another process");
+                    std::thread::sleep(Duration::from_millis(250));
+                    continue;
+                }
                 Ending::Killed => {
                     Ending::Failed(format!("its process was killed {ATTEMPTS} times; is there too little memory?"))
                 }
@@ -157,7 +172,7 @@ impl Workers<'_> {
                     // Where that cannot be written either, the run is missing and will be done again.
                     let _ = self.study.fail(&run, &reason);
                 }
-                Ending::Interrupted | Ending::Killed => continue,
+                Ending::Interrupted | Ending::Busy | Ending::Killed => continue,
             }
             drop(tally);
             shared.show();
@@ -169,25 +184,26 @@ impl Workers<'_> {
         let name = format!("{:>5}  {}", run.index, run.set.join(" "));
         line.set_message(name.clone());
         let mut child = self.start(run)?;
-        let rope = child.stdin.take();
-        held(&shared.ropes).extend(rope.map(|rope| (slot, rope)));
+        let input = child.stdin.take();
+        held(&shared.inputs).extend(input.map(|input| (slot, input)));
         let mut last = None;
-        for said in child.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).lines()) {
-            let Some(word) = said.ok().and_then(|said| serde_json::from_str(&said).ok()) else { continue };
-            match &word {
-                Word::Training(step, steps, loss) => {
+        for sent in child.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).lines()) {
+            let Some(message) = sent.ok().and_then(|sent| serde_json::from_str(&sent).ok()) else { continue };
+            match &message {
+                Message::Training(step, steps, loss) => {
                     line.set_message(format!("{name}  step {step}/{steps}  loss {}", number(*loss)));
                 }
-                Word::Measuring => line.set_message(format!("{name}  measuring")),
-                Word::Finished(_) | Word::Failed(_) => {}
+                Message::Measuring => line.set_message(format!("{name}  measuring")),
+                Message::Busy | Message::Finished(_) | Message::Failed(_) => {}
             }
-            last = Some(word);
+            last = Some(message);
         }
         let status = child.wait().map_err(|error| CliError::Message(format!("cannot wait for a worker: {error}")))?;
-        held(&shared.ropes).remove(&slot);
+        held(&shared.inputs).remove(&slot);
         Ok(match (status.code(), last) {
-            (Some(0), Some(Word::Finished(state))) => Ending::Finished(state),
-            (_, Some(Word::Failed(reason))) => Ending::Failed(reason),
+            (Some(0), Some(Message::Finished(state))) => Ending::Finished(state),
+            (_, Some(Message::Failed(reason))) => Ending::Failed(reason),
+            (_, Some(Message::Busy)) => Ending::Busy,
             (Some(code), _) if code == i32::from(INTERRUPTED) => Ending::Interrupted,
             (None, _) if shared.stop.load(Ordering::Relaxed) => Ending::Interrupted,
             (None, _) => Ending::Killed,
@@ -204,13 +220,14 @@ impl Workers<'_> {
             move |source| CliError::Lab(LabError::Io { action: what, path, source })
         };
         std::fs::create_dir_all(folder.path()).map_err(cannot("create", folder.path().to_owned()))?;
-        let log = File::create(&log).map_err(cannot("write", log.clone()))?;
+        let log = OpenOptions::new().append(true).create(true).open(&log).map_err(cannot("write", log.clone()))?;
         let program = std::env::current_exe().map_err(cannot("find", "the program itself".into()))?;
         Command::new(&program)
             .args(["study", "worker"])
             .arg(self.study.path())
             .arg(run.index.to_string())
             .args(["--device", self.device])
+            .args(self.memory.iter().flat_map(|bytes| ["--memory".to_owned(), bytes.to_string()]))
             .env("RAYON_NUM_THREADS", self.threads.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -233,65 +250,96 @@ fn held<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The worker's side: one run, trained and measured.
-pub fn work(study: &StudyFolder, index: usize, device: &str) -> u8 {
-    match try_work(study, index, device) {
-        Ok(Some(state)) => {
-            Word::Finished(state).say();
-            0
-        }
-        Ok(None) => INTERRUPTED,
-        Err(error) => {
-            Word::Failed(error.to_string()).say();
-            2
-        }
-    }
+/// What a worker is to do.
+pub struct Work<'a> {
+    pub study: &'a StudyFolder,
+    /// Place of the run in the plan.
+    pub index: usize,
+    pub device: &'a str,
+    /// Bytes that it may measure in.
+    pub memory: Option<usize>,
 }
 
-/// How the run ended; `None` when it was interrupted.
-fn try_work(study: &StudyFolder, index: usize, device_name: &str) -> Result<Option<State>, CliError> {
-    let stop = signals::listen()?;
-    let measuring = Arc::new(AtomicBool::new(false));
-    signals::end_at_once(&measuring)?;
-    let (stopped, at_once) = (Arc::clone(&stop), Arc::clone(&measuring));
-    std::thread::spawn(move || {
-        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-        stopped.store(true, Ordering::Relaxed);
-        if at_once.load(Ordering::Relaxed) {
-            std::process::exit(INTERRUPTED.into());
+impl Work<'_> {
+    /// The worker's side: one run, trained and measured. Returns the exit code.
+    pub fn run(&self) -> u8 {
+        match self.try_run() {
+            Ok(Some(state)) => {
+                Message::Finished(state).send();
+                0
+            }
+            Ok(None) => INTERRUPTED,
+            Err(CliError::Lab(LabError::Busy { .. })) => {
+                Message::Busy.send();
+                INTERRUPTED
+            }
+            Err(error) => {
+                eprintln!("{error}");
+                Message::Failed(error.to_string()).send();
+                2
+            }
         }
-    });
-    let device = device::parse(device_name)?;
-    let planned = study.planned()?;
-    let Some(planned) = planned.get(index) else {
-        return Err(CliError::Message(format!("there is no run {index}: {} are planned", planned.len())));
-    };
-    let plan = study.plan(planned)?;
-    let options = RunOptions {
-        out: study.runs(),
-        device: device.clone(),
-        device_name: device_name.to_owned(),
-        fresh: false,
-        argv: std::env::args().collect(),
-    };
-    let run = Run::open(plan.clone(), &options)?;
-    for warning in &run.warnings {
-        eprintln!("passed over: {warning}");
     }
-    if run.ended().is_some() {
-        drop(run);
-    } else {
-        let (_, outcome, _) = run.train(&mut Teller { next: Instant::now() }, &stop)?;
-        if outcome == Outcome::Interrupted {
+
+    /// How the run ended; `None` when it was interrupted.
+    fn try_run(&self) -> Result<Option<State>, CliError> {
+        let stop = signals::listen()?;
+        let measuring = Arc::new(AtomicBool::new(false));
+        signals::end_at_once(&measuring)?;
+        let (stopped, at_once) = (Arc::clone(&stop), Arc::clone(&measuring));
+        std::thread::spawn(move || {
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+            stopped.store(true, Ordering::Relaxed);
+            if at_once.load(Ordering::Relaxed) {
+                std::process::exit(INTERRUPTED.into());
+            }
+        });
+        let device = device::parse(self.device)?;
+        let planned = self.study.planned()?;
+        let Some(planned) = planned.get(self.index) else {
+            return Err(CliError::Message(format!("there is no run {}: {} are planned", self.index, planned.len())));
+        };
+        eprintln!("run {} of {}, process {}", self.index, self.study.path().display(), std::process::id());
+        let plan = self.study.plan(planned)?;
+        let mut options = RunOptions {
+            out: self.study.runs(),
+            device: device.clone(),
+            device_name: self.device.to_owned(),
+            fresh: false,
+            argv: std::env::args().collect(),
+        };
+        let run = match Run::open(plan.clone(), &options) {
+            Err(error @ LabError::NoCheckpoint { .. }) => {
+                eprintln!("{error}, which is done now");
+                options.fresh = true;
+                Run::open(plan.clone(), &options)?
+            }
+            run => run?,
+        };
+        for warning in &run.warnings {
+            eprintln!("passed over: {warning}");
+        }
+        if let [state] = &self.study.states(std::slice::from_ref(planned))?[..]
+            && state.is_finished()
+        {
+            // Another process has done it meanwhile.
+            return Ok(Some(state.state));
+        }
+        if run.ended().is_some() {
+            drop(run);
+        } else {
+            let (_, outcome, _) = run.train(&mut Teller { next: Instant::now() }, &stop)?;
+            if outcome == Outcome::Interrupted {
+                return Ok(None);
+            }
+        }
+        measuring.store(true, Ordering::Relaxed);
+        if stop.load(Ordering::Relaxed) {
             return Ok(None);
         }
+        Message::Measuring.send();
+        Ok(Some(result::finish(self.study, planned, &plan, &device, self.memory)?.outcome))
     }
-    measuring.store(true, Ordering::Relaxed);
-    if stop.load(Ordering::Relaxed) {
-        return Ok(None);
-    }
-    Word::Measuring.say();
-    Ok(Some(result::finish(study, planned, &plan, &device)?.outcome))
 }
 
 /// Tells the study how far the training is, now and then.
@@ -303,7 +351,7 @@ impl Observe<Model> for Teller {
     fn batch(&mut self, trainer: &Trainer<Model>, record: &Metric) -> Result<(), LabError> {
         if Instant::now() >= self.next {
             self.next = Instant::now() + Duration::from_millis(250);
-            Word::Training(record.step, trainer.total_steps(), record.loss).say();
+            Message::Training(record.step, trainer.total_steps(), record.loss).send();
         }
         Ok(())
     }

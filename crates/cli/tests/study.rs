@@ -135,6 +135,8 @@ fn a_study_runs_to_a_table_and_a_page() {
     assert!(
         page.contains("hessian_max") && page.contains("<svg") && page.contains("over learning rate and batch size")
     );
+    // A batch of all samples, 160 of 200, is a size like others.
+    assert!(page.contains("batch →</th><th>20</th><th>160</th></tr>"), "{page}");
     assert!(!page.contains("src=") && !page.contains("href=\"http"), "it needs no network");
 
     // Nothing is done twice, and a study may grow.
@@ -142,11 +144,55 @@ fn a_study_runs_to_a_table_and_a_page() {
     assert!(text(&again.stderr).contains("8 of 8 runs have ended already"), "{}", text(&again.stderr));
     let grown = STUDY.replace("seed = [0, 1]", "seed = [2, 0, 1]");
     fs::write(one.path().join("small.toml"), grown).expect("the folder can be written");
+    let said = text(&one.run(&["study", "status", "small.toml"]).stderr);
+    assert!(said.contains("was changed since it was planned"), "{said}");
     let said = text(&one.run(&["study", "run", "small.toml"]).stderr);
     assert!(said.contains("planned 4 runs beside 8") && said.contains("8 of 12 runs have ended already"), "{said}");
     assert_eq!(table(&one)[..9], table(&two)[..], "the rows before keep their places");
     fs::write(one.path().join("small.toml"), STUDY.replace("0.02", "0.03")).expect("the folder can be written");
     assert!(refused(&one, &["study", "plan", "small.toml"], 2).contains("are no longer in small.toml"));
+}
+
+#[test]
+fn other_measures_are_taken_of_the_same_runs() {
+    let place = place(&STUDY.replace("seed = [0, 1]", "seed = [0]"));
+    let said = |arguments: &[&str]| {
+        let output = place.run(arguments);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stderr)
+    };
+    said(&["study", "run", "small.toml"]);
+    let (losses, old) = (column(&place, "train_loss"), column(&place, "hessian_max"));
+    let metrics = |at: usize| {
+        let folder = study_of(&place);
+        let run = folder.run_folder(&folder.planned().expect("it was planned")[at]);
+        fs::metadata(run.metrics()).expect("it was trained").modified().expect("it has a time")
+    };
+    let trained = metrics(2);
+    fs::write(
+        place.path().join("small.toml"),
+        STUDY.replace("seed = [0, 1]", "seed = [0]").replace("samples = 50", "samples = 100"),
+    )
+    .expect("the folder can be written");
+    said(&["study", "plan", "small.toml"]);
+    let status = text(&place.run(&["study", "status", "small.toml"]).stdout);
+    assert!(status.contains("interrupted      4") && status.contains("measured with other settings"), "{status}");
+    assert!(refused(&place, &["study", "merge", "small.toml"], 1).contains("4 runs are not measured"));
+    said(&["study", "run", "small.toml"]);
+    assert_eq!((metrics(2), column(&place, "train_loss")), (trained, losses));
+    assert!(column(&place, "hessian_max").iter().zip(&old).all(|(new, old)| new != old), "of 100 samples, not of 50");
+
+    // What does not fit into the memory allowed is a failure in words, and what was trained keeps its row.
+    fs::write(
+        place.path().join("small.toml"),
+        STUDY.replace("seed = [0, 1]", "seed = [0]").replace("\"norms\"", "\"ntk\""),
+    )
+    .expect("the folder can be written");
+    assert!(refused(&place, &["study", "run", "small.toml", "--memory", "10KB"], 1).contains("4 runs failed"));
+    let status = succeeds(&place, &["study", "status", "small.toml"]);
+    assert!(status.contains("failed           4") && status.contains("10000 bytes are allowed"), "{status}");
+    assert_eq!(column(&place, "train_loss").len(), 4);
+    assert!(!table(&place)[0].contains(&"hessian_max".to_owned()), "measures of other settings are not mixed in");
 }
 
 /// The processes that a process has started.
@@ -169,7 +215,7 @@ fn survives_kills_of_study_and_workers() {
     succeeds(&whole, &["study", "run", "small.toml", "-j", "2"]);
     let length = begin.elapsed();
     let killed = place(&study);
-    let mut kills = 0;
+    let (mut kills, mut orphans) = (0, Vec::new());
     // Moments in an order without pattern: of the study alone, of workers alone, of both.
     for share in (0..60).map(|at| (at * 37 + 11) % 60) {
         let mut child = start(&killed, &["study", "run", "small.toml", "-j", "2"]);
@@ -191,10 +237,11 @@ fn survives_kills_of_study_and_workers() {
         if child.wait().expect("it ends").success() {
             break;
         }
-        // Workers without a study end by themselves.
-        until("workers end", || !workers.iter().any(|worker| Path::new(&format!("/proc/{worker}")).exists()));
+        orphans = workers;
         kills += 1;
     }
+    // Workers without a study end by themselves; the study that followed did not wait for them.
+    until("workers end", || !orphans.iter().any(|worker| Path::new(&format!("/proc/{worker}")).exists()));
     assert!(kills >= 5, "{kills} kills in {length:?}");
     succeeds(&killed, &["study", "run", "small.toml", "-j", "2"]);
     println!("{kills} kills");
@@ -271,6 +318,10 @@ fn designs_make_the_runs_they_say() {
     let grid = settings(STUDY);
     assert_eq!(grid.len(), 8);
     assert_eq!(grid[5], ["optimizer.learning_rate=0.1", "training.batch_size=20", "seed=1"]);
+    // A table for each dot is the same as dots.
+    let dotted = STUDY.replace("\"optimizer.learning_rate\"", "optimizer.learning_rate");
+    let dotted = dotted.replace("\"training.batch_size\"", "training.batch_size");
+    assert_eq!(settings(&dotted), grid);
     let list = settings(&axes("design = \"list\""));
     assert_eq!(list.len(), 2);
     assert_eq!(list[1], ["optimizer.learning_rate=0.1", "training.batch_size=\"full\"", "seed=1"]);
@@ -284,6 +335,23 @@ fn designs_make_the_runs_they_say() {
         settings(&study.replace("[0.02, 0.1]", "{ low = 0.01, high = 1.0, scale = \"log\" }"))
     };
     assert_eq!(drawn(5)[..], drawn(9)[..5], "more runs leave those before as they are");
+    // Whole ends, whole numbers.
+    let whole = settings(&STUDY.replace("[0, 1]", "{ low = 0, high = 9, count = 4 }"));
+    assert_eq!(
+        whole[..4].iter().map(|set| set[2].as_str()).collect::<Vec<_>>(),
+        ["seed=0", "seed=3", "seed=6", "seed=9"]
+    );
+    let study =
+        axes("design = \"random\"\nruns = 40").replace("[20, \"full\"]", "{ low = 1, high = 100, scale = \"log\" }");
+    let sizes: Vec<usize> = settings(&study.replace("[0, 1]", "{ low = 3, high = 4 }"))
+        .iter()
+        .map(|set| {
+            assert!(["seed=3", "seed=4"].contains(&set[2].as_str()), "{set:?}");
+            set[1].strip_prefix("training.batch_size=").and_then(|size| size.parse().ok()).expect("a whole number")
+        })
+        .collect();
+    let small = sizes.iter().filter(|&&size| size <= 10).count();
+    assert!((10..=30).contains(&small), "half of 40 below the middle of a logarithmic scale: {small}");
     // A table sets all its keys.
     let methods = "[study.axes]\noptimizer = [{ name = \"gd\" }, { name = \"adam\", epsilon = 1e-7 }]";
     let methods = STUDY.replace("[optimizer]\nname = \"momentum\"\n", "").replace("[study.axes]", methods);
@@ -309,6 +377,15 @@ fn what_is_no_study_is_refused() {
         ("samples = 50", "design = \"random\"", "a random design needs a number of runs"),
         ("samples = 50", "runs = 7", "the axes tell how many runs there are"),
         ("samples = 50", "design = \"list\"", "values here, 3 at another axis"),
+        ("samples = 50", "design = \"random\"\nruns = 0", "the design has no runs"),
+        ("[0.02, 0.1]", "{ low = \"a\", high = 0.1, count = 3 }", "the ends of a range are numbers"),
+        ("[0.02, 0.1]", "{ low = 0.01, high = 0.1, count = 1000001 }", "from 2, its two ends, to 1000000 points"),
+        ("\"optimizer.learning_rate\"", "\"study.samples\"", "an axis is a key of the configuration"),
+        (
+            "\"optimizer.learning_rate\" = [0.02",
+            "optimizer = [{ learning_rate = 0.3 }]\n\"optimizer.learning_rate\" = [0.02",
+            "axis `optimizer` sets `optimizer.learning_rate` too",
+        ),
     ] {
         // Of two axes with two values and one with three.
         let study = STUDY.replace("seed = [0, 1]", "seed = [0, 1, 2]").replace(from, to);
@@ -319,6 +396,8 @@ fn what_is_no_study_is_refused() {
     let place = place("[data]\nname = \"moons\"\n");
     assert!(refused(&place, &["study", "plan", "small.toml"], 2).contains("there is no [study] table"));
     assert!(refused(&place, &["study", "status", "nowhere"], 2).contains("cannot read nowhere"));
+    assert!(refused(&place, &["study", "status", "small.toml"], 2).contains("was not planned in studies"));
+    assert!(refused(&place, &["study", "run", "small.toml", "--index", "0", "--chunk", "0"], 2).contains("--chunk"));
 }
 
 #[test]
@@ -347,6 +426,7 @@ fn ten_thousand_runs_are_planned_counted_and_merged() {
         reason: "made up".to_owned(),
         config: (0..30).map(|at| (format!("table.key_{at}"), at.into())).collect(),
         training: (0..13).map(|at| (format!("number_{at}"), f64::from(at))).collect(),
+        measured: Some(folder.config().expect("it was planned").measuring()),
         measures: (0..20).map(|at| (format!("measure_{at}"), f64::from(at) / 3.0)).collect(),
     };
     for run in &planned {
@@ -364,6 +444,8 @@ fn ten_thousand_runs_are_planned_counted_and_merged() {
 #[test]
 fn scripts_for_clusters() {
     let place = place(STUDY);
+    // Names that neither Slurm nor Kubernetes would take.
+    fs::write(place.path().join("_my \"Ünï\" 100 %.toml"), STUDY).expect("the folder can be written");
     let said = succeeds(
         &place,
         &[
@@ -396,5 +478,16 @@ fn scripts_for_clusters() {
     succeeds(&place, &["study", "submit", "small.toml", "--launcher", "kubernetes", "--chunk", "3"]);
     let manifest = fs::read_to_string(study_of(&place).file("cluster/job.yaml")).expect("there is a manifest");
     assert!(manifest.contains("completions: 3") && manifest.contains("JOB_COMPLETION_INDEX"));
+    for launcher in ["slurm", "kubernetes"] {
+        let file = "_my \"Ünï\" 100 %.toml";
+        succeeds(&place, &["study", "submit", file, "--launcher", launcher, "--dry-run", "--device", "flex"]);
+    }
+    let cluster = place.path().join("studies/_my \"Ünï\" 100 %/cluster");
+    let array = fs::read_to_string(cluster.join("array.sbatch")).expect("there is a script");
+    assert!(array.contains("#SBATCH --job-name=my---n---100\n") && array.contains("100 %%/cluster/%a.log"), "{array}");
+    let checked = Command::new("bash").arg("-n").arg(cluster.join("array.sbatch")).status().expect("bash starts");
+    assert!(checked.success());
+    let manifest = fs::read_to_string(cluster.join("job.yaml")).expect("there is a manifest");
+    assert!(manifest.contains("  name: my---n---100\n") && manifest.contains(r#"_my \"Ünï\" 100 %""#), "{manifest}");
     assert!(refused(&place, &["study", "run", "small.toml", "--index", "9"], 2).contains("there is no chunk 9"));
 }

@@ -112,8 +112,7 @@ impl Checkpoint {
             }
         }
         let words: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        let problem = format!("no checkpoint is whole ({}); start over with --fresh", words.join("; "));
-        Err(LabError::Damaged { path: root, problem })
+        Err(LabError::NoCheckpoint { path: root, problems: words.join("; ") })
     }
 
     fn open(folder: &RunFolder, path: PathBuf) -> Result<Self, LabError> {

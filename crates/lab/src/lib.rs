@@ -8,7 +8,7 @@
 //! - [`run`]: a run in its folder, with [`checkpoint`]s and step-exact resume; [`folder`]: the folder's layout.
 //! - [`records`]: the types of the files in it, for whoever reads them.
 //! - [`subject`]: a network to be measured, from a run or from files; [`analysis`]: the measurements of it, as records.
-//! - [`study`]: many runs that differ in chosen settings, in one table.
+//! - [`study`]: many runs that differ in chosen settings, in one table; [`statistics`]: rank correlations over runs, for studies and claims.
 //! - [`export`]: weights for PyTorch.
 //! - `learner` (feature `learner`): the same networks and methods under Burn's own `Learner`.
 
@@ -25,6 +25,7 @@ pub mod observe;
 pub mod plan;
 pub mod records;
 pub mod run;
+pub mod statistics;
 pub mod study;
 pub mod subject;
 pub mod track;
@@ -87,6 +88,14 @@ pub enum LabError {
         started: String,
         /// Device asked for now.
         asked: String,
+    },
+    /// There are checkpoints, and none is whole.
+    #[error("{}: no checkpoint is whole ({problems}); start over with --fresh", path.display())]
+    NoCheckpoint {
+        /// Their folder.
+        path: PathBuf,
+        /// What is wrong with each.
+        problems: String,
     },
     /// Another process is at work on the run or study.
     #[error("another process is at work on {}", path.display())]

@@ -44,7 +44,7 @@ impl Plan {
         let document = Document::parse(path.display().to_string(), &text, overrides)?;
         let folder = path.parent().unwrap_or(Path::new("."));
         let stem = path.file_stem().map_or_else(|| "run".into(), |stem| stem.to_string_lossy().into_owned());
-        Self::of(&document, folder, &stem, &mut Datasets::default())
+        Self::of(&document, folder, &stem)
     }
 
     /// The plan of a configuration whose relative paths start at `folder`; `stem` is the label where it has none.
@@ -52,19 +52,68 @@ impl Plan {
     /// # Errors
     ///
     /// As [`read`](Self::read).
-    pub fn of(document: &Document, folder: &Path, stem: &str, datasets: &mut Datasets) -> Result<Self, LabError> {
+    pub fn of(document: &Document, folder: &Path, stem: &str) -> Result<Self, LabError> {
+        let mut data = None;
+        let checked = Checked::of(document, folder, stem, |config| {
+            let prepared = data.insert(config.load()?);
+            Ok(Facts::of(prepared))
+        })?;
+        let Checked { config, label, run_id, data_digest } = checked;
+        let data = Arc::new(data.expect("nothing is checked without data"));
+        Ok(Self { config, data, data_digest, label, run_id })
+    }
+
+    /// Name of the run's folder.
+    #[must_use]
+    pub fn folder_name(&self) -> String {
+        folder_name(&self.label, &self.run_id)
+    }
+}
+
+/// `label-run_id`.
+fn folder_name(label: &str, run_id: &str) -> String {
+    format!("{label}-{run_id}")
+}
+
+/// Identity and folder of the run of a configuration, checked as [`Plan::of`] checks it, with data that are not kept.
+pub(crate) fn identity(
+    document: &Document,
+    folder: &Path,
+    stem: &str,
+    known: &mut KnownData,
+) -> Result<(String, String), LabError> {
+    let Checked { label, run_id, .. } = Checked::of(document, folder, stem, |config| known.facts(config))?;
+    let folder = folder_name(&label, &run_id);
+    Ok((run_id, folder))
+}
+
+/// A configuration that a user can get nothing wrong in any more.
+struct Checked {
+    config: RunConfig,
+    label: String,
+    run_id: String,
+    data_digest: String,
+}
+
+impl Checked {
+    fn of(
+        document: &Document,
+        folder: &Path,
+        stem: &str,
+        facts: impl FnOnce(&DataConfig) -> Result<Facts, DataError>,
+    ) -> Result<Self, LabError> {
         let mut config: RunConfig = document.read()?;
         for file in config.data.source.paths_mut() {
             *file = std::path::absolute(folder.join(&*file)).map_err(LabError::io("find", file.clone()))?;
         }
-        Ok(Self::new(config, stem, document, datasets)?)
+        Ok(Self::new(config, stem, document, facts)?)
     }
 
     fn new(
         config: RunConfig,
         stem: &str,
         document: &Document,
-        datasets: &mut Datasets,
+        facts: impl FnOnce(&DataConfig) -> Result<Facts, DataError>,
     ) -> Result<Self, Box<SourceError>> {
         let label = config.label.clone().unwrap_or_else(|| stem.to_owned());
         if label.is_empty() || label.starts_with('.') || label.contains(['/', '\\', '\0']) {
@@ -83,15 +132,14 @@ impl Plan {
                            use precision = \"f32\", or gd, momentum, nesterov, rmsprop or adam";
             return Err(document.error_at(&["optimizer", "name"], message));
         }
-        let (data, data_digest) = datasets.load(&config.data).map_err(|error| data_error(document, &error))?;
-        check_loss(config.loss, &data.train, document)?;
-        if let Some(test) = data.test.as_ref().filter(|test| test.outputs() != data.train.outputs()) {
-            let message = format!("{} outputs in training, {} in test", data.train.outputs(), test.outputs());
+        let facts = facts(&config.data).map_err(|error| data_error(document, &error))?;
+        check_loss(config.loss, facts.classes, document)?;
+        if let Some(outputs) = facts.test_outputs.filter(|outputs| *outputs != facts.outputs) {
+            let message = format!("{} outputs in training, {outputs} in test", facts.outputs);
             return Err(document.error_at(&["data"], message));
         }
-        let samples = data.train.len();
-        batch_size(&config.training, samples)
-            .and_then(|_| total_steps(&config.training, samples))
+        batch_size(&config.training, facts.samples)
+            .and_then(|_| total_steps(&config.training, facts.samples))
             .and_then(|steps| {
                 let checked = config.optimizer.schedule.init(steps.max(1));
                 checked.map(|_| steps).map_err(|error| ("schedule", error.to_string()))
@@ -101,38 +149,56 @@ impl Plan {
                 _ => document.error_at(&["training", name], message),
             })?;
         if let Some(track) = &config.track {
-            crate::track::check(track, samples, data.train.outputs())
+            crate::track::check(track, facts.samples, facts.outputs)
                 .map_err(|(name, message)| document.error_at(&["track", name], message))?;
         }
         check_targets(&config, document)?;
-        check_model(&config, &data, document)?;
-        let run_id = run_id(&config, &data_digest);
-        Ok(Self { config, data, data_digest, label, run_id })
-    }
-
-    /// Name of the run's folder.
-    #[must_use]
-    pub fn folder_name(&self) -> String {
-        format!("{}-{}", self.label, self.run_id)
+        check_model(&config, &facts, document)?;
+        let run_id = run_id(&config, &facts.digest);
+        Ok(Self { config, label, run_id, data_digest: facts.digest })
     }
 }
 
-/// Prepared data by their settings, so that many plans load each once.
+/// What a configuration is checked against.
+#[derive(Debug, Clone)]
+struct Facts {
+    /// Training samples.
+    samples: usize,
+    /// Numbers of an input.
+    columns: usize,
+    outputs: usize,
+    /// Absent where targets are numbers.
+    classes: Option<usize>,
+    test_outputs: Option<usize>,
+    /// SHA-256, in hex.
+    digest: String,
+}
+
+impl Facts {
+    fn of(data: &Prepared) -> Self {
+        Self {
+            samples: data.train.len(),
+            columns: data.train.inputs.columns,
+            outputs: data.train.outputs(),
+            classes: data.train.classes(),
+            test_outputs: data.test.as_ref().map(Dataset::outputs),
+            digest: digest(data),
+        }
+    }
+}
+
+/// Facts on data by their settings, so that planning many runs loads each once and keeps none in memory.
 #[derive(Debug, Default)]
-pub struct Datasets {
-    known: HashMap<String, (Arc<Prepared>, String)>,
-}
+pub(crate) struct KnownData(HashMap<String, Facts>);
 
-impl Datasets {
-    /// The data, and their SHA-256 in hex.
-    fn load(&mut self, config: &DataConfig) -> Result<(Arc<Prepared>, String), DataError> {
+impl KnownData {
+    fn facts(&mut self, config: &DataConfig) -> Result<Facts, DataError> {
         let key = serde_json::to_string(config).expect("a configuration has only string keys");
-        if let Some(known) = self.known.get(&key) {
+        if let Some(known) = self.0.get(&key) {
             return Ok(known.clone());
         }
-        let data = config.load()?;
-        let digest = digest(&data);
-        Ok(self.known.entry(key).or_insert((Arc::new(data), digest)).clone())
+        let facts = Facts::of(&config.load()?);
+        Ok(self.0.entry(key).or_insert(facts).clone())
     }
 }
 
@@ -154,14 +220,14 @@ fn data_error(document: &Document, error: &DataError) -> Box<SourceError> {
     document.error_at(&path, error.to_string())
 }
 
-/// Whether the loss can be taken on these targets.
-pub(crate) fn check_loss(loss: Loss, train: &Dataset, document: &Document) -> Result<(), Box<SourceError>> {
-    match (loss.kind, &train.targets) {
-        (LossKind::CrossEntropy, Targets::Values(_)) => {
+/// Whether the loss can be taken on targets of so many classes, or of numbers.
+pub(crate) fn check_loss(loss: Loss, classes: Option<usize>, document: &Document) -> Result<(), Box<SourceError>> {
+    match (loss.kind, classes) {
+        (LossKind::CrossEntropy, None) => {
             let message = "cross-entropy needs labels, but the targets of this data are numbers; use squared-error";
             Err(document.error_at(&["loss", "name"], message))
         }
-        (LossKind::CrossEntropy, Targets::Labels { classes: 1, .. }) => {
+        (LossKind::CrossEntropy, Some(1)) => {
             let message = "cross-entropy needs at least two classes, but this data has one";
             Err(document.error_at(&["loss", "name"], message))
         }
@@ -182,8 +248,8 @@ fn check_targets(config: &RunConfig, document: &Document) -> Result<(), Box<Sour
 }
 
 /// Whether the network can be built, without building it: a plan needs no device.
-fn check_model(config: &RunConfig, data: &Prepared, document: &Document) -> Result<(), Box<SourceError>> {
-    config.model.check(data.train.inputs.columns, data.train.outputs()).map_err(|error| {
+fn check_model(config: &RunConfig, facts: &Facts, document: &Document) -> Result<(), Box<SourceError>> {
+    config.model.check(facts.columns, facts.outputs).map_err(|error| {
         let path = match &error {
             ModelError::ZeroWidth { .. } | ModelError::TooLarge { .. } => vec!["model", "hidden"],
             ModelError::NotPositive { name, .. } => vec!["model", "features", name],

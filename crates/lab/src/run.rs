@@ -216,7 +216,7 @@ fn clear(folder: &Path) -> Result<(), LabError> {
         let path = entry.map_err(LabError::io("read", folder))?.path();
         let removed = if path.is_dir() {
             std::fs::remove_dir_all(&path)
-        } else if path.file_name().is_some_and(|name| name == "run.lock") {
+        } else if path.file_name().is_some_and(|name| name == "run.lock" || name == "worker.log") {
             Ok(())
         } else {
             std::fs::remove_file(&path)

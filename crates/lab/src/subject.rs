@@ -151,7 +151,7 @@ impl Subject {
         if data.outputs() != outputs {
             return Err(damaged(format!("the network has {outputs} outputs, the data {} targets", data.outputs())));
         }
-        check_loss(loss, &data, &document)?;
+        check_loss(loss, data.classes(), &document)?;
         Ok(Self { source: file.display().to_string(), network, data, loss, training: None })
     }
 }

@@ -7,10 +7,9 @@ use askama::Template;
 use losscape_lab::LabError;
 use losscape_lab::folder::write_whole;
 use losscape_lab::records::State;
+use losscape_lab::statistics::resample::FEWEST;
 use losscape_lab::study::evidence::OUTCOMES;
-use losscape_lab::study::kendall::tau_b;
-use losscape_lab::study::table::Column;
-use losscape_lab::study::{Association, Evidence, PlannedRun, RunState, StudyFolder, Table};
+use losscape_lab::study::{Association, Comparable, Evidence, PlannedRun, RunState, StudyFolder, Table, Tau};
 
 use crate::compare;
 use crate::figure::{AMBER, BLUE, Curve, GREEN, ORANGE, PURPLE, SKY, scatter};
@@ -47,23 +46,33 @@ pub fn status(runs: &[(PlannedRun, RunState)]) -> String {
 /// The evidence as a table for the terminal, the strongest first.
 #[must_use]
 pub fn text(evidence: &Evidence) -> String {
+    let Evidence { runs, diverged, off_target, .. } = evidence;
     let head = ["measure", "outcome", "τ", "95 % interval", "granulated", "partial"].map(str::to_owned).to_vec();
     let rows = evidence.associations.iter().map(|association| {
-        let Association { measure, outcome, tau, low, high, granulated_mean, partial, .. } = association;
+        let Association { measure, outcome, tau, granulated_mean, partial, .. } = association;
         vec![
             measure.clone(),
             outcome.clone(),
-            signed(*tau),
-            format!("{} to {}", signed(*low), signed(*high)),
-            cell(*granulated_mean),
-            cell(*partial),
+            signed(tau.value),
+            ends(Some(*tau)),
+            cell(granulated_mean.map(|tau| tau.value)),
+            cell(partial.map(|tau| tau.value)),
         ]
     });
     let rows: Vec<Vec<String>> = rows.collect();
-    if rows.is_empty() {
+    let counts = format!("{runs} runs compared, {diverged} diverged, {off_target} did not reach the target loss\n");
+    if rows.is_empty() { counts } else { format!("{}{counts}{}", compare::Table { head, rows }, few(evidence)) }
+}
+
+/// Why there are no intervals; empty where there are.
+fn few(evidence: &Evidence) -> String {
+    if evidence.associations.iter().any(|known| known.tau.interval.is_some()) {
         return String::new();
     }
-    compare::Table { head, rows }.to_string()
+    let Evidence { seeds, configurations, .. } = evidence;
+    format!(
+        "no intervals: {configurations} configurations and {seeds} seeds say too little about others, {FEWEST} of either would do\n"
+    )
 }
 
 /// τ with its sign.
@@ -73,6 +82,12 @@ fn signed(tau: f64) -> String {
 
 fn cell(tau: Option<f64>) -> String {
     tau.map_or_else(|| "–".to_owned(), signed)
+}
+
+/// An interval.
+fn ends(tau: Option<Tau>) -> String {
+    let interval = tau.and_then(|tau| tau.interval);
+    interval.map_or_else(|| "–".to_owned(), |[low, high]| format!("{} to {}", signed(low), signed(high)))
 }
 
 struct Row {
@@ -130,8 +145,9 @@ struct Page {
 ///
 /// When the folder cannot be written.
 pub fn write(study: &StudyFolder, table: &Table, evidence: &Evidence, missing: usize) -> Result<(), LabError> {
-    let mut figures = outcomes(table, evidence);
-    figures.extend(axes(table, evidence));
+    let rows = Comparable::of(table).rows;
+    let mut figures = outcomes(table, evidence, &rows);
+    figures.extend(settings(table, evidence, &rows));
     let folder = study.file("figures");
     std::fs::create_dir_all(&folder).map_err(|source| LabError::Io {
         action: "create",
@@ -153,14 +169,16 @@ fn page(study: &StudyFolder, table: &Table, evidence: &Evidence, missing: usize,
         evidence.axes.join(", ")
     );
     let facts = vec![
-        ("runs used", evidence.runs.to_string()),
+        ("runs compared", evidence.runs.to_string()),
         ("configurations", evidence.configurations.to_string()),
+        ("seeds", evidence.seeds.to_string()),
         ("diverged", evidence.diverged.to_string()),
         ("target loss not reached", evidence.off_target.to_string()),
         ("without a result", missing.to_string()),
     ];
+    let rows = Comparable::of(table).rows;
     let sections = OUTCOMES.into_iter().filter_map(|outcome| section(outcome, evidence)).collect();
-    let maps = OUTCOMES.into_iter().chain(["hessian_max"]).filter_map(|value| heat_map(value, table)).collect();
+    let maps = OUTCOMES.into_iter().chain(["hessian_max"]).filter_map(|value| heat_map(value, table, &rows)).collect();
     Page { name, summary, facts, sections, figures, maps }.render().expect("the template writes to a string")
 }
 
@@ -170,33 +188,41 @@ fn section(outcome: &'static str, evidence: &Evidence) -> Option<Section> {
         return None;
     }
     let measures: Vec<&&Association> = of.iter().filter(|known| !known.baseline).collect();
-    let certain = measures.iter().filter(|known| known.strength() > 0.0).count();
-    let given = if evidence.given.is_empty() {
-        String::new()
+    let clear = measures.iter().filter(|known| known.tau.is_clear()).count();
+    let partial = if of.iter().any(|known| known.partial.is_some()) {
+        format!(" Partial: given {}, but for the measure itself.", evidence.given.join(", "))
     } else {
-        format!(" Partial: given {}.", evidence.given.join(" and "))
+        String::new()
+    };
+    let intervals = if measures.iter().any(|known| known.tau.interval.is_some()) {
+        format!(
+            "Intervals by drawing seeds and configurations again. {clear} of {} measures have one without zero, where chance alone gives about {}. Grey: zero is in it.",
+            measures.len(),
+            number(0.05 * measures.len() as f64)
+        )
+    } else {
+        few(evidence)
     };
     let reading = format!(
-        "Kendall's τ over {} runs; intervals by a bootstrap over {} configurations. {certain} of {} measures have an interval without zero, where chance alone \
-         gives {} on average. Granulated: mean over groups that differ in one setting alone.{given} Grey: zero is in the interval.",
-        evidence.runs,
-        evidence.configurations,
-        measures.len(),
-        number(0.05 * measures.len() as f64),
+        "Kendall's τ among the runs of one seed, the mean over {} seeds and {} configurations. Granulated: mean over groups that differ in one setting alone.{partial} {intervals}",
+        evidence.seeds, evidence.configurations,
     );
-    let mut head: Vec<String> = ["measure", "τ", "95 % interval", "granulated"].map(str::to_owned).to_vec();
+    let mut head: Vec<String> =
+        ["measure", "τ", "95 % interval", "granulated", "95 % interval"].map(str::to_owned).to_vec();
     head.extend(evidence.axes.iter().map(|axis| format!("by {}", axis.rsplit('.').next().unwrap_or(axis))));
-    head.extend(["partial", "runs"].map(str::to_owned));
+    head.extend(["partial", "95 % interval", "runs"].map(str::to_owned));
     let rows = of.iter().map(|known| {
+        let value = |tau: Option<Tau>| cell(tau.map(|tau| tau.value));
         let mut cells = vec![
             known.measure.clone(),
-            signed(known.tau),
-            format!("{} to {}", signed(known.low), signed(known.high)),
-            cell(known.granulated_mean),
+            signed(known.tau.value),
+            ends(Some(known.tau)),
+            value(known.granulated_mean),
+            ends(known.granulated_mean),
         ];
         cells.extend(evidence.axes.iter().map(|axis| cell(known.granulated.get(axis).copied())));
-        cells.extend([cell(known.partial), known.runs.to_string()]);
-        let class = match (known.baseline, known.strength() > 0.0) {
+        cells.extend([value(known.partial), ends(known.partial), known.runs.to_string()]);
+        let class = match (known.baseline, known.tau.is_clear()) {
             (true, true) => "baseline",
             (true, false) => "baseline null",
             (false, true) => "",
@@ -221,12 +247,12 @@ struct Groups {
 }
 
 /// The rows in groups of equal value of the axis that tells most apart with few colours.
-fn groups(table: &Table, evidence: &Evidence, but: Option<&str>) -> Groups {
+fn groups(table: &Table, evidence: &Evidence, rows: &[usize], but: Option<&str>) -> Groups {
     const COLORS: usize = 6;
     let by = |axis: &String| {
         let mut groups: Vec<(String, Vec<usize>)> = Vec::new();
-        for (row, run) in table.runs.iter().enumerate() {
-            let level = level(run, axis);
+        for &row in rows {
+            let level = level(&table.runs[row], axis);
             match groups.iter_mut().find(|(known, _)| known == level) {
                 Some((_, rows)) => rows.push(row),
                 None => groups.push((level.to_owned(), vec![row])),
@@ -234,10 +260,10 @@ fn groups(table: &Table, evidence: &Evidence, but: Option<&str>) -> Groups {
         }
         Groups { meaning: format!(" Colour: {axis}."), of: groups }
     };
-    let axes = evidence.axes.iter().filter(|axis| *axis != "seed" && Some(axis.as_str()) != but);
+    let axes = evidence.axes.iter().filter(|axis| Some(axis.as_str()) != but);
     let found =
         axes.map(by).filter(|groups| (2..=COLORS).contains(&groups.of.len())).max_by_key(|groups| groups.of.len());
-    found.unwrap_or_else(|| Groups { meaning: String::new(), of: vec![(String::new(), (0..table.len()).collect())] })
+    found.unwrap_or_else(|| Groups { meaning: String::new(), of: vec![(String::new(), rows.to_vec())] })
 }
 
 fn dots(groups: &Groups, x: &[f64], y: &[f64]) -> Vec<Curve> {
@@ -249,84 +275,61 @@ fn dots(groups: &Groups, x: &[f64], y: &[f64]) -> Vec<Curve> {
 }
 
 /// The measures with the strongest evidence against the first outcome.
-fn outcomes(table: &Table, evidence: &Evidence) -> Vec<Drawing> {
+fn outcomes(table: &Table, evidence: &Evidence, rows: &[usize]) -> Vec<Drawing> {
     let Some(outcome) =
         OUTCOMES.into_iter().find(|outcome| evidence.associations.iter().any(|a| a.outcome == *outcome))
     else {
         return Vec::new();
     };
     let strongest = evidence.associations.iter().filter(|known| known.outcome == outcome && !known.baseline);
-    let groups = groups(table, evidence, None);
+    let groups = groups(table, evidence, rows, None);
     strongest
         .take(FIGURES)
         .filter_map(|known| {
             let (x, y) = (table.numbers(&known.measure)?, table.numbers(outcome)?);
             let id = format!("outcome-{}", known.measure.replace('.', "-"));
             let svg = scatter(&id, [&known.measure, outcome], &dots(&groups, &x, &y))?;
-            let [tau, granulated] = [signed(known.tau), cell(known.granulated_mean)];
+            let [tau, granulated] = [signed(known.tau.value), cell(known.granulated_mean.map(|tau| tau.value))];
             let reading = format!("A dot is a run.{} τ = {tau}, granulated {granulated}.", groups.meaning);
             Some(Drawing { id, title: format!("{outcome} against {}", known.measure), reading, svg })
         })
         .collect()
 }
 
-/// For every axis of numbers, the measures that follow it most closely.
-fn axes(table: &Table, evidence: &Evidence) -> Vec<Drawing> {
+/// For every setting that is a number, the measures that follow it most closely.
+fn settings(table: &Table, evidence: &Evidence, rows: &[usize]) -> Vec<Drawing> {
     let mut drawings = Vec::new();
-    for axis in evidence.axes.iter().filter(|axis| *axis != "seed") {
-        // A setting that is a list of one number counts as that number.
-        let bare = |run: &PlannedRun| level(run, axis).trim_matches(['[', ']']).trim().parse().unwrap_or(f64::NAN);
-        let x: Vec<f64> = table.runs.iter().map(bare).collect();
-        if x.iter().any(|value| value.is_nan()) {
-            continue;
-        }
-        let told = |name: &&String| {
-            !["_sem", "_floor", "measured_loss"].iter().any(|end| name.ends_with(end)) && *name != "edge"
-        };
-        let mut followers: Vec<(f64, &String, Vec<f64>)> = table
-            .measures
-            .iter()
-            .filter(told)
-            .filter_map(|name| {
-                let y = table.numbers(name)?;
-                let pairs: Vec<_> = x.iter().copied().zip(y.iter().copied()).filter(|(_, y)| !y.is_nan()).collect();
-                let tau = tau_b(&pairs);
-                (!tau.is_nan()).then_some((tau, name, y))
-            })
-            .collect();
-        followers.sort_by(|a, b| b.0.abs().total_cmp(&a.0.abs()));
-        let groups = groups(table, evidence, Some(axis));
-        for (tau, name, y) in followers.into_iter().take(FIGURES) {
-            let id = format!("axis-{}-{}", axis.replace('.', "-"), name.replace('.', "-"));
-            let Some(svg) = scatter(&id, [axis, name], &dots(&groups, &x, &y)) else { continue };
-            let reading = format!("A dot is a run.{} τ = {}.", groups.meaning, signed(tau));
-            drawings.push(Drawing { id, title: format!("{name} against {axis}"), reading, svg });
+    for setting in &evidence.given {
+        let Some(x) = table.setting(setting) else { continue };
+        let groups = groups(table, evidence, rows, Some(setting));
+        for known in evidence.followers.iter().filter(|known| known.setting == *setting).take(FIGURES) {
+            let name = &known.measure;
+            let id = format!("setting-{}-{}", setting.replace('.', "-"), name.replace('.', "-"));
+            let drawn = table.numbers(name).and_then(|y| scatter(&id, [setting, name], &dots(&groups, &x, &y)));
+            let Some(svg) = drawn else { continue };
+            let reading = format!("A dot is a run.{} τ = {}.", groups.meaning, signed(known.tau));
+            drawings.push(Drawing { id, title: format!("{name} against {setting}"), reading, svg });
         }
     }
     drawings
 }
 
 /// Means over the runs of every learning rate and batch size, where both vary.
-fn heat_map(value: &str, table: &Table) -> Option<HeatMap> {
-    let (rate, batch) = ("optimizer.learning_rate", "training.batch_size");
+fn heat_map(value: &str, table: &Table, rows: &[usize]) -> Option<HeatMap> {
     let values = table.numbers(value)?;
-    let levels = |name: &str| -> Option<(Vec<String>, Vec<usize>)> {
-        let column = table.column(name)?;
-        let mut rows: Vec<usize> = (0..table.len()).collect();
-        if let Column::Integer(_) | Column::Number(_) = column {
-            let numbers = table.numbers(name)?;
-            rows.sort_by(|&a, &b| numbers[a].total_cmp(&numbers[b]));
-        }
-        let mut levels: Vec<String> = rows.into_iter().map(|row| column.cell(row)).collect();
+    // The levels of a setting, and at which each row is.
+    let levels = |name: &str| -> Option<(Vec<f64>, Vec<usize>)> {
+        let of = table.setting(name)?;
+        let mut levels: Vec<f64> = rows.iter().map(|&row| of[row]).filter(|level| level.is_finite()).collect();
+        levels.sort_by(f64::total_cmp);
         levels.dedup();
-        let place = |row: usize| levels.iter().position(|level| *level == column.cell(row)).unwrap_or(0);
-        let places = (0..table.len()).map(place).collect();
+        let places = of.iter().map(|level| levels.partition_point(|known| known < level)).collect();
         (levels.len() > 1).then_some((levels, places))
     };
-    let ((rates, row_of), (batches, column_of)) = (levels(rate)?, levels(batch)?);
+    let ((rates, row_of), (batches, column_of)) = (levels("optimizer.learning_rate")?, levels("training.batch_size")?);
     let mut cells: BTreeMap<(usize, usize), Vec<f64>> = BTreeMap::new();
-    for (at, value) in values.iter().enumerate().filter(|(_, value)| value.is_finite()) {
-        cells.entry((row_of[at], column_of[at])).or_default().push(*value);
+    for &row in rows.iter().filter(|&&row| values[row].is_finite()) {
+        cells.entry((row_of[row], column_of[row])).or_default().push(values[row]);
     }
     let means: BTreeMap<(usize, usize), f64> =
         cells.into_iter().map(|(place, values)| (place, values.iter().sum::<f64>() / values.len() as f64)).collect();
@@ -337,15 +340,17 @@ fn heat_map(value: &str, table: &Table) -> Option<HeatMap> {
         Some(&mean) => HeatCell { text: number(mean), color: format!("rgba(0,114,178,{:.2})", 0.55 * shade(mean)) },
         None => HeatCell { text: "–".to_owned(), color: "none".to_owned() },
     };
-    let rows = rates.iter().enumerate().map(|(row, name)| HeatRow {
-        name: name.clone(),
+    let lines = rates.iter().enumerate().map(|(row, &rate)| HeatRow {
+        name: number(rate),
         cells: (0..batches.len()).map(|column| cell(row, column)).collect(),
     });
+    let rows = lines.collect();
     Some(HeatMap {
         title: format!("{value} over learning rate and batch size"),
-        reading: "The mean over all runs with these two settings; darker is larger.".to_owned(),
+        reading: "The mean over the compared runs with these two settings; darker is larger. Batch sizes in samples."
+            .to_owned(),
         corner: "learning rate ↓ batch →".to_owned(),
-        rows: rows.collect(),
-        head: batches.clone(),
+        rows,
+        head: batches.into_iter().map(number).collect(),
     })
 }

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::problem::{draws, gradient_descent, log_slope, norm};
 use super::{Check, Claim, ClaimSettings, Effect, Evidence, Expectation, Family, Plot, Series};
 use crate::LabError;
-use crate::study::kendall::tau_b;
+use crate::statistics::kendall::tau_b;
 
 pub const CLAIM: Claim = Claim {
     id: "basin-width-ratio",

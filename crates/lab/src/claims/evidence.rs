@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::records::null_is_nan;
+use crate::statistics::student;
 
 /// Which of its two forms of a claim something speaks for or against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -160,12 +161,6 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// 0.975 quantiles of Student's distribution with 1, 2, … degrees of freedom.
-const STUDENT: [f64; 20] = [
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120,
-    2.110, 2.101, 2.093, 2.086,
-];
-
 impl Effect {
     /// An effect whose mean over seeds should be above a threshold.
     pub fn above(name: impl Into<String>, above: f64, samples: impl IntoIterator<Item = f64>) -> Self {
@@ -188,8 +183,7 @@ impl Effect {
         let mean = self.samples.iter().sum::<f64>() / count as f64;
         let squares: f64 = self.samples.iter().map(|sample| (sample - mean).powi(2)).sum();
         let error = (squares / (count * (count - 1)) as f64).sqrt();
-        // Beyond 20 degrees of freedom the last one is a little wide.
-        let reach = STUDENT[(count - 2).min(STUDENT.len() - 1)] * error;
+        let reach = student(count - 1) * error;
         Some(Interval { mean, low: mean - reach, high: mean + reach })
     }
 

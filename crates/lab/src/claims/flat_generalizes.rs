@@ -1,18 +1,17 @@
 //! Do flatter minima generalize better?
 
-use std::collections::BTreeMap;
-
 use losscape_analysis::AnalysisError;
 use losscape_analysis::sharpness::{Neighbourhood, average, worst_case};
 use losscape_krylov::trace::hutchinson;
 use losscape_optim::SamConfig;
-use rand::{Rng, RngExt};
 use rayon::prelude::*;
 
 use super::problem::{draws, gradient_descent, norm};
 use super::{Claim, ClaimSettings, Effect, Evidence, Expectation, Family, Plot, Series};
 use crate::LabError;
-use crate::study::kendall::tau_b;
+use crate::statistics::kendall::tau_b;
+use crate::statistics::resample::RESAMPLES;
+use crate::statistics::{Place, Runs, Sample};
 
 pub const CLAIM: Claim = Claim {
     id: "flat-generalizes",
@@ -78,19 +77,27 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     evidence.figure("of", asked as f64);
     let of = |seed: usize| runs.iter().filter(move |run| run.seed == seed);
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let column = |of: fn(&Run) -> f64| runs.iter().map(of).collect::<Vec<f64>>();
+    let (losses, errors) = (column(|run| run.test_loss), column(|run| run.test_error));
+    let places: Vec<Place> = runs.iter().map(|run| Place { seed: run.seed, configuration: number(run.cell) }).collect();
+    let crossed = Runs::new(&places);
+    let whole = crossed.whole();
+    let random = &mut draws(settings.seed, 25);
+    let resampled: Vec<Sample> = (0..RESAMPLES).map(|_| crossed.draw(random)).collect();
     for (at, name) in MEASURES.into_iter().enumerate() {
+        let x: Vec<f64> = runs.iter().map(|run| run.measures[at]).collect();
         let pairs = |seed: usize| of(seed).map(|run| (run.measures[at], run.test_loss)).collect::<Vec<_>>();
         let correlations: Vec<f64> = (0..seeds).map(|seed| tau_b(&pairs(seed))).collect();
-        evidence.figure(format!("mean τ of {name} and test loss"), mean(&correlations));
-        let [low, high] = bootstrap(&(0..seeds).map(pairs).collect::<Vec<_>>(), &mut draws(settings.seed, 25));
-        evidence.figure(format!("{name}: 2.5 % of the bootstrap over runs"), low);
-        evidence.figure(format!("{name}: 97.5 %"), high);
-        let granulated: Vec<f64> = (0..seeds).map(|seed| granulated(&of(seed).collect::<Vec<_>>(), at)).collect();
+        evidence.figure(format!("mean τ of {name} and test loss"), whole.tau(&x, &losses));
+        if crossed.suffice() {
+            let taus = resampled.iter().map(|sample: &Sample| sample.tau(&x, &losses));
+            let [low, high] = crossed.interval(whole.tau(&x, &losses), taus);
+            evidence.figure(format!("{name}: lower end of the 95 % interval, seeds and settings drawn again"), low);
+            evidence.figure(format!("{name}: upper end"), high);
+        }
+        let granulated: Vec<f64> = (0..3).map(|axis| whole.granulated(&groups(&runs, axis), &x, &losses)).collect();
         evidence.figure(format!("{name}: granulated τ"), mean(&granulated));
-        let errors = (0..seeds)
-            .map(|seed| tau_b(&of(seed).map(|run| (run.measures[at], run.test_error)).collect::<Vec<_>>()))
-            .collect::<Vec<_>>();
-        evidence.figure(format!("{name}: mean τ with test error"), mean(&errors));
+        evidence.figure(format!("{name}: mean τ with test error"), whole.tau(&x, &errors));
         // The length of the weights is no sharpness: it is for comparison.
         if at < 5 {
             evidence.effect(Effect::above(format!("Kendall's τ of {name} and test loss"), 0.0, correlations));
@@ -112,35 +119,17 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     Ok(evidence)
 }
 
-/// Granulated τ (Jiang et al. 2020, eq. 6): for each hyperparameter the mean τ over groups of runs that differ in it alone, and the mean of these.
-fn granulated(runs: &[&Run], measure: usize) -> f64 {
-    let mut axes = Vec::new();
-    for axis in 0..3 {
-        let mut groups: BTreeMap<[usize; 3], Vec<(f64, f64)>> = BTreeMap::new();
-        for run in runs {
-            let mut rest = run.cell;
-            rest[axis] = 0;
-            groups.entry(rest).or_default().push((run.measures[measure], run.test_loss));
-        }
-        let groups: Vec<f64> = groups.values().filter(|group| group.len() > 1).map(|group| tau_b(group)).collect();
-        axes.push(groups.iter().sum::<f64>() / groups.len() as f64);
-    }
-    axes.iter().sum::<f64>() / 3.0
+/// A number for a place in the grid.
+fn number([rate, batch, sam]: [usize; 3]) -> usize {
+    (rate * 100 + batch) * 2 + sam
 }
 
-/// Percentiles 2.5 and 97.5 of the mean τ over seeds, runs drawn again with replacement within each seed, a thousand times.
-fn bootstrap(seeds: &[Vec<(f64, f64)>], random: &mut impl Rng) -> [f64; 2] {
-    let mut means: Vec<f64> = (0..1000)
-        .map(|_| {
-            let correlations = seeds.iter().map(|runs| {
-                let drawn: Vec<(f64, f64)> = runs.iter().map(|_| runs[random.random_range(0..runs.len())]).collect();
-                let found = tau_b(&drawn);
-                // All the same run: no order at all.
-                if found.is_finite() { found } else { 0.0 }
-            });
-            correlations.sum::<f64>() / seeds.len() as f64
-        })
-        .collect();
-    means.sort_by(f64::total_cmp);
-    [means[25], means[974]]
+/// The runs in groups that differ in one axis of the grid alone.
+fn groups(runs: &[Run], axis: usize) -> Vec<usize> {
+    let without = |run: &Run| {
+        let mut rest = run.cell;
+        rest[axis] = 0;
+        number(rest)
+    };
+    runs.iter().map(without).collect()
 }

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::design::StudyConfig;
+use super::design::{Measuring, StudyConfig};
 use super::result::RunResult;
 use crate::document::{Document, relocate};
 use crate::folder::{create, lock, read_json, write_json, write_whole};
-use crate::plan::{Datasets, Plan};
+use crate::plan::{KnownData, Plan, identity};
 use crate::records::{SCHEMA, State};
 use crate::{LabError, RunFolder};
 
@@ -122,12 +122,25 @@ impl StudyFolder {
         RunFolder::new(self.runs().join(&run.folder))
     }
 
+    /// The folder, in `out`, of the study of a file: it has the file's name.
+    #[must_use]
+    pub fn of_file(file: &Path, out: &Path) -> Self {
+        Self::new(out.join(stem(file)))
+    }
+
+    /// Whether it was planned from this text.
+    #[must_use]
+    pub fn is_planned_from(&self, text: &str) -> bool {
+        std::fs::read_to_string(self.file("study.toml")).is_ok_and(|planned| planned == text)
+    }
+
     /// Plans the study of a file into a folder of its name in `out`. A study planned before may grow: runs keep their places, new ones come behind them.
+    /// Returns the folder, what was planned, and the [`lock`](Self::lock).
     ///
     /// # Errors
     ///
-    /// [`LabError::Config`], pointing at what is wrong in the file; and when runs that were planned are no longer in it.
-    pub fn plan_file(file: &Path, out: &Path) -> Result<(Self, Planned), LabError> {
+    /// [`LabError::Config`], pointing at what is wrong in the file; when runs that were planned are no longer in it; and [`LabError::Busy`].
+    pub fn plan_file(file: &Path, out: &Path) -> Result<(Self, Planned, File), LabError> {
         let text = std::fs::read_to_string(file).map_err(LabError::io("read", file))?;
         let name = file.display().to_string();
         let document = Document::parse(name.as_str(), &text, &[])?;
@@ -138,27 +151,25 @@ impl StudyFolder {
         config.check_measures(&document)?;
         let absolute = std::path::absolute(file).map_err(LabError::io("find", file))?;
         let base = absolute.parent().unwrap_or(Path::new("/")).to_owned();
-        let stem = file.file_stem().map_or_else(|| "study".into(), |stem| stem.to_string_lossy().into_owned());
-        let folder = Self::new(out.join(&stem));
-        let earlier = if folder.file("plan.jsonl").exists() { folder.planned()? } else { Vec::new() };
-
+        let stem = stem(file);
+        let folder = Self::of_file(file, out);
         let points = config.points(&document)?;
-        let mut datasets = Datasets::default();
+        create(folder.path())?;
+        let lock = folder.lock()?;
+        let earlier = if folder.file("plan.jsonl").exists() { folder.planned()? } else { Vec::new() };
+        let mut data = KnownData::default();
         let mut known: HashSet<String> = HashSet::new();
         let mut found = Vec::new();
         let asked = points.len();
         for set in points {
-            let plan = Document::parse(name.as_str(), &text, &set)
+            let planned = Document::parse(name.as_str(), &text, &set)
                 .map_err(LabError::from)
-                .and_then(|document| Plan::of(&document.without("study"), &base, &stem, &mut datasets));
-            let plan = plan.map_err(|error| match error {
-                LabError::Config(error) => LabError::Config(relocate(error, &document, |key| {
-                    ["study", "axes", key].map(str::to_owned).to_vec()
-                })),
+                .and_then(|document| identity(&document.without("study"), &base, &stem, &mut data));
+            let (run_id, folder) = planned.map_err(|error| match error {
+                LabError::Config(error) => LabError::Config(relocate(error, &document, |key| config.place(key))),
                 error => error,
             })?;
-            if known.insert(plan.run_id.clone()) {
-                let (run_id, folder) = (plan.run_id.clone(), plan.folder_name());
+            if known.insert(run_id.clone()) {
                 found.push(PlannedRun { index: 0, run_id, folder, set });
             }
         }
@@ -181,7 +192,7 @@ impl StudyFolder {
         write_whole(&folder.file("study.toml"), text.as_bytes())?;
         write_json(&folder.file("study.json"), &Origin { schema: SCHEMA, file: file.to_owned(), base })?;
         write_whole(&folder.file("plan.jsonl"), lines.as_bytes())?;
-        Ok((folder, planned))
+        Ok((folder, planned, lock))
     }
 
     /// The planned runs, in order.
@@ -226,7 +237,7 @@ impl StudyFolder {
         let origin: Origin = read_json(&self.file("study.json"))?;
         let stem = run.folder.strip_suffix(&format!("-{}", run.run_id)).unwrap_or(&run.folder).to_owned();
         let document = self.document(&run.set)?.without("study");
-        let plan = Plan::of(&document, &origin.base, &stem, &mut Datasets::default())?;
+        let plan = Plan::of(&document, &origin.base, &stem)?;
         if plan.run_id != run.run_id {
             let problem = "the data, or this program, changed since the study was planned; plan it anew".to_owned();
             return Err(LabError::Damaged { path: self.run_folder(run).path().to_owned(), problem });
@@ -241,15 +252,25 @@ impl StudyFolder {
         Ok(Document::parse(path.display().to_string(), &text, set)?)
     }
 
-    /// How far a run is.
-    #[must_use]
-    pub fn state(&self, run: &PlannedRun) -> RunState {
+    /// How far runs are.
+    ///
+    /// # Errors
+    ///
+    /// When the study's file is damaged.
+    pub fn states(&self, runs: &[PlannedRun]) -> Result<Vec<RunState>, LabError> {
+        let measuring = self.config()?.measuring();
+        Ok(runs.iter().map(|run| self.state(run, &measuring)).collect())
+    }
+
+    /// How far a run is whose network is to be measured so.
+    fn state(&self, run: &PlannedRun, measuring: &Measuring) -> RunState {
         let folder = self.run_folder(run);
         let of = |state, reason: &str| RunState { state, reason: reason.to_owned() };
-        if let Ok(result) = RunResult::read(&folder)
-            && result.run_id == run.run_id
+        let result = RunResult::of(&folder, run);
+        if let Ok(Some(result)) = &result
+            && result.measured.as_ref() == Some(measuring)
         {
-            return RunState { state: result.outcome, reason: result.reason };
+            return of(result.outcome, &result.reason);
         }
         if let Ok(failure) = read_json::<Failure>(&failure(&folder)) {
             return RunState { state: State::Failed, reason: failure.reason };
@@ -257,17 +278,19 @@ impl StudyFolder {
         match folder.read_status() {
             Err(_) => of(State::Planned, "not started"),
             Ok(_) if is_locked(&folder) => of(State::Running, "at work"),
-            Ok(status) => RunState {
-                state: State::Interrupted,
-                reason: match status.state {
-                    State::Done | State::Diverged => "trained, not measured".to_owned(),
+            Ok(status) => {
+                let reason = match (result, status.state) {
+                    (Err(error), _) => error.to_string(),
+                    (Ok(Some(RunResult { measured: Some(_), .. })), _) => "measured with other settings".to_owned(),
+                    (_, State::Done | State::Diverged) => "trained, not measured".to_owned(),
                     _ => format!("stopped at step {} or later", status.step),
-                },
-            },
+                };
+                RunState { state: State::Interrupted, reason }
+            }
         }
     }
 
-    /// Writes down that a run came to no end; it is then left alone until [`forgive`](Self::forgive).
+    /// Writes down that a run came to no end; it is then left alone until [`retry`](Self::retry).
     ///
     /// # Errors
     ///
@@ -283,7 +306,7 @@ impl StudyFolder {
     /// # Errors
     ///
     /// When the file cannot be removed.
-    pub fn forgive(&self, run: &PlannedRun) -> Result<bool, LabError> {
+    pub fn retry(&self, run: &PlannedRun) -> Result<bool, LabError> {
         let path = failure(&self.run_folder(run));
         match std::fs::remove_file(&path) {
             Ok(()) => Ok(true),
@@ -300,6 +323,11 @@ impl StudyFolder {
     pub fn lock(&self) -> Result<File, LabError> {
         lock(&self.file("study.lock"), &self.path)
     }
+}
+
+/// The name of a study by its file.
+fn stem(file: &Path) -> String {
+    file.file_stem().map_or_else(|| "study".into(), |stem| stem.to_string_lossy().into_owned())
 }
 
 fn failure(folder: &RunFolder) -> PathBuf {

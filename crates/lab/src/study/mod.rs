@@ -15,19 +15,18 @@
 //! - [`design`]: from axes to settings.
 //! - [`folder`]: the plan of a study on disk, and how far its runs are.
 //! - [`result`]: what one run leaves for the table; [`table`]: the rows of all runs, as CSV and Parquet.
-//! - [`kendall`], [`evidence`]: which measure goes with which outcome.
+//! - [`evidence`]: which measure goes with which outcome.
 //!
 //! Who starts the processes that do the runs is not decided here: a run is [`folder::StudyFolder::plan`], training, and [`result::finish`].
 
 pub mod design;
 pub mod evidence;
 pub mod folder;
-pub mod kendall;
 pub mod result;
 pub mod table;
 
-pub use design::StudyConfig;
-pub use evidence::{Association, Evidence};
+pub use design::{Measuring, StudyConfig};
+pub use evidence::{Association, Comparable, Evidence, Tau};
 pub use folder::{PlannedRun, RunState, StudyFolder};
 pub use result::RunResult;
-pub use table::Table;
+pub use table::{Merged, Table};

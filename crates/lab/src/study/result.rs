@@ -1,6 +1,7 @@
 //! What one run leaves for the table of its study.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 
 use burn::tensor::Device;
 use losscape_analysis::sharpness::Neighbourhood;
@@ -8,16 +9,17 @@ use losscape_krylov::{Eigenvalue, Estimate};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::design::StudyConfig;
+use super::design::{Measuring, StudyConfig};
 use super::folder::{PlannedRun, StudyFolder};
 use crate::analysis::{Analysis, AnalysisSettings, Measure};
 use crate::document;
 use crate::folder::{lock, read_json, write_json};
 use crate::plan::Plan;
 use crate::records::{SCHEMA, State, Summary};
+use crate::trainer::batch_size;
 use crate::{LabError, RunFolder, Subject};
 
-/// `result.json`: a finished run as a row. Written last, when nothing more is to be done.
+/// `result.json`: a run as a row. Written when the run is trained, and again, last of all, when its network is measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunResult {
     /// [`SCHEMA`].
@@ -30,57 +32,84 @@ pub struct RunResult {
     pub reason: String,
     /// The resolved configuration: a value for every dotted key.
     pub config: BTreeMap<String, Value>,
-    /// Numbers of training; see [`Summary`]. Derived are `test_error = 1 − test_accuracy`, `loss_gap = test_loss − train_loss` and
+    /// Numbers of training; see [`Summary`]. `batch_size` is in samples. Derived are `test_error = 1 − test_accuracy`, `loss_gap = test_loss − train_loss` and
     /// `error_gap = train_accuracy − test_accuracy`.
     pub training: BTreeMap<String, f64>,
+    /// How the network was measured; absent until it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Measuring>,
     /// What was measured of the trained network, see [`measures`]; of a diverged run nothing.
     pub measures: BTreeMap<String, f64>,
 }
 
 impl RunResult {
-    /// Reads the result of a run folder.
+    /// The result of a planned run in its folder, if there is one.
     ///
     /// # Errors
     ///
-    /// When there is none, or it is damaged.
-    pub fn read(folder: &RunFolder) -> Result<Self, LabError> {
-        read_json(&folder.path().join("result.json"))
+    /// When it is damaged, of another schema, or that of another run.
+    pub fn of(folder: &RunFolder, run: &PlannedRun) -> Result<Option<Self>, LabError> {
+        let path = folder.path().join("result.json");
+        let result: Self = match read_json(&path) {
+            Ok(result) => result,
+            Err(LabError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if result.schema != SCHEMA {
+            let problem = format!("it has schema version {}, this program reads {SCHEMA}", result.schema);
+            return Err(LabError::Damaged { path, problem });
+        }
+        if result.run_id != run.run_id {
+            let path = folder.path().to_owned();
+            return Err(LabError::OtherRun { path, expected: run.run_id.clone(), found: result.run_id });
+        }
+        Ok(Some(result))
     }
 }
 
-/// Measures a run that has been trained, and writes its result.
+/// Measures a run that has been trained, within so many bytes of memory, and writes its result.
 ///
 /// # Errors
 ///
 /// When something cannot be measured, or the folder cannot be written.
-pub fn finish(study: &StudyFolder, run: &PlannedRun, plan: &Plan, device: &Device) -> Result<RunResult, LabError> {
+pub fn finish(
+    study: &StudyFolder,
+    run: &PlannedRun,
+    plan: &Plan,
+    device: &Device,
+    memory: Option<usize>,
+) -> Result<RunResult, LabError> {
     let folder = study.run_folder(run);
     // Training has let go of it.
     let _lock = lock(&folder.lock(), folder.path())?;
     let summary = folder.read_summary()?;
     let config = study.config()?;
     let wanted = config.check_measures(&study.document(&[])?)?;
-    let measures = if summary.outcome == State::Done && !wanted.is_empty() {
-        let (mut subject, _) = Subject::of_run(&folder, device)?;
-        if let Some(samples) = config.samples.filter(|samples| *samples < subject.data.len()) {
-            subject.data = subject.data.select(&(0..samples).collect::<Vec<_>>());
-        }
-        let analysis = Analysis::measure(&subject, &settings(&config, wanted), &|_| {})?;
-        analysis.write(&folder)?;
-        measures(&analysis)
-    } else {
-        BTreeMap::new()
-    };
-    let result = RunResult {
+    let path = folder.path().join("result.json");
+    let mut result = RunResult {
         schema: SCHEMA,
         run_id: run.run_id.clone(),
         outcome: summary.outcome,
         reason: summary.reason.clone(),
         config: flattened(plan),
-        training: training(&summary),
-        measures,
+        training: training(&summary, plan),
+        measured: None,
+        measures: BTreeMap::new(),
     };
-    write_json(&folder.path().join("result.json"), &result)?;
+    if summary.outcome == State::Done && !wanted.is_empty() {
+        // Whatever becomes of the measuring, what was trained has its row.
+        write_json(&path, &result)?;
+        let (mut subject, _) = Subject::of_run(&folder, device)?;
+        if let Some(samples) = config.samples.filter(|samples| *samples < subject.data.len()) {
+            subject.data = subject.data.select(&(0..samples).collect::<Vec<_>>());
+        }
+        let settings = AnalysisSettings { memory, ..settings(&config, wanted) };
+        let analysis = Analysis::measure(&subject, &settings, &|_| {})?;
+        analysis.write(&folder)?;
+        result.measures = measures(&analysis);
+    }
+    result.measured = Some(config.measuring());
+    write_json(&path, &result)?;
     Ok(result)
 }
 
@@ -113,10 +142,11 @@ fn flattened(plan: &Plan) -> BTreeMap<String, Value> {
     flat
 }
 
-fn training(summary: &Summary) -> BTreeMap<String, f64> {
+fn training(summary: &Summary, plan: &Plan) -> BTreeMap<String, f64> {
     let minus = |a: Option<f64>, b: Option<f64>| Some(a? - b?);
     let all = [
         ("parameters", Some(summary.parameters as f64)),
+        ("batch_size", batch_size(&plan.config.training, summary.samples).ok().map(|size| size as f64)),
         ("steps", Some(summary.steps as f64)),
         ("epochs", Some(summary.epochs)),
         ("train_loss", summary.train_loss),

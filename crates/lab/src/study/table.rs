@@ -25,6 +25,8 @@ pub struct Table {
     pub runs: Vec<PlannedRun>,
     /// Columns by name, in their order: identity, configuration, training, measures.
     pub columns: Vec<(String, Column)>,
+    /// Those of them that hold the configuration.
+    pub settings: Vec<String>,
     /// Those of them that were measured of trained networks.
     pub measures: Vec<String>,
 }
@@ -42,28 +44,43 @@ pub enum Column {
     Text(Vec<Option<String>>),
 }
 
-impl Table {
-    /// The table of finished runs, and the runs that have no row yet.
+/// The results of a study as far as they are there.
+#[derive(Debug)]
+pub struct Merged {
+    /// The rows of the runs that were trained.
+    pub table: Table,
+    /// Runs without a row, with why if it is not that they were not trained yet.
+    pub missing: Vec<(PlannedRun, Option<LabError>)>,
+    /// Runs with a row but not measured, or measured otherwise than the study says now: their measures are left out.
+    pub unmeasured: Vec<PlannedRun>,
+}
+
+impl Merged {
+    /// Reads the results of all planned runs.
     ///
     /// # Errors
     ///
-    /// When the study was not planned, or a result is not that of its run.
-    pub fn read(study: &StudyFolder) -> Result<(Self, Vec<PlannedRun>), LabError> {
-        let (mut rows, mut missing) = (Vec::new(), Vec::new());
+    /// When the study was not planned, or a result is that of another run.
+    pub fn read(study: &StudyFolder) -> Result<Self, LabError> {
+        let measuring = study.config()?.measuring();
+        let (mut rows, mut missing, mut unmeasured) = (Vec::new(), Vec::new(), Vec::new());
         for run in study.planned()? {
-            let folder = study.run_folder(&run);
-            match RunResult::read(&folder) {
-                Ok(result) if result.run_id != run.run_id => {
-                    let path = folder.path().to_owned();
-                    return Err(LabError::OtherRun { path, expected: run.run_id, found: result.run_id });
+            match RunResult::of(&study.run_folder(&run), &run) {
+                Ok(Some(result)) if result.measured.as_ref() == Some(&measuring) => rows.push((run, result)),
+                Ok(Some(result)) => {
+                    unmeasured.push(run.clone());
+                    rows.push((run, RunResult { measures: BTreeMap::new(), ..result }));
                 }
-                Ok(result) => rows.push((run, result)),
-                Err(_) => missing.push(run),
+                Ok(None) => missing.push((run, None)),
+                Err(error @ LabError::OtherRun { .. }) => return Err(error),
+                Err(error) => missing.push((run, Some(error))),
             }
         }
-        Ok((Self::of(&rows), missing))
+        Ok(Self { table: Table::of(&rows), missing, unmeasured })
     }
+}
 
+impl Table {
     /// The table of these results.
     #[must_use]
     pub fn of(rows: &[(PlannedRun, RunResult)]) -> Self {
@@ -86,12 +103,13 @@ impl Table {
                 }
             }
         }
+        let set = settings.keys().map(|key| (*key).to_owned()).collect();
         columns.extend(settings.into_iter().map(|(key, values)| (key.to_owned(), Column::of(&values))));
         let measured = measures.keys().map(|name| (*name).to_owned()).collect();
         for numbers in [training, measures] {
             columns.extend(numbers.into_iter().map(|(name, values)| (name.to_owned(), Column::Number(values))));
         }
-        Self { runs: rows.iter().map(|(run, _)| run.clone()).collect(), columns, measures: measured }
+        Self { runs: rows.iter().map(|(run, _)| run.clone()).collect(), columns, settings: set, measures: measured }
     }
 
     /// The number of rows.
@@ -119,6 +137,20 @@ impl Table {
             Column::Number(values) => Some(values.iter().map(|value| value.unwrap_or(f64::NAN)).collect()),
             Column::Integer(values) => Some(values.iter().map(|value| value.map_or(f64::NAN, |n| n as f64)).collect()),
             Column::Flag(_) | Column::Text(_) => None,
+        }
+    }
+
+    /// A setting as numbers, where it is one: a list of one number counts as that number, and the batch size is that in samples, also where it is `"full"`.
+    #[must_use]
+    pub fn setting(&self, name: &str) -> Option<Vec<f64>> {
+        let name = if name == "training.batch_size" { "batch_size" } else { name };
+        match self.column(name)? {
+            Column::Text(words) => {
+                let number =
+                    |word: &Option<String>| word.as_ref()?.strip_prefix('[')?.strip_suffix(']')?.trim().parse().ok();
+                words.iter().map(number).collect()
+            }
+            _ => self.numbers(name),
         }
     }
 

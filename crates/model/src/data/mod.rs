@@ -227,6 +227,15 @@ impl Dataset {
         }
     }
 
+    /// Number of classes; `None` where targets are numbers.
+    #[must_use]
+    pub fn classes(&self) -> Option<usize> {
+        match &self.targets {
+            Targets::Labels { classes, .. } => Some(*classes),
+            Targets::Values(_) => None,
+        }
+    }
+
     /// The samples `rows`, in that order.
     #[must_use]
     pub fn select(&self, rows: &[usize]) -> Self {

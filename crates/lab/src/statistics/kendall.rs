@@ -15,7 +15,7 @@ struct Pairs {
 /// Kendall's τ-b; NaN where one of both quantities is constant, or a value is NaN.
 ///
 /// ```
-/// use losscape_lab::study::kendall::tau_b;
+/// use losscape_lab::statistics::kendall::tau_b;
 ///
 /// // Five pairs up, one down.
 /// assert_eq!(tau_b(&[(1.0, 1.0), (2.0, 3.0), (3.0, 2.0), (4.0, 4.0)]), 4.0 / 6.0);
