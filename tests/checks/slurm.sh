@@ -6,7 +6,7 @@
 #
 # As root, without systemd: the daemons run in the foreground of this script and end with it. 24 runs in 12 tasks; one task is put back into the queue,
 # one node is drained midway, and one task is cancelled, so that the first table lacks its runs and the study is submitted again. Prints "equal" and exits 0 when
-# the merged table is the local one, columns of times aside.
+# the merged table is the local one, columns of times aside; 10 when something is wrong with the study, and anything else when Slurm could not be brought to run it.
 set -euo pipefail
 
 tool=$(realpath "${1:-target/release/losscape}")
@@ -58,6 +58,7 @@ for _ in $(seq 60); do
     sleep 1
 done
 sinfo
+[ "$(sinfo --noheader --states=idle --format=%D)" = 2 ] || { echo "the nodes do not come up"; exit 3; }
 
 cat >"$place/slurm.toml" <<'STUDY'
 [data]
@@ -91,20 +92,31 @@ begin=$SECONDS
 "$tool" study submit slurm.toml --out cluster --launcher slurm --chunk 2
 job=$(squeue --noheader --format=%A --sort=i | head -n 1)
 sleep 8
-task=$(squeue --noheader --states=running --format=%i --sort=i | head -n 1)
+# A task that runs now; between two tasks there is none for a moment.
+running() {
+    for _ in $(seq 100); do
+        task=$(squeue --noheader --states=running --format=%i --sort=i | head -n 1)
+        [ -z "$task" ] || return 0
+        sleep 0.1
+    done
+    squeue
+    echo "no task runs"
+    return 1
+}
+running
 echo "after 8 s, back into the queue: $task"
 scontrol requeue "$task"
 sleep 4
 echo "after 12 s, drained: n2"
 scontrol update NodeName=n2 State=DRAIN Reason=check
-sleep 15
+sleep 3
+running
+echo "after 15 s, cancelled: $task"
+scancel "$task"
+sleep 12
+if squeue --noheader --format=%i | grep -qx "$task"; then echo "it is in the queue again"; exit 10; fi
 echo "after 27 s, in use again: n2"
 scontrol update NodeName=n2 State=RESUME
-cancelled=$(squeue --noheader --states=running --format=%i --sort=i | head -n 1)
-echo "after 27 s, cancelled: $cancelled"
-scancel "$cancelled"
-sleep 10
-if squeue --noheader --format=%i | grep -qx "$cancelled"; then echo "it is in the queue again"; exit 1; fi
 done_all() {
     while [ -n "$(squeue --noheader)" ]; do
         [ $((SECONDS - begin)) -lt 600 ] || { squeue; echo "not done after ten minutes"; exit 1; }
@@ -120,7 +132,7 @@ echo "all done after $((SECONDS - begin)) s"
 grep -h "rows in" cluster/slurm/cluster/merge.log
 grep -h "going on\|stopped" cluster/slurm/cluster/*.log | sort | uniq -c || true
 
-python3 - <<'PYTHON'
+python3 - <<'PYTHON' || exit 10
 import csv
 
 def rows(path):

@@ -1,5 +1,7 @@
 //! Drawing: curves and contours as SVG that stands in a page, and curves for the terminal.
 
+use std::sync::Arc;
+
 use kuva::backend::svg::SvgBackend;
 use kuva::backend::terminal::TerminalBackend;
 use kuva::plot::legend::LegendPosition;
@@ -8,6 +10,8 @@ use kuva::render::layout::{Layout, TickFormat};
 use kuva::render::plots::Plot;
 use kuva::render::render::render_multiple;
 use losscape_lab::claims::Heights;
+
+use crate::number;
 
 /// Width and height of a figure, in SVG units: small, so that its text stays readable on a phone.
 const SIZE: (f64, f64) = (520.0, 340.0);
@@ -191,11 +195,24 @@ pub(crate) fn scatter(name: &str, [x, y]: [&str; 2], groups: &[Curve]) -> Option
             Plot::Scatter(if named { dots.with_legend(group.name.as_str()) } else { dots })
         })
         .collect();
+    let ticks = || TickFormat::Custom(Arc::new(tick));
     let layout = Layout::auto_from_plots(&plots).with_x_label(x).with_y_label(y);
+    let layout = layout.with_x_tick_format(ticks()).with_y_tick_format(ticks());
     let layout = if log_x { layout.with_log_x() } else { layout };
     let layout = if log_y { layout.with_log_y() } else { layout };
     let layout = sized(layout).with_legend_box(false).with_legend_position(LegendPosition::OutsideRightTop);
     Some(embeddable(&SvgBackend::new().render_scene(&render_multiple(plots, layout)), name))
+}
+
+/// The label of a tick, short at any size.
+fn tick(value: f64) -> String {
+    let magnitude = value.abs().log10().floor();
+    if value == 0.0 || (-3.0..5.0).contains(&magnitude) {
+        return number(value);
+    }
+    let text = format!("{value:.2e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    format!("{}e{exponent}", digits.trim_end_matches('0').trim_end_matches('.'))
 }
 
 /// Lines of equal height, with curves over them; a curve of one point is a dot.

@@ -164,8 +164,9 @@ pub fn write(study: &StudyFolder, table: &Table, evidence: &Evidence, missing: u
 fn page(study: &StudyFolder, table: &Table, evidence: &Evidence, missing: usize, figures: Vec<Drawing>) -> String {
     let name = study.path().file_name().map_or_else(|| "study".into(), |name| name.to_string_lossy().into_owned());
     let summary = format!(
-        "{} runs that differ in {}; a row each in results.csv and results.parquet.",
+        "{} runs, {} seeds, that differ in {}; a row each in results.csv and results.parquet.",
         table.len() + missing,
+        evidence.seeds,
         evidence.axes.join(", ")
     );
     let facts = vec![

@@ -263,7 +263,7 @@ impl StudyConfig {
         axes: &mut Vec<Axis>,
     ) -> Result<(), Box<SourceError>> {
         for (key, value) in table {
-            let path = [above, &[key.clone()]].concat();
+            let path = [above, std::slice::from_ref(key)].concat();
             let mut axis = Axis { path, values: Values::Listed(Vec::new()) };
             let values = match value {
                 _ if axis.key() == "study" || axis.key().starts_with("study.") => {
