@@ -183,15 +183,16 @@ fn other_measures_are_taken_of_the_same_runs() {
     assert!(column(&place, "hessian_max").iter().zip(&old).all(|(new, old)| new != old), "of 100 samples, not of 50");
 
     // What does not fit into the memory allowed is a failure in words, and what was trained keeps its row.
-    fs::write(
-        place.path().join("small.toml"),
-        STUDY.replace("seed = [0, 1]", "seed = [0]").replace("\"norms\"", "\"ntk\""),
-    )
-    .expect("the folder can be written");
-    assert!(refused(&place, &["study", "run", "small.toml", "--memory", "10KB"], 1).contains("4 runs failed"));
-    let status = succeeds(&place, &["study", "status", "small.toml"]);
-    assert!(status.contains("failed           4") && status.contains("10000 bytes are allowed"), "{status}");
-    assert_eq!(column(&place, "train_loss").len(), 4);
+    let kernel = STUDY.replace("seed = [0, 1]", "seed = [0]").replace("\"norms\"", "\"ntk\"");
+    let small = self::place(&kernel);
+    fs::write(place.path().join("small.toml"), kernel).expect("the folder can be written");
+    for place in [&small, &place] {
+        let said = refused(place, &["study", "run", "small.toml", "--memory", "10KB"], 1);
+        assert!(said.contains("4 runs failed"), "{said}");
+        let status = succeeds(place, &["study", "status", "small.toml"]);
+        assert!(status.contains("failed           4") && status.contains("10000 bytes are allowed"), "{status}");
+        assert_eq!(column(place, "train_loss").len(), 4);
+    }
     assert!(!table(&place)[0].contains(&"hessian_max".to_owned()), "measures of other settings are not mixed in");
 }
 
@@ -246,6 +247,26 @@ fn survives_kills_of_study_and_workers() {
     succeeds(&killed, &["study", "run", "small.toml", "-j", "2"]);
     println!("{kills} kills");
     assert_eq!(table(&killed), table(&whole), "after {kills} kills");
+}
+
+#[test]
+fn a_run_that_another_process_holds_is_waited_for() {
+    let place = place(&STUDY.replace("seed = [0, 1]", "seed = [0]"));
+    succeeds(&place, &["study", "plan", "small.toml"]);
+    let folder = study_of(&place);
+    let planned = folder.planned().expect("it was planned");
+    let run = folder.run_folder(&planned[0]);
+    fs::create_dir_all(run.path()).expect("it can be made");
+    let lock = fs::File::create(run.lock()).expect("it can be made");
+    lock.lock().expect("nobody else holds it");
+    let mut child = start(&place, &["study", "run", "small.toml", "-j", "1"]);
+    let states = || folder.states(&planned).expect("the study can be read");
+    until("the others are done", || states()[1..].iter().all(losscape_lab::study::RunState::is_finished));
+    assert!(child.try_wait().expect("it can be asked").is_none(), "it waits");
+    assert!(!states()[0].is_finished());
+    drop(lock);
+    assert!(child.wait().expect("it ends").success());
+    assert_eq!(column(&place, "outcome"), ["done"; 4]);
 }
 
 #[test]

@@ -139,6 +139,8 @@ fn runs_are_compared_by_axis_and_those_that_cannot_be_are_left_out() {
     assert!(rate.baseline && of(&found, "noise").baseline && !sharpness.baseline);
     assert_eq!(rate.granulated.keys().collect::<Vec<_>>(), ["optimizer.learning_rate"]);
     assert_eq!(rate.granulated_mean.expect("its own").value, 1.0);
+    let own = rate.partial.expect("given the batch size alone").value;
+    assert!((own - to_rate / (1.0 - to_batch * to_batch).sqrt()).abs() < 1e-12, "{own}");
     // What follows the rate is there for a figure.
     let follower = found.followers.iter().find(|known| known.setting == "optimizer.learning_rate").expect("one does");
     assert_eq!((follower.measure.as_str(), follower.tau), ("hessian_max", to_rate));
