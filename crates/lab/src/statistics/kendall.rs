@@ -9,7 +9,6 @@ struct Pairs {
     balance: f64,
     differ_in_x: f64,
     differ_in_y: f64,
-    all: f64,
 }
 
 /// Kendall's τ-b; NaN where one of both quantities is constant, or a value is NaN.
@@ -22,15 +21,8 @@ struct Pairs {
 /// ```
 #[must_use]
 pub fn tau_b(observations: &[(f64, f64)]) -> f64 {
-    let Pairs { balance, differ_in_x, differ_in_y, .. } = pairs(observations);
+    let Pairs { balance, differ_in_x, differ_in_y } = pairs(observations);
     balance / (differ_in_x * differ_in_y).sqrt()
-}
-
-/// Kendall's τ-a, `(C − D)/(n(n − 1)/2)`, in which ties count as no agreement; NaN for fewer than two observations.
-#[must_use]
-pub fn tau_a(observations: &[(f64, f64)]) -> f64 {
-    let Pairs { balance, all, .. } = pairs(observations);
-    balance / all
 }
 
 /// Partial rank correlation of the first two quantities at given values of the others, from the matrix `[k, k]` of their τ-b
@@ -56,7 +48,7 @@ fn pairs(observations: &[(f64, f64)]) -> Pairs {
     let n = observations.len();
     let all = n as f64 * (n as f64 - 1.0) / 2.0;
     if observations.iter().any(|(x, y)| x.is_nan() || y.is_nan()) {
-        return Pairs { balance: f64::NAN, differ_in_x: f64::NAN, differ_in_y: f64::NAN, all: f64::NAN };
+        return Pairs { balance: f64::NAN, differ_in_x: f64::NAN, differ_in_y: f64::NAN };
     }
     // Zeros of either sign are the same number, which the order of sorting must know.
     let mut sorted: Vec<(f64, f64)> = observations.iter().map(|(x, y)| (x + 0.0, y + 0.0)).collect();
@@ -68,7 +60,7 @@ fn pairs(observations: &[(f64, f64)]) -> Pairs {
     let discordant = sort(&mut y, &mut vec![0.0; n]);
     let tied_in_y = tied(&y, |a, b| a == b);
     let differ = all - tied_in_x - tied_in_y + tied_in_both;
-    Pairs { balance: differ - 2.0 * discordant, differ_in_x: all - tied_in_x, differ_in_y: all - tied_in_y, all }
+    Pairs { balance: differ - 2.0 * discordant, differ_in_x: all - tied_in_x, differ_in_y: all - tied_in_y }
 }
 
 /// Pairs of equal neighbours in a sorted list.
@@ -106,7 +98,7 @@ mod tests {
     use losscape_model::random::{Purpose, stream};
     use rand::RngExt;
 
-    use super::{partial, tau_a, tau_b};
+    use super::{partial, tau_b};
 
     /// Against the definition, pair by pair, with few enough values that most are tied.
     #[test]
@@ -119,19 +111,17 @@ mod tests {
             let mut draw = || signs[random.random_range(0..2)] * f64::from(random.random_range(0..values));
             let observations: Vec<(f64, f64)> = (0..n).map(|_| (draw(), draw())).collect();
             let sign = |a: f64, b: f64| f64::from(i8::from(a > b) - i8::from(a < b));
-            let (mut balance, mut x, mut y, mut all) = (0.0, 0.0, 0.0, 0.0);
+            let (mut balance, mut x, mut y) = (0.0, 0.0, 0.0);
             for (at, a) in observations.iter().enumerate() {
                 for b in &observations[..at] {
                     let (dx, dy) = (sign(a.0, b.0), sign(a.1, b.1));
                     balance += dx * dy;
                     x += dx * dx;
                     y += dy * dy;
-                    all += 1.0;
                 }
             }
             let same = |a: f64, b: f64| a == b || a.is_nan() && b.is_nan();
             assert!(same(tau_b(&observations), balance / f64::sqrt(x * y)), "{observations:?}");
-            assert!(same(tau_a(&observations), balance / all), "{observations:?}");
         }
     }
 

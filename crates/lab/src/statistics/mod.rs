@@ -3,7 +3,7 @@
 //! Runs that share a seed share initial weights and data, and with them most of what makes their outcomes differ. Every statistic is therefore taken among the
 //! runs of one seed and averaged over the seeds; and its interval comes from resampling seeds *and* configurations.
 //!
-//! - [`kendall`]: τ-a, τ-b, and the partial correlation made of them.
+//! - [`kendall`]: τ-b, and the partial correlation made of it.
 //! - [`resample`]: runs as they are crossed by seeds and configurations, drawn again; means of τ over seeds.
 
 pub mod kendall;
