@@ -1,8 +1,8 @@
-//! Rank correlations against SciPy (the numbers and the program that made them are in `reference/`), and what their intervals promise.
+//! Rank correlations: against SciPy (the numbers and the program that made them are in `reference/`), against what is known of
+//! them, and what their intervals promise, by simulation. Run with `--nocapture`, the simulations print their shares.
 
-use losscape_lab::statistics::kendall::{partial, tau_b};
-use losscape_lab::statistics::resample::RESAMPLES;
-use losscape_lab::statistics::{Place, Runs, percentiles};
+use losscape_lab::statistics::kendall::tau_b;
+use losscape_lab::statistics::{Place, Runs, Settings};
 use losscape_model::random::{Purpose, stream};
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
@@ -13,10 +13,7 @@ struct Case {
     name: String,
     x: Vec<f64>,
     y: Vec<f64>,
-    controls: Vec<Vec<f64>>,
     tau: f64,
-    partial: Option<f64>,
-    interval: Option<[f64; 2]>,
 }
 
 fn tau(x: &[f64], y: &[f64]) -> f64 {
@@ -28,84 +25,223 @@ fn agree_with_scipy() {
     let cases: Vec<Case> =
         serde_json::from_str(include_str!("reference/rank_correlations.json")).expect("the reference is JSON");
     assert_eq!(cases.len(), 9);
-    let (mut worst, mut apart) = (0.0f64, 0.0f64);
     for case in &cases {
-        let error = (tau(&case.x, &case.y) - case.tau).abs();
-        worst = worst.max(error);
-        assert!(error < 1e-12, "{}: {} for {}", case.name, tau(&case.x, &case.y), case.tau);
-        if let Some(expected) = case.partial {
-            let columns: Vec<&Vec<f64>> = [&case.x, &case.y].into_iter().chain(&case.controls).collect();
-            let found = partial(columns.iter().map(|a| columns.iter().map(|b| tau(a, b)).collect()).collect());
-            worst = worst.max((found - expected).abs());
-            assert!((found - expected).abs() < 1e-12, "{}: partial {found} for {expected}", case.name);
-        }
-        if let Some(expected) = case.interval {
-            // Every run has a seed of its own: then runs are drawn, as SciPy draws them.
-            let places: Vec<Place> = (0..case.x.len()).map(|seed| Place { seed, configuration: 0 }).collect();
-            let (runs, mut random) = (Runs::new(&places), stream(0, Purpose::Bootstrap, 1));
-            let found = percentiles((0..RESAMPLES).map(|_| runs.draw(&mut random).tau(&case.x, &case.y)));
-            // The end of an interval from a thousand resamples is uncertain by 0.7 % of probability on either side: about a tenth of half its width.
-            let width = expected[1] - expected[0];
-            for (found, expected) in found.into_iter().zip(expected) {
-                apart = apart.max((found - expected).abs() / width);
-                assert!((found - expected).abs() < 0.08 * width, "{}: {found} for {expected}", case.name);
-            }
-        }
+        let found = tau(&case.x, &case.y);
+        assert!((found - case.tau).abs() < 1e-12, "{}: {found} for {}", case.name, case.tau);
+        // Runs that share no seed are compared with each other.
+        let places: Vec<Place> = (0..case.x.len()).map(|seed| Place { seed, configuration: 0 }).collect();
+        let of_runs = Runs::new(&places).tau(&case.x, &case.y).expect("there is an order").value;
+        assert!((of_runs - case.tau).abs() < 1e-12, "{}: {of_runs} for {}", case.name, case.tau);
     }
-    println!(
-        "{} cases: τ within {worst:.1e} of SciPy's, ends of intervals within {:.1} % of their width",
-        cases.len(),
-        100.0 * apart
-    );
 }
 
-/// The interval of τ, with resamples from a stream.
-fn ends(runs: &Runs, x: &[f64], y: &[f64], index: u64) -> [f64; 2] {
-    let mut random = stream(0, Purpose::Bootstrap, index);
-    runs.interval(runs.whole().tau(x, y), (0..RESAMPLES).map(|_| runs.draw(&mut random).tau(x, y)))
-}
-
-/// Configurations of two widths, crossed with seeds.
 fn crossed(seeds: usize, configurations: usize) -> Vec<Place> {
     (0..seeds).flat_map(|seed| (0..configurations).map(move |configuration| Place { seed, configuration })).collect()
 }
 
-/// A quantity of crossed runs. Three quarters of its variance come from seed and width together, that is, from the initial network; the rest from the configuration and
-/// from each run, in halves.
-fn quantity(places: &[Place], random: &mut impl Rng) -> Vec<f64> {
-    let mut normal = |scale: f64| scale * random.sample::<f64, _>(StandardNormal);
-    let networks: Vec<f64> = (0..64).map(|_| normal(0.75f64.sqrt())).collect();
-    let configurations: Vec<f64> = (0..64).map(|_| normal(0.125f64.sqrt())).collect();
-    let of = |place: &Place| networks[2 * place.seed + place.configuration % 2] + configurations[place.configuration];
-    places.iter().map(of).map(|value| value + normal(0.125f64.sqrt())).collect()
+fn normal(random: &mut impl Rng) -> f64 {
+    random.sample::<f64, _>(StandardNormal)
 }
 
-/// Quantities that have nothing to do with each other, but share seeds: their intervals leave zero out as rarely as they should. Related ones are seen.
+/// Two normal numbers with this correlation; Kendall's τ of such is `(2/π) arcsin ρ`.
+fn two(rho: f64, random: &mut impl Rng) -> [f64; 2] {
+    let (x, e) = (normal(random), normal(random));
+    [x, rho * x + (1.0 - rho * rho).sqrt() * e]
+}
+
+/// Which share of the variance comes from the configuration, from seed and width together, and from the run alone. (What
+/// comes from the seed alone is in all runs that are compared.)
+type Shares = [f64; 3];
+
+/// Two quantities of crossed runs, correlated by ρ in each of their parts. Configurations have two widths.
+fn quantities(places: &[Place], shares: Shares, rho: f64, random: &mut impl Rng) -> [Vec<f64>; 2] {
+    let seeds = places.iter().map(|place| place.seed).max().expect("there are runs") + 1;
+    let configurations = places.iter().map(|place| place.configuration).max().expect("there are runs") + 1;
+    let mut draw = |count: usize| (0..count).map(|_| two(rho, random)).collect::<Vec<_>>();
+    let parts = [draw(configurations), draw(2 * seeds), draw(places.len())];
+    [0, 1].map(|which| {
+        let of = |(run, place): (usize, &Place)| {
+            let at = [place.configuration, 2 * place.seed + place.configuration % 2, run];
+            (0..3).map(|part| shares[part].sqrt() * parts[part][at[part]][which]).sum()
+        };
+        places.iter().enumerate().map(of).collect()
+    })
+}
+
+/// Intervals of τ cover its true value in about 95 of 100 studies, whatever seeds and configurations share: of unrelated
+/// quantities, and of related ones with τ = 1/3. The last column is how often such a τ is seen.
 #[test]
-fn intervals_know_that_seeds_are_shared() {
-    const STUDIES: u64 = 200;
-    for (seeds, configurations) in [(5, 10), (6, 36)] {
+fn intervals_cover_what_they_should_and_see_what_is_there() {
+    const STUDIES: u64 = 400;
+    let parts: [(&str, Shares); 5] = [
+        ("runs alone", [0.0, 0.0, 1.0]),
+        ("configurations, half", [0.5, 0.0, 0.5]),
+        ("configurations, 0.9", [0.9, 0.0, 0.1]),
+        ("seed and width, 0.75", [0.125, 0.75, 0.125]),
+        ("all alike", [0.3, 0.3, 0.4]),
+    ];
+    println!("| seeds × configurations | variance from | false alarms | cover 1/3 | see 1/3 | half-width at 0 |");
+    for (seeds, configurations, seen_at_least) in [(5, 10, 30), (6, 36, 50), (10, 36, 80)] {
         let places = crossed(seeds, configurations);
         let runs = Runs::new(&places);
-        let (mut false_alarms, mut seen) = (0, 0);
-        for study in 0..STUDIES {
-            let mut random = stream(1, Purpose::Data, study);
-            let (x, other) = (quantity(&places, &mut random), quantity(&places, &mut random));
-            let clear = |y: &[f64]| {
-                let [low, high] = ends(&runs, &x, y, study);
-                low > 0.0 || high < 0.0
-            };
-            false_alarms += u64::from(clear(&other));
-            let related: Vec<f64> = x.iter().zip(&other).map(|(x, other)| x + 0.3 * other).collect();
-            seen += u64::from(clear(&related));
+        for (name, shares) in parts {
+            let (mut alarms, mut cover, mut seen, mut width) = (0, 0, 0, 0.0);
+            for study in 0..STUDIES {
+                let mut random = stream(1, Purpose::Data, study);
+                let mut interval = |rho: f64| {
+                    let [x, y] = quantities(&places, shares, rho, &mut random);
+                    runs.tau(&x, &y).expect("there is an order").interval.expect("there are enough")
+                };
+                let [low, high] = interval(0.0);
+                alarms += u64::from(low > 0.0 || high < 0.0);
+                width += 0.5 * (high - low) / STUDIES as f64;
+                let [low, high] = interval(0.5);
+                cover += u64::from(low <= 1.0 / 3.0 && 1.0 / 3.0 <= high);
+                seen += u64::from(low > 0.0);
+            }
+            let share = |count: u64| 100.0 * count as f64 / STUDIES as f64;
+            let line = format!(
+                "| {seeds} × {configurations} | {name} | {:.1} % | {:.1} % | {:.0} % | {width:.2} |",
+                share(alarms),
+                share(cover),
+                share(seen)
+            );
+            println!("{line}");
+            // 5 % and three standard errors; those whose configurations or seeds are few may be a little wide.
+            assert!(share(alarms) <= 8.3, "{line}");
+            assert!((91.7..=99.5).contains(&share(cover)), "{line}");
+            assert!(share(seen) >= f64::from(seen_at_least), "{line}");
         }
-        println!(
-            "{seeds} seeds, {configurations} configurations: {false_alarms} false alarms, {seen} seen, of {STUDIES}"
-        );
-        // 5 % of 200, and three standard errors.
-        assert!(false_alarms <= 19, "{false_alarms} of {STUDIES} intervals of unrelated quantities leave zero out");
-        assert!(seen >= 190, "{seen} of {STUDIES}");
     }
+}
+
+/// How runs get their settings.
+#[derive(Clone, Copy, Debug)]
+enum Design {
+    /// Each configuration with every seed; so many levels of the rate, and another axis that does nothing.
+    Grid(usize),
+    /// Each run draws its own rate, of so many levels.
+    Levels(usize),
+    /// Each run draws its own rate from an interval.
+    Continuous,
+    /// Configurations with a rate from an interval, each with every seed.
+    ContinuousGrid,
+}
+
+/// Places and rates of the runs of ten seeds.
+fn designed(design: Design, random: &mut impl Rng) -> (Vec<Place>, Vec<f64>) {
+    const SEEDS: usize = 10;
+    let level = |at: usize, levels: usize| at as f64 / (levels - 1) as f64;
+    let (configurations, own) = match design {
+        Design::Grid(levels) => (4 * levels, None),
+        Design::Levels(levels) => (100, Some(levels)),
+        Design::Continuous => (100, Some(0)),
+        Design::ContinuousGrid => (20, None),
+    };
+    let shared: Vec<f64> = match design {
+        Design::Grid(levels) => (0..configurations).map(|at| level(at % levels, levels)).collect(),
+        _ => (0..configurations).map(|_| random.random()).collect(),
+    };
+    let mut places = crossed(SEEDS, configurations);
+    let mut rates: Vec<f64> = places.iter().map(|place| shared[place.configuration]).collect();
+    if let Some(levels) = own {
+        for (run, (place, rate)) in places.iter_mut().zip(&mut rates).enumerate() {
+            *rate = if levels == 0 { random.random() } else { level(random.random_range(0..levels), levels) };
+            // Another setting, of the run alone, that does nothing.
+            place.configuration = run;
+        }
+    }
+    (places, rates)
+}
+
+/// What a rate does to a quantity.
+const EFFECTS: [(&str, fn(f64) -> f64, fn(f64) -> f64, f64); 4] = [
+    ("z and z, noise 1", |z| 3.5 * z, |z| 3.5 * z, 1.0),
+    ("z and z, noise 0.2", |z| 3.5 * z, |z| 3.5 * z, 0.2),
+    ("e^2z and sin 4z, noise 0.3", |z| (2.0 * z).exp(), |z| 1.5 * (4.0 * z).sin(), 0.3),
+    ("z and z², noise 0.3, on a log scale", |z| 3.0 * z, |z| 3.0 * z * z, 0.3),
+];
+
+/// Quantities that depend on the rate, and on each other only through it, are not partially correlated, in designs of few
+/// levels and of many; quantities whose noise is shared are.
+#[test]
+fn what_the_settings_explain_is_no_partial_correlation() {
+    const STUDIES: u64 = 200;
+    let designs = [
+        Design::Grid(2),
+        Design::Grid(3),
+        Design::Grid(5),
+        Design::Grid(7),
+        Design::ContinuousGrid,
+        Design::Levels(3),
+        Design::Levels(7),
+        Design::Continuous,
+    ];
+    println!("| design | effects | false alarms of {STUDIES} | seen, correlation 1/2 |");
+    let (mut all, mut studies) = (0, 0);
+    for design in designs {
+        for (name, f, g, noise) in EFFECTS {
+            let (mut alarms, mut seen) = (0, 0);
+            for study in 0..STUDIES {
+                let mut random = stream(4, Purpose::Data, study);
+                let (places, rates) = designed(design, &mut random);
+                let runs = Runs::new(&places);
+                let settings = Settings { numbers: vec![rates.clone()], kinds: Vec::new() };
+                let seeds: Vec<[f64; 2]> = (0..10).map(|_| [normal(&mut random), normal(&mut random)]).collect();
+                let mut clear = |rho: f64| {
+                    let (mut x, mut y) = (Vec::new(), Vec::new());
+                    for (place, &rate) in places.iter().zip(&rates) {
+                        let [e, other] = two(rho, &mut random);
+                        let [a, b] = seeds[place.seed];
+                        x.push(f(rate) + 0.3 * a + noise * e);
+                        y.push(g(rate) + 0.3 * b + noise * other);
+                    }
+                    if name.ends_with("scale") {
+                        x.iter_mut().chain(&mut y).for_each(|value| *value = value.exp());
+                    }
+                    runs.partial(&settings, &x, &y).expect("noise is left").is_clear()
+                };
+                alarms += u64::from(clear(0.0));
+                seen += u64::from(clear(0.5));
+            }
+            let line = format!("| {design:?} | {name} | {alarms} | {seen} |");
+            println!("{line}");
+            // 7 %.
+            assert!(alarms <= 14, "{line}");
+            assert!(seen >= 120, "{line}");
+            (all, studies) = (all + alarms, studies + STUDIES);
+        }
+    }
+    println!("in all {all} of {studies}");
+    assert!(all as f64 <= 0.06 * studies as f64, "{all} of {studies}");
+}
+
+/// The mistake that a partial correlation from τ alone makes: with a rate that moves both, its value is far from zero.
+#[test]
+fn taus_own_partial_is_not_zero_where_ours_is() {
+    let mut random = stream(5, Purpose::Data, 0);
+    let (places, rates) = designed(Design::Continuous, &mut random);
+    let mut with_noise = || rates.iter().map(|z| 3.5 * z + normal(&mut random)).collect::<Vec<f64>>();
+    let (x, y) = (with_noise(), with_noise());
+    let (xy, xz, yz) = (tau(&x, &y), tau(&x, &rates), tau(&y, &rates));
+    assert!((xy - xz * yz) / ((1.0 - xz * xz) * (1.0 - yz * yz)).sqrt() > 0.08);
+    let settings = Settings { numbers: vec![rates], kinds: Vec::new() };
+    let partial = Runs::new(&places).partial(&settings, &x, &y).expect("noise is left");
+    assert!(partial.value.abs() < 0.06 && !partial.is_clear(), "{partial:?}");
+}
+
+/// Settings without numbers: in two kinds of runs everything is shifted.
+#[test]
+fn kinds_are_settings_too() {
+    let mut random = stream(6, Purpose::Data, 0);
+    let (places, rates) = designed(Design::Continuous, &mut random);
+    let kinds: Vec<usize> = (0..rates.len()).map(|run| run % 2).collect();
+    let mut shifted = || kinds.iter().map(|&kind| 5.0 * kind as f64 + normal(&mut random)).collect::<Vec<f64>>();
+    let (x, y) = (shifted(), shifted());
+    let runs = Runs::new(&places);
+    assert!(runs.tau(&x, &y).expect("there is an order").value > 0.4);
+    let partial = runs.partial(&Settings { numbers: vec![rates], kinds }, &x, &y).expect("noise is left");
+    assert!(partial.value.abs() < 0.08, "{partial:?}");
 }
 
 /// Initial networks that decide all: within a seed there is no relation, between seeds a perfect one, which is none.
@@ -114,11 +250,11 @@ fn a_relation_between_seeds_alone_is_none() {
     let places = crossed(6, 12);
     let mut random = stream(2, Purpose::Data, 0);
     let mut with_seed = |scale: f64| -> Vec<f64> {
-        places.iter().map(|place| scale * place.seed as f64 + random.sample::<f64, _>(StandardNormal)).collect()
+        places.iter().map(|place| scale * place.seed as f64 + normal(&mut random)).collect()
     };
     let (x, y) = (with_seed(100.0), with_seed(100.0));
     assert!(tau(&x, &y) > 0.7, "{}", tau(&x, &y));
-    assert!(Runs::new(&places).whole().tau(&x, &y).abs() < 0.15);
+    assert!(Runs::new(&places).tau(&x, &y).expect("there is an order").value.abs() < 0.15);
 }
 
 #[test]
@@ -127,6 +263,21 @@ fn few_seeds_or_configurations_have_no_interval() {
     assert!(enough(&crossed(5, 5)) && !enough(&crossed(4, 50)) && !enough(&crossed(50, 4)) && !enough(&crossed(1, 50)));
     // A seed for each run: as many as there are runs.
     assert!(enough(&crossed(10, 1)) && !enough(&crossed(9, 1)));
+    // Seeds that say nothing do not count: two of five have no order.
+    let places = crossed(5, 8);
+    let x: Vec<f64> = places.iter().map(|place| place.configuration as f64).collect();
+    let y: Vec<f64> = places.iter().zip(&x).map(|(place, x)| if place.seed < 2 { f64::NAN } else { -x }).collect();
+    let found = Runs::new(&places).tau(&x, &y).expect("three seeds have an order");
+    assert_eq!((found.value, found.interval), (-1.0, None));
+}
+
+/// Perfect order in every seed is no certainty about others.
+#[test]
+fn an_interval_of_perfect_order_has_a_width() {
+    let places = crossed(5, 10);
+    let x: Vec<f64> = places.iter().map(|place| place.configuration as f64).collect();
+    let [low, high] = Runs::new(&places).tau(&x, &x).expect("an order").interval.expect("enough");
+    assert!(low > 0.5 && low < 0.97 && high == 1.0, "{low} {high}");
 }
 
 /// By hand: two seeds with two groups of two configurations.
@@ -137,14 +288,11 @@ fn granulated_means_are_those_of_the_groups() {
     // Seed 0: up, up. Seed 1: down, tied in y.
     let x = [1.0, 2.0, 1.0, 2.0, 1.0, 2.0, 1.0, 2.0];
     let y = [1.0, 2.0, 3.0, 4.0, 2.0, 1.0, 3.0, 3.0];
-    let whole = Runs::new(&places).whole();
-    assert_eq!(whole.granulated(&groups, &x, &y), f64::midpoint(1.0, -0.5));
-    let constant: Vec<f64> = groups.iter().map(|&group| group as f64).collect();
-    assert!(whole.granulated(&groups, &constant, &y).is_nan(), "it does not vary within a group");
-    // A run that is drawn twice makes no pair with itself, which would count as a tie.
     let runs = Runs::new(&places);
-    for index in 0..50 {
-        let up = runs.draw(&mut stream(3, Purpose::Bootstrap, index)).granulated(&groups, &x, &x);
-        assert!(up == 1.0 || up.is_nan(), "{up}");
-    }
+    let (values, mean) = runs.granulated(std::slice::from_ref(&groups), &x, &y);
+    assert_eq!(values, [f64::midpoint(1.0, -0.5)]);
+    assert_eq!(mean.expect("it varies").value, values[0]);
+    let constant: Vec<f64> = groups.iter().map(|&group| group as f64).collect();
+    let (values, mean) = runs.granulated(&[groups], &constant, &y);
+    assert!(values[0].is_nan() && mean.is_none(), "it does not vary within a group");
 }

@@ -183,7 +183,7 @@ impl Effect {
         let mean = self.samples.iter().sum::<f64>() / count as f64;
         let squares: f64 = self.samples.iter().map(|sample| (sample - mean).powi(2)).sum();
         let error = (squares / (count * (count - 1)) as f64).sqrt();
-        let reach = student(count - 1) * error;
+        let reach = student((count - 1) as f64) * error;
         Some(Interval { mean, low: mean - reach, high: mean + reach })
     }
 

@@ -10,8 +10,7 @@ use super::problem::{draws, gradient_descent, norm};
 use super::{Claim, ClaimSettings, Effect, Evidence, Expectation, Family, Plot, Series};
 use crate::LabError;
 use crate::statistics::kendall::tau_b;
-use crate::statistics::resample::RESAMPLES;
-use crate::statistics::{Place, Runs, Sample};
+use crate::statistics::{Place, Runs, Tau};
 
 pub const CLAIM: Claim = Claim {
     id: "flat-generalizes",
@@ -76,28 +75,24 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     evidence.figure("runs that reached the training loss", runs.len() as f64);
     evidence.figure("of", asked as f64);
     let of = |seed: usize| runs.iter().filter(move |run| run.seed == seed);
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let column = |of: fn(&Run) -> f64| runs.iter().map(of).collect::<Vec<f64>>();
     let (losses, errors) = (column(|run| run.test_loss), column(|run| run.test_error));
     let places: Vec<Place> = runs.iter().map(|run| Place { seed: run.seed, configuration: number(run.cell) }).collect();
     let crossed = Runs::new(&places);
-    let whole = crossed.whole();
-    let random = &mut draws(settings.seed, 25);
-    let resampled: Vec<Sample> = (0..RESAMPLES).map(|_| crossed.draw(random)).collect();
+    let axes: Vec<Vec<usize>> = (0..3).map(|axis| groups(&runs, axis)).collect();
     for (at, name) in MEASURES.into_iter().enumerate() {
         let x: Vec<f64> = runs.iter().map(|run| run.measures[at]).collect();
         let pairs = |seed: usize| of(seed).map(|run| (run.measures[at], run.test_loss)).collect::<Vec<_>>();
         let correlations: Vec<f64> = (0..seeds).map(|seed| tau_b(&pairs(seed))).collect();
-        evidence.figure(format!("mean τ of {name} and test loss"), whole.tau(&x, &losses));
-        if crossed.suffice() {
-            let taus = resampled.iter().map(|sample: &Sample| sample.tau(&x, &losses));
-            let [low, high] = crossed.interval(whole.tau(&x, &losses), taus);
-            evidence.figure(format!("{name}: lower end of the 95 % interval, seeds and settings drawn again"), low);
+        let value = |tau: Option<Tau>| tau.map_or(f64::NAN, |tau| tau.value);
+        let tau = crossed.tau(&x, &losses);
+        evidence.figure(format!("mean τ of {name} and test loss"), value(tau));
+        if let Some([low, high]) = tau.and_then(|tau| tau.interval) {
+            evidence.figure(format!("{name}: lower end of the 95 % interval, seeds and settings shared"), low);
             evidence.figure(format!("{name}: upper end"), high);
         }
-        let granulated: Vec<f64> = (0..3).map(|axis| whole.granulated(&groups(&runs, axis), &x, &losses)).collect();
-        evidence.figure(format!("{name}: granulated τ"), mean(&granulated));
-        evidence.figure(format!("{name}: mean τ with test error"), whole.tau(&x, &errors));
+        evidence.figure(format!("{name}: granulated τ"), value(crossed.granulated(&axes, &x, &losses).1));
+        evidence.figure(format!("{name}: mean τ with test error"), value(crossed.tau(&x, &errors)));
         // The length of the weights is no sharpness: it is for comparison.
         if at < 5 {
             evidence.effect(Effect::above(format!("Kendall's τ of {name} and test loss"), 0.0, correlations));

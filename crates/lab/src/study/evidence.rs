@@ -1,14 +1,18 @@
 //! Which measure goes with which outcome, over the runs of a study.
 //!
-//! For each measure and each outcome (`loss_gap`, `test_error`), with intervals by [`statistics::resample`](crate::statistics::resample):
+//! For each measure and each outcome (`loss_gap`, `test_error`), with intervals by
+//! [`statistics::interval`](crate::statistics::interval):
 //!
 //! - Kendall's τ-b among the runs of one seed, the mean over seeds.
-//! - Granulated τ (Jiang et al. 2020, eq. 6 to 8): for each axis the mean over groups of runs that differ in that axis alone; and the mean over the axes in whose groups the measure
-//!   varies. A measure that foretells an outcome only because a setting moves both has a large τ and a small granulated τ.
-//! - The partial rank correlation given all numeric settings that vary (Kendall 1942).
+//! - Granulated τ (Jiang et al. 2020, eq. 6 to 8): for each axis the mean over groups of runs that differ in that axis
+//!   alone; and the mean over the axes in whose groups the measure varies. A measure that foretells an outcome only
+//!   because a setting moves both has a large τ and a small granulated τ of the other axes.
+//! - The partial τ given all settings ([`statistics::partial`](crate::statistics::partial)): zero for quantities that
+//!   depend on the settings alone. Settings have none themselves.
 //!
-//! Runs that diverged, or did not reach the target loss that the configuration names, are left out and counted: at different training losses gaps cannot be
-//! compared. Baselines stand among the measures: the settings themselves, the length of the training, the norm of the parameters, and noise.
+//! Runs that diverged, or did not reach the target loss that the configuration names, are left out and counted: at
+//! different training losses gaps cannot be compared. Baselines stand among the measures: the settings themselves, the
+//! length of the training, the norm of the parameters, and noise.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,9 +26,8 @@ use super::table::Table;
 use crate::LabError;
 use crate::folder::{read_json, write_json};
 use crate::records::{SCHEMA, State};
-use crate::statistics::kendall::{partial, tau_b};
-use crate::statistics::resample::RESAMPLES;
-use crate::statistics::{Place, Runs, Sample};
+use crate::statistics::kendall::tau_b;
+use crate::statistics::{Place, Runs, Settings, Tau};
 
 /// What a measure is asked to foretell.
 pub const OUTCOMES: [&str; 2] = ["loss_gap", "test_error"];
@@ -55,7 +58,7 @@ pub struct Evidence {
     pub off_target: usize,
     /// The axes of the study but for the seed.
     pub axes: Vec<String>,
-    /// Settings that partial correlations are given, unless one of them is the measure.
+    /// Settings that are numbers and vary.
     pub given: Vec<String>,
     /// Every measure with every outcome, the strongest evidence first.
     pub associations: Vec<Association>,
@@ -80,31 +83,8 @@ pub struct Association {
     pub granulated: BTreeMap<String, f64>,
     /// Their mean.
     pub granulated_mean: Option<Tau>,
-    /// τ given the other settings; absent where there are none, or they leave nothing.
+    /// τ given the settings; absent for settings, and where these leave nothing.
     pub partial: Option<Tau>,
-}
-
-/// A rank correlation.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Tau {
-    /// From all runs.
-    pub value: f64,
-    /// Its 95 % interval; absent where seeds or configurations are too few, see [`Runs::suffice`].
-    pub interval: Option<[f64; 2]>,
-}
-
-impl Tau {
-    /// How far the interval is from zero: negative when zero is in it, absent without one.
-    #[must_use]
-    pub fn strength(&self) -> Option<f64> {
-        self.interval.map(|[low, high]| low.max(-high))
-    }
-
-    /// Whether the interval leaves zero out.
-    #[must_use]
-    pub fn is_clear(&self) -> bool {
-        self.strength().is_some_and(|strength| strength > 0.0)
-    }
 }
 
 /// A measure that follows a setting.
@@ -166,7 +146,7 @@ impl Quantity {
 }
 
 impl Evidence {
-    /// The evidence in the table of a study; `seed` chooses resamples and noise.
+    /// The evidence in the table of a study; `seed` chooses the noise.
     #[must_use]
     pub fn of(table: &Table, seed: u64) -> Self {
         let Comparable { rows, diverged, off_target } = Comparable::of(table);
@@ -192,39 +172,29 @@ impl Evidence {
         measures.push(Quantity { name: NOISE.to_owned(), values: noise.collect(), set: false });
         let outcomes: Vec<(&str, Vec<f64>)> = OUTCOMES.iter().filter_map(|name| Some((*name, pick(name)?))).collect();
 
-        let look = Look { measures: &measures, outcomes: &outcomes, settings: given.len(), groups: &groups };
-        let whole = look.at(&runs.whole());
-        let resampled: Vec<Vec<Found>> = if runs.suffice() {
-            // Beyond the streams of the noise.
-            let drawn = |at: usize| runs.draw(&mut stream(seed, Purpose::Bootstrap, (1 << 40) + at as u64));
-            (0..RESAMPLES).into_par_iter().map(|at| look.at(&drawn(at))).collect()
-        } else {
-            Vec::new()
+        let fixed = Settings {
+            numbers: measures[..given.len()].iter().map(|setting| setting.values.clone()).collect(),
+            kinds: grouped(table, &rows, |key| SEEDS.contains(&key) || table.setting(key).is_some()),
         };
-        let pairs = measures.iter().flat_map(|measure| outcomes.iter().map(move |outcome| (measure, outcome)));
-        let mut associations: Vec<Association> = pairs
-            .enumerate()
-            .filter(|(at, _)| !whole[*at].tau.is_nan())
-            .map(|(at, (measure, (outcome, y)))| {
-                let tau = |of: fn(&Found) -> f64| {
-                    let value = of(&whole[at]);
-                    let interval = (!resampled.is_empty())
-                        .then(|| runs.interval(value, resampled.iter().map(|found| of(&found[at]))));
-                    Some(Tau { value, interval }).filter(|tau| !tau.value.is_nan())
-                };
-                let named = axes.iter().cloned().zip(whole[at].granulated.iter().copied());
-                Association {
-                    measure: measure.name.clone(),
-                    baseline: measure.is_baseline(),
-                    outcome: (*outcome).to_owned(),
-                    runs: measure.values.iter().zip(y).filter(|(x, y)| !x.is_nan() && !y.is_nan()).count(),
-                    tau: tau(|found| found.tau).expect("it was looked at"),
-                    granulated: named.filter(|(_, tau)| !tau.is_nan()).collect(),
-                    granulated_mean: tau(|found| mean(&found.granulated)),
-                    partial: tau(|found| found.partial),
-                }
+        let pairs: Vec<(&Quantity, &(&str, Vec<f64>))> =
+            measures.iter().flat_map(|measure| outcomes.iter().map(move |outcome| (measure, outcome))).collect();
+        let associate = |(measure, (outcome, y)): (&Quantity, &(&str, Vec<f64>))| {
+            let x = &measure.values;
+            let tau = runs.tau(x, y)?;
+            let (granulated, granulated_mean) = runs.granulated(&groups, x, y);
+            let named = axes.iter().cloned().zip(granulated);
+            Some(Association {
+                measure: measure.name.clone(),
+                baseline: measure.is_baseline(),
+                outcome: (*outcome).to_owned(),
+                runs: x.iter().zip(y).filter(|(x, y)| !x.is_nan() && !y.is_nan()).count(),
+                tau,
+                granulated: named.filter(|(_, tau)| !tau.is_nan()).collect(),
+                granulated_mean,
+                partial: if measure.set { None } else { runs.partial(&fixed, x, y) },
             })
-            .collect();
+        };
+        let mut associations: Vec<Association> = pairs.into_par_iter().filter_map(associate).collect();
         let strength = |of: &Association| of.tau.strength().unwrap_or(f64::NEG_INFINITY);
         associations.sort_by(|a, b| {
             let by_size = b.tau.value.abs().total_cmp(&a.tau.value.abs());
@@ -239,7 +209,7 @@ impl Evidence {
             diverged,
             off_target,
             axes,
-            followers: followers(&measures, &runs.whole()),
+            followers: followers(&measures, &runs),
             given,
             associations,
         }
@@ -264,69 +234,17 @@ impl Evidence {
     }
 }
 
-/// Everything that is looked at, in every sample alike.
-struct Look<'a> {
-    /// Measures, the settings first.
-    measures: &'a [Quantity],
-    outcomes: &'a [(&'a str, Vec<f64>)],
-    /// How many of the measures are settings.
-    settings: usize,
-    /// For each axis the group of each run: those that differ in the axis alone share one.
-    groups: &'a [Vec<usize>],
-}
-
-/// What a sample says of a measure and an outcome.
-struct Found {
-    tau: f64,
-    /// For each axis.
-    granulated: Vec<f64>,
-    partial: f64,
-}
-
-impl Look<'_> {
-    /// For each measure and each outcome.
-    fn at(&self, sample: &Sample) -> Vec<Found> {
-        let controls = &self.measures[..self.settings];
-        let among: Vec<Vec<f64>> =
-            controls.iter().map(|a| controls.iter().map(|b| sample.tau(&a.values, &b.values)).collect()).collect();
-        let with_controls = |x: &[f64]| controls.iter().map(|c| sample.tau(x, &c.values)).collect::<Vec<f64>>();
-        let of_outcomes: Vec<Vec<f64>> = self.outcomes.iter().map(|(_, y)| with_controls(y)).collect();
-        let mut found = Vec::new();
-        for (at, measure) in self.measures.iter().enumerate() {
-            let of_measure = with_controls(&measure.values);
-            for ((_, y), of_outcome) in self.outcomes.iter().zip(&of_outcomes) {
-                let tau = sample.tau(&measure.values, y);
-                let others: Vec<usize> = (0..self.settings).filter(|&control| control != at).collect();
-                let pick = |row: &[f64]| others.iter().map(|&control| row[control]).collect::<Vec<f64>>();
-                let head = |first: f64, second: f64, row: &[f64]| [vec![first, second], pick(row)].concat();
-                let mut matrix = vec![head(1.0, tau, &of_measure), head(tau, 1.0, of_outcome)];
-                for &control in &others {
-                    matrix.push(head(of_measure[control], of_outcome[control], &among[control]));
-                }
-                found.push(Found {
-                    tau,
-                    granulated: self.groups.iter().map(|of| sample.granulated(of, &measure.values, y)).collect(),
-                    partial: if others.is_empty() { f64::NAN } else { partial(matrix) },
-                });
-            }
-        }
-        found
-    }
-}
-
 /// How closely each measure that is no baseline follows each setting.
-fn followers(measures: &[Quantity], sample: &Sample) -> Vec<Follower> {
+fn followers(measures: &[Quantity], runs: &Runs) -> Vec<Follower> {
     let settings = measures.iter().filter(|setting| setting.set);
     let mut followers: Vec<Follower> = settings
         .flat_map(|setting| {
             measures.iter().filter(|measure| !measure.is_baseline()).map(move |measure| (setting, measure))
         })
-        .map(|(setting, measure)| Follower {
-            setting: setting.name.clone(),
-            measure: measure.name.clone(),
-            tau: sample.tau(&setting.values, &measure.values),
+        .filter_map(|(setting, measure)| {
+            let tau = runs.tau(&setting.values, &measure.values)?.value;
+            Some(Follower { setting: setting.name.clone(), measure: measure.name.clone(), tau })
         })
-        .filter(|follower| !follower.tau.is_nan())
         .collect();
     followers.sort_by(|a, b| b.tau.abs().total_cmp(&a.tau.abs()).then_with(|| a.measure.cmp(&b.measure)));
     followers
@@ -402,10 +320,4 @@ fn names(table: &Table) -> Vec<&str> {
 fn varies(values: &[f64]) -> bool {
     let mut finite = values.iter().filter(|value| !value.is_nan());
     finite.next().is_some_and(|first| finite.any(|value| value != first))
-}
-
-/// The mean of those that are numbers.
-fn mean(values: &[f64]) -> f64 {
-    let there: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
-    there.iter().sum::<f64>() / there.len() as f64
 }

@@ -26,7 +26,7 @@ pub mod result;
 pub mod table;
 
 pub use design::{Measuring, StudyConfig};
-pub use evidence::{Association, Comparable, Evidence, Tau};
+pub use evidence::{Association, Comparable, Evidence};
 pub use folder::{PlannedRun, RunState, StudyFolder};
 pub use result::RunResult;
 pub use table::{Merged, Table};
