@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use indicatif::{ProgressBar, ProgressStyle};
 use losscape_lab::analysis::{AnalysisSettings, Measure, Progress, json};
 use losscape_lab::config::Precision;
+use losscape_lab::subject::Layout;
 use losscape_lab::{Analysis, RunFolder, Subject};
 use losscape_report::{landscape, page};
 
@@ -12,37 +13,48 @@ use crate::args::AnalyzeArgs;
 use crate::error::CliError;
 use crate::{device, memory};
 
-/// Measures, writes what belongs to a run into its folder, and says what came out.
+/// Measures, keeps each measurement in the folder as soon as it is made, and says what came out.
 pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
     let device = device::parse(&args.device)?;
     let settings = settings(args)?;
-    let folder = args.run.as_ref().map(RunFolder::new);
-    let subject = match (&folder, &args.weights, &args.data, &args.model) {
-        (Some(folder), ..) => {
-            let (subject, note) = Subject::of_run(folder, &device)?;
-            if let Some(note) = note {
-                anstream::eprintln!("{note}");
-            }
-            subject
+    let folder = args.run.as_ref().or(args.out.as_ref()).map(RunFolder::new);
+    let (subject, notes) = match (&folder, &args.weights, &args.data, &args.model) {
+        (_, Some(weights), Some(data), Some(model)) => {
+            let layout = Layout { layers: args.layers.clone(), ignored: args.ignore.clone() };
+            (Subject::of_files(weights, &layout, data, model, &device)?, Vec::new())
         }
-        (None, Some(weights), Some(data), Some(model)) => Subject::of_files(weights, data, model, &device)?,
+        (Some(folder), ..) => Subject::of_run(folder, &device)?,
         _ => return Err(CliError::Message("name a run folder, or --weights, --data and --model".to_owned())),
     };
-    let bar = Bar::new();
-    let analysis = Analysis::measure(&subject, &settings, &|progress| bar.show(&progress));
-    bar.clear();
-    let analysis = analysis?;
-    if let Some(folder) = &folder {
-        analysis.write(folder)?;
-        page::write(folder)?;
+    for note in notes {
+        anstream::eprintln!("{note}");
     }
+    let bar = Bar::new();
+    let show = |progress: Progress| bar.show(&progress);
+    let (analysis, unkept) = match &folder {
+        None => (Analysis::measure(&subject, &settings, &show)?, None),
+        Some(folder) => match folder.begin_analysis() {
+            Ok(()) => Analysis::measure_in(folder, &subject, &settings, &show)?,
+            Err(error) => {
+                anstream::eprintln!("{error}; the results are printed, and not kept");
+                (Analysis::measure(&subject, &settings, &show)?, None)
+            }
+        },
+    };
+    bar.clear();
     if args.json {
         anstream::println!("{}", json(&analysis));
-        return Ok(());
+    } else {
+        anstream::print!("{}", landscape::text(&analysis));
     }
-    anstream::print!("{}", landscape::text(&analysis));
-    if let Some(folder) = folder {
-        anstream::println!("{}", folder.report().display());
+    if let Some(error) = unkept {
+        return Err(error.into());
+    }
+    if let Some(folder) = folder.filter(|folder| folder.analysis().exists()) {
+        if args.run.is_some() { page::write(&folder)? } else { page::write_landscape(&folder, &analysis)? }
+        if !args.json {
+            anstream::println!("{}", folder.report().display());
+        }
     }
     Ok(())
 }

@@ -60,8 +60,9 @@ pub enum Command {
 Example:
   losscape train examples/digits.toml -s optimizer.learning_rate=0.02 -s seed=1
 
-Ctrl-C, SIGTERM and SIGUSR1 write a checkpoint and exit with code 75; the same command then goes on from there.
-A second Ctrl-C stops at once.")]
+Ctrl-C, SIGTERM, SIGUSR1 and SIGHUP (the terminal closes) write a checkpoint and exit with code 75; the same command then goes
+on from there. A second Ctrl-C stops at once. To train a finished run further, set more steps or epochs and name it:
+  losscape train examples/digits.toml -s training.epochs=60 --extend runs/digits-0123456789abcdef")]
 pub struct TrainArgs {
     /// Configuration file
     pub config: PathBuf,
@@ -77,6 +78,9 @@ pub struct TrainArgs {
     /// Throw away what an earlier start of the same run left
     #[arg(long)]
     pub fresh: bool,
+    /// Go on from the end of this run, which has the same configuration but for its length
+    #[arg(long, value_name = "RUN")]
+    pub extend: Option<PathBuf>,
 }
 
 /// Arguments of `analyze`.
@@ -87,13 +91,14 @@ Examples:
   losscape analyze runs/digits-0123456789abcdef --only ntk,pl --memory 12GB
   losscape analyze --weights net.safetensors --data data.npz --model model.toml --json
 
-Of a run, the newest checkpoint is measured on its training data; results go to its folder and into its report.
-Of weights trained elsewhere: names N.weight [out, in] and N.bias in increasing order of N, with or without a prefix (the state dictionary of a
-PyTorch nn.Sequential); D.npz holds x [n, d] and y (labels [n] or targets [n, C]); M.toml the [model] and [loss] tables of a training
-configuration.")]
+Of a run, the newest checkpoint is measured on its training data; results go to its folder and into its report, each as soon
+as it is there: what was stopped goes on where it was.
+Of weights trained elsewhere: names NAME.weight [out, in] and NAME.bias, as in the state dictionary of a PyTorch module, in the
+order of the numbers in the names or of --layers; D.npz holds x [n, d] and y (labels [n] or targets [n, C]); M.toml the [model]
+and [loss] tables of a training configuration. With --out a folder like a run's is left.")]
 pub struct AnalyzeArgs {
     /// Run folder
-    #[arg(required_unless_present = "weights", conflicts_with_all = ["weights", "data", "model"])]
+    #[arg(required_unless_present = "weights", conflicts_with_all = ["weights", "data", "model", "out"])]
     pub run: Option<PathBuf>,
     /// Weights trained elsewhere, a safetensors file
     #[arg(long, value_name = "W.safetensors", requires_all = ["data", "model"])]
@@ -104,6 +109,15 @@ pub struct AnalyzeArgs {
     /// Description of their network, a TOML file
     #[arg(long, value_name = "M.toml", requires = "weights")]
     pub model: Option<PathBuf>,
+    /// Their layers from input to output, without .weight and .bias [default: by the numbers in their names]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "weights")]
+    pub layers: Vec<String>,
+    /// Tensors of the file to leave out, such as buffers
+    #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "weights")]
+    pub ignore: Vec<String>,
+    /// Folder for the results of weights trained elsewhere [default: they are printed only]
+    #[arg(long, value_name = "DIR", requires = "weights")]
+    pub out: Option<PathBuf>,
     /// Measure only these; `losscape list measures` tells what there is [default: all]
     #[arg(long, value_name = "MEASURE", value_delimiter = ',')]
     pub only: Vec<String>,

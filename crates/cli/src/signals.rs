@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::flag;
 
 use crate::error::CliError;
@@ -11,12 +11,15 @@ use crate::error::CliError;
 /// Exit code of something interrupted, as of sysexits' EX_TEMPFAIL: try again later.
 pub const INTERRUPTED: u8 = 75;
 
-/// A flag that the first SIGINT, SIGTERM or SIGUSR1 sets; a second SIGINT ends the process at once.
+/// What stops a run: Ctrl-C, a scheduler, a time limit, the end of the terminal or of the connection.
+const STOPPING: [i32; 4] = [SIGINT, SIGTERM, SIGUSR1, SIGHUP];
+
+/// A flag that the first of these signals sets; a second SIGINT ends the process at once.
 pub fn listen() -> Result<Arc<AtomicBool>, CliError> {
     let stop = Arc::new(AtomicBool::new(false));
     // Before the flag is registered: the first Ctrl-C finds it unset, sets it and goes on; a second one finds it set.
     flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&stop)).map_err(deaf)?;
-    for signal in [SIGINT, SIGTERM, SIGUSR1] {
+    for signal in STOPPING {
         flag::register(signal, Arc::clone(&stop)).map_err(deaf)?;
     }
     Ok(stop)
@@ -24,7 +27,7 @@ pub fn listen() -> Result<Arc<AtomicBool>, CliError> {
 
 /// From when the flag is set on, a signal ends the process at once with [`INTERRUPTED`].
 pub fn end_at_once(when: &Arc<AtomicBool>) -> Result<(), CliError> {
-    for signal in [SIGINT, SIGTERM, SIGUSR1] {
+    for signal in STOPPING {
         flag::register_conditional_shutdown(signal, INTERRUPTED.into(), Arc::clone(when)).map_err(deaf)?;
     }
     Ok(())

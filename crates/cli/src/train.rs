@@ -23,11 +23,12 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode, CliError> {
         device,
         device_name: args.device.clone(),
         fresh: args.fresh,
+        extend: args.extend.clone(),
         argv: std::env::args().collect(),
     };
     let run = Run::open(plan, &options)?;
     for warning in &run.warnings {
-        anstream::eprintln!("passed over: {warning}");
+        anstream::eprintln!("note: {warning}");
     }
     let folder = run.folder().clone();
     if let Some(summary) = run.ended() {

@@ -306,6 +306,7 @@ impl Work<'_> {
             device: device.clone(),
             device_name: self.device.to_owned(),
             fresh: false,
+            extend: None,
             argv: std::env::args().collect(),
         };
         let run = match Run::open(plan.clone(), &options) {
@@ -317,7 +318,7 @@ impl Work<'_> {
             run => run?,
         };
         for warning in &run.warnings {
-            eprintln!("passed over: {warning}");
+            eprintln!("note: {warning}");
         }
         if let [state] = &self.study.states(std::slice::from_ref(planned))?[..]
             && state.is_finished()

@@ -1,8 +1,9 @@
 //! The measurements of a network, as records.
 //!
-//! An [`Analysis`] is one object with a section for each thing measured; in a run folder each section is a file of its own in `analysis/`, so that
-//! a later measurement of one thing replaces that alone. Sections belong to the parameters they were measured at: when those change, the folder
-//! is emptied first.
+//! An [`Analysis`] is one object with a section for each thing measured; in a run folder each section is a file of its own in
+//! `analysis/`, so that a later measurement of one thing replaces that alone. Sections belong to the parameters they were
+//! measured at: when those change, the folder is emptied first. A section is written as soon as it is measured, and
+//! `unfinished.json` says what was asked for, so that the next start of the same measurement does the rest.
 //!
 //! Numbers follow the conventions of [`losscape_analysis`]: the kernel is `K_c = c J Jᵀ` in the loss's own scale.
 
@@ -124,6 +125,9 @@ pub struct Analysis {
     pub source: String,
     /// SHA-256 of the parameters measured at.
     pub parameters_digest: String,
+    /// How the network and its data were made, in words, by topic: what was done to the inputs, the split, the initialization.
+    #[serde(default)]
+    pub setup: BTreeMap<String, String>,
     /// How each section was measured.
     pub measured: BTreeMap<String, How>,
     /// Samples n.
@@ -311,6 +315,69 @@ struct Bench<'a> {
     progress: &'a (dyn Fn(Progress) + Sync),
 }
 
+/// `unfinished.json`: a measurement that was begun.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Unfinished {
+    /// SHA-256 of the parameters measured at.
+    parameters_digest: String,
+    /// What was asked for, with every setting.
+    asked: String,
+    /// Sections that are done.
+    done: Vec<String>,
+}
+
+/// Where sections go as they are measured.
+struct Keeper<'a> {
+    folder: &'a RunFolder,
+    asked: String,
+    /// Why nothing can be kept any more.
+    failed: Option<LabError>,
+}
+
+impl Keeper<'_> {
+    fn path(&self) -> std::path::PathBuf {
+        self.folder.analysis().join("unfinished.json")
+    }
+
+    /// What an earlier start of the same measurement has measured already.
+    fn known(&self, parameters_digest: &str) -> Option<Analysis> {
+        let begun: Unfinished = read_json(&self.path()).ok()?;
+        if begun.parameters_digest != parameters_digest || begun.asked != self.asked {
+            return None;
+        }
+        let known = Analysis::read(self.folder).ok().flatten()?;
+        let mut whole = serde_json::to_value(&known).ok()?;
+        let sections = SECTIONS.iter().filter(|section| !begun.done.iter().any(|done| done == *section));
+        sections.for_each(|section| drop(whole.as_object_mut().map(|whole| whole.remove(*section))));
+        let eigenvalues = known.ntk.map(|ntk| ntk.eigenvalues);
+        let mut known: Analysis = serde_json::from_value(whole).ok()?;
+        if let (Some(ntk), Some(eigenvalues)) = (&mut known.ntk, eigenvalues) {
+            ntk.eigenvalues = eigenvalues;
+        }
+        Some(known)
+    }
+
+    /// Writes what is measured so far.
+    fn keep(&mut self, analysis: &Analysis) {
+        if self.failed.is_some() {
+            return;
+        }
+        let begun = Unfinished {
+            parameters_digest: analysis.parameters_digest.clone(),
+            asked: self.asked.clone(),
+            done: analysis.sections(),
+        };
+        self.failed = analysis.write(self.folder).and_then(|()| write_json(&self.path(), &begun)).err();
+    }
+
+    /// Everything asked for is measured.
+    fn end(&mut self) {
+        if self.failed.is_none() {
+            self.failed = std::fs::remove_file(self.path()).map_err(LabError::io("remove", self.path())).err();
+        }
+    }
+}
+
 impl Analysis {
     /// Measures a subject.
     ///
@@ -323,7 +390,39 @@ impl Analysis {
         settings: &AnalysisSettings,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Self, LabError> {
-        Ok(rayon::scope(|_| Bench::new(subject, settings, progress)?.measure())?)
+        Ok(rayon::scope(|_| Bench::new(subject, settings, progress)?.measure(None, &mut |_| {}))?)
+    }
+
+    /// Measures a subject and writes each section into a folder when it is done. Sections that an earlier start of the same
+    /// measurement finished are taken from there. Where the folder cannot be written, the second value says why, and
+    /// nothing measured is lost.
+    ///
+    /// # Errors
+    ///
+    /// As [`measure`](Self::measure).
+    pub fn measure_in(
+        folder: &RunFolder,
+        subject: &Subject,
+        settings: &AnalysisSettings,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<(Self, Option<LabError>), LabError> {
+        let asked = format!("{settings:?}, {} samples, {:?}", subject.data.len(), subject.loss);
+        let keeper = std::sync::Mutex::new(Keeper { folder, asked, failed: None });
+        let held = || keeper.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let known = held().known(&digest(&subject.network));
+        let measured = rayon::scope(|_| {
+            Bench::new(subject, settings, progress)?.measure(known, &mut |analysis| held().keep(analysis))
+        })?;
+        let mut keeper = held();
+        keeper.end();
+        Ok((measured, keeper.failed.take()))
+    }
+
+    /// The sections that were measured.
+    fn sections(&self) -> Vec<String> {
+        let whole = serde_json::to_value(self).expect("records have only string keys");
+        let there = SECTIONS.iter().filter(|section| whole.get(**section).is_some());
+        there.map(|section| (*section).to_owned()).collect()
     }
 
     /// Reads the sections that stand in a run folder; none if nothing was measured.
@@ -463,18 +562,115 @@ impl<'a> Bench<'a> {
         stream(self.settings.seed, Purpose::Probes, quantity)
     }
 
-    fn measure(&self) -> Result<Analysis, AnalysisError> {
+    /// Measures what `known` has not, and hands the analysis to `keep` after each section.
+    fn measure(
+        &self,
+        known: Option<Analysis>,
+        keep: &mut (dyn FnMut(&Analysis) + Send),
+    ) -> Result<Analysis, AnalysisError> {
         self.check_memory()?;
         let point = self.objective.here()?;
-        let parameters = point.space().dim;
-        let mut analysis = Analysis {
+        let mut analysis = known.unwrap_or_else(|| self.empty(&point));
+        let how = How { precision: self.settings.precision, seed: self.settings.seed };
+        let mut done = |analysis: &mut Analysis| {
+            analysis.measured = analysis.sections().into_iter().map(|section| (section, how)).collect();
+            keep(analysis);
+        };
+        if self.asks(Measure::Hessian) {
+            let full = self.spectrum_settings(point.space().dim, true);
+            let ends = self.spectrum_settings(point.space().dim, false);
+            if analysis.hessian.is_none() {
+                analysis.hessian = Some(self.spectrum("Hessian", &point.hessian(), &full, 1)?);
+                done(&mut analysis);
+            }
+            if analysis.gauss_newton.is_none() {
+                analysis.gauss_newton = Some(self.spectrum("Gauss-Newton matrix", &point.gauss_newton(), &full, 2)?);
+                done(&mut analysis);
+            }
+            if analysis.residual.is_none() {
+                analysis.residual = Some(self.spectrum("residual part", &point.residual(), &full, 3)?);
+                done(&mut analysis);
+            }
+            if analysis.fisher.is_none() {
+                analysis.fisher = Some(self.spectrum("empirical Fisher matrix", &point.fisher(), &ends, 4)?);
+                done(&mut analysis);
+            }
+        }
+        if self.asks(Measure::Blocks) && analysis.blocks.is_none() {
+            analysis.blocks = Some(self.blocks(&point)?);
+            done(&mut analysis);
+        }
+        let kernel_is_known = [
+            (Measure::Ntk, analysis.ntk.is_some()),
+            (Measure::Pl, analysis.pl_star.is_some()),
+            (Measure::Bounds, analysis.bounds.is_some()),
+        ];
+        let kernel = match self.kernel_part() {
+            _ if kernel_is_known.into_iter().all(|(measure, known)| known || !self.asks(measure)) => None,
+            KernelPart::None => None,
+            KernelPart::Largest => Some((self.largest_of_kernel(&point)?, None)),
+            KernelPart::Whole { change } => {
+                let (record, spectrum) = self.kernel(&point, change)?;
+                Some((record, Some(spectrum)))
+            }
+        };
+        if let (Some((record, _)), true) = (&kernel, self.asks(Measure::Ntk)) {
+            analysis.ntk = Some(record.clone());
+            done(&mut analysis);
+        }
+        let needs_pairs = [
+            (Measure::Pl, analysis.pl_star.is_none()),
+            (Measure::Bounds, analysis.bounds.is_none()),
+            (Measure::Basin, analysis.basin.is_none()),
+            (Measure::Slices, analysis.slices.is_none()),
+        ];
+        let needs_pairs = needs_pairs.into_iter().any(|(measure, missing)| missing && self.asks(measure));
+        let pairs = if needs_pairs { Some(self.sharpest(&point)?) } else { None };
+        let beta = pairs.as_ref().and_then(|pairs| pairs.top.first()).copied();
+        if let (Some(beta), true, None) = (beta, self.asks(Measure::Pl), &analysis.pl_star) {
+            let spectrum = kernel.as_ref().and_then(|(_, spectrum)| spectrum.as_ref());
+            analysis.pl_star = Some(PlStar::at(&point, spectrum, beta));
+            done(&mut analysis);
+        }
+        if let (Some(pairs), Some(beta), true, None) = (&pairs, beta, self.asks(Measure::Bounds), &analysis.bounds) {
+            let steps = StepBounds::at(&point, beta, kernel.as_ref().map(|(record, _)| record.max.value));
+            analysis.bounds = Some(Bounds { steps, edge: self.edge(&point, pairs)? });
+            done(&mut analysis);
+        }
+        if self.asks(Measure::Sharpness) && analysis.sharpness.is_none() {
+            self.begin("sharpness", 0);
+            analysis.sharpness = Some(Sharpness::at(&point, &SharpnessSettings::default(), &mut self.random(6))?);
+            done(&mut analysis);
+        }
+        if let (Some(pairs), true, None) = (&pairs, self.asks(Measure::Basin), &analysis.basin) {
+            analysis.basin = Some(self.basin(&point, pairs)?);
+            done(&mut analysis);
+        }
+        if self.asks(Measure::Norms) && analysis.norms.is_none() {
+            self.begin("norms", 0);
+            let initial = self.subject.training.as_ref().and_then(|training| parameters::ravel(&training.initial));
+            let initial = initial.map(|initial| initial.cast(DType::from(self.settings.precision)));
+            analysis.norms = Some(Norms::at(&point, initial.as_ref())?);
+            done(&mut analysis);
+        }
+        if let (Some(pairs), true, None) = (&pairs, self.asks(Measure::Slices), &analysis.slices) {
+            analysis.slices = Some(self.slices(&point, pairs)?);
+            done(&mut analysis);
+        }
+        Ok(analysis)
+    }
+
+    /// The record of a point of which nothing is measured yet but loss and gradient.
+    fn empty(&self, point: &Point<'_, Model>) -> Analysis {
+        Analysis {
             schema: SCHEMA,
             source: self.subject.source.clone(),
             parameters_digest: digest(&self.subject.network),
+            setup: self.subject.setup.clone(),
             measured: BTreeMap::new(),
             samples: self.objective.samples(),
             outputs: self.objective.outputs(),
-            parameters,
+            parameters: point.space().dim,
             loss: LossRecord {
                 name: self.subject.loss.kind,
                 reduction: self.subject.loss.reduction,
@@ -494,63 +690,7 @@ impl<'a> Bench<'a> {
             basin: None,
             norms: None,
             slices: None,
-        };
-        if self.asks(Measure::Hessian) {
-            let full = self.spectrum_settings(parameters, true);
-            let ends = self.spectrum_settings(parameters, false);
-            analysis.hessian = Some(self.spectrum("Hessian", &point.hessian(), &full, 1)?);
-            analysis.gauss_newton = Some(self.spectrum("Gauss-Newton matrix", &point.gauss_newton(), &full, 2)?);
-            analysis.residual = Some(self.spectrum("residual part", &point.residual(), &full, 3)?);
-            analysis.fisher = Some(self.spectrum("empirical Fisher matrix", &point.fisher(), &ends, 4)?);
         }
-        if self.asks(Measure::Blocks) {
-            analysis.blocks = Some(self.blocks(&point)?);
-        }
-        let kernel = match self.kernel_part() {
-            KernelPart::None => None,
-            KernelPart::Largest => Some((self.largest_of_kernel(&point)?, None)),
-            KernelPart::Whole { change } => {
-                let (record, spectrum) = self.kernel(&point, change)?;
-                Some((record, Some(spectrum)))
-            }
-        };
-        let needs_pairs = [Measure::Pl, Measure::Bounds, Measure::Basin, Measure::Slices]
-            .into_iter()
-            .any(|measure| self.asks(measure));
-        let pairs = if needs_pairs { Some(self.sharpest(&point)?) } else { None };
-        let beta = pairs.as_ref().and_then(|pairs| pairs.top.first()).copied();
-        if let (Some(beta), true) = (beta, self.asks(Measure::Pl)) {
-            let spectrum = kernel.as_ref().and_then(|(_, spectrum)| spectrum.as_ref());
-            analysis.pl_star = Some(PlStar::at(&point, spectrum, beta));
-        }
-        if let (Some(pairs), Some(beta), true) = (&pairs, beta, self.asks(Measure::Bounds)) {
-            let steps = StepBounds::at(&point, beta, kernel.as_ref().map(|(record, _)| record.max.value));
-            analysis.bounds = Some(Bounds { steps, edge: self.edge(&point, pairs)? });
-        }
-        if self.asks(Measure::Ntk) {
-            analysis.ntk = kernel.map(|(record, _)| record);
-        }
-        if self.asks(Measure::Sharpness) {
-            self.begin("sharpness", 0);
-            analysis.sharpness = Some(Sharpness::at(&point, &SharpnessSettings::default(), &mut self.random(6))?);
-        }
-        if let (Some(pairs), true) = (&pairs, self.asks(Measure::Basin)) {
-            analysis.basin = Some(self.basin(&point, pairs)?);
-        }
-        if self.asks(Measure::Norms) {
-            self.begin("norms", 0);
-            let initial = self.subject.training.as_ref().and_then(|training| parameters::ravel(&training.initial));
-            let initial = initial.map(|initial| initial.cast(DType::from(self.settings.precision)));
-            analysis.norms = Some(Norms::at(&point, initial.as_ref())?);
-        }
-        if let (Some(pairs), true) = (&pairs, self.asks(Measure::Slices)) {
-            analysis.slices = Some(self.slices(&point, pairs)?);
-        }
-        let how = How { precision: self.settings.precision, seed: self.settings.seed };
-        let whole = serde_json::to_value(&analysis).expect("records have only string keys");
-        let sections = SECTIONS.iter().filter(|section| whole.get(**section).is_some());
-        analysis.measured = sections.map(|section| ((*section).to_owned(), how)).collect();
-        Ok(analysis)
     }
 
     /// What of the kernel the measures need: for cross-entropy neither PL* nor a step size comes from it.

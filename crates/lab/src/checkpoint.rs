@@ -1,7 +1,8 @@
 //! Checkpoints: everything a run needs to go on as if it had never stopped.
 //!
 //! A checkpoint is written into a folder of another name, brought to the disk and renamed; only then does `latest` name it. A kill
-//! at any moment leaves the one before it whole.
+//! at any moment leaves the one before it whole. Its state holds digests of its files, of the records before it, and of itself:
+//! what was changed since is found, and passed over.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -51,12 +52,12 @@ impl Checkpoint {
         folder: &RunFolder,
         trainer: &Trainer<Model>,
         run_id: &str,
-        metrics_bytes: u64,
+        records: &Records,
     ) -> Result<(), LabError> {
         let root = folder.checkpoints();
-        let name = format!("step-{:08}", trainer.step());
+        let name = name(trainer.step());
         let path = root.join(&name);
-        if Self::open(folder, path.clone()).is_ok_and(|there| there.state.metrics_bytes == metrics_bytes) {
+        if Self::open(folder, path.clone(), run_id).is_ok_and(|there| there.state.metrics_bytes == records.bytes) {
             return Ok(());
         }
         let draft = root.join(format!("{name}.draft"));
@@ -77,12 +78,14 @@ impl Checkpoint {
             schema: SCHEMA,
             run_id: run_id.to_owned(),
             step: trainer.step(),
-            metrics_bytes,
+            metrics_bytes: records.bytes,
             wall_s: trainer.wall_s(),
             compiled: trainer.is_compiled(),
             digests,
+            metrics_digest: Some(records.digest()),
+            seal: None,
         };
-        write_json(&draft.join(STATE), &state)?;
+        write_json(&draft.join(STATE), &sealed(state))?;
         // What is there is damaged, or it would have been good enough.
         remove(&path)?;
         std::fs::rename(&draft, &path).map_err(LabError::io("write", &path))?;
@@ -94,19 +97,20 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// The newest checkpoint that is whole, with what was wrong with newer ones; `None` when no checkpoint was ever finished.
+    /// The newest checkpoint of a run that is whole, with what was wrong with newer ones; `None` when no checkpoint was ever
+    /// finished.
     ///
     /// # Errors
     ///
     /// When there are checkpoints and none is whole.
-    pub fn newest(folder: &RunFolder) -> Result<Option<(Self, Vec<LabError>)>, LabError> {
+    pub fn newest(folder: &RunFolder, run_id: &str) -> Result<Option<(Self, Vec<LabError>)>, LabError> {
         let root = folder.checkpoints();
         if !root.join("latest").exists() {
             return Ok(None);
         }
         let mut problems = Vec::new();
         for path in list(&root)? {
-            match Self::open(folder, path) {
+            match Self::open(folder, path, run_id) {
                 Ok(checkpoint) => return Ok(Some((checkpoint, problems))),
                 Err(problem) => problems.push(problem),
             }
@@ -115,23 +119,111 @@ impl Checkpoint {
         Err(LabError::NoCheckpoint { path: root, problems: words.join("; ") })
     }
 
-    fn open(folder: &RunFolder, path: PathBuf) -> Result<Self, LabError> {
-        let state: CheckpointState = read_json(&path.join(STATE))?;
-        for (file, expected) in &state.digests {
-            let file = path.join(file);
-            if digest(&file)? != *expected {
+    fn open(folder: &RunFolder, path: PathBuf, run_id: &str) -> Result<Self, LabError> {
+        let file = path.join(STATE);
+        let state: CheckpointState = read_json(&file)?;
+        let damaged = |problem: &str| Err(LabError::Damaged { path: file.clone(), problem: problem.to_owned() });
+        let unsealed = CheckpointState { seal: None, ..state.clone() };
+        if state.seal.is_some() && state != sealed(unsealed) {
+            return damaged("its content is not what was written");
+        }
+        if state.schema != SCHEMA {
+            return damaged(&format!("it has schema version {}, this program reads {SCHEMA}", state.schema));
+        }
+        if state.run_id != run_id {
+            return damaged(&format!("it belongs to run {}", state.run_id));
+        }
+        if path.file_name().is_none_or(|there| there != name(state.step).as_str()) {
+            return damaged(&format!("it is of step {}, which is not what its folder is called", state.step));
+        }
+        for name in [MODEL, OPTIMIZER] {
+            let path = path.join(name);
+            if state.digests.get(name) != Some(&digest(&path)?) {
                 let problem = "its content is not what was written; it is truncated or was changed".to_owned();
-                return Err(LabError::Damaged { path: file, problem });
+                return Err(LabError::Damaged { path, problem });
             }
         }
-        let metrics = folder.metrics();
-        let length = std::fs::metadata(&metrics).map_err(LabError::io("read", &metrics))?.len();
-        if length < state.metrics_bytes {
-            let problem = format!("{} bytes expected, {length} found", state.metrics_bytes);
-            return Err(LabError::Damaged { path: metrics, problem });
-        }
+        Records::before(folder, &state)?;
         Ok(Self { path, state })
     }
+
+    /// Makes the checkpoint one of another run that goes on from it, with the records before it.
+    pub(crate) fn hand_over(&self, from: &RunFolder, to: &RunFolder, run_id: &str) -> Result<(), LabError> {
+        let records = Records::before(from, &self.state)?;
+        let metrics = std::fs::read(from.metrics()).map_err(LabError::io("read", from.metrics()))?;
+        let metrics = metrics.get(..records.bytes as usize).unwrap_or_default();
+        write_whole(&to.metrics(), metrics)?;
+        let (root, name) = (to.checkpoints(), name(self.state.step));
+        let draft = root.join(format!("{name}.draft"));
+        remove(&draft)?;
+        create(&draft)?;
+        for (from, file) in [(self.model(), MODEL), (self.optimizer(), OPTIMIZER)] {
+            let bytes = std::fs::read(&from).map_err(LabError::io("read", &from))?;
+            write_whole(&draft.join(file), &bytes)?;
+        }
+        let metrics_digest = Some(records.digest());
+        let state = CheckpointState { run_id: run_id.to_owned(), metrics_digest, seal: None, ..self.state.clone() };
+        write_json(&draft.join(STATE), &sealed(state))?;
+        let path = root.join(&name);
+        std::fs::rename(&draft, &path).map_err(LabError::io("write", &path))?;
+        sync_folder(&root).map_err(LabError::io("write", &root))?;
+        write_whole(&root.join("latest"), format!("{name}\n").as_bytes())
+    }
+}
+
+/// The records that have been written, as a checkpoint knows them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Records {
+    /// Their length.
+    pub bytes: u64,
+    hash: Sha256,
+}
+
+impl Records {
+    /// Adds what was written.
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        self.hash.update(bytes);
+    }
+
+    /// SHA-256, in hex.
+    pub fn digest(&self) -> String {
+        hex(&self.hash.clone().finalize())
+    }
+
+    /// Those before a checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// When they are not what was written.
+    pub fn before(folder: &RunFolder, state: &CheckpointState) -> Result<Self, LabError> {
+        let path = folder.metrics();
+        let bytes = std::fs::read(&path).map_err(LabError::io("read", &path))?;
+        let (expected, found) = (state.metrics_bytes, bytes.len());
+        let there = usize::try_from(expected).ok().and_then(|length| bytes.get(..length));
+        let Some(there) = there else {
+            let problem = format!("{expected} bytes expected, {found} found");
+            return Err(LabError::Damaged { path, problem });
+        };
+        let mut records = Self::default();
+        records.add(there);
+        if state.metrics_digest.as_ref().is_some_and(|digest| *digest != records.digest()) {
+            let problem = format!("its first {expected} bytes are not what was written");
+            return Err(LabError::Damaged { path, problem });
+        }
+        Ok(records)
+    }
+}
+
+/// Name of the folder of a checkpoint.
+fn name(step: usize) -> String {
+    format!("step-{step:08}")
+}
+
+/// The state with a seal on all the rest of it.
+fn sealed(state: CheckpointState) -> CheckpointState {
+    let text = serde_json::to_vec(&state).expect("a state has only string keys");
+    CheckpointState { seal: Some(hex(&Sha256::digest(text))), ..state }
 }
 
 /// Finished checkpoints, newest first.

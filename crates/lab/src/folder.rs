@@ -1,7 +1,7 @@
 //! The folder that a run leaves behind, and how files get into it whole.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -110,6 +110,18 @@ impl RunFolder {
         self.path.join("report.html")
     }
 
+    /// Makes the folder for measurements, with a look whether it can be written.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot.
+    pub fn begin_analysis(&self) -> Result<(), LabError> {
+        let path = self.analysis();
+        no_link(&path)?;
+        create(&path)?;
+        temporary(&path).map(drop).map_err(LabError::io("write", path))
+    }
+
     /// Reads `manifest.json`.
     ///
     /// # Errors
@@ -159,8 +171,17 @@ impl RunFolder {
     }
 }
 
-/// Opens and locks a file, which is made if it does not exist; `what` is named when another process holds it.
-pub(crate) fn lock(path: &Path, what: &Path) -> Result<File, LabError> {
+/// A file that is locked as long as this lives.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+    /// Why nothing is guarded, where the file system has no locks.
+    pub unguarded: Option<LabError>,
+}
+
+/// Opens and locks a file, which is made if it does not exist; `what` is named when another process holds it. A file system
+/// without locks (Lustre and NFS as they are often mounted) is no reason not to work.
+pub(crate) fn lock(path: &Path, what: &Path) -> Result<Lock, LabError> {
     let file =
         OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(LabError::io("write", path))?;
     // Who only looks whether the file is locked holds it for a moment.
@@ -169,10 +190,19 @@ pub(crate) fn lock(path: &Path, what: &Path) -> Result<File, LabError> {
             Ok(()) => break,
             Err(TryLockError::WouldBlock) if attempt < 5 => std::thread::sleep(Duration::from_millis(10)),
             Err(TryLockError::WouldBlock) => return Err(LabError::Busy { path: what.to_owned() }),
+            Err(TryLockError::Error(source)) if has_no_locks(&source) => {
+                return Ok(Lock { _file: file, unguarded: Some(LabError::Unguarded { path: what.to_owned(), source }) });
+            }
             Err(TryLockError::Error(error)) => return Err(LabError::io("lock", path)(error)),
         }
     }
-    Ok(file)
+    Ok(Lock { _file: file, unguarded: None })
+}
+
+/// ENOSYS and EOPNOTSUPP, or ENOLCK, which has no kind of its own.
+fn has_no_locks(error: &std::io::Error) -> bool {
+    const ENOLCK: i32 = 37;
+    error.kind() == ErrorKind::Unsupported || cfg!(target_os = "linux") && error.raw_os_error() == Some(ENOLCK)
 }
 
 /// Creates a folder and those above it.
@@ -201,14 +231,44 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LabError> {
 /// A temporary file that, once in its place, may be read by whom the user's umask allows.
 fn temporary(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
+    builder.prefix(TEMPORARY);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     builder.tempfile_in(folder)
 }
 
-/// Brings a folder's entries (renames, new files) to the disk.
+/// How the names of temporary files begin.
+const TEMPORARY: &str = ".losscape-";
+
+/// Removes temporary files that killed processes left in a folder. Nobody else may be at work in it.
+pub(crate) fn sweep(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        // Those of earlier versions had the names that the `tempfile` crate gives.
+        let ours = name.starts_with(TEMPORARY)
+            || name.strip_prefix(".tmp").is_some_and(|rest| rest.len() == 6 && rest.chars().all(char::is_alphanumeric));
+        if ours && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Brings a folder's entries (renames, new files) to the disk, where the file system can (CIFS cannot).
 pub(crate) fn sync_folder(path: &Path) -> std::io::Result<()> {
-    File::open(path)?.sync_all()
+    match File::open(path)?.sync_all() {
+        Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
+        result => result,
+    }
+}
+
+/// Refuses a link where a run has a file or folder of its own: writing or removing would touch what it points to.
+pub(crate) fn no_link(path: &Path) -> Result<(), LabError> {
+    if std::fs::symlink_metadata(path).is_ok_and(|there| there.file_type().is_symlink()) {
+        let problem = "it is a link, and what it points to is not this run's; remove the link".to_owned();
+        return Err(LabError::Damaged { path: path.to_owned(), problem });
+    }
+    Ok(())
 }
 
 /// Writes a value as indented JSON, whole or not at all.

@@ -70,7 +70,7 @@ pub enum LabError {
         problem: String,
     },
     /// The folder belongs to another run.
-    #[error("{} holds run {found}, not {expected}: its configuration was changed; use another --out or remove the folder", path.display())]
+    #[error("{} holds run {found}, not {expected}: its config.toml or its name was changed", path.display())]
     OtherRun {
         /// The run folder.
         path: PathBuf,
@@ -78,6 +78,48 @@ pub enum LabError {
         expected: String,
         /// The run found there.
         found: String,
+    },
+    /// The data are no longer those that the run was trained on.
+    #[error(
+        "the data of {} changed since it was trained: their SHA-256 was {trained_on}, and is {found}; bring the old file back, or \
+         train again",
+        path.display()
+    )]
+    OtherData {
+        /// The run folder.
+        path: PathBuf,
+        /// SHA-256 of the data trained on.
+        trained_on: String,
+        /// SHA-256 of the data there are now.
+        found: String,
+    },
+    /// A run left nothing to measure.
+    #[error("{}: the run {state} ({reason}) before its first checkpoint, and left nothing to measure; {help}", path.display())]
+    NothingToMeasure {
+        /// The run folder.
+        path: PathBuf,
+        /// What happened to it: "diverged", "is running", ….
+        state: String,
+        /// Why, as its status says.
+        reason: String,
+        /// What to do.
+        help: &'static str,
+    },
+    /// A run cannot go on from another.
+    #[error("cannot go on from {}: {problem}", path.display())]
+    Extension {
+        /// The folder of the other run.
+        path: PathBuf,
+        /// Why not.
+        problem: String,
+    },
+    /// The file system has no locks.
+    #[error("{}: the file system has no locks ({source}), so that nothing keeps a second process away from it", path.display())]
+    Unguarded {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
     },
     /// The run was started on another device, where the same steps round differently.
     #[error("{} was started on device {started}, not {asked}: resume with --device {started}, or start over with --fresh", path.display())]

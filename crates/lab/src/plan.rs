@@ -10,11 +10,11 @@ use losscape_optim::OptimError;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::LabError;
-use crate::config::RunConfig;
+use crate::config::{BatchSize, RunConfig, TrainingConfig};
 use crate::document::{Document, SourceError};
-use crate::records::SCHEMA;
+use crate::records::{Manifest, SCHEMA};
 use crate::trainer::{batch_size, total_steps};
+use crate::{LabError, RunFolder};
 
 /// A run that can be started: everything a user can get wrong has been looked at.
 #[derive(Debug, Clone)]
@@ -29,7 +29,8 @@ pub struct Plan {
     pub label: String,
     /// Identity of the run: the first 16 hex digits of the SHA-256 over configuration, data and schema version.
     ///
-    /// Seed and precision are part of the configuration; label, paths, host, device and threads do not count.
+    /// Seed and precision are part of the configuration; label, paths, the distance of records, host, device and threads do
+    /// not count.
     pub run_id: String,
 }
 
@@ -61,6 +62,28 @@ impl Plan {
         let Checked { config, label, run_id, data_digest } = checked;
         let data = Arc::new(data.expect("nothing is checked without data"));
         Ok(Self { config, data, data_digest, label, run_id })
+    }
+
+    /// The `[training]` table of a configuration file, if it can be read.
+    pub(crate) fn training(path: &Path) -> Option<TrainingConfig> {
+        let text = std::fs::read_to_string(path).ok()?;
+        let document = Document::parse(path.display().to_string(), &text, &[]).ok()?;
+        Some(document.read::<RunConfig>().ok()?.training)
+    }
+
+    /// Whether a folder with this manifest is that of this run; or what is another.
+    pub(crate) fn check_folder(&self, folder: &RunFolder, manifest: &Manifest) -> Result<(), LabError> {
+        let path = folder.path().to_owned();
+        // Earlier versions counted the distance of records in.
+        let counted = manifest.run_id == run_id_with(&self.config, &self.data_digest);
+        if manifest.run_id == self.run_id || counted {
+            return Ok(());
+        }
+        if manifest.data_digest != self.data_digest {
+            let (trained_on, found) = (manifest.data_digest.clone(), self.data_digest.clone());
+            return Err(LabError::OtherData { path, trained_on, found });
+        }
+        Err(LabError::OtherRun { path, expected: self.run_id.clone(), found: manifest.run_id.clone() })
     }
 
     /// Name of the run's folder.
@@ -276,7 +299,14 @@ fn digest(data: &Prepared) -> String {
     hex(&hash.finalize())
 }
 
+/// The identity of a run, for which it does not count how far apart its records are.
 fn run_id(config: &RunConfig, data_digest: &str) -> String {
+    let mut config = config.clone();
+    config.training.log_every = TrainingConfig::steps(1, BatchSize::Full).log_every;
+    run_id_with(&config, data_digest)
+}
+
+fn run_id_with(config: &RunConfig, data_digest: &str) -> String {
     let mut config = RunConfig { label: None, ..config.clone() };
     for path in config.data.source.paths_mut() {
         path.clear();

@@ -38,6 +38,18 @@ pub struct Manifest {
     pub data_digest: String,
     /// When the run was first started.
     pub started_unix_s: f64,
+    /// The run that it goes on from, and the step it took up there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extends: Option<Extends>,
+}
+
+/// The run that another goes on from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extends {
+    /// Its identity.
+    pub run_id: String,
+    /// Steps that it had done; records up to there are its own.
+    pub step: usize,
 }
 
 /// How far a run is.
@@ -208,6 +220,7 @@ pub struct Summary {
 
 /// `state.json` of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CheckpointState {
     /// [`SCHEMA`].
     pub schema: u32,
@@ -225,4 +238,10 @@ pub struct CheckpointState {
     pub compiled: bool,
     /// SHA-256 of the checkpoint's other files, by name.
     pub digests: BTreeMap<String, String>,
+    /// SHA-256 of those bytes of `metrics.jsonl`; absent in the checkpoints of earlier versions, as the seal is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics_digest: Option<String>,
+    /// SHA-256 of this state as compact JSON without the seal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<String>,
 }

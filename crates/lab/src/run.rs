@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,16 +13,16 @@ use losscape_model::Model;
 use losscape_tangent::parameters;
 
 use crate::LabError;
-use crate::checkpoint::Checkpoint;
-use crate::config::RunConfig;
+use crate::checkpoint::{Checkpoint, Records};
+use crate::config::{BatchSize, RunConfig, TrainingConfig};
 use crate::document;
 use crate::export;
-use crate::folder::{RunFolder, create, lock, write_json, write_whole};
+use crate::folder::{Lock, RunFolder, create, lock, no_link, sweep, write_json, write_whole};
 use crate::observe::Observe;
 use crate::plan::Plan;
-use crate::records::{Manifest, Metric, SCHEMA, Split, State, Status, Summary};
+use crate::records::{Extends, Manifest, Metric, SCHEMA, Split, State, Status, Summary};
 use crate::track::Tracker;
-use crate::trainer::{Outcome, Trainer};
+use crate::trainer::{Outcome, Trainer, total_steps};
 
 /// Where and on what a run takes place.
 #[derive(Debug, Clone)]
@@ -35,6 +35,8 @@ pub struct RunOptions {
     pub device_name: String,
     /// Throw away what an earlier start of the same run left.
     pub fresh: bool,
+    /// A run that this one goes on from, if it has no checkpoint of its own: of the same configuration but for its length.
+    pub extend: Option<PathBuf>,
     /// The command line, for the manifest.
     pub argv: Vec<String>,
 }
@@ -45,10 +47,10 @@ pub struct Run {
     folder: RunFolder,
     device: Device,
     checkpoint: Option<Checkpoint>,
-    /// What was found damaged while opening, and passed over.
+    /// What was found damaged or missing while opening, and passed over.
     pub warnings: Vec<LabError>,
     /// Held as long as the run is.
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Run {
@@ -58,25 +60,44 @@ impl Run {
     ///
     /// When the folder cannot be written, belongs to another run or device, is worked on by another process, or holds checkpoints of
     /// which none is whole.
-    pub fn open(plan: Plan, options: &RunOptions) -> Result<Self, LabError> {
+    pub fn open(mut plan: Plan, options: &RunOptions) -> Result<Self, LabError> {
         let folder = RunFolder::new(options.out.join(plan.folder_name()));
         create(folder.path())?;
-        let lock = lock(&folder.lock(), folder.path())?;
-        if options.fresh {
-            clear(folder.path())?;
+        let mut lock = lock(&folder.lock(), folder.path())?;
+        for path in [folder.metrics(), folder.checkpoints(), folder.plots(), folder.analysis()] {
+            no_link(&path)?;
         }
+        // What stands in a folder without a manifest was cut off before it was a run.
+        if options.fresh || !folder.manifest().exists() {
+            clear(&folder)?;
+        }
+        let mut warnings: Vec<LabError> = lock.unguarded.take().into_iter().collect();
         if folder.manifest().exists() {
             check_manifest(&folder, &plan, &options.device_name)?;
+            warnings.extend(keep_records(&folder, &mut plan));
         } else {
             write_whole(&folder.config(), resolved(&plan).as_bytes())?;
-            write_json(&folder.manifest(), &manifest(&plan, options))?;
         }
         create(&folder.checkpoints())?;
         create(&folder.plots())?;
-        let (checkpoint, warnings) = match Checkpoint::newest(&folder)? {
-            Some((checkpoint, warnings)) => (Some(checkpoint), warnings),
+        for path in [folder.path().to_owned(), folder.checkpoints(), folder.plots(), folder.analysis()] {
+            sweep(&path);
+        }
+        let mut found = Checkpoint::newest(&folder, &plan.run_id)?;
+        let mut extends = None;
+        if let (Some(from), None) = (&options.extend, &found) {
+            extends = Some(extend(&plan, options, &RunFolder::new(from), &folder)?);
+            found = Checkpoint::newest(&folder, &plan.run_id)?;
+        }
+        // Last: with a manifest it is a run.
+        if extends.is_some() || !folder.manifest().exists() {
+            write_json(&folder.manifest(), &Manifest { extends, ..manifest(&plan, options) })?;
+        }
+        let (checkpoint, problems) = match found {
+            Some((checkpoint, problems)) => (Some(checkpoint), problems),
             None => (None, Vec::new()),
         };
+        warnings.extend(problems);
         Ok(Self { plan, folder, device: options.device.clone(), checkpoint, warnings, _lock: lock })
     }
 
@@ -92,11 +113,18 @@ impl Run {
         &self.plan
     }
 
-    /// The summary, when the run has ended already.
+    /// The summary, when the run has ended already and what it ended in is all there; otherwise training goes on from the
+    /// newest checkpoint that is whole.
     #[must_use]
     pub fn ended(&self) -> Option<Summary> {
         let state = self.folder.read_status().ok()?.state;
-        matches!(state, State::Done | State::Diverged).then(|| self.folder.read_summary().ok())?
+        let summary = self.folder.read_summary().ok().filter(|summary| summary.run_id == self.plan.run_id)?;
+        let whole = match state {
+            State::Done => self.resumes_at() == summary.steps && self.folder.weights().exists(),
+            State::Diverged => true,
+            _ => false,
+        };
+        whole.then_some(summary)
     }
 
     /// The step that training will go on from.
@@ -210,20 +238,93 @@ fn resolved(plan: &Plan) -> String {
     document::write(&config)
 }
 
-/// Removes everything in the folder but the lock that is held on it.
-fn clear(folder: &Path) -> Result<(), LabError> {
-    for entry in std::fs::read_dir(folder).map_err(LabError::io("read", folder))? {
-        let path = entry.map_err(LabError::io("read", folder))?.path();
-        let removed = if path.is_dir() {
-            std::fs::remove_dir_all(&path)
-        } else if path.file_name().is_some_and(|name| name == "run.lock" || name == "worker.log") {
-            Ok(())
-        } else {
-            std::fs::remove_file(&path)
-        };
-        removed.map_err(LabError::io("remove", &path))?;
+/// Removes what a run leaves in its folder, and nothing else.
+fn clear(folder: &RunFolder) -> Result<(), LabError> {
+    let own = ["failure.json", "result.json"].map(|name| folder.path().join(name));
+    let files = [
+        folder.manifest(),
+        folder.config(),
+        folder.status(),
+        folder.metrics(),
+        folder.summary(),
+        folder.weights(),
+        folder.report(),
+    ];
+    let remove = |path: &Path, folder: bool| {
+        let removed = if folder { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+        match removed {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(LabError::io("remove", path)(error)),
+            _ => Ok(()),
+        }
+    };
+    // The manifest first: without it the rest is nobody's run.
+    files.iter().chain(&own).try_for_each(|path| remove(path, false))?;
+    let of_checkpoints = |name: &str| name == "latest" || name.starts_with("step-");
+    let of_plots = |name: &str| name.ends_with(".svg");
+    let of_analysis = |name: &str| name.ends_with(".json") || name.ends_with(".npy");
+    let inside: [(PathBuf, &dyn Fn(&str) -> bool); 3] =
+        [(folder.checkpoints(), &of_checkpoints), (folder.plots(), &of_plots), (folder.analysis(), &of_analysis)];
+    for (path, ours) in inside {
+        for entry in std::fs::read_dir(&path).into_iter().flatten().flatten() {
+            if ours(&entry.file_name().to_string_lossy()) {
+                remove(&entry.path(), entry.file_type().is_ok_and(|kind| kind.is_dir()))?;
+            }
+        }
+        // Left alone when something of somebody else is in it.
+        let _ = std::fs::remove_dir(&path);
     }
     Ok(())
+}
+
+/// A run's records are as far apart from its first start to its end; a word where another distance is asked for now.
+fn keep_records(folder: &RunFolder, plan: &mut Plan) -> Option<LabError> {
+    let first = Plan::training(&folder.config())?.log_every;
+    let asked = std::mem::replace(&mut plan.config.training.log_every, first);
+    let words = format!(
+        "{}: records are every {first} steps, as it was started, not every {asked}; --fresh starts it over",
+        folder.path().display()
+    );
+    (asked != first).then_some(LabError::Setting(words))
+}
+
+/// Takes the last checkpoint of another run into a folder that has none.
+fn extend(plan: &Plan, options: &RunOptions, from: &RunFolder, to: &RunFolder) -> Result<Extends, LabError> {
+    let cannot = |problem: String| LabError::Extension { path: from.path().to_owned(), problem };
+    let manifest = from.read_manifest()?;
+    if manifest.device != options.device_name {
+        return Err(cannot(format!("it was trained on {}, this run is on {}", manifest.device, options.device_name)));
+    }
+    let other = Plan::read(&from.config(), &[])?;
+    other.check_folder(from, &manifest)?;
+    // What a longer run may have of its own.
+    let alike = |plan: &Plan| {
+        let training = TrainingConfig { batch_size: plan.config.training.batch_size, ..TrainingConfig::steps(1, BatchSize::Full) };
+        let mut config = RunConfig { label: None, training, ..plan.config.clone() };
+        config.data.source.paths_mut().into_iter().for_each(PathBuf::clear);
+        document::write(&config)
+    };
+    if other.data_digest != plan.data_digest || alike(&other) != alike(plan) {
+        return Err(cannot("its configuration differs in more than the length of training".to_owned()));
+    }
+    let Some((checkpoint, _)) = Checkpoint::newest(from, &manifest.run_id)? else {
+        return Err(cannot("it has no checkpoint".to_owned()));
+    };
+    let step = checkpoint.state.step;
+    let [then, now] = [&other, plan].map(|plan| {
+        let config = &plan.config;
+        let total = total_steps(&config.training, plan.data.train.len()).map_err(|(_, words)| cannot(words))?;
+        let mut schedule = config.optimizer.schedule.init(total).map_err(|error| cannot(error.to_string()))?;
+        Ok::<_, LabError>((total, (0..step).map(|_| schedule.next_factor()).collect::<Vec<f64>>()))
+    });
+    let ((_, then), (total, now)) = (then?, now?);
+    if step > total {
+        return Err(cannot(format!("it has done {step} steps, this run ends at {total}")));
+    }
+    if then != now {
+        return Err(cannot("the schedule of the learning rate depends on the length of training".to_owned()));
+    }
+    checkpoint.hand_over(from, to, &plan.run_id)?;
+    Ok(Extends { run_id: manifest.run_id, step })
 }
 
 fn check_manifest(folder: &RunFolder, plan: &Plan, device: &str) -> Result<(), LabError> {
@@ -233,9 +334,7 @@ fn check_manifest(folder: &RunFolder, plan: &Plan, device: &str) -> Result<(), L
         let problem = format!("it has schema version {}, this program reads {SCHEMA}", manifest.schema);
         return Err(LabError::Damaged { path, problem });
     }
-    if manifest.run_id != plan.run_id {
-        return Err(LabError::OtherRun { path, expected: plan.run_id.clone(), found: manifest.run_id });
-    }
+    plan.check_folder(folder, &manifest)?;
     if manifest.device != device {
         return Err(LabError::OtherDevice { path, started: manifest.device, asked: device.to_owned() });
     }
@@ -270,6 +369,7 @@ fn manifest(plan: &Plan, options: &RunOptions) -> Manifest {
         seed: plan.config.seed,
         data_digest: plan.data_digest.clone(),
         started_unix_s: unix_seconds(),
+        extends: None,
     }
 }
 
@@ -281,7 +381,7 @@ fn unix_seconds() -> f64 {
 struct Recorder<'a> {
     run: &'a Run,
     metrics: BufWriter<File>,
-    bytes: u64,
+    written: Records,
     tracker: Option<Tracker<Model>>,
 }
 
@@ -289,23 +389,26 @@ impl<'a> Recorder<'a> {
     /// Opens `metrics.jsonl` where the checkpoint left it; what is behind was written by steps that will be done again.
     fn open(run: &'a Run, network: &Model) -> Result<Self, LabError> {
         let path = run.folder.metrics();
-        let bytes = run.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.state.metrics_bytes);
+        let written = match &run.checkpoint {
+            Some(checkpoint) => Records::before(&run.folder, &checkpoint.state)?,
+            None => Records::default(),
+        };
         let open = || -> std::io::Result<File> {
             let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
-            file.set_len(bytes)?;
+            file.set_len(written.bytes)?;
             drop(file);
             OpenOptions::new().append(true).open(&path)
         };
         let file = open().map_err(LabError::io("write", &path))?;
         let RunConfig { track, loss, optimizer, seed, .. } = &run.plan.config;
         let tracker = |track| Tracker::new(track, network, &run.plan.data.train, *loss, optimizer, *seed);
-        Ok(Self { run, metrics: BufWriter::new(file), bytes, tracker: track.as_ref().map(tracker).transpose()? })
+        Ok(Self { run, metrics: BufWriter::new(file), written, tracker: track.as_ref().map(tracker).transpose()? })
     }
 
     fn write(&mut self, record: &Metric) -> Result<(), LabError> {
         let mut line = serde_json::to_vec(record).expect("a record has only string keys");
         line.push(b'\n');
-        self.bytes += line.len() as u64;
+        self.written.add(&line);
         self.metrics.write_all(&line).map_err(LabError::io("write", self.run.folder.metrics()))
     }
 
@@ -340,6 +443,6 @@ impl Observe<Model> for Recorder<'_> {
         if let Some(tracker) = &mut self.tracker {
             tracker.checkpoint();
         }
-        Checkpoint::write(&self.run.folder, trainer, &self.run.plan.run_id, self.bytes)
+        Checkpoint::write(&self.run.folder, trainer, &self.run.plan.run_id, &self.written)
     }
 }

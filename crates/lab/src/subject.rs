@@ -1,12 +1,13 @@
 //! What is measured: a network with its data and loss, from a run folder or from files that were made elsewhere.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::module::{Module, Param};
 use burn::tensor::{Bytes, DType, Device, Tensor, TensorData};
 use losscape_model::data::{Dataset, npz::Npz};
 use losscape_model::dense::Dense;
-use losscape_model::{Loss, Model, ModelConfig, Parameterization};
+use losscape_model::{Loss, LossKind, Model, ModelConfig, Parameterization};
 use losscape_optim::OptimizerConfig;
 use losscape_tangent::parameters;
 use safetensors::{Dtype, SafeTensors};
@@ -30,6 +31,8 @@ pub struct Subject {
     pub loss: Loss,
     /// How it was trained, when that is known.
     pub training: Option<Training>,
+    /// How network and data were made, in words, by topic.
+    pub setup: BTreeMap<String, String>,
 }
 
 /// How a network was trained.
@@ -56,21 +59,25 @@ struct Description {
 }
 
 impl Subject {
-    /// The newest checkpoint of a run, with its training data. The second value says so when the run has not ended as configured.
+    /// The newest checkpoint of a run that is whole, with its training data. The notes say when that is not what the run
+    /// ended in, and why.
     ///
     /// # Errors
     ///
-    /// When the folder is no run's, or has no checkpoint that is whole.
-    pub fn of_run(folder: &RunFolder, device: &Device) -> Result<(Self, Option<String>), LabError> {
+    /// When the folder is no run's, its data changed, or it has no checkpoint that is whole.
+    pub fn of_run(folder: &RunFolder, device: &Device) -> Result<(Self, Vec<String>), LabError> {
         let manifest = folder.read_manifest()?;
         let plan = Plan::read(&folder.config(), &[])?;
-        if plan.run_id != manifest.run_id {
-            let path = folder.path().to_owned();
-            return Err(LabError::OtherRun { path, expected: plan.run_id, found: manifest.run_id });
-        }
-        let Some((checkpoint, _)) = Checkpoint::newest(folder)? else {
-            let problem = "the run has no checkpoint yet; train it first".to_owned();
-            return Err(LabError::Damaged { path: folder.checkpoints(), problem });
+        plan.check_folder(folder, &manifest)?;
+        let status = folder.read_status()?;
+        let Some((checkpoint, problems)) = Checkpoint::newest(folder, &manifest.run_id)? else {
+            let (state, help) = match status.state {
+                State::Diverged => ("diverged", "a lower learning rate may not"),
+                State::Failed => ("failed", "train it again"),
+                _ => ("was stopped", "train it first"),
+            };
+            let (path, state) = (folder.path().to_owned(), state.to_owned());
+            return Err(LabError::NothingToMeasure { path, state, reason: status.reason, help });
         };
         let config = &plan.config;
         let data = plan.data.train.clone();
@@ -96,9 +103,13 @@ impl Subject {
         let batch = crate::trainer::batch_size(&config.training, samples).map_err(|(_, words)| setting(&words))?;
         let mut schedule = config.optimizer.schedule.init(total).map_err(|error| setting(&error))?;
         schedule.skip_to(step.min(total.saturating_sub(1)));
-        let status = folder.read_status()?;
-        let note = (status.state != State::Done)
-            .then(|| format!("the run is {}: measuring its checkpoint of step {step}", status.state));
+        let mut notes: Vec<String> = problems.iter().map(|problem| format!("passed over: {problem}")).collect();
+        if status.state != State::Done {
+            notes.push(format!("the run is {}: measuring its checkpoint of step {step}", status.state));
+        } else if status.step != step {
+            let end = status.step;
+            notes.push(format!("the run ended at step {end}, measuring step {step}; train it again to have the end back"));
+        }
         let training = Training {
             step,
             learning_rate: config.optimizer.learning_rate * schedule.next_factor(),
@@ -108,16 +119,24 @@ impl Subject {
             preconditioner,
         };
         let source = format!("{} at step {step}", folder.path().display());
-        Ok((Self { source, network, data, loss: config.loss, training: Some(training) }, note))
+        let setup = setup(&plan);
+        Ok((Self { source, network, data, loss: config.loss, training: Some(training), setup }, notes))
     }
 
-    /// A network described by the `[model]` and `[loss]` tables of a file, with weights that were trained elsewhere (safetensors, PyTorch's names
-    /// and layout: `N.weight` `[out, in]` and `N.bias`, or the same behind a prefix, in increasing order of N) and data from a NumPy archive.
+    /// A network described by the `[model]` and `[loss]` tables of a file, with weights that were trained elsewhere (safetensors,
+    /// PyTorch's names and layout: `NAME.weight` `[out, in]` and `NAME.bias`) and data from a NumPy archive. Layers stand in the
+    /// order of the numbers in their names, unless `layout` says another.
     ///
     /// # Errors
     ///
     /// When a file cannot be read, or they do not fit each other.
-    pub fn of_files(weights: &Path, data: &Path, model: &Path, device: &Device) -> Result<Self, LabError> {
+    pub fn of_files(
+        weights: &Path,
+        layout: &Layout,
+        data: &Path,
+        model: &Path,
+        device: &Device,
+    ) -> Result<Self, LabError> {
         let text = std::fs::read_to_string(model).map_err(LabError::io("read", model))?;
         let document = Document::parse(model.display().to_string(), &text, &[])?;
         let Description { model: config, loss } = document.read()?;
@@ -129,8 +148,15 @@ impl Subject {
             return Err(document.error_at(&["model", "parameterization"], message).into());
         }
         let file = weights;
-        let layers = read_layers(file)?;
+        let layers = read_layers(file, layout)?;
         let outputs = layers.last().map_or(0, |layer| layer.rows);
+        if outputs == 1 && loss.kind == LossKind::CrossEntropy {
+            let problem = "the network has one output, as for binary cross-entropy (BCEWithLogitsLoss), which is not among the \
+                           losses; an equal network for cross-entropy has two outputs, the first of them with zero weights: \
+                           weight = torch.cat([torch.zeros_like(weight), weight]), and so the bias";
+            return Err(LabError::Damaged { path: file.to_owned(), problem: problem.to_owned() });
+        }
+        let archive = data;
         let data = Npz { path: data.to_owned(), classes: Some(outputs) }.read()?.0;
         let damaged = |problem: String| LabError::Damaged { path: file.to_owned(), problem };
         let device = device.clone().autodiff();
@@ -152,8 +178,34 @@ impl Subject {
             return Err(damaged(format!("the network has {outputs} outputs, the data {} targets", data.outputs())));
         }
         check_loss(loss, data.classes(), &document)?;
-        Ok(Self { source: file.display().to_string(), network, data, loss, training: None })
+        let setup = [
+            ("inputs", format!("as they stand in {}, not standardized by this program", archive.display())),
+            ("network", words(&config)),
+            ("weights", format!("those of {}", file.display())),
+            ("mode", EVALUATION.to_owned()),
+        ];
+        let setup = setup.map(|(topic, words)| (topic.to_owned(), words)).into();
+        Ok(Self { source: file.display().to_string(), network, data, loss, training: None, setup })
     }
+}
+
+/// The one mode that networks without statistics of their batch have.
+const EVALUATION: &str = "evaluation: each sample on its own";
+
+/// How a run's network and data were made.
+fn setup(plan: &Plan) -> BTreeMap<String, String> {
+    let config = &plan.config;
+    let mut setup = config.data.preparation();
+    setup.push(("network", words(&config.model)));
+    setup.push(("initialization", format!("seed {}", config.seed)));
+    setup.push(("trained in", config.precision.to_string()));
+    setup.push(("mode", EVALUATION.to_owned()));
+    setup.into_iter().map(|(topic, words)| (topic.to_owned(), words)).collect()
+}
+
+/// A part of a configuration in one line.
+fn words(config: &impl serde::Serialize) -> String {
+    serde_json::to_string(config).expect("a configuration has only string keys")
 }
 
 /// One layer's weights as they stand in a file.
@@ -203,10 +255,28 @@ fn trainable<const D: usize>(tensor: Tensor<D>) -> Param<Tensor<D>> {
     Param::from_tensor(tensor).set_require_grad(true)
 }
 
-/// The layers of a file of weights, in the order of their numbers.
-fn read_layers(path: &Path) -> Result<Vec<Layer>, LabError> {
+/// Which tensors of a file of weights are the network's, and in which order its layers stand.
+#[derive(Debug, Clone, Default)]
+pub struct Layout {
+    /// Names of the layers from input to output, without `.weight` and `.bias`. Default: by the numbers in the names.
+    pub layers: Vec<String>,
+    /// Tensors to leave out, such as buffers.
+    pub ignored: Vec<String>,
+}
+
+/// The layers of a file of weights.
+fn read_layers(path: &Path, layout: &Layout) -> Result<Vec<Layer>, LabError> {
     let bytes = std::fs::read(path).map_err(LabError::io("read", path))?;
     let damaged = |problem: String| LabError::Damaged { path: path.to_owned(), problem };
+    if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(&[0x80]) {
+        let file = path.file_name().unwrap_or_default().display();
+        let problem = format!(
+            "it is a pickle as torch.save writes it, which can run code and is not read; in Python: \
+             import torch, safetensors.torch as s; s.save_file(torch.load('{file}', map_location='cpu', weights_only=True), \
+             'weights.safetensors')"
+        );
+        return Err(damaged(problem));
+    }
     let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(format!("no safetensors file: {error}")))?;
     let values = |name: &str| {
         let Ok(view) = file.tensor(name) else { return Ok(None) };
@@ -220,19 +290,24 @@ fn read_layers(path: &Path) -> Result<Vec<Layer>, LabError> {
         let data = TensorData::from_bytes(Bytes::from_bytes_vec(view.data().to_vec()), view.shape().to_vec(), dtype);
         Ok(Some((view.shape().to_vec(), data.iter::<f64>().collect())))
     };
-    let mut names: Vec<(usize, String)> = Vec::new();
-    for name in file.names() {
-        let layer = name.strip_suffix(".weight").or(name.strip_suffix(".bias"));
-        let number = layer.and_then(|layer| layer.rsplit('.').next()).and_then(|number| number.parse().ok());
-        let (Some(layer), Some(number)) = (layer, number) else {
-            return Err(damaged(format!("`{name}` is not N.weight or N.bias, with or without a prefix")));
+    if let Some(missing) = layout.ignored.iter().find(|name| file.tensor(name).is_err()) {
+        return Err(damaged(format!("there is no `{missing}` to leave out")));
+    }
+    let mut names: Vec<String> = Vec::new();
+    for name in file.names().into_iter().filter(|name| !layout.ignored.iter().any(|ignored| ignored == name)) {
+        let Some(layer) = name.strip_suffix(".weight").or(name.strip_suffix(".bias")) else {
+            let problem = format!(
+                "`{name}` is neither weight nor bias of a layer; a buffer that the described network has not is left out with \
+                 --ignore {name}"
+            );
+            return Err(damaged(problem));
         };
-        if !names.iter().any(|(_, known)| known == layer) {
-            names.push((number, layer.to_owned()));
+        if !names.iter().any(|known| known == layer) {
+            names.push(layer.to_owned());
         }
     }
-    names.sort();
-    let layers = names.into_iter().map(|(_, name)| {
+    let names = ordered(names, &layout.layers).map_err(damaged)?;
+    let layers = names.into_iter().map(|name| {
         let Some((shape, weight)) = values(&format!("{name}.weight"))? else {
             return Err(damaged(format!("there is {name}.bias, but no {name}.weight")));
         };
@@ -245,10 +320,96 @@ fn read_layers(path: &Path) -> Result<Vec<Layer>, LabError> {
     layers.collect()
 }
 
+/// The layers in the order asked for, or in that of the numbers in their names, compared from left to right; names that
+/// differ in more than numbers have no order of their own.
+fn ordered(mut names: Vec<String>, asked: &[String]) -> Result<Vec<String>, String> {
+    names.sort();
+    if !asked.is_empty() {
+        let mut sorted = asked.to_vec();
+        sorted.sort();
+        return if sorted == names {
+            Ok(asked.to_vec())
+        } else {
+            Err(format!("its layers are {}, not {}", names.join(", "), asked.join(", ")))
+        };
+    }
+    let numbered: Option<Vec<(Vec<u64>, String)>> =
+        names.iter().map(|name| Some((numbers(name)?, name.clone()))).collect();
+    let alike = names.windows(2).all(|pair| without_numbers(&pair[0]) == without_numbers(&pair[1]));
+    let ordered = numbered.filter(|_| alike).map(|mut numbered| {
+        numbered.sort();
+        numbered
+    });
+    let ordered = ordered.filter(|numbered| {
+        numbered.windows(2).all(|pair| pair[0].0.len() == pair[1].0.len() && pair[0].0 != pair[1].0)
+    });
+    let ordered = ordered.map(|numbered| numbered.into_iter().map(|(_, name)| name).collect());
+    ordered.ok_or_else(|| {
+        let list = names.join(",");
+        format!("the names of its layers do not say their order; give it from input to output, like --layers {list}")
+    })
+}
+
+/// A name with `#` for each of its numbers.
+fn without_numbers(name: &str) -> String {
+    let mut words = String::new();
+    for c in name.chars() {
+        match c {
+            '0'..='9' if words.ends_with('#') => {}
+            '0'..='9' => words.push('#'),
+            c => words.push(c),
+        }
+    }
+    words
+}
+
+/// The numbers in a name; none where one is too large.
+fn numbers(name: &str) -> Option<Vec<u64>> {
+    let digits = name.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty());
+    digits.map(|digits| digits.parse().ok()).collect()
+}
+
 impl Subject {
     /// Parameters P.
     #[must_use]
     pub fn parameters(&self) -> usize {
         parameters::count(&self.network)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ordered;
+
+    #[test]
+    fn layers_have_the_order_of_their_numbers_or_none() {
+        let order = |names: &[&str], asked: &[&str]| {
+            let own = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+            ordered(own(names), &own(asked)).map(|names| names.join(" "))
+        };
+        for (names, expected) in [
+            (&["net.10.0", "net.2.0", "net.0.0"][..], "net.0.0 net.2.0 net.10.0"),
+            (&["1.10", "1.9", "0.11"], "0.11 1.9 1.10"),
+            (&["fc2", "fc1", "fc10"], "fc1 fc2 fc10"),
+            (&["layers.1.linear", "layers.0.linear"], "layers.0.linear layers.1.linear"),
+            (&["head"], "head"),
+            (&["4", "0", "2"], "0 2 4"),
+        ] {
+            assert_eq!(order(names, &[]).as_deref(), Ok(expected));
+        }
+        for names in [
+            &["encoder.0", "decoder.0"][..],
+            &["fc1", "fc2", "out"],
+            &["net.0", "net.0.1"],
+            &["fc01", "fc1"],
+            &["a", "b"],
+            &["a1b", "ab2"],
+            &["net.99999999999999999999999", "net.1"],
+        ] {
+            let error = order(names, &[]).expect_err("there is no order");
+            assert!(error.contains("--layers"), "{error}");
+        }
+        assert_eq!(order(&["encoder.0", "decoder.0"], &["encoder.0", "decoder.0"]).as_deref(), Ok("encoder.0 decoder.0"));
+        assert!(order(&["a", "b"], &["a", "c"]).expect_err("c is not there").contains("a, b"));
     }
 }

@@ -69,6 +69,9 @@ pub fn text(analysis: &Analysis) -> String {
         number(analysis.loss.value),
         number(analysis.gradient_norm),
     );
+    for (topic, words) in &analysis.setup {
+        text += &format!("{topic}: {words}\n");
+    }
     for section in sections(analysis) {
         text += &format!("\n{}\n{}", section.title, section.table);
     }

@@ -3,7 +3,7 @@
 use askama::Template;
 use losscape_lab::folder::write_whole;
 use losscape_lab::records::State;
-use losscape_lab::{LabError, RunFolder};
+use losscape_lab::{Analysis, LabError, RunFolder};
 
 use crate::figure::Figure;
 use crate::landscape::{self, Section};
@@ -12,7 +12,7 @@ use crate::{RunRecords, number, percent};
 
 /// A figure of the head: a name and a number.
 struct Fact {
-    name: &'static str,
+    name: String,
     value: String,
 }
 
@@ -26,6 +26,7 @@ struct Page<'a> {
     figures: &'a [Figure],
     measured_at: Option<&'a str>,
     sections: Vec<Section>,
+    setup: Vec<Fact>,
 }
 
 /// Writes the figures of a run to `plots/` and its report to `report.html`.
@@ -37,12 +38,45 @@ pub fn write(folder: &RunFolder) -> Result<(), LabError> {
     let records = RunRecords::read(folder)?;
     let mut figures = training::curves(&records.metrics);
     figures.extend(records.analysis.iter().flat_map(landscape::figures));
+    write_figures(folder, &figures)?;
+    write_whole(&folder.report(), html(&records, &figures).as_bytes())
+}
+
+#[derive(Template)]
+#[template(path = "landscape.html")]
+struct Landscape<'a> {
+    analysis: &'a Analysis,
+    figures: &'a [Figure],
+    sections: Vec<Section>,
+    setup: Vec<Fact>,
+}
+
+/// Writes the figures of measurements of weights that were trained elsewhere to `plots/`, and their page to `report.html`.
+///
+/// # Errors
+///
+/// When the folder cannot be written.
+///
+/// # Panics
+///
+/// Never: the template was checked when it was compiled.
+pub fn write_landscape(folder: &RunFolder, analysis: &Analysis) -> Result<(), LabError> {
+    let figures = landscape::figures(analysis);
+    write_figures(folder, &figures)?;
+    let (sections, setup) = (landscape::sections(analysis), setup(analysis));
+    let page = Landscape { analysis, figures: &figures, sections, setup };
+    write_whole(&folder.report(), page.render().expect("the template writes to a string").as_bytes())
+}
+
+fn write_figures(folder: &RunFolder, figures: &[Figure]) -> Result<(), LabError> {
     let plots = folder.plots();
     std::fs::create_dir_all(&plots).map_err(|source| LabError::Io { action: "create", path: plots.clone(), source })?;
-    for figure in &figures {
-        write_whole(&plots.join(format!("{}.svg", figure.name)), figure.svg.as_bytes())?;
-    }
-    write_whole(&folder.report(), html(&records, &figures).as_bytes())
+    figures.iter().try_for_each(|figure| write_whole(&plots.join(format!("{}.svg", figure.name)), figure.svg.as_bytes()))
+}
+
+/// How what was measured was made.
+fn setup(analysis: &Analysis) -> Vec<Fact> {
+    analysis.setup.iter().map(|(name, words)| Fact { name: name.clone(), value: words.clone() }).collect()
 }
 
 /// The report as HTML.
@@ -60,6 +94,7 @@ pub fn html(records: &RunRecords, figures: &[Figure]) -> String {
         figures,
         measured_at: records.analysis.as_ref().map(|analysis| analysis.source.as_str()),
         sections: records.analysis.as_ref().map(landscape::sections).unwrap_or_default(),
+        setup: records.analysis.as_ref().map(setup).unwrap_or_default(),
     };
     page.render().expect("the template writes to a string")
 }
@@ -73,7 +108,7 @@ fn facts(records: &RunRecords) -> Vec<Fact> {
         ("train loss", summary.train_loss.map(number)),
         ("train gradient norm", summary.train_grad_norm.map(number)),
     ];
-    measured.into_iter().filter_map(|(name, value)| Some(Fact { name, value: value? })).collect()
+    measured.into_iter().filter_map(|(name, value)| Some(Fact { name: name.to_owned(), value: value? })).collect()
 }
 
 fn details(records: &RunRecords) -> Vec<Fact> {
@@ -81,23 +116,23 @@ fn details(records: &RunRecords) -> Vec<Fact> {
     let mut details = Vec::new();
     if let Some(summary) = &records.summary {
         details.extend([
-            Fact { name: "parameters P", value: summary.parameters.to_string() },
-            Fact { name: "samples n × outputs C", value: format!("{} × {}", summary.samples, summary.outputs) },
-            Fact { name: "steps", value: format!("{} ({} epochs)", summary.steps, number(summary.epochs)) },
-            Fact { name: "time", value: format!("{} s", number(summary.wall_s)) },
-            Fact { name: "steps a second", value: number(summary.steps_per_s) },
+            Fact { name: "parameters P".to_owned(), value: summary.parameters.to_string() },
+            Fact { name: "samples n × outputs C".to_owned(), value: format!("{} × {}", summary.samples, summary.outputs) },
+            Fact { name: "steps".to_owned(), value: format!("{} ({} epochs)", summary.steps, number(summary.epochs)) },
+            Fact { name: "time".to_owned(), value: format!("{} s", number(summary.wall_s)) },
+            Fact { name: "steps a second".to_owned(), value: number(summary.steps_per_s) },
         ]);
     }
     details.extend([
-        Fact { name: "run", value: manifest.run_id.clone() },
-        Fact { name: "seed", value: manifest.seed.to_string() },
+        Fact { name: "run".to_owned(), value: manifest.run_id.clone() },
+        Fact { name: "seed".to_owned(), value: manifest.seed.to_string() },
         Fact {
-            name: "calculated on",
+            name: "calculated on".to_owned(),
             value: format!("{}, {}, {} threads, {}", manifest.device, manifest.dtype, manifest.threads, manifest.cpu),
         },
-        Fact { name: "data (SHA-256)", value: manifest.data_digest.clone() },
+        Fact { name: "data (SHA-256)".to_owned(), value: manifest.data_digest.clone() },
         Fact {
-            name: "versions",
+            name: "versions".to_owned(),
             value: manifest
                 .versions
                 .iter()
@@ -105,7 +140,7 @@ fn details(records: &RunRecords) -> Vec<Fact> {
                 .collect::<Vec<_>>()
                 .join(", "),
         },
-        Fact { name: "command", value: manifest.argv.join(" ") },
+        Fact { name: "command".to_owned(), value: manifest.argv.join(" ") },
     ]);
     details
 }

@@ -99,13 +99,17 @@ pub fn finish(
     if summary.outcome == State::Done && !wanted.is_empty() {
         // Whatever becomes of the measuring, what was trained has its row.
         write_json(&path, &result)?;
-        let (mut subject, _) = Subject::of_run(&folder, device)?;
+        let (mut subject, notes) = Subject::of_run(&folder, device)?;
+        // A table must not take one checkpoint for another.
+        if !notes.is_empty() {
+            return Err(LabError::Damaged { path: folder.checkpoints(), problem: notes.join("; ") });
+        }
         if let Some(samples) = config.samples.filter(|samples| *samples < subject.data.len()) {
             subject.data = subject.data.select(&(0..samples).collect::<Vec<_>>());
         }
         let settings = AnalysisSettings { memory, ..settings(&config, wanted) };
-        let analysis = Analysis::measure(&subject, &settings, &|_| {})?;
-        analysis.write(&folder)?;
+        let (analysis, failed) = Analysis::measure_in(&folder, &subject, &settings, &|_| {})?;
+        failed.map_or(Ok(()), Err)?;
         result.measures = measures(&analysis);
     }
     result.measured = Some(config.measuring());
