@@ -4,9 +4,11 @@ use std::path::Path;
 
 use burn::module::{Module, Param};
 use burn::tensor::{Bytes, DType, Device, Tensor, TensorData};
-use losscape_model::data::{Dataset, npz::Npz};
+use losscape_model::data::npz::Npz;
+use losscape_model::data::table::Task;
+use losscape_model::data::{Dataset, Parts};
 use losscape_model::dense::Dense;
-use losscape_model::{Loss, Model, ModelConfig, Parameterization};
+use losscape_model::{Loss, LossKind, Model, ModelConfig, Parameterization};
 use losscape_optim::OptimizerConfig;
 use losscape_tangent::parameters;
 use safetensors::{Dtype, SafeTensors};
@@ -30,6 +32,8 @@ pub struct Subject {
     pub loss: Loss,
     /// How it was trained, when that is known.
     pub training: Option<Training>,
+    /// What was understood of the data in a way that a user should know of.
+    pub notices: Vec<String>,
 }
 
 /// How a network was trained.
@@ -73,7 +77,7 @@ impl Subject {
             return Err(LabError::Damaged { path: folder.checkpoints(), problem });
         };
         let config = &plan.config;
-        let data = plan.data.train.clone();
+        let (data, notices) = (plan.data.train.clone(), plan.data.notices.clone());
         let setting = |error: &dyn std::fmt::Display| LabError::Setting(error.to_string());
         let device = device.clone().autodiff();
         let (inputs, outputs) = (data.inputs.columns, data.outputs());
@@ -108,7 +112,7 @@ impl Subject {
             preconditioner,
         };
         let source = format!("{} at step {step}", folder.path().display());
-        Ok((Self { source, network, data, loss: config.loss, training: Some(training) }, note))
+        Ok((Self { source, network, data, loss: config.loss, training: Some(training), notices }, note))
     }
 
     /// A network described by the `[model]` and `[loss]` tables of a file, with weights that were trained elsewhere (safetensors, PyTorch's names
@@ -131,7 +135,14 @@ impl Subject {
         let file = weights;
         let layers = read_layers(file)?;
         let outputs = layers.last().map_or(0, |layer| layer.rows);
-        let data = Npz { path: data.to_owned(), classes: Some(outputs) }.read()?.0;
+        // The loss and the number of outputs say what targets must be.
+        let task = match loss.kind {
+            LossKind::CrossEntropy => Some(Task::Classification),
+            LossKind::SquaredError if outputs == 1 => Some(Task::Regression),
+            LossKind::SquaredError => None,
+        };
+        let data = Npz { path: data.to_owned(), task, classes: Some(outputs), ..Npz::default() };
+        let Parts { train: data, notices, .. } = data.read()?;
         let damaged = |problem: String| LabError::Damaged { path: file.to_owned(), problem };
         let device = device.clone().autodiff();
         let mut network = config
@@ -152,7 +163,7 @@ impl Subject {
             return Err(damaged(format!("the network has {outputs} outputs, the data {} targets", data.outputs())));
         }
         check_loss(loss, data.classes(), &document)?;
-        Ok(Self { source: file.display().to_string(), network, data, loss, training: None })
+        Ok(Self { source: file.display().to_string(), network, data, loss, training: None, notices })
     }
 }
 
