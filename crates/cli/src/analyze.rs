@@ -28,6 +28,9 @@ pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
         (None, Some(weights), Some(data), Some(model)) => Subject::of_files(weights, data, model, &device)?,
         _ => return Err(CliError::Message("name a run folder, or --weights, --data and --model".to_owned())),
     };
+    for notice in &subject.notices {
+        anstream::eprintln!("note: {notice}");
+    }
     let bar = Bar::new();
     let analysis = Analysis::measure(&subject, &settings, &|progress| bar.show(&progress));
     bar.clear();

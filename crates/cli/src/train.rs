@@ -25,6 +25,9 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode, CliError> {
         fresh: args.fresh,
         argv: std::env::args().collect(),
     };
+    for notice in &plan.data.notices {
+        anstream::eprintln!("note: {notice}");
+    }
     let run = Run::open(plan, &options)?;
     for warning in &run.warnings {
         anstream::eprintln!("passed over: {warning}");
