@@ -164,7 +164,7 @@ impl Problem {
     /// Losses of ten steps on the first quarter of the data at a rate of 0.01, and how far they lead.
     fn ten_steps(&self, sam: bool) -> Result<Value, Failure> {
         let batch: Vec<usize> = (0..self.data.len() / 4).collect();
-        let data = Prepared { train: self.data.select(&batch), test: None };
+        let data = Prepared::from(self.data.select(&batch));
         let training = TrainingConfig::steps(10, BatchSize::Full);
         let optimizer = gradient_descent(1e-2, sam);
         let mut trainer = Trainer::new(self.network.clone(), &data, self.loss, &optimizer, &training, 0)?;
@@ -190,7 +190,7 @@ fn step(folder: &Path, way: &str) -> Result<Work, Failure> {
     let agreement = Rc::new(if way == "two" { json!({}) } else { problem.ten_steps(sam)? });
     let batch = BatchSize::Samples(problem.data.len() / 4);
     let training = TrainingConfig { log_every: usize::MAX, ..TrainingConfig::steps(1 << 30, batch) };
-    let data = Prepared { train: problem.data, test: None };
+    let data = Prepared::from(problem.data);
     let optimizer = gradient_descent(1e-4, sam);
     let mut trainer = Trainer::new(problem.network, &data, problem.loss, &optimizer, &training, 0)?;
     Ok(Box::new(move |_| {
@@ -207,7 +207,7 @@ fn study(folder: &Path) -> Result<Work, Failure> {
     let device = Device::flex().autodiff();
     let Problem { data, loss, .. } = Problem::read(folder, &device)?;
     let batch: Vec<usize> = (0..data.len() / 4).collect();
-    let data = Prepared { train: data.select(&batch), test: None };
+    let data = Prepared::from(data.select(&batch));
     let optimizer = gradient_descent(0.1, false);
     let training = TrainingConfig { log_every: usize::MAX, ..TrainingConfig::steps(200, BatchSize::Full) };
     Ok(Box::new(move |_| {

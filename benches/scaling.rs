@@ -235,7 +235,7 @@ fn measure(series: &Series, value: usize) -> Measured {
 fn step(network: Mlp, data: Dataset) -> f64 {
     let optimizer = OptimizerConfig::new(RuleConfig::Gd(GradientDescentConfig {}), 1e-4);
     let training = TrainingConfig { log_every: usize::MAX, ..TrainingConfig::steps(1 << 30, BatchSize::Full) };
-    let data = Prepared { train: data, test: None };
+    let data = Prepared::from(data);
     let trainer = Trainer::new(network, &data, Loss::squared_error(), &optimizer, &training, 0);
     let mut trainer = trainer.expect("the settings are valid");
     median(|| {

@@ -47,7 +47,7 @@ fn trainer((inputs, width, outputs, batch): (usize, usize, usize, usize), sam: b
     optimizer.sam = sam.then(|| SamConfig::new(0.05));
     let training =
         TrainingConfig { log_every: usize::MAX, ..TrainingConfig::steps(1 << 30, BatchSize::Samples(batch)) };
-    let data = Prepared { train, test: None };
+    let data = Prepared::from(train);
     Trainer::new(network, &data, loss, &optimizer, &training, 0).expect("the settings are valid")
 }
 

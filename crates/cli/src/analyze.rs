@@ -26,8 +26,21 @@ pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
         (Some(folder), ..) => Subject::of_run(folder, &device)?,
         _ => return Err(CliError::Message("name a run folder, or --weights, --data and --model".to_owned())),
     };
+<<<<<<< HEAD
     for note in notes {
         anstream::eprintln!("{note}");
+=======
+    for notice in &subject.notices {
+        anstream::eprintln!("note: {notice}");
+    }
+    let bar = Bar::new();
+    let analysis = Analysis::measure(&subject, &settings, &|progress| bar.show(&progress));
+    bar.clear();
+    let analysis = analysis?;
+    if let Some(folder) = &folder {
+        analysis.write(folder)?;
+        page::write(folder)?;
+>>>>>>> data
     }
     let bar = Bar::new();
     let show = |progress: Progress| bar.show(&progress);

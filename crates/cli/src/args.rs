@@ -334,8 +334,14 @@ pub enum Launcher {
 /// What to do with datasets.
 #[derive(Subcommand)]
 pub enum DataCommand {
-    /// List the names of datasets
-    List,
+    /// List the names of datasets, or the keys of one
+    #[command(after_help = "\
+Example:
+  losscape data list csv")]
+    List {
+        /// Name of the dataset whose keys are shown, with their defaults
+        name: Option<String>,
+    },
     /// Write a dataset, split and standardized as for training, as a NumPy archive
     #[command(after_help = "\
 Example:

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use losscape_lab::folder::write_whole;
 use losscape_lab::{Document, LabError};
-use losscape_model::data::{DataConfig, npz};
+use losscape_model::data::{DataConfig, Source, npz};
 use serde::Deserialize;
 
 use crate::args::{DataCommand, Names};
@@ -15,10 +15,33 @@ use crate::list;
 /// Runs the command.
 pub fn run(command: &DataCommand) -> Result<(), CliError> {
     match command {
-        DataCommand::List => list::print(Names::Data),
+        DataCommand::List { name: None } => list::print(Names::Data),
+        DataCommand::List { name: Some(name) } => keys(name)?,
         DataCommand::Export { name, out, set } => export(name, out, set)?,
     }
     Ok(())
+}
+
+/// Prints the keys of a source, and those that every source has.
+fn keys(name: &str) -> Result<(), CliError> {
+    let Some(keys) = Source::keys(name) else {
+        // What a configuration file with this name would say.
+        section(&[format!("data.name={name}")])?;
+        return Err(CliError::Message(format!("unknown name `{name}`")));
+    };
+    let rows = || keys.iter().chain(DataConfig::KEYS);
+    let defaults: Vec<&str> =
+        rows().map(|(_, default, _)| if default.is_empty() { "(needed)" } else { default }).collect();
+    let width = rows().map(|(key, ..)| key.len()).max().unwrap_or(0);
+    let default_width = defaults.iter().map(|default| default.chars().count()).max().unwrap_or(0);
+    for ((key, _, words), default) in rows().zip(defaults) {
+        anstream::println!("{key:width$}  {default:default_width$}  {words}");
+    }
+    Ok(())
+}
+
+fn section(overrides: &[String]) -> Result<Section, LabError> {
+    Ok(Document::parse("data", "", overrides)?.read()?)
 }
 
 #[derive(Deserialize)]
@@ -29,9 +52,10 @@ struct Section {
 fn export(name: &str, out: &Path, set: &[String]) -> Result<(), CliError> {
     let overrides: Vec<String> =
         std::iter::once(format!("name={name}")).chain(set.iter().cloned()).map(|item| format!("data.{item}")).collect();
-    let document = Document::parse("data", "", &overrides).map_err(LabError::from)?;
-    let section: Section = document.read().map_err(LabError::from)?;
-    let data = section.data.load()?;
+    let data = section(&overrides)?.data.load()?;
+    for notice in &data.notices {
+        anstream::eprintln!("note: {notice}");
+    }
     let mut archive = Cursor::new(Vec::new());
     npz::write(&mut archive, &data.train, data.test.as_ref()).map_err(|source| LabError::Io {
         action: "write",

@@ -26,6 +26,9 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode, CliError> {
         extend: args.extend.clone(),
         argv: std::env::args().collect(),
     };
+    for notice in &plan.data.notices {
+        anstream::eprintln!("note: {notice}");
+    }
     let run = Run::open(plan, &options)?;
     for warning in &run.warnings {
         anstream::eprintln!("note: {warning}");

@@ -106,7 +106,7 @@ fn bad_files_get_a_clear_word() {
         (files(&weights, &data, "slip.toml"), vec!["unknown key `hiden`", "did you mean `hidden`?", "slip.toml:3:1"]),
         (files(&weights, &data, "ntk.toml"), vec!["standard parameterization", "ntk.toml:4"]),
         (files(&weights, &data, "bare.toml"), vec!["there is 0.bias, but the model has no biases"]),
-        (files(&weights, &data, "labels.toml"), vec!["cross-entropy needs labels", "labels.toml:5"]),
+        (files(&weights, &data, "labels.toml"), vec!["data.npz: `y` has 3 columns and is not one-hot"]),
         (files("broken.safetensors", &data, "model.toml"), vec!["broken.safetensors", "no safetensors file"]),
         (files("named.safetensors", &data, "model.toml"), vec!["`fc.weight` is not N.weight or N.bias"]),
         (files("conv.safetensors", &data, "model.toml"), vec!["0.weight has shape [1, 1, 1]", "[out, in]"]),

@@ -191,7 +191,10 @@ pub(crate) fn lock(path: &Path, what: &Path) -> Result<Lock, LabError> {
             Err(TryLockError::WouldBlock) if attempt < 5 => std::thread::sleep(Duration::from_millis(10)),
             Err(TryLockError::WouldBlock) => return Err(LabError::Busy { path: what.to_owned() }),
             Err(TryLockError::Error(source)) if has_no_locks(&source) => {
-                return Ok(Lock { _file: file, unguarded: Some(LabError::Unguarded { path: what.to_owned(), source }) });
+                return Ok(Lock {
+                    _file: file,
+                    unguarded: Some(LabError::Unguarded { path: what.to_owned(), source }),
+                });
             }
             Err(TryLockError::Error(error)) => return Err(LabError::io("lock", path)(error)),
         }

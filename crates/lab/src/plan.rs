@@ -235,11 +235,7 @@ fn optimizer_error(document: &Document, error: &OptimError) -> Box<SourceError> 
 }
 
 fn data_error(document: &Document, error: &DataError) -> Box<SourceError> {
-    let path = match error {
-        DataError::Setting { name, .. } => vec!["data", name],
-        DataError::LabelOutOfRange { .. } => vec!["data", "classes"],
-        _ => vec!["data"],
-    };
+    let path: Vec<&str> = ["data"].into_iter().chain(error.setting()).collect();
     document.error_at(&path, error.to_string())
 }
 
@@ -247,7 +243,8 @@ fn data_error(document: &Document, error: &DataError) -> Box<SourceError> {
 pub(crate) fn check_loss(loss: Loss, classes: Option<usize>, document: &Document) -> Result<(), Box<SourceError>> {
     match (loss.kind, classes) {
         (LossKind::CrossEntropy, None) => {
-            let message = "cross-entropy needs labels, but the targets of this data are numbers; use squared-error";
+            let message = "cross-entropy needs labels, but the targets of this data are numbers; if these are labels, set \
+                           task = \"classification\" in [data], else use squared-error";
             Err(document.error_at(&["loss", "name"], message))
         }
         (LossKind::CrossEntropy, Some(1)) => {

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use burn::module::{Module, Param};
 use burn::tensor::{Bytes, DType, Device, Tensor, TensorData};
-use losscape_model::data::{Dataset, npz::Npz};
+use losscape_model::data::npz::Npz;
+use losscape_model::data::table::Task;
+use losscape_model::data::{Dataset, Parts};
 use losscape_model::dense::Dense;
 use losscape_model::{Loss, LossKind, Model, ModelConfig, Parameterization};
 use losscape_optim::OptimizerConfig;
@@ -33,6 +35,8 @@ pub struct Subject {
     pub training: Option<Training>,
     /// How network and data were made, in words, by topic.
     pub setup: BTreeMap<String, String>,
+    /// What was understood of the data in a way that a user should know of.
+    pub notices: Vec<String>,
 }
 
 /// How a network was trained.
@@ -80,7 +84,7 @@ impl Subject {
             return Err(LabError::NothingToMeasure { path, state, reason: status.reason, help });
         };
         let config = &plan.config;
-        let data = plan.data.train.clone();
+        let (data, notices) = (plan.data.train.clone(), plan.data.notices.clone());
         let setting = |error: &dyn std::fmt::Display| LabError::Setting(error.to_string());
         let device = device.clone().autodiff();
         let (inputs, outputs) = (data.inputs.columns, data.outputs());
@@ -108,7 +112,9 @@ impl Subject {
             notes.push(format!("the run is {}: measuring its checkpoint of step {step}", status.state));
         } else if status.step != step {
             let end = status.step;
-            notes.push(format!("the run ended at step {end}, measuring step {step}; train it again to have the end back"));
+            notes.push(format!(
+                "the run ended at step {end}, measuring step {step}; train it again to have the end back"
+            ));
         }
         let training = Training {
             step,
@@ -120,7 +126,7 @@ impl Subject {
         };
         let source = format!("{} at step {step}", folder.path().display());
         let setup = setup(&plan);
-        Ok((Self { source, network, data, loss: config.loss, training: Some(training), setup }, notes))
+        Ok((Self { source, network, data, loss: config.loss, training: Some(training), setup, notices }, notes))
     }
 
     /// A network described by the `[model]` and `[loss]` tables of a file, with weights that were trained elsewhere (safetensors,
@@ -157,7 +163,14 @@ impl Subject {
             return Err(LabError::Damaged { path: file.to_owned(), problem: problem.to_owned() });
         }
         let archive = data;
-        let data = Npz { path: data.to_owned(), classes: Some(outputs) }.read()?.0;
+        // The loss and the number of outputs say what targets must be.
+        let task = match loss.kind {
+            LossKind::CrossEntropy => Some(Task::Classification),
+            LossKind::SquaredError if outputs == 1 => Some(Task::Regression),
+            LossKind::SquaredError => None,
+        };
+        let data = Npz { path: data.to_owned(), task, classes: Some(outputs), ..Npz::default() };
+        let Parts { train: data, notices, .. } = data.read()?;
         let damaged = |problem: String| LabError::Damaged { path: file.to_owned(), problem };
         let device = device.clone().autodiff();
         let mut network = config
@@ -185,7 +198,7 @@ impl Subject {
             ("mode", EVALUATION.to_owned()),
         ];
         let setup = setup.map(|(topic, words)| (topic.to_owned(), words)).into();
-        Ok(Self { source: file.display().to_string(), network, data, loss, training: None, setup })
+        Ok(Self { source: file.display().to_string(), network, data, loss, training: None, setup, notices })
     }
 }
 
@@ -195,7 +208,8 @@ const EVALUATION: &str = "evaluation: each sample on its own";
 /// How a run's network and data were made.
 fn setup(plan: &Plan) -> BTreeMap<String, String> {
     let config = &plan.config;
-    let mut setup = config.data.preparation();
+    let mut setup = vec![("data", words(&config.data.source))];
+    setup.extend(config.data.preparation());
     setup.push(("network", words(&config.model)));
     setup.push(("initialization", format!("seed {}", config.seed)));
     setup.push(("trained in", config.precision.to_string()));
@@ -409,7 +423,10 @@ mod tests {
             let error = order(names, &[]).expect_err("there is no order");
             assert!(error.contains("--layers"), "{error}");
         }
-        assert_eq!(order(&["encoder.0", "decoder.0"], &["encoder.0", "decoder.0"]).as_deref(), Ok("encoder.0 decoder.0"));
+        assert_eq!(
+            order(&["encoder.0", "decoder.0"], &["encoder.0", "decoder.0"]).as_deref(),
+            Ok("encoder.0 decoder.0")
+        );
         assert!(order(&["a", "b"], &["a", "c"]).expect_err("c is not there").contains("a, b"));
     }
 }

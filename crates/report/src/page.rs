@@ -71,7 +71,9 @@ pub fn write_landscape(folder: &RunFolder, analysis: &Analysis) -> Result<(), La
 fn write_figures(folder: &RunFolder, figures: &[Figure]) -> Result<(), LabError> {
     let plots = folder.plots();
     std::fs::create_dir_all(&plots).map_err(|source| LabError::Io { action: "create", path: plots.clone(), source })?;
-    figures.iter().try_for_each(|figure| write_whole(&plots.join(format!("{}.svg", figure.name)), figure.svg.as_bytes()))
+    figures
+        .iter()
+        .try_for_each(|figure| write_whole(&plots.join(format!("{}.svg", figure.name)), figure.svg.as_bytes()))
 }
 
 /// How what was measured was made.
@@ -117,7 +119,10 @@ fn details(records: &RunRecords) -> Vec<Fact> {
     if let Some(summary) = &records.summary {
         details.extend([
             Fact { name: "parameters P".to_owned(), value: summary.parameters.to_string() },
-            Fact { name: "samples n × outputs C".to_owned(), value: format!("{} × {}", summary.samples, summary.outputs) },
+            Fact {
+                name: "samples n × outputs C".to_owned(),
+                value: format!("{} × {}", summary.samples, summary.outputs),
+            },
             Fact { name: "steps".to_owned(), value: format!("{} ({} epochs)", summary.steps, number(summary.epochs)) },
             Fact { name: "time".to_owned(), value: format!("{} s", number(summary.wall_s)) },
             Fact { name: "steps a second".to_owned(), value: number(summary.steps_per_s) },

@@ -35,6 +35,6 @@ pub fn load() -> Dataset {
         values.extend(numbers.by_ref().take(PIXELS).map(f64::from));
         labels.push(usize::from(numbers.next().expect("the label is the last column")));
     }
-    Dataset::new(Matrix { values, columns: PIXELS }, Targets::Labels { labels, classes: CLASSES })
+    Dataset::new(Matrix { values, columns: PIXELS }, Targets::labels(labels, CLASSES))
         .expect("the archive is a dataset")
 }

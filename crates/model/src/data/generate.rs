@@ -7,7 +7,7 @@ use rand::rngs::ChaCha12Rng;
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
-use super::{DataError, Dataset, MAX_VALUES, Matrix, Targets};
+use super::{DataError, Dataset, Key, MAX_VALUES, Matrix, Targets};
 use crate::random::{Purpose, stream};
 
 fn normal(random: &mut ChaCha12Rng) -> f64 {
@@ -140,7 +140,12 @@ fn one() -> usize {
     1
 }
 
+const SAMPLES: Key = ("samples", "1000", "number of samples n");
+
 impl Moons {
+    /// Keys of the source.
+    pub const KEYS: &'static [Key] = &[SAMPLES, ("noise", "0.1", "standard deviation of the noise")];
+
     /// Draws the samples.
     ///
     /// # Errors
@@ -159,19 +164,32 @@ impl Moons {
             values.push(y + self.noise * normal(&mut random));
         }
         let labels = (0..self.samples).map(|sample| sample % 2).collect();
-        Dataset::new(Matrix { values, columns: 2 }, Targets::Labels { labels, classes: 2 })
+        Dataset::new(Matrix { values, columns: 2 }, Targets::labels(labels, 2))
     }
 }
 
 impl Spirals {
+    /// Keys of the source.
+    pub const KEYS: &'static [Key] = &[
+        SAMPLES,
+        ("classes", "3", "number of arms"),
+        ("turns", "1.0", "turns of an arm around the centre"),
+        ("noise", "0.02", "standard deviation of the noise"),
+    ];
+
     /// Draws the samples.
     ///
     /// # Errors
     ///
-    /// [`DataError::Setting`] for no samples or classes, or a noise or number of turns that is negative or not finite.
+    /// [`DataError::Setting`] for no samples or classes, more classes than samples, or a noise or number of turns that is
+    /// negative or not finite.
     pub fn generate(&self, seed: u64) -> Result<Dataset, DataError> {
         fits(self.samples, 2)?;
         at_least_one("classes", self.classes)?;
+        if self.classes > self.samples {
+            let must = "there must be at least as many samples";
+            return Err(DataError::Setting { name: "classes", value: self.classes.to_string(), must });
+        }
         not_negative("turns", self.turns)?;
         not_negative("noise", self.noise)?;
         let mut random = stream(seed, Purpose::Data, 0);
@@ -184,11 +202,20 @@ impl Spirals {
             values.push(radius * angle.sin() + self.noise * normal(&mut random));
         }
         let labels = (0..self.samples).map(|sample| sample % self.classes).collect();
-        Dataset::new(Matrix { values, columns: 2 }, Targets::Labels { labels, classes: self.classes })
+        Dataset::new(Matrix { values, columns: 2 }, Targets::labels(labels, self.classes))
     }
 }
 
 impl TeacherStudent {
+    /// Keys of the source.
+    pub const KEYS: &'static [Key] = &[
+        SAMPLES,
+        ("inputs", "10", "number of inputs d"),
+        ("outputs", "1", "number of outputs"),
+        ("teacher_width", "32", "hidden units of the teacher"),
+        ("noise", "0.0", "standard deviation of the noise on the targets"),
+    ];
+
     /// Draws teacher and samples.
     ///
     /// # Errors
@@ -225,6 +252,14 @@ impl TeacherStudent {
 }
 
 impl LeastSquares {
+    /// Keys of the source.
+    pub const KEYS: &'static [Key] = &[
+        ("samples", "", "number of samples n"),
+        ("inputs", "", "number of parameters d"),
+        ("eigenvalues", "", "the nonzero eigenvalues of ΦᵀΦ, at most min(n, d)"),
+        ("noise", "0.0", "standard deviation of the noise on the targets"),
+    ];
+
     /// Draws the problem.
     ///
     /// # Errors

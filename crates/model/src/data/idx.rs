@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{DataError, Dataset, Matrix, Parts, Targets, classes, read_bytes};
+use super::files::open;
+use super::labels::{Asked, Labels, Raw, Target};
+use super::{DataError, Key, Matrix, Parts};
 
 /// Which IDX files to read; inputs are the images' values, row by row.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Idx {
     /// Images for training, for example `train-images-idx3-ubyte.gz`.
@@ -22,17 +24,26 @@ pub struct Idx {
     /// Labels for testing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_labels: Option<PathBuf>,
-    /// Number of classes; by default one more than the largest training label.
+    /// Number of classes C: labels are then the numbers 0 to C−1. By default the distinct training labels are the classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<usize>,
 }
 
 impl Idx {
+    /// Keys of the source.
+    pub const KEYS: &'static [Key] = &[
+        ("images", "", "images for training, plain or gzipped"),
+        ("labels", "", "labels for training"),
+        ("test_images", "none", "images for testing"),
+        ("test_labels", "none", "labels for testing"),
+        ("classes", "the labels", "number of classes C; labels are then 0 to C−1"),
+    ];
+
     pub(super) fn read(&self) -> Result<Parts, DataError> {
-        let train = pair(&self.images, &self.labels, self.classes)?;
+        let train = pair(&self.images, &self.labels)?;
         let test = match (&self.test_images, &self.test_labels) {
             (None, None) => None,
-            (Some(images), Some(labels)) => Some(pair(images, labels, Some(train.outputs()))?),
+            (Some(images), Some(labels)) => Some(pair(images, labels)?),
             (images, _) => {
                 return Err(DataError::Setting {
                     name: if images.is_some() { "test_labels" } else { "test_images" },
@@ -41,37 +52,47 @@ impl Idx {
                 });
             }
         };
-        Ok((train, test))
+        let asked = Asked { classes: self.classes, names: None, explicit: true };
+        Raw::assemble(train, test, &asked, Vec::new())
     }
 }
 
-fn pair(images: &Path, labels: &Path, given: Option<usize>) -> Result<Dataset, DataError> {
+fn pair(images: &Path, labels: &Path) -> Result<Raw, DataError> {
+    let problem = |path: &Path, problem: &str| {
+        Err(DataError::Format { path: path.to_owned(), line: None, problem: problem.to_owned() })
+    };
     let (shape, values) = read(images)?;
-    let columns = shape[1..].iter().product();
+    if shape.len() == 1 {
+        return problem(images, "images must have two dimensions or more; is this the file of labels?");
+    }
+    let columns = shape[1..].iter().fold(1, |all: usize, &size| all.saturating_mul(size));
     let (shape, numbers) = read(labels)?;
-    let problem =
-        |problem: &str| Err(DataError::Format { path: labels.to_owned(), line: None, problem: problem.to_owned() });
     if shape.len() != 1 {
-        return problem("labels must have one dimension; is this the file of images?");
+        return problem(labels, "labels must have one dimension; is this the file of images?");
     }
-    if numbers.iter().any(|&number| number < 0.0 || number.fract() != 0.0) {
-        return problem("labels must be whole numbers from 0 on");
+    let mut column = Labels::new(labels, "the labels", false);
+    for (number, sample) in numbers.into_iter().zip(0..) {
+        column.float(number, sample)?;
     }
-    let labels: Vec<usize> = numbers.into_iter().map(|number| number as usize).collect();
-    let classes = classes(&labels, given);
-    Dataset::new(Matrix { values, columns }, Targets::Labels { labels, classes })
+    let place = format!("{} and {}", images.display(), labels.display());
+    Ok(Raw { place, inputs: Matrix { values, columns }, target: Target::Labels(column) })
 }
 
 /// Shape and values of one IDX file.
 ///
 /// # Errors
 ///
-/// When the file cannot be read, is no IDX file, or ends too early.
+/// When the file cannot be read, is no IDX file, ends too early, or goes on behind its end.
 pub fn read(path: &Path) -> Result<(Vec<usize>, Vec<f64>), DataError> {
-    let bytes = read_bytes(path)?;
-    let truncated = |expected| DataError::Truncated { path: path.to_owned(), expected, found: bytes.len() };
+    let mut bytes = open(path)?;
+    let truncated = |expected, found| DataError::Truncated { path: path.to_owned(), expected, found };
     let format = |problem: String| DataError::Format { path: path.to_owned(), line: None, problem };
-    let &[a, b, code, dimensions, ..] = bytes.as_slice() else { return Err(truncated(4)) };
+    let mut start = [0; 4];
+    let found = bytes.fill(&mut start)?;
+    if found < 4 {
+        return Err(truncated(4, found));
+    }
+    let [a, b, code, dimensions] = start;
     if a != 0 || b != 0 || dimensions == 0 {
         return Err(format("no IDX file: it must begin with two zero bytes, a type and a number of dimensions".into()));
     }
@@ -82,26 +103,38 @@ pub fn read(path: &Path) -> Result<(Vec<usize>, Vec<f64>), DataError> {
         0x0E => 8,
         _ => return Err(format(format!("unknown IDX type 0x{code:02X}"))),
     };
-    let header = 4 + 4 * usize::from(dimensions);
-    let sizes = bytes.get(4..header).ok_or_else(|| truncated(header))?;
+    let mut sizes = vec![0; 4 * usize::from(dimensions)];
+    let header = 4 + sizes.len();
+    let found = bytes.fill(&mut sizes)?;
+    if found < sizes.len() {
+        return Err(truncated(header, 4 + found));
+    }
     let shape: Vec<usize> =
         sizes.chunks(4).map(|size| u32::from_be_bytes([size[0], size[1], size[2], size[3]]) as usize).collect();
-    let expected = shape
-        .iter()
-        .try_fold(width, |total: usize, &size| total.checked_mul(size))
-        .and_then(|total| total.checked_add(header))
+    let count = shape.iter().try_fold(1, |total: usize, &size| total.checked_mul(size));
+    let (count, expected) = count
+        .and_then(|count| Some((count, count.checked_mul(width)?.checked_add(header)?)))
         .ok_or_else(|| format("its dimensions are larger than memory".into()))?;
-    let body = bytes.get(header..expected).ok_or_else(|| truncated(expected))?;
-    let values = body
-        .chunks(width)
-        .map(|value| match (code, value) {
+    let mut values = Vec::new();
+    let mut piece = vec![0; width << 16];
+    while values.len() < count {
+        let wanted = (width * (count - values.len())).min(piece.len());
+        let found = bytes.fill(&mut piece[..wanted])?;
+        bytes.allow(values.len() + found / width)?;
+        values.extend(piece[..found].chunks_exact(width).map(|value| match (code, value) {
             (0x08, &[a]) => f64::from(a),
             (0x09, &[a]) => f64::from(a as i8),
             (0x0B, &[a, b]) => f64::from(i16::from_be_bytes([a, b])),
             (0x0C, &[a, b, c, d]) => f64::from(i32::from_be_bytes([a, b, c, d])),
             (0x0D, &[a, b, c, d]) => f64::from(f32::from_be_bytes([a, b, c, d])),
             (_, value) => f64::from_be_bytes(value.try_into().expect("the other type has eight bytes")),
-        })
-        .collect();
+        }));
+        if found < wanted {
+            return Err(truncated(expected, header + width * (values.len() - found / width) + found));
+        }
+    }
+    if bytes.fill(&mut [0])? > 0 {
+        return Err(format(format!("it goes on behind the {expected} bytes of its shape {shape:?}")));
+    }
     Ok((shape, values))
 }

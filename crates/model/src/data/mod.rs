@@ -8,21 +8,28 @@
 //! | the digits that come with this crate | [`digits`] |
 //! | moons, spirals, teacher-student regression, least squares with a chosen spectrum | [`generate`] |
 //! | IDX (MNIST and relatives, also gzipped) | [`idx`] |
-//! | CIFAR-10 binary | [`cifar`] |
-//! | CSV | [`table`] |
-//! | NumPy archives, read and written | [`npz`] |
+//! | CIFAR-10 and CIFAR-100, binary | [`cifar`] |
+//! | CSV | [`table`], over `records` |
+//! | NumPy archives, read and written | [`npz`], over `npy` |
+//! | labels of any kind as classes | `labels` |
+//! | files, decompressed, and what they may grow to | `files` |
 //! | splitting, standardization, random labels | [`prepare`] |
+//!
+//! Readers refuse what can be read in two ways, and say which setting decides.
 
 pub mod cifar;
 pub mod digits;
+mod files;
 pub mod generate;
 pub mod idx;
+mod labels;
+mod npy;
 pub mod npz;
 pub mod prepare;
+mod records;
 pub mod table;
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -61,13 +68,27 @@ pub enum DataError {
         /// What is wrong.
         problem: String,
     },
+    /// The file would grow too much in memory.
+    #[error(
+        "{} has {on_disk} bytes and becomes {values} numbers or more, {:.1} GiB; if it is no mistake, decompress it first \
+         (at most 2³⁰ numbers are read)",
+        path.display(), *values as f64 / f64::from(1 << 27)
+    )]
+    Growth {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        on_disk: u64,
+        /// Numbers that it holds, as far as is known.
+        values: usize,
+    },
     /// A label is not below the number of classes.
     #[error("sample {sample} has label {label}, but there are {classes} classes, counted from 0")]
     LabelOutOfRange {
         /// The sample, counted from 0.
         sample: usize,
         /// Its label.
-        label: usize,
+        label: i128,
         /// Number of classes.
         classes: usize,
     },
@@ -104,7 +125,36 @@ pub enum DataError {
         /// What it must be.
         must: &'static str,
     },
+    /// Something is wrong in a file, or an array of it.
+    #[error("{place}: {error}")]
+    Within {
+        /// The file, and what in it.
+        place: String,
+        /// What is wrong.
+        error: Box<DataError>,
+    },
 }
+
+impl DataError {
+    /// The key of the `[data]` table that it is about, if it is about one.
+    #[must_use]
+    pub fn setting(&self) -> Option<&'static str> {
+        match self {
+            Self::Setting { name, .. } => Some(name),
+            Self::LabelOutOfRange { .. } => Some("classes"),
+            Self::Within { error, .. } => error.setting(),
+            _ => None,
+        }
+    }
+
+    /// The same error, with the place that it is in.
+    pub(crate) fn within(self, place: impl Into<String>) -> Self {
+        Self::Within { place: place.into(), error: Box::new(self) }
+    }
+}
+
+/// A key of a source's table: its name, its default in words (empty: it must be given), one line on it.
+pub type Key = (&'static str, &'static str, &'static str);
 
 /// The most numbers that inputs or targets may have: a limit against slips of the pen, 8 GiB.
 const MAX_VALUES: usize = 1 << 30;
@@ -157,9 +207,19 @@ pub enum Targets {
         labels: Vec<usize>,
         /// Number of classes C.
         classes: usize,
+        /// The label of each class in the data as it came; empty where it is the number of the class.
+        names: Vec<String>,
     },
     /// C numbers for each sample.
     Values(Matrix),
+}
+
+impl Targets {
+    /// Labels that are the numbers of their classes.
+    #[must_use]
+    pub fn labels(labels: Vec<usize>, classes: usize) -> Self {
+        Self::Labels { labels, classes, names: Vec::new() }
+    }
 }
 
 /// Inputs `[n, d]` and targets of `n` samples.
@@ -183,9 +243,9 @@ impl Dataset {
             return Err(DataError::Empty("the dataset"));
         }
         let count = match &targets {
-            Targets::Labels { labels, classes } => {
+            Targets::Labels { labels, classes, .. } => {
                 if let Some(sample) = labels.iter().position(|label| label >= classes) {
-                    let label = labels[sample];
+                    let label = labels[sample] as i128;
                     return Err(DataError::LabelOutOfRange { sample, label, classes: *classes });
                 }
                 if classes.saturating_mul(samples) > MAX_VALUES {
@@ -236,13 +296,24 @@ impl Dataset {
         }
     }
 
+    /// The name of a class: its label in the data as it came.
+    #[must_use]
+    pub fn class_name(&self, class: usize) -> String {
+        match &self.targets {
+            Targets::Labels { names, .. } if class < names.len() => names[class].clone(),
+            _ => class.to_string(),
+        }
+    }
+
     /// The samples `rows`, in that order.
     #[must_use]
     pub fn select(&self, rows: &[usize]) -> Self {
         let targets = match &self.targets {
-            Targets::Labels { labels, classes } => {
-                Targets::Labels { labels: rows.iter().map(|&at| labels[at]).collect(), classes: *classes }
-            }
+            Targets::Labels { labels, classes, names } => Targets::Labels {
+                labels: rows.iter().map(|&at| labels[at]).collect(),
+                classes: *classes,
+                names: names.clone(),
+            },
             Targets::Values(values) => Targets::Values(values.select(rows)),
         };
         Self { inputs: self.inputs.select(rows), targets }
@@ -259,7 +330,7 @@ impl Dataset {
     pub fn target_tensor(&self, device: &Device, dtype: DType) -> Tensor<2> {
         match &self.targets {
             Targets::Values(values) => values.tensor(device, dtype),
-            Targets::Labels { labels, classes } => {
+            Targets::Labels { labels, classes, .. } => {
                 let mut values = vec![0.0; labels.len() * classes];
                 for (sample, label) in labels.iter().enumerate() {
                     values[sample * classes + label] = 1.0;
@@ -270,24 +341,21 @@ impl Dataset {
     }
 }
 
-/// Bytes of a file, decompressed if it starts like a gzip stream.
-fn read_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
-    let io = |source| DataError::Io { path: path.to_owned(), source };
-    let raw = std::fs::read(path).map_err(io)?;
-    if !raw.starts_with(&[0x1f, 0x8b]) {
-        return Ok(raw);
-    }
-    let mut bytes = Vec::new();
-    flate2::read::MultiGzDecoder::new(raw.as_slice()).read_to_end(&mut bytes).map_err(io)?;
-    Ok(bytes)
+/// What a source holds, as it came.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parts {
+    /// The training part, or all there is.
+    pub train: Dataset,
+    /// The test part, where the source has one of its own.
+    pub test: Option<Dataset>,
+    /// What was understood in a way that a user should know of, a sentence each.
+    pub notices: Vec<String>,
 }
 
-/// Training part and, where the source has one of its own, test part.
-pub(crate) type Parts = (Dataset, Option<Dataset>);
-
-/// One more than the largest label, unless the number of classes is given.
-fn classes(labels: &[usize], given: Option<usize>) -> usize {
-    given.unwrap_or_else(|| labels.iter().max().map_or(0, |largest| largest.saturating_add(1)))
+impl From<Dataset> for Parts {
+    fn from(train: Dataset) -> Self {
+        Self { train, test: None, notices: Vec::new() }
+    }
 }
 
 /// Where data comes from; the name and its settings in the `[data]` table of a training configuration.
@@ -308,6 +376,8 @@ pub enum Source {
     Idx(idx::Idx),
     /// CIFAR-10 binary files.
     Cifar10(cifar::Cifar10),
+    /// CIFAR-100 binary files.
+    Cifar100(cifar::Cifar100),
     /// A CSV file.
     Csv(table::Csv),
     /// A NumPy archive.
@@ -322,11 +392,30 @@ impl Source {
         ("spirals", "interleaved spiral arms, any number of classes"),
         ("teacher-student", "regression on the outputs of a random tanh network"),
         ("least-squares", "linear regression with the eigenvalues of ΦᵀΦ and its rank prescribed"),
-        ("idx", "IDX files, plain or gzipped: MNIST, Fashion-MNIST"),
+        ("idx", "IDX files, plain or gzipped: MNIST, Fashion-MNIST, EMNIST"),
         ("cifar10", "CIFAR-10 in its binary version"),
+        ("cifar100", "CIFAR-100 in its binary version, with fine or coarse labels"),
         ("csv", "a CSV file with one target column"),
-        ("npz", "a NumPy archive with arrays x and y"),
+        ("npz", "a NumPy archive with arrays x and y, or those of Keras and MedMNIST"),
     ];
+
+    /// The keys of the source called `name`; none where there is no such source.
+    #[must_use]
+    pub fn keys(name: &str) -> Option<&'static [Key]> {
+        Some(match name {
+            "digits" => &[],
+            "moons" => generate::Moons::KEYS,
+            "spirals" => generate::Spirals::KEYS,
+            "teacher-student" => generate::TeacherStudent::KEYS,
+            "least-squares" => generate::LeastSquares::KEYS,
+            "idx" => idx::Idx::KEYS,
+            "cifar10" => cifar::Cifar10::KEYS,
+            "cifar100" => cifar::Cifar100::KEYS,
+            "csv" => table::Csv::KEYS,
+            "npz" => npz::Npz::KEYS,
+            _ => return None,
+        })
+    }
 
     /// The files that it reads.
     pub fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
@@ -340,6 +429,7 @@ impl Source {
                 .chain(files.test_labels.as_mut())
                 .collect(),
             Self::Cifar10(files) => files.files.iter_mut().chain(&mut files.test_files).collect(),
+            Self::Cifar100(files) => files.files.iter_mut().chain(&mut files.test_files).collect(),
             Self::Csv(file) => std::iter::once(&mut file.path).chain(file.test_path.as_mut()).collect(),
             Self::Npz(file) => vec![&mut file.path],
         }
@@ -348,13 +438,14 @@ impl Source {
     /// Reads or makes the data; what is random comes from `seed`.
     pub(crate) fn load(&self, seed: u64) -> Result<Parts, DataError> {
         match self {
-            Self::Digits(_) => Ok((digits::load(), None)),
-            Self::Moons(moons) => moons.generate(seed).map(|data| (data, None)),
-            Self::Spirals(spirals) => spirals.generate(seed).map(|data| (data, None)),
-            Self::TeacherStudent(teacher) => teacher.generate(seed).map(|data| (data, None)),
-            Self::LeastSquares(problem) => problem.generate(seed).map(|problem| (problem.data, None)),
+            Self::Digits(_) => Ok(digits::load().into()),
+            Self::Moons(moons) => moons.generate(seed).map(Parts::from),
+            Self::Spirals(spirals) => spirals.generate(seed).map(Parts::from),
+            Self::TeacherStudent(teacher) => teacher.generate(seed).map(Parts::from),
+            Self::LeastSquares(problem) => problem.generate(seed).map(|problem| problem.data.into()),
             Self::Idx(files) => files.read(),
             Self::Cifar10(files) => files.read(),
+            Self::Cifar100(files) => files.read(),
             Self::Csv(file) => file.read(),
             Self::Npz(file) => file.read(),
         }

@@ -1,144 +1,419 @@
-//! NumPy archives: `x` `[n, …]` (flattened to `[n, d]`), and `y`: whole numbers `[n]` are labels, other numbers `[n]` or `[n, C]`
-//! are targets. A test set may stand beside them as `x_test` and `y_test`.
+//! NumPy archives: inputs `x` `[n, …]` (flattened to `[n, d]`) and targets `y`; a test set may stand beside them as `x_test` and
+//! `y_test`.
+//!
+//! Arrays are compressed or not, in C or Fortran order, of either byte order: whole numbers, bool, float16 to float64 and, as
+//! labels, strings. What targets are, unless `task` says it:
+//!
+//! | `y` | read as |
+//! |---|---|
+//! | whole numbers, bool or strings, `[n]` or `[n, 1]` | labels |
+//! | whole numbers or bool, `[n, C]`, one 1 in each row | labels, with a notice |
+//! | whole numbers `[n, C]` otherwise | numbers |
+//! | floats | numbers, with a notice where they could be labels |
 
 use std::fs::File;
-use std::io::{Read, Seek, Write};
+use std::io::{BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use npyz::{NpyFile, Order, WriterBuilder};
+use npyz::WriterBuilder;
 use serde::{Deserialize, Serialize};
 use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
-use super::{DataError, Dataset, Matrix, Targets, classes};
+use super::files::{allow, foreign};
+use super::labels::{Asked, Labels, Raw, Target};
+use super::npy::{Header, Kind};
+use super::table::Task;
+use super::{DataError, Dataset, Key, Matrix, Parts, Targets};
 
-/// Which archive to read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Which archive to read, and which of its arrays.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Npz {
     /// The file.
     pub path: PathBuf,
-    /// Number of classes; by default one more than the largest training label.
+    /// Name of the inputs for training. Default: `x` or, where there is none, that of the one of
+    /// [`CONVENTIONS`] that fits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub x: Option<String>,
+    /// Name of the targets for training. Default: `y`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub y: Option<String>,
+    /// Name of the inputs for testing. Default: `x_test`, if there is one; else a share of the training data is split off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub x_test: Option<String>,
+    /// Name of the targets for testing. Default: `y_test`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub y_test: Option<String>,
+    /// What targets mean. Default: what they look like, see the [module](self).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<Task>,
+    /// Number of classes C: labels are then the numbers 0 to C−1, or at most C words. By default the distinct training labels
+    /// are the classes, or those that an array `classes` of strings names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<usize>,
 }
 
+/// Names that arrays have elsewhere: for training inputs and targets, for testing inputs and targets.
+pub const CONVENTIONS: &[[&str; 4]] = &[
+    ["x_train", "y_train", "x_test", "y_test"],
+    ["X_train", "y_train", "X_test", "y_test"],
+    ["X", "y", "X_test", "y_test"],
+    ["train_images", "train_labels", "test_images", "test_labels"],
+];
+
+/// Names of the arrays that are read.
+struct Names {
+    train: [String; 2],
+    test: Option<[String; 2]>,
+}
+
 impl Npz {
+    /// Keys of the source.
+    pub const KEYS: &'static [Key] = &[
+        ("path", "", "the archive"),
+        ("x", "\"x\"", "inputs for training; x_train, X_train, X and train_images are found by themselves"),
+        ("y", "\"y\"", "targets for training"),
+        ("x_test", "\"x_test\"", "inputs for testing, if there are any"),
+        ("y_test", "\"y_test\"", "targets for testing"),
+        ("task", "by type of y", "what targets mean: \"classification\" or \"regression\""),
+        ("classes", "the labels", "number of classes C; labels are then 0 to C−1"),
+    ];
+
     /// The training set, and the test set if the archive has one.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read or is no such archive, or samples and targets do not make a [`Dataset`].
-    pub fn read(&self) -> Result<(Dataset, Option<Dataset>), DataError> {
-        let path = &self.path;
-        let file = File::open(path).map_err(|source| DataError::Io { path: path.clone(), source })?;
-        let mut archive = ZipArchive::new(file).map_err(|error| broken(path, &error))?;
-        let train = dataset(&mut archive, path, "x", "y", self.classes)?;
-        let test = if archive.index_for_name("x_test.npy").is_some() {
-            let test = dataset(&mut archive, path, "x_test", "y_test", Some(train.outputs()))?;
-            Some(test)
+    /// When the file cannot be read or is no such archive, a checksum differs, or samples and targets do not make a [`Dataset`].
+    pub fn read(&self) -> Result<Parts, DataError> {
+        let mut archive = Archive::open(&self.path)?;
+        let names = self.names(&archive)?;
+        let mut used: Vec<&String> = names.train.iter().chain(names.test.iter().flatten()).collect();
+        archive.check_growth(&used)?;
+        let mut notices = Vec::new();
+        let [x, y] = &names.train;
+        let (train, task) = self.part(&mut archive, x, y, self.task, &mut notices)?;
+        let test = names.test.as_ref().map(|[x, y]| self.part(&mut archive, x, y, Some(task), &mut Vec::new()));
+        let test = test.transpose()?.map(|(test, _)| test);
+
+        let class_names = "classes".to_owned();
+        let named = matches!(&train.target, Target::Labels(labels) if labels.are_numbers())
+            && archive.names.contains(&class_names)
+            && archive.header(&class_names)?.is_text();
+        let class_names = if named {
+            used.push(&class_names);
+            Some(archive.class_names(&class_names, self.classes)?)
         } else {
             None
         };
-        Ok((train, test))
-    }
-}
-
-fn broken(path: &Path, error: &dyn std::fmt::Display) -> DataError {
-    let problem = format!("no complete NumPy archive: {error}");
-    DataError::Format { path: path.to_owned(), line: None, problem }
-}
-
-struct Array {
-    shape: Vec<usize>,
-    values: Vec<f64>,
-    integer: bool,
-}
-
-fn array<R: Read + Seek>(archive: &mut ZipArchive<R>, path: &Path, name: &str) -> Result<Array, DataError> {
-    let format = |problem: String| DataError::Format { path: path.to_owned(), line: None, problem };
-    if archive.index_for_name(&format!("{name}.npy")).is_none() {
-        let found = archive.file_names().flatten().collect::<Vec<_>>().join(", ");
-        return Err(format(format!("no array `{name}`; the archive holds {found}")));
-    }
-    let entry = archive.by_name(&format!("{name}.npy")).map_err(|error| broken(path, &error))?;
-    let npy = NpyFile::new(entry).map_err(|error| broken(path, &error))?;
-    let shape: Vec<usize> = npy.shape().iter().map(|&size| size as usize).collect();
-    if shape.len() > 1 && npy.order() == Order::Fortran {
-        return Err(format(format!("array `{name}` is stored column by column; save np.ascontiguousarray({name})")));
-    }
-    let descr = npy.dtype().descr();
-    let kind = descr.trim_matches(|c| "'<>|=".contains(c)).to_owned();
-    let integer = kind.starts_with(['i', 'u', 'b']);
-    macro_rules! read {
-        ($type:ty) => {
-            npy.into_vec::<$type>()
-                .map_err(|error| broken(path, &error))?
-                .into_iter()
-                .map(|value| value as f64)
-                .collect()
-        };
-    }
-    let values = match kind.as_str() {
-        "f4" => read!(f32),
-        "f8" => read!(f64),
-        "i1" => read!(i8),
-        "i2" => read!(i16),
-        "i4" => read!(i32),
-        "i8" => read!(i64),
-        "u1" => read!(u8),
-        "u2" => read!(u16),
-        "u4" => read!(u32),
-        "u8" => read!(u64),
-        _ => return Err(format(format!("array `{name}` has dtype {descr}; integers, float32 and float64 are read"))),
-    };
-    Ok(Array { shape, values, integer })
-}
-
-fn dataset<R: Read + Seek>(
-    archive: &mut ZipArchive<R>,
-    path: &Path,
-    x: &str,
-    y: &str,
-    given: Option<usize>,
-) -> Result<Dataset, DataError> {
-    let inputs = array(archive, path, x)?;
-    let targets = array(archive, path, y)?;
-    let format = |problem: String| DataError::Format { path: path.to_owned(), line: None, problem };
-    if inputs.shape.len() < 2 {
-        return Err(format(format!("`{x}` must be [n, d], but has shape {:?}", inputs.shape)));
-    }
-    let columns = inputs.shape[1..].iter().product();
-    let targets = match targets.shape.as_slice() {
-        [_] if targets.integer => {
-            if let Some(sample) = targets.values.iter().position(|&label| label < 0.0) {
-                return Err(format(format!("label {} of sample {sample} is negative", targets.values[sample])));
-            }
-            let labels: Vec<usize> = targets.values.into_iter().map(|label| label as usize).collect();
-            let classes = classes(&labels, given);
-            Targets::Labels { labels, classes }
+        let unread: Vec<&str> =
+            archive.names.iter().filter(|name| !used.contains(name)).map(String::as_str).take(20).collect();
+        if !unread.is_empty() {
+            notices.push(format!("not read: {}", unread.join(", ")));
         }
-        [_] => Targets::Values(Matrix { values: targets.values, columns: 1 }),
-        [_, columns] if *columns > 0 => Targets::Values(Matrix { values: targets.values, columns: *columns }),
-        shape => return Err(format(format!("`{y}` must be [n] or [n, C], but has shape {shape:?}"))),
-    };
-    Dataset::new(Matrix { values: inputs.values, columns }, targets)
+        let notices = notices.into_iter().map(|notice| format!("{}: {notice}", self.path.display())).collect();
+        let asked = Asked { classes: self.classes, names: class_names, explicit: self.task.is_some() };
+        Raw::assemble(train, test, &asked, notices)
+    }
+
+    /// Which arrays to read.
+    fn names(&self, archive: &Archive) -> Result<Names, DataError> {
+        let has = |name: &str| archive.names.iter().any(|known| known == name);
+        let pair = |[x, y]: [&str; 2]| [x.to_owned(), y.to_owned()];
+        let given = [&self.x, &self.y, &self.x_test, &self.y_test].iter().any(|name| name.is_some());
+        let [x, y, x_test, y_test] = if given || has("x") {
+            [
+                self.x.as_deref().unwrap_or("x"),
+                self.y.as_deref().unwrap_or("y"),
+                self.x_test.as_deref().unwrap_or("x_test"),
+                self.y_test.as_deref().unwrap_or("y_test"),
+            ]
+        } else {
+            let mut fitting = CONVENTIONS.iter().filter(|[x, y, ..]| has(x) && has(y));
+            match (fitting.next(), fitting.next()) {
+                (Some(names), None) => *names,
+                (found, _) => {
+                    let way = "say which are inputs and targets: x = …, y = … (and x_test, y_test)";
+                    let problem = match found {
+                        None => format!("no array `x`; the archive holds {}; {way}", archive.listed()),
+                        Some(_) => format!("several arrays could be meant ({}); {way}", archive.listed()),
+                    };
+                    return Err(archive.wrong(problem));
+                }
+            }
+        };
+        let test = if has(x_test) || has(y_test) || self.x_test.is_some() || self.y_test.is_some() {
+            Some(pair([x_test, y_test]))
+        } else {
+            None
+        };
+        let names = Names { train: pair([x, y]), test };
+        if let Some(missing) = names.train.iter().chain(names.test.iter().flatten()).find(|name| !has(name)) {
+            return Err(archive.wrong(format!("no array `{missing}`; the archive holds {}", archive.listed())));
+        }
+        Ok(names)
+    }
+
+    /// One part of the data, and how its targets were read.
+    fn part(
+        &self,
+        archive: &mut Archive,
+        x: &str,
+        y: &str,
+        task: Option<Task>,
+        notices: &mut Vec<String>,
+    ) -> Result<(Raw, Task), DataError> {
+        let header = archive.header(x)?;
+        let [_, rest @ ..] = header.shape.as_slice() else {
+            return Err(archive.wrong(format!("`{x}` must be [n, d], but is a single value")));
+        };
+        if rest.is_empty() {
+            let problem = format!(
+                "`{x}` must be [n, d], but has shape {:?}; save {x}.reshape(-1, 1) if a sample is one number",
+                header.shape
+            );
+            return Err(archive.wrong(problem));
+        }
+        if header.is_text() {
+            return Err(archive.wrong(format!("`{x}` holds text; inputs are numbers")));
+        }
+        let columns = rest.iter().fold(1, |all: usize, &size| all.saturating_mul(size));
+        let values = archive.values(x, &header, |header, bytes| Ok(header.number(bytes)))?;
+        let (target, task) = target(archive, y, task, notices)?;
+        let place = format!("{}, arrays {x} and {y}", self.path.display());
+        Ok((Raw { place, inputs: Matrix { values, columns }, target }, task))
+    }
 }
 
-/// Writes an archive that [`Npz`] and `numpy.load` read: `x` as float64, `y` as int64 labels or float64 targets.
+/// The targets of a part, and how they were read.
+fn target(
+    archive: &mut Archive,
+    y: &str,
+    task: Option<Task>,
+    notices: &mut Vec<String>,
+) -> Result<(Target, Task), DataError> {
+    let header = archive.header(y)?;
+    let columns = match header.shape[..] {
+        [_] => 1,
+        [_, columns] if columns > 0 => columns,
+        _ => {
+            return Err(archive.wrong(format!("`{y}` must be [n] or [n, C], but has shape {:?}", header.shape)));
+        }
+    };
+    let regression = task == Some(Task::Regression);
+    let whole = header.kind != Kind::Float;
+    if header.is_text() {
+        if columns > 1 || regression {
+            let problem = format!("`{y}` holds text, in shape {:?}; labels are [n], and numbers no text", header.shape);
+            return Err(archive.wrong(problem));
+        }
+        let mut labels = Labels::new(&archive.path, format!("array {y}"), false);
+        let texts = archive.values(y, &header, Header::text)?;
+        texts.iter().zip(0..).for_each(|(text, at)| labels.text(text.trim(), at));
+        return Ok((Target::Labels(labels), Task::Classification));
+    }
+    if columns == 1 && whole && !regression {
+        let mut labels = Labels::new(&archive.path, format!("array {y}"), false);
+        let numbers = archive.values(y, &header, |header, bytes| Ok(header.integer(bytes)))?;
+        numbers.iter().zip(0..).for_each(|(number, at)| labels.number(*number, at));
+        if task.is_none() && header.shape.len() == 2 {
+            let words = "are read as labels; task = \"regression\" takes them as numbers";
+            notices.push(format!("the whole numbers of {y}, of shape {:?}, {words}", header.shape));
+        }
+        return Ok((Target::Labels(labels), Task::Classification));
+    }
+    let values = archive.values(y, &header, |header, bytes| Ok(header.number(bytes)))?;
+    if columns == 1 {
+        if task == Some(Task::Classification) {
+            let mut labels = Labels::new(&archive.path, format!("array {y}"), false);
+            for (value, at) in values.into_iter().zip(0..) {
+                labels.float(value, at)?;
+            }
+            return Ok((Target::Labels(labels), Task::Classification));
+        }
+        if task.is_none() && values.iter().all(|value| value.fract() == 0.0) {
+            let words = "are read as targets of a regression; task = \"classification\" takes them as labels";
+            notices.push(format!("the whole floats of {y} {words}"));
+        }
+        return Ok((Target::Values(Matrix { values, columns }), Task::Regression));
+    }
+    let one_hot = |row: &[f64]| {
+        let ones = row.iter().filter(|value| **value == 1.0).count();
+        (ones == 1 && row.iter().filter(|value| **value == 0.0).count() == row.len() - 1)
+            .then(|| row.iter().position(|value| *value == 1.0).unwrap_or(0))
+    };
+    let labels: Option<Vec<usize>> = if regression { None } else { values.chunks(columns).map(one_hot).collect() };
+    match (labels, task) {
+        (Some(labels), task) if whole || task == Some(Task::Classification) => {
+            if task.is_none() {
+                let words = "are read as labels; task = \"regression\" takes them as numbers";
+                notices.push(format!("the one-hot rows of {y} {words}"));
+            }
+            Ok((Target::Classes { labels, classes: columns }, Task::Classification))
+        }
+        (Some(_), None) => {
+            let words = "are read as targets of a regression; task = \"classification\" takes them as labels";
+            notices.push(format!("the one-hot rows of {y} {words}"));
+            Ok((Target::Values(Matrix { values, columns }), Task::Regression))
+        }
+        (None, Some(Task::Classification)) => {
+            let problem =
+                format!("`{y}` has {columns} columns and is not one-hot; save {y}.argmax(1) if classes are meant");
+            Err(archive.wrong(problem))
+        }
+        (None, None) if header.kind == Kind::Bool => {
+            let problem =
+                format!("`{y}` has several truths in a row; set task = \"regression\" to take them as 0 and 1");
+            Err(archive.wrong(problem))
+        }
+        _ => Ok((Target::Values(Matrix { values, columns }), Task::Regression)),
+    }
+}
+
+/// An archive that is being read.
+struct Archive {
+    path: PathBuf,
+    on_disk: u64,
+    zip: ZipArchive<BufReader<File>>,
+    /// Names of its arrays.
+    names: Vec<String>,
+}
+
+impl Archive {
+    fn open(path: &Path) -> Result<Self, DataError> {
+        let io = |source| DataError::Io { path: path.to_owned(), source };
+        let format = |problem: String| DataError::Format { path: path.to_owned(), line: None, problem };
+        let broken = |error: &dyn std::fmt::Display| format(format!("no complete NumPy archive: {error}"));
+        let mut file = File::open(path).map_err(io)?;
+        let on_disk = file.metadata().map_err(io)?.len();
+        let mut head = Vec::new();
+        (&file).take(512).read_to_end(&mut head).map_err(io)?;
+        if !head.starts_with(b"PK") {
+            let gzip = head.starts_with(&[0x1f, 0x8b]).then_some("compressed with gzip; decompress it");
+            let what = foreign(&head).filter(|_| gzip.is_none()).or(gzip);
+            return Err(broken(&what.map_or_else(
+                || "it does not begin as a zip archive does".to_owned(),
+                |what| format!("it is {what}"),
+            )));
+        }
+        file.rewind().map_err(io)?;
+        let mut zip = ZipArchive::new(BufReader::new(file)).map_err(|error| broken(&error))?;
+        zip.validate_header_consistency().map_err(|error| broken(&error))?;
+        if zip.has_duplicate_names() {
+            return Err(broken(&"two arrays have the same name"));
+        }
+        let mut names = Vec::new();
+        for name in zip.file_names() {
+            let name = name.map_err(|error| broken(&error))?;
+            names.extend(name.strip_suffix(".npy").map(str::to_owned));
+        }
+        Ok(Self { path: path.to_owned(), on_disk, zip, names })
+    }
+
+    fn wrong(&self, problem: String) -> DataError {
+        DataError::Format { path: self.path.clone(), line: None, problem }
+    }
+
+    /// The names of all arrays, or of the first of many.
+    fn listed(&self) -> String {
+        if self.names.is_empty() {
+            return "no arrays".to_owned();
+        }
+        let some: Vec<&str> = self.names.iter().take(20).map(String::as_str).collect();
+        some.join(", ") + if self.names.len() > 20 { ", …" } else { "" }
+    }
+
+    fn array_error(&self, name: &str, error: &dyn std::fmt::Display) -> DataError {
+        self.wrong(format!("array `{name}`: {error}"))
+    }
+
+    fn header(&mut self, name: &str) -> Result<Header, DataError> {
+        let result = match self.zip.by_name(&format!("{name}.npy")) {
+            Ok(mut entry) => Header::read(&mut entry),
+            Err(error) => Err(error.to_string()),
+        };
+        let header = result.map_err(|error| self.array_error(name, &error))?;
+        match header.size() {
+            Some(_) => Ok(header),
+            None => Err(self.array_error(name, &format!("its shape {:?} is larger than memory", header.shape))),
+        }
+    }
+
+    /// Whether these arrays fit into memory, by what their headers say, and into the archive.
+    fn check_growth(&mut self, names: &[&String]) -> Result<(), DataError> {
+        let mut values = 0_usize;
+        for name in names {
+            let header = self.header(name)?;
+            let (count, size) = header.size().unwrap_or((usize::MAX, usize::MAX));
+            let entry = self.zip.by_name(&format!("{name}.npy")).map(|entry| entry.size());
+            let found = entry.map_err(|error| self.array_error(name, &error))?;
+            let expected = (header.bytes as u64).saturating_add(size as u64);
+            if expected != found {
+                let shape = &header.shape;
+                let problem = format!("its shape {shape:?} makes {expected} bytes, but it has {found}");
+                return Err(self.array_error(name, &problem));
+            }
+            values = values.saturating_add(count.max(size / 8));
+        }
+        allow(&self.path, self.on_disk, values)
+    }
+
+    /// The values of an array; the entry is read to its end, where its checksum is compared.
+    fn values<T: Clone>(
+        &mut self,
+        name: &str,
+        header: &Header,
+        value: impl Fn(&Header, &[u8]) -> Result<T, String>,
+    ) -> Result<Vec<T>, DataError> {
+        let result = match self.zip.by_name(&format!("{name}.npy")) {
+            Ok(mut entry) => Header::read(&mut entry).and_then(|_| {
+                let values = header.values(&mut entry, |bytes| value(header, bytes))?;
+                match entry.read(&mut [0; 64]) {
+                    Ok(0) => Ok(values),
+                    Ok(_) => Err("it goes on behind its end".to_owned()),
+                    Err(error) => Err(error.to_string()),
+                }
+            }),
+            Err(error) => Err(error.to_string()),
+        };
+        result.map_err(|error| self.array_error(name, &error))
+    }
+
+    /// The names in an array of strings, which must be as many as `classes` says.
+    fn class_names(&mut self, name: &String, classes: Option<usize>) -> Result<Vec<String>, DataError> {
+        self.check_growth(&[name])?;
+        let header = self.header(name)?;
+        let names = self.values(name, &header, Header::text)?;
+        match classes.filter(|classes| *classes != names.len()) {
+            None => Ok(names),
+            Some(classes) => {
+                let what = "classes asked for and names in the array classes";
+                let error = DataError::Mismatch { what, left: classes, right: names.len() };
+                Err(error.within(self.path.display().to_string()))
+            }
+        }
+    }
+}
+
+/// Writes an archive that [`Npz`] and `numpy.load` read: `x` as float64, `y` as int64 labels or float64 targets. Where the labels
+/// of the training part do not tell the classes, because these have names or one of them does not occur, an array `classes` of
+/// strings names them.
 ///
 /// # Errors
 ///
 /// When `sink` cannot be written.
 pub fn write<W: Write + Seek>(sink: W, train: &Dataset, test: Option<&Dataset>) -> std::io::Result<()> {
+    fn start<W: Write + Seek>(archive: &mut ZipWriter<W>, name: &str) -> std::io::Result<()> {
+        let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+        Ok(archive.start_file(format!("{name}.npy"), options)?)
+    }
     fn entry<W: Write + Seek, T: npyz::AutoSerialize>(
         archive: &mut ZipWriter<W>,
         name: &str,
         values: impl IntoIterator<Item = T>,
         shape: &[u64],
     ) -> std::io::Result<()> {
-        let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
-        archive.start_file(format!("{name}.npy"), options)?;
+        start(archive, name)?;
         let mut writer = npyz::WriteOptions::new().default_dtype().shape(shape).writer(archive).begin_nd()?;
         writer.extend(values)?;
         writer.finish()
@@ -157,6 +432,20 @@ pub fn write<W: Write + Seek>(sink: W, train: &Dataset, test: Option<&Dataset>) 
             Targets::Values(values) => {
                 entry(&mut archive, &name, values.values.iter().copied(), &[n, values.columns as u64])?;
             }
+        }
+    }
+    if let Targets::Labels { labels, classes, names } = &train.targets {
+        let mut seen = vec![false; *classes];
+        labels.iter().for_each(|&label| seen[label] = true);
+        if !names.is_empty() || seen.contains(&false) {
+            let names: Vec<String> = (0..*classes).map(|class| train.class_name(class)).collect();
+            start(&mut archive, "classes")?;
+            let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(1);
+            let dtype = npyz::DType::new_scalar(format!("<U{width}").parse().map_err(std::io::Error::other)?);
+            let mut writer =
+                npyz::WriteOptions::new().dtype(dtype).shape(&[*classes as u64]).writer(&mut archive).begin_nd()?;
+            writer.extend(names)?;
+            writer.finish()?;
         }
     }
     archive.finish()?;

@@ -7,14 +7,15 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::{DataError, Dataset, Source, Targets};
+use super::{DataError, Dataset, Key, Parts, Source, Targets};
 use crate::random::{Purpose, stream};
 
 /// How inputs are centred and scaled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standardize {
-    /// Each feature to mean 0 and variance 1; a constant feature to 0.
+    /// Each feature to mean 0 and variance 1; one that is constant up to rounding to 0, which is one whose variance is at most
+    /// `n ε var + (n mean ε)²`, the error of its own calculation (scikit-learn's rule; Chan, Golub & LeVeque 1983).
     Features,
     /// All features by one mean and one variance, as is usual for images.
     Global,
@@ -32,7 +33,8 @@ pub struct DataConfig {
     /// Default: 0.2, and 0 for least squares, whose spectrum belongs to all its rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_fraction: Option<f64>,
-    /// How inputs are standardized. Default: globally for images (`digits`, `idx`, `cifar10`), not at all for `teacher-student` and
+    /// How inputs are standardized. Default: globally for images (`digits`, `idx`, `cifar10`,
+    /// `cifar100`), not at all for `teacher-student` and
     /// `least-squares`, whose inputs have the scale they should, by feature for everything else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standardize: Option<Standardize>,
@@ -51,13 +53,66 @@ pub struct Prepared {
     pub train: Dataset,
     /// What generalization is measured on; absent when `test_fraction` is 0.
     pub test: Option<Dataset>,
+    /// What was understood in a way that a user should know of, a sentence each.
+    pub notices: Vec<String>,
+}
+
+impl From<Dataset> for Prepared {
+    fn from(train: Dataset) -> Self {
+        Self { train, test: None, notices: Vec::new() }
+    }
 }
 
 impl DataConfig {
+    /// Keys of the `[data]` table that every source has.
+    pub const KEYS: &'static [Key] = &[
+        ("test_fraction", "0.2", "share of the samples split off for testing; 0 for least-squares"),
+        ("standardize", "by source", "\"features\", \"global\" (images) or \"none\" (teacher-student, least-squares)"),
+        ("random_labels", "0.0", "share of the training labels drawn anew"),
+        ("seed", "0", "seed of all that is random about the data"),
+    ];
+
     /// All of `source`, with default preparation.
     #[must_use]
     pub fn new(source: Source) -> Self {
         Self { source, test_fraction: None, standardize: None, random_labels: 0.0, seed: 0 }
+    }
+
+    /// The share split off for testing where the source has no test part of its own, as set or by default.
+    fn test_share(&self) -> f64 {
+        self.test_fraction.unwrap_or(match self.source {
+            Source::LeastSquares(_) => 0.0,
+            _ => 0.2,
+        })
+    }
+
+    /// How inputs are standardized, as set or by default.
+    fn standardization(&self) -> Standardize {
+        self.standardize.unwrap_or(match self.source {
+            Source::LeastSquares(_) | Source::TeacherStudent(_) => Standardize::None,
+            Source::Digits(_) | Source::Idx(_) | Source::Cifar10(_) | Source::Cifar100(_) => Standardize::Global,
+            Source::Moons(_) | Source::Spirals(_) | Source::Csv(_) | Source::Npz(_) => Standardize::Features,
+        })
+    }
+
+    /// What is done to the data, in words, by topic: the numbers of two measurements can be compared where these are alike.
+    #[must_use]
+    pub fn preparation(&self) -> Vec<(&'static str, String)> {
+        let inputs = match self.standardization() {
+            Standardize::Features => "each feature to mean 0 and variance 1 over the training part",
+            Standardize::Global => "all features by one mean and one variance, those of the training part",
+            Standardize::None => "as they are in the source",
+        };
+        let split = format!(
+            "{} of the samples for testing, drawn with seed {}, unless the source has a test part",
+            self.test_share(),
+            self.seed
+        );
+        let mut words = vec![("inputs", inputs.to_owned()), ("split", split)];
+        if self.random_labels > 0.0 {
+            words.push(("labels", format!("a share of {} drawn anew", self.random_labels)));
+        }
+        words
     }
 
     /// Reads or makes the data and prepares it.
@@ -67,15 +122,7 @@ impl DataConfig {
     /// What the source reports, and [`DataError::Setting`] or [`DataError::Empty`] when a share is out of range or leaves a part
     /// without samples.
     pub fn load(&self) -> Result<Prepared, DataError> {
-        let test_fraction = self.test_fraction.unwrap_or(match self.source {
-            Source::LeastSquares(_) => 0.0,
-            _ => 0.2,
-        });
-        let standardize = self.standardize.unwrap_or(match self.source {
-            Source::LeastSquares(_) | Source::TeacherStudent(_) => Standardize::None,
-            Source::Digits(_) | Source::Idx(_) | Source::Cifar10(_) => Standardize::Global,
-            Source::Moons(_) | Source::Spirals(_) | Source::Csv(_) | Source::Npz(_) => Standardize::Features,
-        });
+        let (test_fraction, standardize) = (self.test_share(), self.standardization());
         if !(0.0..1.0).contains(&test_fraction) {
             let value = test_fraction.to_string();
             return Err(DataError::Setting { name: "test_fraction", value, must: "it must be from 0 to below 1" });
@@ -84,25 +131,23 @@ impl DataConfig {
             let value = self.random_labels.to_string();
             return Err(DataError::Setting { name: "random_labels", value, must: "it must be from 0 to 1" });
         }
-        let (all, own_test) = self.source.load(self.seed)?;
+        let Parts { train: all, test: own_test, mut notices } = self.source.load(self.seed)?;
         let (mut train, mut test) = match own_test {
-            Some(test) if test.inputs.columns != all.inputs.columns => {
-                return Err(DataError::Mismatch {
-                    what: "inputs of the training and of the test part",
-                    left: all.inputs.columns,
-                    right: test.inputs.columns,
-                });
+            Some(test) => {
+                if self.test_fraction.is_some() {
+                    notices.push("test_fraction is not used: the data has a test part of its own".to_owned());
+                }
+                (all, Some(test))
             }
-            Some(test) => (all, Some(test)),
             None => self.split(all, test_fraction)?,
         };
         self.randomize_labels(&mut train)?;
         let scaling = Scaling::fit(&train, standardize);
-        scaling.apply(&mut train);
+        scaling.apply(&mut train, "training")?;
         if let Some(test) = &mut test {
-            scaling.apply(test);
+            scaling.apply(test, "test")?;
         }
-        Ok(Prepared { train, test })
+        Ok(Prepared { train, test, notices })
     }
 
     /// The last `round(test_fraction · n)` samples of a permutation drawn from `(seed, Split)` are the test part.
@@ -129,7 +174,7 @@ impl DataConfig {
             return Ok(());
         }
         let n = train.len();
-        let Targets::Labels { labels, classes } = &mut train.targets else {
+        let Targets::Labels { labels, classes, .. } = &mut train.targets else {
             let value = self.random_labels.to_string();
             return Err(DataError::Setting { name: "random_labels", value, must: "this dataset has no labels" });
         };
@@ -143,35 +188,62 @@ impl DataConfig {
     }
 }
 
-/// Shift and scale of each feature.
-struct Scaling(Vec<(f64, f64)>);
+/// How each feature `x` is scaled: to `(unit · x − mean)/deviation`.
+struct Scaling(Vec<Scale>);
+
+#[derive(Clone, Copy)]
+struct Scale {
+    /// A power of two, which costs no rounding: 1, unless squares would leave the range of f64.
+    unit: f64,
+    mean: f64,
+    deviation: f64,
+}
+
+impl Scale {
+    const NONE: Self = Self { unit: 1.0, mean: 0.0, deviation: 1.0 };
+
+    fn fit(values: impl Iterator<Item = f64> + Clone) -> Self {
+        let largest = values.clone().fold(0.0, |largest: f64, value| largest.max(value.abs()));
+        let unit = if largest == 0.0 || (1e-100..1e100).contains(&largest) {
+            1.0
+        } else {
+            2f64.powi(-(largest.log2() as i32).clamp(-1000, 1000))
+        };
+        let values = values.map(|value| unit * value);
+        let n = values.clone().count() as f64;
+        let mean = values.clone().sum::<f64>() / n;
+        let variance = values.clone().map(|value| (value - mean).powi(2)).sum::<f64>() / n;
+        let rounding = n * f64::EPSILON * variance + (n * mean * f64::EPSILON).powi(2);
+        match values.clone().next() {
+            // Rounding leaves a constant feature a tiny deviation, which must not be blown up to 1.
+            Some(first) if variance <= rounding || values.clone().all(|value| value == first) => {
+                Self { unit, mean: first, deviation: unit }
+            }
+            _ => Self { unit, mean, deviation: variance.sqrt() },
+        }
+    }
+}
 
 impl Scaling {
     fn fit(train: &Dataset, standardize: Standardize) -> Self {
         let inputs = &train.inputs;
-        let of = |values: &mut dyn Iterator<Item = f64>| {
-            let values: Vec<f64> = values.collect();
-            let n = values.len() as f64;
-            let mean = values.iter().sum::<f64>() / n;
-            let deviation = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n).sqrt();
-            // Rounding leaves a constant feature a tiny deviation, which must not be blown up to 1.
-            let constant = values.iter().all(|value| *value == values[0]);
-            if constant { (values[0], 1.0) } else { (mean, deviation) }
-        };
+        let values = inputs.values.iter().copied();
         Self(match standardize {
-            Standardize::None => vec![(0.0, 1.0); inputs.columns],
-            Standardize::Global => vec![of(&mut inputs.values.iter().copied()); inputs.columns],
+            Standardize::None => vec![Scale::NONE; inputs.columns],
+            Standardize::Global => vec![Scale::fit(values); inputs.columns],
             Standardize::Features => (0..inputs.columns)
-                .map(|column| of(&mut inputs.values.iter().skip(column).step_by(inputs.columns).copied()))
+                .map(|column| Scale::fit(values.clone().skip(column).step_by(inputs.columns)))
                 .collect(),
         })
     }
 
-    fn apply(&self, data: &mut Dataset) {
+    fn apply(&self, data: &mut Dataset, part: &str) -> Result<(), DataError> {
         for row in data.inputs.values.chunks_mut(data.inputs.columns) {
-            for (value, (mean, deviation)) in row.iter_mut().zip(&self.0) {
-                *value = (*value - mean) / deviation;
+            for (value, Scale { unit, mean, deviation }) in row.iter_mut().zip(&self.0) {
+                *value = (unit * *value - mean) / deviation;
             }
         }
+        let place = || format!("the {part} part, standardized by the training part");
+        data.inputs.check_finite("input").map_err(|error| error.within(place()))
     }
 }

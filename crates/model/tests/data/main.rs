@@ -1,19 +1,71 @@
 //! Data: what ships with the crate, what is generated, what is read.
+//!
+//! - here: generators, splits, standardization;
+//! - [`csv`], [`images`], [`npz`]: files of each format, what is read and what is refused.
 
-use std::path::Path;
+mod csv;
+mod images;
+mod npz;
+
+use std::path::PathBuf;
 
 use losscape_model::data::digits::{ARCHIVE, Digits};
 use losscape_model::data::generate::{LeastSquares, Moons, Spirals, TeacherStudent};
-use losscape_model::data::idx::Idx;
-use losscape_model::data::npz::{self, Npz};
-use losscape_model::data::table::{Csv, Task};
-use losscape_model::data::{DataConfig, DataError, Dataset, Matrix, Source, Standardize, Targets, cifar, digits, idx};
+use losscape_model::data::{DataConfig, DataError, Dataset, Matrix, Prepared, Source, Standardize, Targets, digits};
+use serde::Deserialize;
+use serde::de::value::{Error, MapDeserializer};
 use sha2::{Digest, Sha256};
+use tempfile::TempDir;
 
 fn labels(data: &Dataset) -> &[usize] {
     match &data.targets {
         Targets::Labels { labels, .. } => labels,
         Targets::Values(_) => panic!("labels are expected"),
+    }
+}
+
+fn values(data: &Dataset) -> &[f64] {
+    match &data.targets {
+        Targets::Values(values) => &values.values,
+        Targets::Labels { .. } => panic!("numbers are expected"),
+    }
+}
+
+/// A folder for the files of a test.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.path().join(name);
+        std::fs::write(&path, bytes).expect("the folder can be written");
+        path
+    }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::Write::write_all(&mut gzip, bytes).expect("memory can be written");
+    gzip.finish().expect("memory can be written")
+}
+
+/// The data as it stands in its files.
+fn load(source: Source) -> Result<Prepared, DataError> {
+    let config =
+        DataConfig { standardize: Some(Standardize::None), test_fraction: Some(0.0), ..DataConfig::new(source) };
+    let mut data = config.load()?;
+    data.notices.retain(|notice| !notice.starts_with("test_fraction"));
+    Ok(data)
+}
+
+/// Whether it is refused with all of these words.
+fn refused<T>(result: Result<T, DataError>, words: &[&str]) {
+    let message = result.map(|_| ()).expect_err(&format!("this should be refused with {words:?}")).to_string();
+    for word in words {
+        assert!(message.contains(word), "`{message}` should contain `{word}`");
     }
 }
 
@@ -148,6 +200,7 @@ fn settings_out_of_range_are_refused() {
         Source::Moons(Moons { samples: 0, noise: 0.1 }),
         Source::Moons(Moons { samples: 5, noise: -0.1 }),
         Source::Spirals(Spirals { samples: 5, classes: 0, turns: 1.0, noise: 0.0 }),
+        Source::Spirals(Spirals { samples: 5, classes: 100_000_000, turns: 1.0, noise: 0.0 }),
         least(vec![]),
         least(vec![1.0; 4]),
         least(vec![1.0, -1.0]),
@@ -156,115 +209,84 @@ fn settings_out_of_range_are_refused() {
     }
 }
 
+/// Files of a format are read to the same numbers as a generator's; here, what standardization makes of awkward ones.
 #[test]
-fn idx_files_are_read_plain_and_gzipped() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let write = |name: &str, bytes: &[u8]| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, bytes).expect("the folder can be written");
-        path
+fn standardization_stays_finite_and_keeps_constants_constant() {
+    let folder = Folder::new();
+    let standardized = |column: &[f64]| {
+        let rows: Vec<String> = column.iter().map(|value| format!("{value:?},{}", value.to_bits() % 2)).collect();
+        let path = folder.write("d.csv", format!("x,y\n{}\n", rows.join("\n")));
+        let csv = losscape_model::data::table::Csv { path, classes: Some(2), ..Default::default() };
+        let config = DataConfig { test_fraction: Some(0.0), ..DataConfig::new(Source::Csv(csv)) };
+        config.load().map(|data| data.train.inputs.values)
     };
-    let images = [&[0u8, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 3][..], &[0, 128, 255, 1, 2, 3]].concat();
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    std::io::Write::write_all(&mut gzip, &images).expect("memory can be written");
-    let config = DataConfig {
-        standardize: Some(Standardize::None),
-        test_fraction: Some(0.0),
-        ..DataConfig::new(Source::Idx(Idx {
-            images: write("images.gz", &gzip.finish().expect("memory can be written")),
-            labels: write("labels", &[0, 0, 8, 1, 0, 0, 0, 2, 4, 1]),
-            test_images: Some(write("images", &images)),
-            test_labels: Some(write("test-labels", &[0, 0, 8, 1, 0, 0, 0, 2, 0, 1])),
-            classes: None,
-        }))
-    };
-    let parts = config.load().expect("the files are whole");
-    assert_eq!(parts.train.inputs.values, [0.0, 128.0, 255.0, 1.0, 2.0, 3.0]);
-    assert_eq!((labels(&parts.train), parts.train.outputs()), (&[4, 1][..], 5));
-    assert_eq!(labels(&parts.test.expect("there is a test part")), [0, 1]);
-    // Other types, big-endian: −2 as i16 and 0.5 as f32.
-    assert_eq!(idx::read(&write("i16", &[0, 0, 0x0B, 1, 0, 0, 0, 1, 0xFF, 0xFE])).expect("whole").1, [-2.0]);
-    assert_eq!(idx::read(&write("f32", &[0, 0, 0x0D, 1, 0, 0, 0, 1, 0x3F, 0, 0, 0])).expect("whole").1, [0.5]);
-}
-
-#[test]
-fn cifar_files_are_read() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("data_batch_1.bin");
-    let records: Vec<u8> =
-        [3u8, 9, 0].iter().flat_map(|&label| [vec![label], vec![label * 2; 3072]].concat()).collect();
-    std::fs::write(&path, records).expect("the folder can be written");
-    let source = Source::Cifar10(cifar::Cifar10 { files: vec![path], test_files: Vec::new() });
-    let config =
-        DataConfig { standardize: Some(Standardize::None), test_fraction: Some(0.0), ..DataConfig::new(source) };
-    let data = config.load().expect("the file is whole").train;
-    assert_eq!((labels(&data), data.inputs.columns, data.outputs()), (&[3, 9, 0][..], 3072, 10));
-    assert_eq!(data.inputs.row(1)[3071], 18.0);
-}
-
-#[test]
-fn csv_files_are_read_with_names_for_classes() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("iris.csv");
-    std::fs::write(&path, "a,species,b\n1,virginica,2\n3,setosa,4.5\n5,virginica,6\n").expect("it can be written");
-    let csv = Csv {
-        path,
-        test_path: None,
-        target: Some("species".into()),
-        header: true,
-        task: Task::Classification,
-        classes: None,
-    };
-    let load = |csv: &Csv| {
-        let source = Source::Csv(csv.clone());
-        let config =
-            DataConfig { standardize: Some(Standardize::None), test_fraction: Some(0.0), ..DataConfig::new(source) };
-        config.load().map(|parts| parts.train)
-    };
-    let data = load(&csv).expect("the file is whole");
-    assert_eq!(data.inputs.values, [1.0, 2.0, 3.0, 4.5, 5.0, 6.0]);
-    assert_eq!((labels(&data), data.outputs()), (&[1, 0, 1][..], 2));
-    let regression = Csv { target: Some("b".into()), task: Task::Regression, ..csv };
-    assert!(matches!(load(&regression), Err(DataError::Format { line: Some(2), .. })), "species is no number");
-}
-
-#[test]
-fn npz_archives_make_the_round_trip() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let values = |values: &[f64], columns| Matrix { values: values.to_vec(), columns };
-    let classes = Targets::Labels { labels: vec![0, 2], classes: 3 };
-    let classification = Dataset::new(values(&[1.0, 0.1, -2.0, 1e-300], 2), classes).expect("valid");
-    let targets = Targets::Values(values(&[1.5, 2.5, 3.5, 4.5], 2));
-    let regression = Dataset::new(values(&[1.0, 2.0], 1), targets).expect("valid");
-    for (name, data) in [("c", &classification), ("r", &regression)] {
-        let path = folder.path().join(name);
-        npz::write(std::fs::File::create(&path).expect("it can be written"), data, Some(data)).expect("written");
-        let source = Source::Npz(Npz { path, classes: None });
-        let config = DataConfig { standardize: Some(Standardize::None), ..DataConfig::new(source) };
-        let parts = config.load().expect("the archive is whole");
-        assert_eq!((&parts.train, parts.test.as_ref()), (data, Some(data)));
+    // Constant up to rounding: 0.1 + 0.2 is one unit in the last place above 0.3.
+    for constant in [vec![0.3, 0.1 + 0.2, 0.3, 0.1 + 0.2], vec![1e9 + 1e-7, 1e9, 1e9], vec![7.0; 3], vec![0.0; 3]] {
+        let values = standardized(&constant).expect("finite");
+        assert!(values.iter().all(|value| value.abs() < 1e-6), "{constant:?}: {values:?}");
     }
+    // Small against the mean, but no rounding: what differs is kept.
+    assert_eq!(
+        standardized(&[1.0 + 1e-9, 1.0 - 1e-9]).expect("finite").iter().map(|value| value.signum()).collect::<Vec<_>>(),
+        [1.0, -1.0]
+    );
+    // Squares leave the range of f64, the numbers do not.
+    for scale in [1e200, 1e308, 1e-200, 1e-308, 5e-324 * 1e10] {
+        let values = standardized(&[scale, -scale, scale, -scale]).expect("finite");
+        assert!(values.iter().all(|value| (value.abs() - 1.0).abs() < 1e-9), "{scale}: {values:?}");
+    }
+    let values = standardized(&[1e308, 1.7e308, 1.7e308]).expect("finite");
+    assert!((values.iter().sum::<f64>()).abs() < 1e-9 && (values[0] + 2f64.sqrt()).abs() < 1e-9, "{values:?}");
 }
 
 #[test]
-fn archives_of_numpy_are_read() {
-    // Written by NumPy 2.4 (tests/fixtures/make.py): float32 inputs, uint8 labels, deflated.
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/numpy.npz");
-    let source = Source::Npz(Npz { path, classes: None });
-    let config =
-        DataConfig { standardize: Some(Standardize::None), test_fraction: Some(0.0), ..DataConfig::new(source) };
-    let data = config.load().expect("the archive is whole").train;
-    assert_eq!(data.inputs.values, [0.5, -1.0, 2.0, 4.0, 8.0, 16.0]);
-    assert_eq!((labels(&data), data.outputs()), (&[1, 0, 2][..], 3));
+fn test_data_that_standardization_makes_infinite_is_refused() {
+    let folder = Folder::new();
+    let path = folder.write("train.csv", "x,y\n1e-300,0\n-1e-300,1\n");
+    let test_path = Some(folder.write("test.csv", "x,y\n1e300,0\n"));
+    let csv = losscape_model::data::table::Csv { path, test_path, ..Default::default() };
+    refused(DataConfig::new(Source::Csv(csv)).load(), &["the test part, standardized", "input of sample 0"]);
+}
+
+/// The keys that serde accepts, from its own words.
+fn accepted<'de, T: Deserialize<'de>>() -> Vec<String> {
+    let unknown = MapDeserializer::<_, Error>::new([("?", 0)].into_iter());
+    let message = T::deserialize(unknown).err().expect("`?` is no key").to_string();
+    message.split('`').skip(3).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_keys_listed_are_those_that_are_read() {
+    use losscape_model::data::{cifar, idx, npz, table};
+    let sources = [
+        ("digits", accepted::<Digits>()),
+        ("moons", accepted::<Moons>()),
+        ("spirals", accepted::<Spirals>()),
+        ("teacher-student", accepted::<TeacherStudent>()),
+        ("least-squares", accepted::<LeastSquares>()),
+        ("idx", accepted::<idx::Idx>()),
+        ("cifar10", accepted::<cifar::Cifar10>()),
+        ("cifar100", accepted::<cifar::Cifar100>()),
+        ("csv", accepted::<table::Csv>()),
+        ("npz", accepted::<npz::Npz>()),
+    ];
+    assert_eq!(sources.len(), Source::ALL.len());
+    for ((name, accepted), (listed, _)) in sources.iter().zip(Source::ALL) {
+        assert_eq!(name, listed);
+        let keys: Vec<&str> = Source::keys(name).expect("it is listed").iter().map(|(key, ..)| *key).collect();
+        assert_eq!(keys, *accepted, "{name}");
+    }
+    let common: Vec<&str> = DataConfig::KEYS.iter().map(|(key, ..)| *key).collect();
+    assert_eq!(accepted::<DataConfig>()[1..], common, "the first is the source");
 }
 
 #[test]
 fn what_does_not_fit_is_refused() {
     let inputs = || Matrix { values: vec![1.0, 2.0], columns: 1 };
-    let with = |labels: Vec<usize>, classes| Dataset::new(inputs(), Targets::Labels { labels, classes });
+    let with = |labels: Vec<usize>, classes| Dataset::new(inputs(), Targets::labels(labels, classes));
     assert!(matches!(with(vec![0, 3], 3), Err(DataError::LabelOutOfRange { sample: 1, label: 3, classes: 3 })));
     assert!(matches!(with(vec![0], 3), Err(DataError::Mismatch { left: 2, right: 1, .. })));
     let infinite = Matrix { values: vec![1.0, f64::INFINITY], columns: 1 };
-    let result = Dataset::new(infinite, Targets::Labels { labels: vec![0, 1], classes: 2 });
+    let result = Dataset::new(infinite, Targets::labels(vec![0, 1], 2));
     assert!(matches!(result, Err(DataError::NotFinite { sample: 1, column: 0, what: "input" })));
 }

@@ -1,0 +1,386 @@
+//! Labels of any kind become classes.
+//!
+//! The distinct labels of the training part, in order (whole numbers by size, before words by alphabet), are the classes
+//! 0 to C−1. Where the number of classes is given, labels that are numbers are classes as they stand, counted from 0.
+//! What is ambiguous is refused: decimals, markers of missing values, almost as many labels as samples, and a label in the test
+//! part that training never had.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::{DataError, Dataset, Matrix, Parts, Targets};
+
+/// Up to so many classes are never too many for the samples there are.
+const ALWAYS_FINE: usize = 50;
+
+/// The most classes that may outnumber the samples.
+const MOST_UNSEEN: usize = 1 << 16;
+
+/// A label as it stands in a file; numbers come before words.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Label {
+    Number(i128),
+    Word(String),
+}
+
+impl std::fmt::Display for Label {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Word(word) => word.fmt(f),
+        }
+    }
+}
+
+/// The labels of one part of the data, in the order of its samples.
+#[derive(Debug)]
+pub(super) struct Labels {
+    path: PathBuf,
+    /// What holds them, in words: "column `y`".
+    what: String,
+    /// Whether they stand in lines; else they are counted as samples, from 0.
+    lines: bool,
+    /// The distinct labels in the order of their first appearance, with the line or sample of it.
+    distinct: Vec<(Label, u64)>,
+    index: HashMap<Label, usize>,
+    of: Vec<usize>,
+}
+
+/// What is asked of labels from outside.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Asked {
+    /// Number of classes.
+    pub(super) classes: Option<usize>,
+    /// Names of the classes 0 to C−1.
+    pub(super) names: Option<Vec<String>>,
+    /// Whether it is said that targets are labels, so that any number of them is meant.
+    pub(super) explicit: bool,
+}
+
+/// What a file says about each sample.
+#[derive(Debug)]
+pub(super) enum Target {
+    /// Labels that are to become classes.
+    Labels(Labels),
+    /// Classes that are known.
+    Classes { labels: Vec<usize>, classes: usize },
+    /// Numbers.
+    Values(Matrix),
+}
+
+/// A part of the data as its files have it.
+#[derive(Debug)]
+pub(super) struct Raw {
+    /// The files, and what in them.
+    pub(super) place: String,
+    pub(super) inputs: Matrix,
+    pub(super) target: Target,
+}
+
+impl Raw {
+    /// Makes classes of labels, and data sets of both parts.
+    pub(super) fn assemble(
+        train: Self,
+        test: Option<Self>,
+        asked: &Asked,
+        mut notices: Vec<String>,
+    ) -> Result<Parts, DataError> {
+        let (test_set, test_target) = match test {
+            Some(test) => (Some((test.place, test.inputs)), Some(test.target)),
+            None => (None, None),
+        };
+        let (target, test_target) = match train.target {
+            Target::Labels(labels) => {
+                let test = test_target.and_then(|test| if let Target::Labels(test) = test { Some(test) } else { None });
+                let (target, test, notice) = classify(labels, test, asked)?;
+                notices.extend(notice);
+                (target, test)
+            }
+            known => (known.known(asked)?, test_target.map(|test| test.known(asked)).transpose()?),
+        };
+        let dataset = |place: String, inputs, target| Dataset::new(inputs, target).map_err(|error| error.within(place));
+        let columns = |targets: &Targets| if let Targets::Values(values) = targets { values.columns } else { 0 };
+        let mismatch = |what, left, right| match &test_set {
+            Some((place, _)) if left != right => Err(DataError::Mismatch { what, left, right }.within(place.as_str())),
+            _ => Ok(()),
+        };
+        let (left, right) = (train.inputs.columns, test_set.as_ref().map_or(0, |(_, inputs)| inputs.columns));
+        mismatch("inputs of the training and of the test part", left, right)?;
+        let (left, right) = (columns(&target), test_target.as_ref().map_or(0, columns));
+        mismatch("targets of the training and of the test part", left, right)?;
+        let train = dataset(train.place, train.inputs, target)?;
+        let test =
+            test_set.zip(test_target).map(|((place, inputs), target)| dataset(place, inputs, target)).transpose()?;
+        Ok(Parts { train, test, notices })
+    }
+}
+
+impl Target {
+    /// Targets that need no classes made.
+    fn known(self, asked: &Asked) -> Result<Targets, DataError> {
+        match self {
+            Self::Values(values) => Ok(Targets::Values(values)),
+            Self::Classes { classes, .. } if asked.classes.is_some_and(|asked| asked != classes) => {
+                let what = "classes asked for and columns of the one-hot targets";
+                Err(DataError::Mismatch { what, left: asked.classes.unwrap_or(0), right: classes })
+            }
+            Self::Classes { labels, classes } => Ok(Targets::labels(labels, classes)),
+            Self::Labels(labels) => classify(labels, None, asked).map(|(targets, ..)| targets),
+        }
+    }
+}
+
+impl Labels {
+    pub(super) fn new(path: &Path, what: impl Into<String>, lines: bool) -> Self {
+        let (distinct, index, of) = (Vec::new(), HashMap::new(), Vec::new());
+        Self { path: path.to_owned(), what: what.into(), lines, distinct, index, of }
+    }
+
+    /// Whether all are numbers by their type.
+    pub(super) fn are_numbers(&self) -> bool {
+        self.distinct.iter().all(|(label, _)| matches!(label, Label::Number(_)))
+    }
+
+    /// Adds a label that is a number by its type; `at` is its line or sample.
+    pub(super) fn number(&mut self, number: i128, at: u64) {
+        self.push(Label::Number(number), at);
+    }
+
+    /// Adds a label that is text.
+    pub(super) fn text(&mut self, text: &str, at: u64) {
+        self.push(Label::Word(text.to_owned()), at);
+    }
+
+    /// Adds a label that is a floating-point number by its type.
+    ///
+    /// # Errors
+    ///
+    /// For numbers with a fraction, and those that are not finite.
+    pub(super) fn float(&mut self, value: f64, at: u64) -> Result<(), DataError> {
+        if value.fract() != 0.0 || value.abs() > 2f64.powi(53) {
+            return Err(self.wrong(at, &format!("{value} is no label: labels are whole numbers or words")));
+        }
+        self.number(value as i128, at);
+        Ok(())
+    }
+
+    fn push(&mut self, label: Label, at: u64) {
+        let next = self.distinct.len();
+        let class = *self.index.entry(label).or_insert_with_key(|label| {
+            self.distinct.push((label.clone(), at));
+            next
+        });
+        self.of.push(class);
+    }
+
+    fn wrong(&self, at: u64, problem: &str) -> DataError {
+        let Self { path, what, lines, .. } = self;
+        let (line, problem) = if *lines {
+            (Some(at), format!("{what}: {problem}"))
+        } else {
+            (None, format!("sample {at} of {what}: {problem}"))
+        };
+        DataError::Format { path: path.clone(), line, problem }
+    }
+
+    /// Where all words are whole numbers, they become numbers.
+    fn settle(&mut self) -> Result<(), DataError> {
+        let plus = self.index.contains_key(&Label::Word("+".into()));
+        for (label, at) in &self.distinct {
+            // Beside "+" a "-" is the other class.
+            if let Label::Word(word) = label
+                && is_missing(word)
+                && !(plus && word == "-")
+            {
+                let problem = format!(
+                    "the target is missing (`{word}`); leave out such samples or, if it is a class, give it another name"
+                );
+                return Err(self.wrong(*at, &problem));
+            }
+        }
+        let words = self.distinct.iter().filter_map(|(label, at)| match label {
+            Label::Word(word) => Some((word.as_str(), *at)),
+            Label::Number(_) => None,
+        });
+        let decimal = words.clone().find(|(word, _)| whole(word).is_none() && word.parse::<f64>().is_ok());
+        if let Some((word, at)) = decimal {
+            let problem = format!(
+                "`{word}` is a decimal number; {REGRESSION}, and write decimals that are names of classes as words (v{word})"
+            );
+            return Err(self.wrong(at, &problem));
+        }
+        if words.clone().all(|(word, _)| whole(word).is_some()) {
+            self.renumber(|label| match label {
+                Label::Word(word) => whole(word).map(Label::Number).unwrap_or(Label::Word(word.clone())),
+                Label::Number(_) => label.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Replaces every label, merging those that become equal.
+    fn renumber(&mut self, new: impl Fn(&Label) -> Label) {
+        let old = std::mem::take(&mut self.distinct);
+        self.index.clear();
+        let classes: Vec<usize> = old
+            .iter()
+            .map(|(label, at)| {
+                let next = self.distinct.len();
+                *self.index.entry(new(label)).or_insert_with_key(|label| {
+                    self.distinct.push((label.clone(), *at));
+                    next
+                })
+            })
+            .collect();
+        self.of.iter_mut().for_each(|class| *class = classes[*class]);
+    }
+
+    /// The labels of the samples, where every distinct one has a class.
+    fn targets(self, classes: &Classes) -> Result<Targets, DataError> {
+        let class: Vec<usize> = self
+            .distinct
+            .iter()
+            .enumerate()
+            .map(|(label, (_, at))| {
+                let text = &self.distinct[label].0;
+                classes.class(text).ok_or_else(|| match text {
+                    Label::Number(number) if classes.given => {
+                        let sample = self.of.iter().position(|of| *of == label).unwrap_or(0);
+                        let error = DataError::LabelOutOfRange { sample, label: *number, classes: classes.count };
+                        error.within(format!("{}, {}", self.path.display(), self.what))
+                    }
+                    _ => self.wrong(*at, &format!("label `{text}` is not among the training labels")),
+                })
+            })
+            .collect::<Result<_, _>>()?;
+        let labels = self.of.iter().map(|&label| class[label]).collect();
+        Ok(Targets::Labels { labels, classes: classes.count, names: classes.names.clone() })
+    }
+}
+
+const REGRESSION: &str = "set task = \"regression\" if targets are numbers";
+
+/// The classes of a data set.
+struct Classes {
+    /// The label of each class, in order; absent where a label is its class.
+    labels: Option<Vec<Label>>,
+    count: usize,
+    /// Whether their number is a setting.
+    given: bool,
+    names: Vec<String>,
+}
+
+impl Classes {
+    fn class(&self, label: &Label) -> Option<usize> {
+        match (&self.labels, label) {
+            (Some(labels), label) => labels.binary_search(label).ok(),
+            (None, Label::Number(number)) => usize::try_from(*number).ok().filter(|class| *class < self.count),
+            (None, Label::Word(_)) => None,
+        }
+    }
+}
+
+/// Targets of both parts, and notices where labels are not the classes 0 to C−1 as they stand, or are easily mistaken.
+fn classify(
+    mut train: Labels,
+    test: Option<Labels>,
+    asked: &Asked,
+) -> Result<(Targets, Option<Targets>, Vec<String>), DataError> {
+    train.settle()?;
+    let numbers = train.are_numbers();
+    let mut sorted: Vec<Label> = train.distinct.iter().map(|(label, _)| label.clone()).collect();
+    sorted.sort();
+    let (samples, distinct) = (train.of.len(), sorted.len());
+    let plain = numbers && sorted.iter().enumerate().all(|(class, label)| *label == Label::Number(class as i128));
+    let given = asked.classes.or(asked.names.as_ref().map(Vec::len));
+    if given.is_none() && !asked.explicit && distinct > ALWAYS_FINE && 2 * distinct > samples {
+        let at = train.distinct[ALWAYS_FINE].1;
+        let problem = format!(
+            "there are {distinct} different labels for {samples} samples; if they are classes, say so with classes (a \
+             number) or task = \"classification\"; {REGRESSION}"
+        );
+        return Err(train.wrong(at, &problem));
+    }
+    if let Some(count) = given.filter(|count| *count > MOST_UNSEEN.max(samples)) {
+        let must = "there may be as many classes as samples, and 65,536 in any case";
+        return Err(DataError::Setting { name: "classes", value: count.to_string(), must });
+    }
+    let mut notices = Vec::new();
+    let classes = match given {
+        Some(count) if numbers => {
+            let names = asked.names.clone().unwrap_or_default();
+            // Names that are the numbers of the classes say no more than these.
+            let plain = names.iter().enumerate().all(|(class, name)| *name == class.to_string());
+            Classes { labels: None, count, given: true, names: if plain { Vec::new() } else { names } }
+        }
+        None if plain => Classes { labels: None, count: distinct, given: false, names: Vec::new() },
+        _ => {
+            let names = sorted.iter().map(ToString::to_string).collect::<Vec<_>>();
+            let mixed = sorted.iter().any(|label| matches!(label, Label::Word(word) if whole(word).is_some()));
+            if numbers || mixed {
+                let key = match (&sorted[0], sorted.last()) {
+                    (Label::Number(0..), Some(Label::Number(last))) => {
+                        format!("; classes = {} takes them as they stand", last.saturating_add(1))
+                    }
+                    _ => String::new(),
+                };
+                notices.push(format!("the labels {} are the classes 0 to {}{key}", short(&names), distinct - 1));
+            }
+            let mut lower = HashMap::new();
+            let twin = names.iter().find_map(|name| Some((lower.insert(name.to_lowercase(), name)?, name)));
+            if let Some((one, other)) = twin {
+                notices.push(format!("the labels `{one}` and `{other}` differ in case alone, and are two classes"));
+            }
+            let count = given.unwrap_or(distinct);
+            if distinct > count {
+                let must = "there are more labels in the training part";
+                return Err(DataError::Setting { name: "classes", value: count.to_string(), must });
+            }
+            let unseen = (distinct..count).map(|class| format!("class {class}"));
+            let names = names.into_iter().chain(unseen).collect();
+            Classes { labels: Some(sorted), count, given: false, names }
+        }
+    };
+    let test = test
+        .map(|mut test| {
+            if numbers {
+                test.settle()?;
+            } else if let Some((word, at)) = test.distinct.iter().find_map(|(label, at)| match label {
+                Label::Word(word) if is_missing(word) && classes.class(label).is_none() => Some((word, *at)),
+                _ => None,
+            }) {
+                return Err(test.wrong(at, &format!("the target is missing (`{word}`)")));
+            }
+            test.targets(&classes)
+        })
+        .transpose()?;
+    let place = format!("{}, {}", train.path.display(), train.what);
+    let notices = notices.into_iter().map(|notice| format!("{place}: {notice}")).collect();
+    Ok((train.targets(&classes)?, test, notices))
+}
+
+/// All names, or the first and the last of many.
+fn short(names: &[String]) -> String {
+    match names {
+        [first, second, .., last] if names.len() > 12 => format!("{first}, {second}, … {last}"),
+        _ => names.join(", "),
+    }
+}
+
+/// The whole number that a text is: also `1.0` and `1e3`.
+pub(super) fn whole(text: &str) -> Option<i128> {
+    text.parse().ok().or_else(|| {
+        let value: f64 = text.parse().ok()?;
+        (value.fract() == 0.0 && value.abs() <= 2f64.powi(53)).then_some(value as i128)
+    })
+}
+
+/// Whether a text is one of the ways to write that there is no value: those of pandas, R, Excel, SQL and UCI's files.
+pub(super) fn is_missing(text: &str) -> bool {
+    const MARKERS: &[&str] = &[
+        "", "?", "-", "--", "---", ".", "..", "*", "na", "n/a", "n.a.", "#n/a", "#na", "#n/a n/a", "<na>", "nan",
+        "-nan", "+nan", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan", "null", "#null!", "none", "nil", "nat", "missing",
+        "#value!", "#div/0!", "#ref!", "#name?", "#num!", "\\n",
+    ];
+    text.len() <= 8 && MARKERS.contains(&text.to_ascii_lowercase().as_str())
+}
