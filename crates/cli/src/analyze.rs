@@ -26,21 +26,8 @@ pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
         (Some(folder), ..) => Subject::of_run(folder, &device)?,
         _ => return Err(CliError::Message("name a run folder, or --weights, --data and --model".to_owned())),
     };
-<<<<<<< HEAD
-    for note in notes {
-        anstream::eprintln!("{note}");
-=======
-    for notice in &subject.notices {
-        anstream::eprintln!("note: {notice}");
-    }
-    let bar = Bar::new();
-    let analysis = Analysis::measure(&subject, &settings, &|progress| bar.show(&progress));
-    bar.clear();
-    let analysis = analysis?;
-    if let Some(folder) = &folder {
-        analysis.write(folder)?;
-        page::write(folder)?;
->>>>>>> data
+    for note in subject.notices.iter().chain(&notes) {
+        anstream::eprintln!("note: {note}");
     }
     let bar = Bar::new();
     let show = |progress: Progress| bar.show(&progress);
@@ -64,7 +51,11 @@ pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
         return Err(error.into());
     }
     if let Some(folder) = folder.filter(|folder| folder.analysis().exists()) {
-        if args.run.is_some() { page::write(&folder)? } else { page::write_landscape(&folder, &analysis)? }
+        if args.run.is_some() {
+            page::write(&folder)?
+        } else {
+            page::write_landscape(&folder, &analysis)?
+        }
         if !args.json {
             anstream::println!("{}", folder.report().display());
         }

@@ -1,10 +1,10 @@
 //! `losscape study`.
 
-use std::fs::File;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
 use losscape_lab::LabError;
+use losscape_lab::folder::Lock;
 use losscape_lab::records::State;
 use losscape_lab::study::{Evidence, Merged, PlannedRun, RunState, StudyFolder};
 use losscape_report::study as report;
@@ -63,13 +63,15 @@ pub fn run(command: &StudyCommand) -> Result<ExitCode, CliError> {
 }
 
 /// The study's folder, locked; a file is planned first.
-fn plan(args: &StudyArgs) -> Result<(StudyFolder, File), CliError> {
+fn plan(args: &StudyArgs) -> Result<(StudyFolder, Lock), CliError> {
     if args.study.is_dir() {
         let folder = find(args)?;
         let lock = folder.lock()?;
+        warn(&lock);
         return Ok((folder, lock));
     }
     let (folder, planned, lock) = StudyFolder::plan_file(&args.study, &args.out)?;
+    warn(&lock);
     if planned.added > 0 {
         let before = planned.runs - planned.added;
         let grown = if before > 0 { format!(" beside {before} planned before") } else { String::new() };
@@ -79,6 +81,13 @@ fn plan(args: &StudyArgs) -> Result<(StudyFolder, File), CliError> {
         anstream::eprintln!("{} points of the design repeat others and are left out", planned.repeated);
     }
     Ok((folder, lock))
+}
+
+/// Says so when a lock guards nothing.
+fn warn(lock: &Lock) {
+    if let Some(why) = &lock.unguarded {
+        anstream::eprintln!("note: {why}");
+    }
 }
 
 /// The folder of a study that was planned.

@@ -91,7 +91,11 @@ fn bad_files_get_a_clear_word() {
     write("bare.toml", MODEL.replace("hidden = [16]", "hidden = [16]\nbias = false").as_bytes());
     write("labels.toml", MODEL.replace("squared-error", "cross-entropy").as_bytes());
     write("broken.safetensors", b"not a file of weights");
-    write("named.safetensors", &safetensors(&[("fc.weight", &[1, 1], &[1.0])]));
+    write("buffer.safetensors", &safetensors(&[("0.weight", &[1, 1], &[1.0]), ("1.num_batches_tracked", &[], &[3.0])]));
+    let named = [("encoder.0.weight", &[16, 5][..], &[1.0; 80][..]), ("decoder.0.weight", &[3, 16], &[1.0; 48])];
+    write("named.safetensors", &safetensors(&named));
+    write("one.safetensors", &safetensors(&[("0.weight", &[1, 5], &[1.0; 5])]));
+    write("pickle.pt", &[0x80, 2, b'}', b'.']);
     write("conv.safetensors", &safetensors(&[("0.weight", &[1, 1, 1], &[1.0])]));
     write("flat.toml", MODEL.replace("[16]", "[]").as_bytes());
     write("nan.safetensors", &safetensors(&[("0.weight", &[3, 5], &[f32::NAN; 15]), ("0.bias", &[3], &[0.0; 3])]));
@@ -108,7 +112,24 @@ fn bad_files_get_a_clear_word() {
         (files(&weights, &data, "bare.toml"), vec!["there is 0.bias, but the model has no biases"]),
         (files(&weights, &data, "labels.toml"), vec!["data.npz: `y` has 3 columns and is not one-hot"]),
         (files("broken.safetensors", &data, "model.toml"), vec!["broken.safetensors", "no safetensors file"]),
-        (files("named.safetensors", &data, "model.toml"), vec!["`fc.weight` is not N.weight or N.bias"]),
+        (
+            files("buffer.safetensors", &data, "model.toml"),
+            vec!["`1.num_batches_tracked` is neither weight nor bias", "--ignore 1.num_batches_tracked"],
+        ),
+        (
+            [files("buffer.safetensors", &data, "model.toml"), vec!["--ignore", "2.bias"]].concat(),
+            vec!["there is no `2.bias` to leave out"],
+        ),
+        (
+            files("named.safetensors", &data, "bare.toml"),
+            vec!["do not say their order", "--layers decoder.0,encoder.0"],
+        ),
+        (
+            [files("named.safetensors", &data, "bare.toml"), vec!["--layers", "encoder.0,head"]].concat(),
+            vec!["its layers are decoder.0, encoder.0, not encoder.0, head"],
+        ),
+        (files("pickle.pt", &data, "model.toml"), vec!["torch.save", "s.save_file(torch.load('pickle.pt'"]),
+        (files("one.safetensors", &data, "labels.toml"), vec!["one output", "BCEWithLogitsLoss", "two outputs"]),
         (files("conv.safetensors", &data, "model.toml"), vec!["0.weight has shape [1, 1, 1]", "[out, in]"]),
         (files("nan.safetensors", &data, "flat.toml"), vec!["0.weight holds NaN (entry 0)"]),
         (files("none.safetensors", &data, "model.toml"), vec!["cannot read none.safetensors"]),
@@ -226,7 +247,8 @@ fn the_largest_eigenvalue_does_not_replace_the_whole_spectrum() {
     let folder = RunFolder::new(place.path());
     let files = ["weights.safetensors", "data.npz", "model.toml"].map(reference);
     let [weights, data, model] = files.each_ref().map(Path::new);
-    let subject = Subject::of_files(weights, data, model, &burn::tensor::Device::flex()).expect("the files fit");
+    let subject = Subject::of_files(weights, &Default::default(), data, model, &burn::tensor::Device::flex())
+        .expect("the files fit");
     for kernel_size in [5000, 0] {
         let settings = AnalysisSettings { only: vec![Measure::Ntk, Measure::Norms], kernel_size, ..Default::default() };
         let analysis = Analysis::measure(&subject, &settings, &|_| {}).expect("it is finite");
@@ -311,4 +333,47 @@ fn what_cannot_be_tracked_is_refused() {
         let place = Place::new(&tracked("name = \"gd\"\nlearning_rate = 0.1").replace(old, new));
         refused(&place, &["train", "run.toml"], words);
     }
+}
+
+/// The layers of a file in the order that is asked for, and a buffer left out: as numbered ones are read.
+#[test]
+fn named_layers_are_read_in_the_order_given_and_leave_a_folder() {
+    let place = Place::new("");
+    let write = |name: &str, bytes: &[u8]| {
+        fs::write(place.path().join(name), bytes).expect("the folder can be written");
+    };
+    write("model.toml", MODEL.replace("[16]", "[2]").replace("hidden", "bias = false\nhidden").as_bytes());
+    npz(&place, "d.npz", &[2, 2], &[1.0, -1.0, 0.5, 2.0], &Y::Values(&[2, 2], &[1.0, 0.0, 0.0, 1.0]));
+    let (first, second) = ([0.5, -1.0, 2.0, 0.25], [1.5, 1.0, -0.5, 0.75]);
+    let shape = &[2, 2][..];
+    write("numbered.safetensors", &safetensors(&[("0.weight", shape, &first), ("2.weight", shape, &second)]));
+    let named = [("encoder.0.weight", shape, &first[..]), ("decoder.0.weight", shape, &second), ("n", &[], &[7.0])];
+    write("named.safetensors", &safetensors(&named));
+    let analyze = |file: &str, more: &[&str]| {
+        let arguments = [files(file, "d.npz", "model.toml"), vec!["--only", "norms,hessian"], more.to_vec()].concat();
+        place.run(&arguments)
+    };
+    let json = |output: &std::process::Output| {
+        let mut found: Value = serde_json::from_slice(&output.stdout).expect("it prints JSON");
+        for key in ["source", "setup"] {
+            found.as_object_mut().expect("an object").remove(key);
+        }
+        found
+    };
+    let numbered = analyze("numbered.safetensors", &["--json"]);
+    let order = ["--layers", "encoder.0,decoder.0", "--ignore", "n", "--json"];
+    let named = analyze("named.safetensors", &order);
+    assert!(numbered.status.success() && named.status.success(), "{}", text(&named.stderr));
+    assert_eq!(json(&named), json(&numbered));
+    let turned = analyze("named.safetensors", &["--layers", "decoder.0,encoder.0", "--ignore", "n", "--json"]);
+    assert_ne!(json(&turned)["loss"], json(&numbered)["loss"]);
+    // Like a run's folder: sections, figures and page.
+    let kept = analyze("numbered.safetensors", &["--out", "kept"]);
+    assert!(kept.status.success(), "{}", text(&kept.stderr));
+    for file in ["analysis/point.json", "analysis/norms.json", "analysis/hessian.json", "report.html"] {
+        assert!(place.path().join("kept").join(file).exists(), "{file}");
+    }
+    assert!(!place.path().join("kept/analysis/unfinished.json").exists());
+    let page = fs::read_to_string(place.path().join("kept/report.html")).expect("there is a page");
+    assert!(page.contains("not standardized by this program") && page.contains("d.npz"), "how the inputs were made");
 }

@@ -282,16 +282,18 @@ pub struct Layout {
 fn read_layers(path: &Path, layout: &Layout) -> Result<Vec<Layer>, LabError> {
     let bytes = std::fs::read(path).map_err(LabError::io("read", path))?;
     let damaged = |problem: String| LabError::Damaged { path: path.to_owned(), problem };
-    if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(&[0x80]) {
+    let file = SafeTensors::deserialize(&bytes).map_err(|error| {
+        // A zip archive, or a pickle of protocol 2 to 5.
+        if !(bytes.starts_with(b"PK\x03\x04") || matches!(bytes[..], [0x80, 2..=5, ..])) {
+            return damaged(format!("no safetensors file: {error}"));
+        }
         let file = path.file_name().unwrap_or_default().display();
-        let problem = format!(
+        damaged(format!(
             "it is a pickle as torch.save writes it, which can run code and is not read; in Python: \
              import torch, safetensors.torch as s; s.save_file(torch.load('{file}', map_location='cpu', weights_only=True), \
              'weights.safetensors')"
-        );
-        return Err(damaged(problem));
-    }
-    let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(format!("no safetensors file: {error}")))?;
+        ))
+    })?;
     let values = |name: &str| {
         let Ok(view) = file.tensor(name) else { return Ok(None) };
         let dtype = match view.dtype() {

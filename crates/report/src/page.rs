@@ -46,6 +46,8 @@ pub fn write(folder: &RunFolder) -> Result<(), LabError> {
 #[template(path = "landscape.html")]
 struct Landscape<'a> {
     analysis: &'a Analysis,
+    loss: String,
+    gradient_norm: String,
     figures: &'a [Figure],
     sections: Vec<Section>,
     setup: Vec<Fact>,
@@ -64,7 +66,8 @@ pub fn write_landscape(folder: &RunFolder, analysis: &Analysis) -> Result<(), La
     let figures = landscape::figures(analysis);
     write_figures(folder, &figures)?;
     let (sections, setup) = (landscape::sections(analysis), setup(analysis));
-    let page = Landscape { analysis, figures: &figures, sections, setup };
+    let (loss, gradient_norm) = (number(analysis.loss.value), number(analysis.gradient_norm));
+    let page = Landscape { analysis, loss, gradient_norm, figures: &figures, sections, setup };
     write_whole(&folder.report(), page.render().expect("the template writes to a string").as_bytes())
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::design::{Measuring, StudyConfig};
 use super::result::RunResult;
 use crate::document::{Document, relocate};
-use crate::folder::{create, lock, read_json, write_json, write_whole};
+use crate::folder::{Lock, create, lock, read_json, write_json, write_whole};
 use crate::plan::{KnownData, Plan, identity};
 use crate::records::{SCHEMA, State};
 use crate::{LabError, RunFolder};
@@ -140,7 +140,7 @@ impl StudyFolder {
     /// # Errors
     ///
     /// [`LabError::Config`], pointing at what is wrong in the file; when runs that were planned are no longer in it; and [`LabError::Busy`].
-    pub fn plan_file(file: &Path, out: &Path) -> Result<(Self, Planned, File), LabError> {
+    pub fn plan_file(file: &Path, out: &Path) -> Result<(Self, Planned, Lock), LabError> {
         let text = std::fs::read_to_string(file).map_err(LabError::io("read", file))?;
         let name = file.display().to_string();
         let document = Document::parse(name.as_str(), &text, &[])?;
@@ -320,7 +320,7 @@ impl StudyFolder {
     /// # Errors
     ///
     /// [`LabError::Busy`] when another process runs it.
-    pub fn lock(&self) -> Result<File, LabError> {
+    pub fn lock(&self) -> Result<Lock, LabError> {
         lock(&self.file("study.lock"), &self.path)
     }
 }
