@@ -193,6 +193,9 @@ fn what_decides_between_labels_and_numbers_is_said() {
     ] {
         assert!(notices(y, task).is_empty());
     }
+    let given = Npz { classes: Some(4), ..Npz::default() };
+    let data = read(&[("x", floats(&[2, 1], &[0.5, 1.5])), ("y", floats(&[2], &[3.0, 0.0]))], &given).expect("read");
+    assert_eq!((labels(&data.train), data.train.outputs(), data.notices.len()), (&[3, 0][..], 4, 0));
     let regression = Some(Task::Regression);
     for y in [integers(&[3], &[7, -1, 0]), integers(&[3, 1], &[7, -1, 0]), floats(&[3], &[7.0, -1.0, 0.0])] {
         assert_eq!(values(&with_y(y, regression).expect("it is read").train), [7.0, -1.0, 0.0]);
@@ -273,6 +276,7 @@ fn what_is_no_data_is_refused_with_the_array() {
         (floats(&[3, 1], &[0.5, f64::NAN, 2.5]), y(), "d.npz, arrays x and y: the input of sample 1 is not finite"),
         (x(), floats(&[3], &[0.5, f64::NAN, 2.5]), "the target of sample 1 is not finite"),
         (x(), npy("|b1", false, &[3, 2], &[1, 1, 1, 0, 0, 0]), "several truths in a row"),
+        (x(), npy("|S2", false, &[3], b"no\x1b[ye"), "array `y`: it holds text with a control character, \\u{1b}"),
         (x(), npy("|S2", false, &[3], b"nonaye"), "sample 1 of array y: the target is missing (`na`)"),
     ];
     for (x, y, words) in cases {
@@ -322,5 +326,5 @@ fn a_small_archive_that_grows_is_refused() {
     let size = 1 << 27;
     let bytes = archive(&[("y", integers(&[1], &[0])), ("x", npy("|b1", false, &[1, size], &vec![0; size]))]);
     assert!(bytes.len() < 1 << 18);
-    refused(read_bytes(bytes, &Npz::default()), &["d.npz has", "becomes 134217729 numbers", "decompress it first"]);
+    refused(read_bytes(bytes, &Npz::default()), &["d.npz has", "becomes 1342177", "decompress it first"]);
 }
