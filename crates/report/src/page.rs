@@ -76,6 +76,13 @@ fn facts(records: &RunRecords) -> Vec<Fact> {
     measured.into_iter().filter_map(|(name, value)| Some(Fact { name, value: value? })).collect()
 }
 
+/// Which label each class has, of the first hundred.
+fn labels(classes: &[String]) -> String {
+    let some: Vec<String> =
+        classes.iter().take(100).enumerate().map(|(class, label)| format!("{class}: {label}")).collect();
+    some.join(", ") + if classes.len() > 100 { ", …" } else { "" }
+}
+
 fn details(records: &RunRecords) -> Vec<Fact> {
     let manifest = &records.manifest;
     let mut details = Vec::new();
@@ -96,6 +103,11 @@ fn details(records: &RunRecords) -> Vec<Fact> {
             value: format!("{}, {}, {} threads, {}", manifest.device, manifest.dtype, manifest.threads, manifest.cpu),
         },
         Fact { name: "data (SHA-256)", value: manifest.data_digest.clone() },
+    ]);
+    if !manifest.classes.is_empty() {
+        details.push(Fact { name: "labels of the classes", value: labels(&manifest.classes) });
+    }
+    details.extend([
         Fact {
             name: "versions",
             value: manifest
