@@ -92,9 +92,22 @@ impl Npz {
         archive.check_growth(&used)?;
         let mut notices = Vec::new();
         let [x, y] = &names.train;
-        let (train, task) = self.part(&mut archive, x, y, self.task, &mut notices)?;
+        let (train, one_hot) = self.part(&mut archive, x, y, self.task, &mut notices)?;
+        let task = match train.target {
+            Target::Labels(_) => Task::Classification,
+            Target::Values(_) => Task::Regression,
+        };
         let test = names.test.as_ref().map(|[x, y]| self.part(&mut archive, x, y, Some(task), &mut Vec::new()));
-        let test = test.transpose()?.map(|(test, _)| test);
+        let (test, test_one_hot) = test.transpose()?.map_or((None, None), |(test, one_hot)| (Some(test), one_hot));
+        let mut classes = self.classes;
+        for columns in one_hot.into_iter().chain(test_one_hot.filter(|_| one_hot.is_some())) {
+            let known = *classes.get_or_insert(columns);
+            if known != columns {
+                let what = "number of classes and of one-hot columns";
+                let error = DataError::Mismatch { what, left: known, right: columns };
+                return Err(error.within(self.path.display().to_string()));
+            }
+        }
 
         let class_names = "classes".to_owned();
         let named = matches!(&train.target, Target::Labels(labels) if labels.are_numbers())
@@ -102,7 +115,7 @@ impl Npz {
             && archive.header(&class_names)?.is_text();
         let class_names = if named {
             used.push(&class_names);
-            Some(archive.class_names(&class_names, self.classes)?)
+            Some(archive.class_names(&class_names, classes)?)
         } else {
             None
         };
@@ -112,7 +125,7 @@ impl Npz {
             notices.push(format!("not read: {}", unread.join(", ")));
         }
         let notices = notices.into_iter().map(|notice| format!("{}: {notice}", self.path.display())).collect();
-        let asked = Asked { classes: self.classes, names: class_names, explicit: self.task.is_some() };
+        let asked = Asked { classes, names: class_names, explicit: self.task.is_some() };
         Raw::assemble(train, test, &asked, notices)
     }
 
@@ -154,7 +167,7 @@ impl Npz {
         Ok(names)
     }
 
-    /// One part of the data, and how its targets were read.
+    /// One part of the data, and the number of columns of one-hot targets.
     fn part(
         &self,
         archive: &mut Archive,
@@ -162,7 +175,7 @@ impl Npz {
         y: &str,
         task: Option<Task>,
         notices: &mut Vec<String>,
-    ) -> Result<(Raw, Task), DataError> {
+    ) -> Result<(Raw, Option<usize>), DataError> {
         let header = archive.header(x)?;
         let [_, rest @ ..] = header.shape.as_slice() else {
             return Err(archive.wrong(format!("`{x}` must be [n, d], but is a single value")));
@@ -179,19 +192,19 @@ impl Npz {
         }
         let columns = rest.iter().fold(1, |all: usize, &size| all.saturating_mul(size));
         let values = archive.values(x, &header, |header, bytes| Ok(header.number(bytes)))?;
-        let (target, task) = self.target(archive, y, task, notices)?;
+        let (target, one_hot) = self.target(archive, y, task, notices)?;
         let place = format!("{}, arrays {x} and {y}", self.path.display());
-        Ok((Raw { place, inputs: Matrix { values, columns }, target }, task))
+        Ok((Raw { place, inputs: Matrix { values, columns }, target }, one_hot))
     }
 
-    /// The targets of a part, and how they were read.
+    /// The targets of a part, and the number of their columns where they are one-hot.
     fn target(
         &self,
         archive: &mut Archive,
         y: &str,
         task: Option<Task>,
         notices: &mut Vec<String>,
-    ) -> Result<(Target, Task), DataError> {
+    ) -> Result<(Target, Option<usize>), DataError> {
         let header = archive.header(y)?;
         let columns = match header.shape[..] {
             [_] => 1,
@@ -211,7 +224,7 @@ impl Npz {
             let mut labels = Labels::new(&archive.path, format!("array {y}"), false);
             let texts = archive.values(y, &header, Header::text)?;
             texts.iter().zip(0..).for_each(|(text, at)| labels.text(text.trim(), at));
-            return Ok((Target::Labels(labels), Task::Classification));
+            return Ok((Target::Labels(labels), None));
         }
         if columns == 1 && whole && !regression {
             let mut labels = Labels::new(&archive.path, format!("array {y}"), false);
@@ -221,7 +234,7 @@ impl Npz {
                 let words = "are read as labels; task = \"regression\" takes them as numbers";
                 notices.push(format!("the whole numbers of {y}, of shape {:?}, {words}", header.shape));
             }
-            return Ok((Target::Labels(labels), Task::Classification));
+            return Ok((Target::Labels(labels), None));
         }
         let values = archive.values(y, &header, |header, bytes| Ok(header.number(bytes)))?;
         if columns == 1 {
@@ -230,32 +243,34 @@ impl Npz {
                 for (value, at) in values.into_iter().zip(0..) {
                     labels.float(value, at)?;
                 }
-                return Ok((Target::Labels(labels), Task::Classification));
+                return Ok((Target::Labels(labels), None));
             }
             if task.is_none() && values.iter().all(|value| value.fract() == 0.0) {
                 let words = "are read as targets of a regression; task = \"classification\" takes them as labels";
                 notices.push(format!("the whole floats of {y} {words}"));
             }
-            return Ok((Target::Values(Matrix { values, columns }), Task::Regression));
+            return Ok((Target::Values(Matrix { values, columns }), None));
         }
-        let one_hot = |row: &[f64]| {
+        let hot = |row: &[f64]| {
             let ones = row.iter().filter(|value| **value == 1.0).count();
-            (ones == 1 && row.iter().filter(|value| **value == 0.0).count() == row.len() - 1)
-                .then(|| row.iter().position(|value| *value == 1.0).unwrap_or(0))
+            let zeros = row.iter().filter(|value| **value == 0.0).count();
+            if (ones, zeros) == (1, row.len() - 1) { row.iter().position(|value| *value == 1.0) } else { None }
         };
-        let labels: Option<Vec<usize>> = if regression { None } else { values.chunks(columns).map(one_hot).collect() };
-        match (labels, task) {
-            (Some(labels), task) if whole || task == Some(Task::Classification) || self.classes.is_some() => {
+        let hot: Option<Vec<usize>> = if regression { None } else { values.chunks(columns).map(hot).collect() };
+        match (hot, task) {
+            (Some(hot), task) if whole || task == Some(Task::Classification) || self.classes.is_some() => {
                 if task.is_none() && self.classes.is_none() {
                     let words = "are read as labels; task = \"regression\" takes them as numbers";
                     notices.push(format!("the one-hot rows of {y} {words}"));
                 }
-                Ok((Target::Classes { labels, classes: columns }, Task::Classification))
+                let mut labels = Labels::new(&archive.path, format!("array {y}"), false);
+                hot.into_iter().zip(0..).for_each(|(class, at)| labels.number(class as i128, at));
+                Ok((Target::Labels(labels), Some(columns)))
             }
             (Some(_), None) => {
                 let words = "are read as targets of a regression; task = \"classification\" takes them as labels";
                 notices.push(format!("the one-hot rows of {y} {words}"));
-                Ok((Target::Values(Matrix { values, columns }), Task::Regression))
+                Ok((Target::Values(Matrix { values, columns }), None))
             }
             (None, Some(Task::Classification)) => {
                 let problem =
@@ -267,7 +282,7 @@ impl Npz {
                     format!("`{y}` has several truths in a row; set task = \"regression\" to take them as 0 and 1");
                 Err(archive.wrong(problem))
             }
-            _ => Ok((Target::Values(Matrix { values, columns }), Task::Regression)),
+            _ => Ok((Target::Values(Matrix { values, columns }), None)),
         }
     }
 }

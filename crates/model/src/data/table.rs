@@ -219,7 +219,6 @@ impl Csv {
                     labels.text(field, record.line);
                 }
                 Target::Values(values) => values.values.push(number(&records, &record, &layout, layout.target)?),
-                Target::Classes { .. } => {}
             }
             records.bytes.allow(inputs.values.len())?;
             more = records.next(&mut record)?;

@@ -292,6 +292,15 @@ fn what_is_no_data_is_refused_with_the_array() {
         test(integers(&[3], &[1, 0, 2])),
         &["sample 2 of array y_test: label `2` is not among the training labels"],
     );
+    refused(test(floats(&[3], &[1.0, 0.0, 0.5])), &["sample 2 of array y_test: 0.5 is no label"]);
+    let one_hot =
+        |columns: usize| npy("|u1", false, &[3, columns], &[[0, 1, 0], [0, 1, 0], [0, 1, 0]].concat()[..3 * columns]);
+    refused(test(integers(&[3, 3], &[0, 0, 1, 0, 1, 0, 1, 0, 0])), &["label `2` is not among the training labels"]);
+    let parts = [("x", x()), ("y", one_hot(3)), ("x_test", x()), ("y_test", integers(&[3], &[1, 2, 0]))];
+    let data = read(&parts, &Npz::default()).expect("the one-hot columns are the classes");
+    assert_eq!((data.train.outputs(), labels(&data.test.expect("there is a test part"))), (3, &[1, 2, 0][..]));
+    let other = Npz { classes: Some(2), ..Npz::default() };
+    refused(read(&parts, &other), &["number of classes and of one-hot columns: 2 against 3"]);
     let wide = [("x", x()), ("y", y()), ("x_test", floats(&[1, 2], &[0.5, 1.5])), ("y_test", integers(&[1], &[0]))];
     refused(read(&wide, &Npz::default()), &["arrays x_test and y_test: inputs of the training and of the test part"]);
     let named = [("x", x()), ("y", y()), ("classes", npy("|S1", false, &[1], b"a"))];
