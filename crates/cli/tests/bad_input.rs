@@ -100,6 +100,7 @@ fn on_the_command_line() {
         (&["train", "run.toml", "--device", "tpu"], &["unknown device `tpu`", "flex"]),
         (&["train", "run.toml", "--out", "/dev/null/runs"], &["cannot create /dev/null/runs"]),
         (&["data", "export", "digit", "--out", "x.npz"], &["unknown name `digit`", "did you mean `digits`?"]),
+        (&["data", "list", "digit"], &["unknown name `digit`", "did you mean `digits`?"]),
         (&["data", "export", "least-squares", "--out", "x.npz"], &["missing field"]),
         (&["data", "export", "moons", "--out", "/dev/null/x.npz"], &["cannot write /dev/null/x.npz"]),
         (&["report", "nowhere"], &["cannot read nowhere/manifest.json"]),

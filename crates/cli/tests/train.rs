@@ -221,6 +221,8 @@ fn lists_compares_and_completes() {
     let place = Place::new(CONFIG);
     for (arguments, word) in [
         (vec!["data", "list"], "least-squares"),
+        (vec!["data", "list", "csv"], "delimiter      \",\""),
+        (vec!["data", "list", "moons"], "standardize"),
         (vec!["list", "optimizers"], "nesterov"),
         (vec!["list", "models"], "mlp"),
         (vec!["list", "losses"], "cross-entropy"),

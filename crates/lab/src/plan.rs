@@ -243,8 +243,8 @@ fn data_error(document: &Document, error: &DataError) -> Box<SourceError> {
 pub(crate) fn check_loss(loss: Loss, classes: Option<usize>, document: &Document) -> Result<(), Box<SourceError>> {
     match (loss.kind, classes) {
         (LossKind::CrossEntropy, None) => {
-            let message = "cross-entropy needs labels, but the targets of this data are numbers; if these are labels, set \
-                           task = \"classification\" in [data], else use squared-error";
+            let message = "cross-entropy needs labels, but the targets of this data are numbers; use squared-error or, for \
+                           labels in a file, task = \"classification\" in [data]";
             Err(document.error_at(&["loss", "name"], message))
         }
         (LossKind::CrossEntropy, Some(1)) => {

@@ -36,6 +36,9 @@ pub struct Manifest {
     pub seed: u64,
     /// SHA-256 of the prepared data.
     pub data_digest: String,
+    /// The labels of the classes, where they are not the numbers of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
     /// When the run was first started.
     pub started_unix_s: f64,
     /// The run that it goes on from, and the step it took up there.

@@ -369,6 +369,7 @@ fn manifest(plan: &Plan, options: &RunOptions) -> Manifest {
             .unwrap_or(1),
         seed: plan.config.seed,
         data_digest: plan.data_digest.clone(),
+        classes: plan.data.train.class_names().to_vec(),
         started_unix_s: unix_seconds(),
         extends: None,
     }

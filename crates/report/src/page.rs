@@ -12,7 +12,7 @@ use crate::{RunRecords, number, percent};
 
 /// A figure of the head: a name and a number.
 struct Fact {
-    name: String,
+    name: &'static str,
     value: String,
 }
 
@@ -26,7 +26,7 @@ struct Page<'a> {
     figures: &'a [Figure],
     measured_at: Option<&'a str>,
     sections: Vec<Section>,
-    setup: Vec<Fact>,
+    setup: Vec<(&'a String, &'a String)>,
 }
 
 /// Writes the figures of a run to `plots/` and its report to `report.html`.
@@ -50,7 +50,7 @@ struct Landscape<'a> {
     gradient_norm: String,
     figures: &'a [Figure],
     sections: Vec<Section>,
-    setup: Vec<Fact>,
+    setup: Vec<(&'a String, &'a String)>,
 }
 
 /// Writes the figures of measurements of weights that were trained elsewhere to `plots/`, and their page to `report.html`.
@@ -65,7 +65,7 @@ struct Landscape<'a> {
 pub fn write_landscape(folder: &RunFolder, analysis: &Analysis) -> Result<(), LabError> {
     let figures = landscape::figures(analysis);
     write_figures(folder, &figures)?;
-    let (sections, setup) = (landscape::sections(analysis), setup(analysis));
+    let (sections, setup) = (landscape::sections(analysis), analysis.setup.iter().collect());
     let (loss, gradient_norm) = (number(analysis.loss.value), number(analysis.gradient_norm));
     let page = Landscape { analysis, loss, gradient_norm, figures: &figures, sections, setup };
     write_whole(&folder.report(), page.render().expect("the template writes to a string").as_bytes())
@@ -77,11 +77,6 @@ fn write_figures(folder: &RunFolder, figures: &[Figure]) -> Result<(), LabError>
     figures
         .iter()
         .try_for_each(|figure| write_whole(&plots.join(format!("{}.svg", figure.name)), figure.svg.as_bytes()))
-}
-
-/// How what was measured was made.
-fn setup(analysis: &Analysis) -> Vec<Fact> {
-    analysis.setup.iter().map(|(name, words)| Fact { name: name.clone(), value: words.clone() }).collect()
 }
 
 /// The report as HTML.
@@ -99,7 +94,7 @@ pub fn html(records: &RunRecords, figures: &[Figure]) -> String {
         figures,
         measured_at: records.analysis.as_ref().map(|analysis| analysis.source.as_str()),
         sections: records.analysis.as_ref().map(landscape::sections).unwrap_or_default(),
-        setup: records.analysis.as_ref().map(setup).unwrap_or_default(),
+        setup: records.analysis.iter().flat_map(|analysis| &analysis.setup).collect(),
     };
     page.render().expect("the template writes to a string")
 }
@@ -113,7 +108,14 @@ fn facts(records: &RunRecords) -> Vec<Fact> {
         ("train loss", summary.train_loss.map(number)),
         ("train gradient norm", summary.train_grad_norm.map(number)),
     ];
-    measured.into_iter().filter_map(|(name, value)| Some(Fact { name: name.to_owned(), value: value? })).collect()
+    measured.into_iter().filter_map(|(name, value)| Some(Fact { name, value: value? })).collect()
+}
+
+/// Which label each class has, of the first hundred.
+fn labels(classes: &[String]) -> String {
+    let some: Vec<String> =
+        classes.iter().take(100).enumerate().map(|(class, label)| format!("{class}: {label}")).collect();
+    some.join(", ") + if classes.len() > 100 { ", …" } else { "" }
 }
 
 fn details(records: &RunRecords) -> Vec<Fact> {
@@ -121,26 +123,28 @@ fn details(records: &RunRecords) -> Vec<Fact> {
     let mut details = Vec::new();
     if let Some(summary) = &records.summary {
         details.extend([
-            Fact { name: "parameters P".to_owned(), value: summary.parameters.to_string() },
-            Fact {
-                name: "samples n × outputs C".to_owned(),
-                value: format!("{} × {}", summary.samples, summary.outputs),
-            },
-            Fact { name: "steps".to_owned(), value: format!("{} ({} epochs)", summary.steps, number(summary.epochs)) },
-            Fact { name: "time".to_owned(), value: format!("{} s", number(summary.wall_s)) },
-            Fact { name: "steps a second".to_owned(), value: number(summary.steps_per_s) },
+            Fact { name: "parameters P", value: summary.parameters.to_string() },
+            Fact { name: "samples n × outputs C", value: format!("{} × {}", summary.samples, summary.outputs) },
+            Fact { name: "steps", value: format!("{} ({} epochs)", summary.steps, number(summary.epochs)) },
+            Fact { name: "time", value: format!("{} s", number(summary.wall_s)) },
+            Fact { name: "steps a second", value: number(summary.steps_per_s) },
         ]);
     }
     details.extend([
-        Fact { name: "run".to_owned(), value: manifest.run_id.clone() },
-        Fact { name: "seed".to_owned(), value: manifest.seed.to_string() },
+        Fact { name: "run", value: manifest.run_id.clone() },
+        Fact { name: "seed", value: manifest.seed.to_string() },
         Fact {
-            name: "calculated on".to_owned(),
+            name: "calculated on",
             value: format!("{}, {}, {} threads, {}", manifest.device, manifest.dtype, manifest.threads, manifest.cpu),
         },
-        Fact { name: "data (SHA-256)".to_owned(), value: manifest.data_digest.clone() },
+        Fact { name: "data (SHA-256)", value: manifest.data_digest.clone() },
+    ]);
+    if !manifest.classes.is_empty() {
+        details.push(Fact { name: "labels of the classes", value: labels(&manifest.classes) });
+    }
+    details.extend([
         Fact {
-            name: "versions".to_owned(),
+            name: "versions",
             value: manifest
                 .versions
                 .iter()
@@ -148,7 +152,7 @@ fn details(records: &RunRecords) -> Vec<Fact> {
                 .collect::<Vec<_>>()
                 .join(", "),
         },
-        Fact { name: "command".to_owned(), value: manifest.argv.join(" ") },
+        Fact { name: "command", value: manifest.argv.join(" ") },
     ]);
     details
 }

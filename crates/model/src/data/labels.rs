@@ -62,8 +62,6 @@ pub(super) struct Asked {
 pub(super) enum Target {
     /// Labels that are to become classes.
     Labels(Labels),
-    /// Classes that are known.
-    Classes { labels: Vec<usize>, classes: usize },
     /// Numbers.
     Values(Matrix),
 }
@@ -89,25 +87,26 @@ impl Raw {
             Some(test) => (Some((test.place, test.inputs)), Some(test.target)),
             None => (None, None),
         };
-        let (target, test_target) = match train.target {
-            Target::Labels(labels) => {
-                let test = test_target.and_then(|test| if let Target::Labels(test) = test { Some(test) } else { None });
-                let (target, test, notice) = classify(labels, test, asked)?;
-                notices.extend(notice);
-                (target, test)
+        let (target, test_target) = match (train.target, test_target) {
+            (Target::Labels(labels), None) => classify(labels, None, asked, &mut notices)?,
+            (Target::Labels(labels), Some(Target::Labels(test))) => classify(labels, Some(test), asked, &mut notices)?,
+            (Target::Values(values), None) => (Targets::Values(values), None),
+            (Target::Values(values), Some(Target::Values(test))) if values.columns == test.columns => {
+                (Targets::Values(values), Some(Targets::Values(test)))
             }
-            known => (known.known(asked)?, test_target.map(|test| test.known(asked)).transpose()?),
+            (train, Some(test)) => {
+                let what = "targets of the training and of the test part, in columns of numbers (0: labels)";
+                return Err(DataError::Mismatch { what, left: train.columns(), right: test.columns() });
+            }
         };
+        if let Some((place, inputs)) = &test_set
+            && inputs.columns != train.inputs.columns
+        {
+            let what = "inputs of the training and of the test part";
+            let error = DataError::Mismatch { what, left: train.inputs.columns, right: inputs.columns };
+            return Err(error.within(place.as_str()));
+        }
         let dataset = |place: String, inputs, target| Dataset::new(inputs, target).map_err(|error| error.within(place));
-        let columns = |targets: &Targets| if let Targets::Values(values) = targets { values.columns } else { 0 };
-        let mismatch = |what, left, right| match &test_set {
-            Some((place, _)) if left != right => Err(DataError::Mismatch { what, left, right }.within(place.as_str())),
-            _ => Ok(()),
-        };
-        let (left, right) = (train.inputs.columns, test_set.as_ref().map_or(0, |(_, inputs)| inputs.columns));
-        mismatch("inputs of the training and of the test part", left, right)?;
-        let (left, right) = (columns(&target), test_target.as_ref().map_or(0, columns));
-        mismatch("targets of the training and of the test part", left, right)?;
         let train = dataset(train.place, train.inputs, target)?;
         let test =
             test_set.zip(test_target).map(|((place, inputs), target)| dataset(place, inputs, target)).transpose()?;
@@ -116,16 +115,11 @@ impl Raw {
 }
 
 impl Target {
-    /// Targets that need no classes made.
-    fn known(self, asked: &Asked) -> Result<Targets, DataError> {
+    /// Columns of numbers; 0 for labels.
+    fn columns(&self) -> usize {
         match self {
-            Self::Values(values) => Ok(Targets::Values(values)),
-            Self::Classes { classes, .. } if asked.classes.is_some_and(|asked| asked != classes) => {
-                let what = "classes asked for and columns of the one-hot targets";
-                Err(DataError::Mismatch { what, left: asked.classes.unwrap_or(0), right: classes })
-            }
-            Self::Classes { labels, classes } => Ok(Targets::labels(labels, classes)),
-            Self::Labels(labels) => classify(labels, None, asked).map(|(targets, ..)| targets),
+            Self::Labels(_) => 0,
+            Self::Values(values) => values.columns,
         }
     }
 }
@@ -280,12 +274,13 @@ impl Classes {
     }
 }
 
-/// Targets of both parts, and notices where labels are not the classes 0 to C−1 as they stand, or are easily mistaken.
+/// Targets of both parts, with notices where labels are not the classes 0 to C−1 as they stand, or are easily mistaken.
 fn classify(
     mut train: Labels,
     test: Option<Labels>,
     asked: &Asked,
-) -> Result<(Targets, Option<Targets>, Vec<String>), DataError> {
+    notices: &mut Vec<String>,
+) -> Result<(Targets, Option<Targets>), DataError> {
     train.settle()?;
     let numbers = train.are_numbers();
     let mut sorted: Vec<Label> = train.distinct.iter().map(|(label, _)| label.clone()).collect();
@@ -305,7 +300,7 @@ fn classify(
         let must = "there may be as many classes as samples, and 65,536 in any case";
         return Err(DataError::Setting { name: "classes", value: count.to_string(), must });
     }
-    let mut notices = Vec::new();
+    let place = format!("{}, {}", train.path.display(), train.what);
     let classes = match given {
         Some(count) if numbers => {
             let names = asked.names.clone().unwrap_or_default();
@@ -324,12 +319,15 @@ fn classify(
                     }
                     _ => String::new(),
                 };
-                notices.push(format!("the labels {} are the classes 0 to {}{key}", short(&names), distinct - 1));
+                let names = short(&names);
+                notices.push(format!("{place}: the labels {names} are the classes 0 to {}{key}", distinct - 1));
             }
             let mut lower = HashMap::new();
             let twin = names.iter().find_map(|name| Some((lower.insert(name.to_lowercase(), name)?, name)));
             if let Some((one, other)) = twin {
-                notices.push(format!("the labels `{one}` and `{other}` differ in case alone, and are two classes"));
+                notices.push(format!(
+                    "{place}: the labels `{one}` and `{other}` differ in case alone, and are two classes"
+                ));
             }
             let count = given.unwrap_or(distinct);
             if distinct > count {
@@ -354,9 +352,7 @@ fn classify(
             test.targets(&classes)
         })
         .transpose()?;
-    let place = format!("{}, {}", train.path.display(), train.what);
-    let notices = notices.into_iter().map(|notice| format!("{place}: {notice}")).collect();
-    Ok((train.targets(&classes)?, test, notices))
+    Ok((train.targets(&classes)?, test))
 }
 
 /// All names, or the first and the last of many.

@@ -296,13 +296,19 @@ impl Dataset {
         }
     }
 
-    /// The name of a class: its label in the data as it came.
+    /// The labels of the classes in the data as it came; empty where these are the numbers of the classes, or there are none.
+    #[must_use]
+    pub fn class_names(&self) -> &[String] {
+        match &self.targets {
+            Targets::Labels { names, .. } => names,
+            Targets::Values(_) => &[],
+        }
+    }
+
+    /// The label of a class in the data as it came.
     #[must_use]
     pub fn class_name(&self, class: usize) -> String {
-        match &self.targets {
-            Targets::Labels { names, .. } if class < names.len() => names[class].clone(),
-            _ => class.to_string(),
-        }
+        self.class_names().get(class).cloned().unwrap_or_else(|| class.to_string())
     }
 
     /// The samples `rows`, in that order.

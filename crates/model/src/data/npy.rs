@@ -56,7 +56,8 @@ impl Header {
         }
         let mut text = vec![0; length];
         reader.read_exact(&mut text).map_err(|error| error.to_string())?;
-        let text = String::from_utf8(text).map_err(|_| "its header is not text".to_owned())?;
+        let text = String::from_utf8(text).ok().filter(|text| !text.trim_end().contains(char::is_control));
+        let text = text.ok_or("its header is not text")?;
         Self::parse(&text, 8 + size_bytes + length)
     }
 
@@ -176,7 +177,11 @@ impl Header {
             _ => String::from_utf8(bytes.to_vec()).ok(),
         };
         let text = text.ok_or("it holds text that is not Unicode; save array.astype(str)")?;
-        Ok(text.trim_end_matches('\0').to_owned())
+        let text = text.trim_end_matches('\0');
+        match text.chars().find(|c| c.is_control()) {
+            None => Ok(text.to_owned()),
+            Some(c) => Err(format!("it holds text with a control character, {}", c.escape_unicode())),
+        }
     }
 
     /// Up to eight bytes as a number without sign.

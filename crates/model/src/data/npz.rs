@@ -45,7 +45,7 @@ pub struct Npz {
     /// Name of the targets for testing. Default: `y_test`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub y_test: Option<String>,
-    /// What targets mean. Default: what they look like, see the [module](self).
+    /// What targets mean. Default: what they look like, see the [module](self); floats are labels where `classes` is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<Task>,
     /// Number of classes C: labels are then the numbers 0 to C−1, or at most C words. By default the distinct training labels
@@ -92,9 +92,22 @@ impl Npz {
         archive.check_growth(&used)?;
         let mut notices = Vec::new();
         let [x, y] = &names.train;
-        let (train, task) = self.part(&mut archive, x, y, self.task, &mut notices)?;
+        let (train, one_hot) = self.part(&mut archive, x, y, self.task, &mut notices)?;
+        let task = match train.target {
+            Target::Labels(_) => Task::Classification,
+            Target::Values(_) => Task::Regression,
+        };
         let test = names.test.as_ref().map(|[x, y]| self.part(&mut archive, x, y, Some(task), &mut Vec::new()));
-        let test = test.transpose()?.map(|(test, _)| test);
+        let (test, test_one_hot) = test.transpose()?.map_or((None, None), |(test, one_hot)| (Some(test), one_hot));
+        let mut classes = self.classes;
+        for columns in one_hot.into_iter().chain(test_one_hot.filter(|_| one_hot.is_some())) {
+            let known = *classes.get_or_insert(columns);
+            if known != columns {
+                let what = "number of classes and of one-hot columns";
+                let error = DataError::Mismatch { what, left: known, right: columns };
+                return Err(error.within(self.path.display().to_string()));
+            }
+        }
 
         let class_names = "classes".to_owned();
         let named = matches!(&train.target, Target::Labels(labels) if labels.are_numbers())
@@ -102,7 +115,7 @@ impl Npz {
             && archive.header(&class_names)?.is_text();
         let class_names = if named {
             used.push(&class_names);
-            Some(archive.class_names(&class_names, self.classes)?)
+            Some(archive.class_names(&class_names, classes)?)
         } else {
             None
         };
@@ -112,7 +125,7 @@ impl Npz {
             notices.push(format!("not read: {}", unread.join(", ")));
         }
         let notices = notices.into_iter().map(|notice| format!("{}: {notice}", self.path.display())).collect();
-        let asked = Asked { classes: self.classes, names: class_names, explicit: self.task.is_some() };
+        let asked = Asked { classes, names: class_names, explicit: self.task.is_some() };
         Raw::assemble(train, test, &asked, notices)
     }
 
@@ -154,7 +167,7 @@ impl Npz {
         Ok(names)
     }
 
-    /// One part of the data, and how its targets were read.
+    /// One part of the data, and the number of columns of one-hot targets.
     fn part(
         &self,
         archive: &mut Archive,
@@ -162,7 +175,7 @@ impl Npz {
         y: &str,
         task: Option<Task>,
         notices: &mut Vec<String>,
-    ) -> Result<(Raw, Task), DataError> {
+    ) -> Result<(Raw, Option<usize>), DataError> {
         let header = archive.header(x)?;
         let [_, rest @ ..] = header.shape.as_slice() else {
             return Err(archive.wrong(format!("`{x}` must be [n, d], but is a single value")));
@@ -179,94 +192,98 @@ impl Npz {
         }
         let columns = rest.iter().fold(1, |all: usize, &size| all.saturating_mul(size));
         let values = archive.values(x, &header, |header, bytes| Ok(header.number(bytes)))?;
-        let (target, task) = target(archive, y, task, notices)?;
+        let (target, one_hot) = self.target(archive, y, task, notices)?;
         let place = format!("{}, arrays {x} and {y}", self.path.display());
-        Ok((Raw { place, inputs: Matrix { values, columns }, target }, task))
+        Ok((Raw { place, inputs: Matrix { values, columns }, target }, one_hot))
     }
-}
 
-/// The targets of a part, and how they were read.
-fn target(
-    archive: &mut Archive,
-    y: &str,
-    task: Option<Task>,
-    notices: &mut Vec<String>,
-) -> Result<(Target, Task), DataError> {
-    let header = archive.header(y)?;
-    let columns = match header.shape[..] {
-        [_] => 1,
-        [_, columns] if columns > 0 => columns,
-        _ => {
-            return Err(archive.wrong(format!("`{y}` must be [n] or [n, C], but has shape {:?}", header.shape)));
-        }
-    };
-    let regression = task == Some(Task::Regression);
-    let whole = header.kind != Kind::Float;
-    if header.is_text() {
-        if columns > 1 || regression {
-            let problem = format!("`{y}` holds text, in shape {:?}; labels are [n], and numbers no text", header.shape);
-            return Err(archive.wrong(problem));
-        }
-        let mut labels = Labels::new(&archive.path, format!("array {y}"), false);
-        let texts = archive.values(y, &header, Header::text)?;
-        texts.iter().zip(0..).for_each(|(text, at)| labels.text(text.trim(), at));
-        return Ok((Target::Labels(labels), Task::Classification));
-    }
-    if columns == 1 && whole && !regression {
-        let mut labels = Labels::new(&archive.path, format!("array {y}"), false);
-        let numbers = archive.values(y, &header, |header, bytes| Ok(header.integer(bytes)))?;
-        numbers.iter().zip(0..).for_each(|(number, at)| labels.number(*number, at));
-        if task.is_none() && header.shape.len() == 2 {
-            let words = "are read as labels; task = \"regression\" takes them as numbers";
-            notices.push(format!("the whole numbers of {y}, of shape {:?}, {words}", header.shape));
-        }
-        return Ok((Target::Labels(labels), Task::Classification));
-    }
-    let values = archive.values(y, &header, |header, bytes| Ok(header.number(bytes)))?;
-    if columns == 1 {
-        if task == Some(Task::Classification) {
+    /// The targets of a part, and the number of their columns where they are one-hot.
+    fn target(
+        &self,
+        archive: &mut Archive,
+        y: &str,
+        task: Option<Task>,
+        notices: &mut Vec<String>,
+    ) -> Result<(Target, Option<usize>), DataError> {
+        let header = archive.header(y)?;
+        let columns = match header.shape[..] {
+            [_] => 1,
+            [_, columns] if columns > 0 => columns,
+            _ => {
+                return Err(archive.wrong(format!("`{y}` must be [n] or [n, C], but has shape {:?}", header.shape)));
+            }
+        };
+        let regression = task == Some(Task::Regression);
+        let whole = header.kind != Kind::Float;
+        if header.is_text() {
+            if columns > 1 || regression {
+                let problem =
+                    format!("`{y}` holds text, in shape {:?}; labels are [n], and numbers no text", header.shape);
+                return Err(archive.wrong(problem));
+            }
             let mut labels = Labels::new(&archive.path, format!("array {y}"), false);
-            for (value, at) in values.into_iter().zip(0..) {
-                labels.float(value, at)?;
-            }
-            return Ok((Target::Labels(labels), Task::Classification));
+            let texts = archive.values(y, &header, Header::text)?;
+            texts.iter().zip(0..).for_each(|(text, at)| labels.text(text.trim(), at));
+            return Ok((Target::Labels(labels), None));
         }
-        if task.is_none() && values.iter().all(|value| value.fract() == 0.0) {
-            let words = "are read as targets of a regression; task = \"classification\" takes them as labels";
-            notices.push(format!("the whole floats of {y} {words}"));
-        }
-        return Ok((Target::Values(Matrix { values, columns }), Task::Regression));
-    }
-    let one_hot = |row: &[f64]| {
-        let ones = row.iter().filter(|value| **value == 1.0).count();
-        (ones == 1 && row.iter().filter(|value| **value == 0.0).count() == row.len() - 1)
-            .then(|| row.iter().position(|value| *value == 1.0).unwrap_or(0))
-    };
-    let labels: Option<Vec<usize>> = if regression { None } else { values.chunks(columns).map(one_hot).collect() };
-    match (labels, task) {
-        (Some(labels), task) if whole || task == Some(Task::Classification) => {
-            if task.is_none() {
+        if columns == 1 && whole && !regression {
+            let mut labels = Labels::new(&archive.path, format!("array {y}"), false);
+            let numbers = archive.values(y, &header, |header, bytes| Ok(header.integer(bytes)))?;
+            numbers.iter().zip(0..).for_each(|(number, at)| labels.number(*number, at));
+            if task.is_none() && header.shape.len() == 2 {
                 let words = "are read as labels; task = \"regression\" takes them as numbers";
-                notices.push(format!("the one-hot rows of {y} {words}"));
+                notices.push(format!("the whole numbers of {y}, of shape {:?}, {words}", header.shape));
             }
-            Ok((Target::Classes { labels, classes: columns }, Task::Classification))
+            return Ok((Target::Labels(labels), None));
         }
-        (Some(_), None) => {
-            let words = "are read as targets of a regression; task = \"classification\" takes them as labels";
-            notices.push(format!("the one-hot rows of {y} {words}"));
-            Ok((Target::Values(Matrix { values, columns }), Task::Regression))
+        let values = archive.values(y, &header, |header, bytes| Ok(header.number(bytes)))?;
+        if columns == 1 {
+            if task == Some(Task::Classification) || (task.is_none() && self.classes.is_some()) {
+                let mut labels = Labels::new(&archive.path, format!("array {y}"), false);
+                for (value, at) in values.into_iter().zip(0..) {
+                    labels.float(value, at)?;
+                }
+                return Ok((Target::Labels(labels), None));
+            }
+            if task.is_none() && values.iter().all(|value| value.fract() == 0.0) {
+                let words = "are read as targets of a regression; task = \"classification\" takes them as labels";
+                notices.push(format!("the whole floats of {y} {words}"));
+            }
+            return Ok((Target::Values(Matrix { values, columns }), None));
         }
-        (None, Some(Task::Classification)) => {
-            let problem =
-                format!("`{y}` has {columns} columns and is not one-hot; save {y}.argmax(1) if classes are meant");
-            Err(archive.wrong(problem))
+        let hot = |row: &[f64]| {
+            let ones = row.iter().filter(|value| **value == 1.0).count();
+            let zeros = row.iter().filter(|value| **value == 0.0).count();
+            if (ones, zeros) == (1, row.len() - 1) { row.iter().position(|value| *value == 1.0) } else { None }
+        };
+        let hot: Option<Vec<usize>> = if regression { None } else { values.chunks(columns).map(hot).collect() };
+        match (hot, task) {
+            (Some(hot), task) if whole || task == Some(Task::Classification) || self.classes.is_some() => {
+                if task.is_none() && self.classes.is_none() {
+                    let words = "are read as labels; task = \"regression\" takes them as numbers";
+                    notices.push(format!("the one-hot rows of {y} {words}"));
+                }
+                let mut labels = Labels::new(&archive.path, format!("array {y}"), false);
+                hot.into_iter().zip(0..).for_each(|(class, at)| labels.number(class as i128, at));
+                Ok((Target::Labels(labels), Some(columns)))
+            }
+            (Some(_), None) => {
+                let words = "are read as targets of a regression; task = \"classification\" takes them as labels";
+                notices.push(format!("the one-hot rows of {y} {words}"));
+                Ok((Target::Values(Matrix { values, columns }), None))
+            }
+            (None, Some(Task::Classification)) => {
+                let problem =
+                    format!("`{y}` has {columns} columns and is not one-hot; save {y}.argmax(1) if classes are meant");
+                Err(archive.wrong(problem))
+            }
+            (None, None) if header.kind == Kind::Bool => {
+                let problem =
+                    format!("`{y}` has several truths in a row; set task = \"regression\" to take them as 0 and 1");
+                Err(archive.wrong(problem))
+            }
+            _ => Ok((Target::Values(Matrix { values, columns }), None)),
         }
-        (None, None) if header.kind == Kind::Bool => {
-            let problem =
-                format!("`{y}` has several truths in a row; set task = \"regression\" to take them as 0 and 1");
-            Err(archive.wrong(problem))
-        }
-        _ => Ok((Target::Values(Matrix { values, columns }), Task::Regression)),
     }
 }
 
@@ -305,6 +322,9 @@ impl Archive {
         let mut names = Vec::new();
         for name in zip.file_names() {
             let name = name.map_err(|error| broken(&error))?;
+            if name.contains(char::is_control) {
+                return Err(broken(&"the name of an array has control characters"));
+            }
             names.extend(name.strip_suffix(".npy").map(str::to_owned));
         }
         Ok(Self { path: path.to_owned(), on_disk, zip, names })
@@ -317,7 +337,9 @@ impl Archive {
     /// The names of all arrays, or of the first of many.
     fn listed(&self) -> String {
         if self.names.is_empty() {
-            return "no arrays".to_owned();
+            let torch = self.zip.file_names_raw().any(|name| name.ends_with(b"data.pkl"));
+            let what = if torch { "; PyTorch wrote it: save its tensors with np.savez, x=x.numpy()" } else { "" };
+            return format!("no arrays{what}");
         }
         let some: Vec<&str> = self.names.iter().take(20).map(String::as_str).collect();
         some.join(", ") + if self.names.len() > 20 { ", …" } else { "" }
@@ -353,7 +375,13 @@ impl Archive {
                 let problem = format!("its shape {shape:?} makes {expected} bytes, but it has {found}");
                 return Err(self.array_error(name, &problem));
             }
-            values = values.saturating_add(count.max(size / 8));
+            // What is made of a value on the way: a string, or a label before it is a class.
+            let weight = match header.shape[..] {
+                _ if header.is_text() => 8,
+                [_] | [_, 1] => 3,
+                _ => 1,
+            };
+            values = values.saturating_add(count.saturating_mul(weight).max(size / 8));
         }
         allow(&self.path, self.on_disk, values)
     }

@@ -21,12 +21,26 @@ pub(super) enum Delimiter {
 }
 
 impl Delimiter {
+    fn find(self, text: &str) -> Option<usize> {
+        match self {
+            Self::One(delimiter) => text.find(delimiter),
+            Self::Whitespace => text.find([' ', '\t']),
+        }
+    }
+
     fn is(self, c: char) -> bool {
         match self {
             Self::One(delimiter) => c == delimiter,
             Self::Whitespace => c == ' ' || c == '\t',
         }
     }
+}
+
+/// The question whether another delimiter is meant, where `text` has one of the usual ones in it.
+pub(super) fn likely_delimiter(text: &str) -> Option<String> {
+    let sign = text.chars().find(|c| [';', '\t', '|'].contains(c))?;
+    let word = if sign == '\t' { "tab".to_owned() } else { sign.to_string() };
+    Some(format!("; is delimiter = {word:?} right?"))
 }
 
 /// The fields of a record, without space around them.
@@ -122,10 +136,12 @@ impl Records {
                 }
                 at += line[at..].find(|c| c != ' ' || self.delimiter.is(c)).unwrap_or(line.len() - at);
                 if line[at..].starts_with(|c| !self.delimiter.is(c)) {
-                    return Err(self.wrong(self.line, "text stands between a closing quote and the next delimiter"));
+                    let hint = likely_delimiter(&line[at..]).unwrap_or_default();
+                    let problem = format!("text stands between a closing quote and the next delimiter{hint}");
+                    return Err(self.wrong(self.line, problem));
                 }
             } else {
-                let length = line[at..].find(|c| self.delimiter.is(c)).unwrap_or(line.len() - at);
+                let length = self.delimiter.find(&line[at..]).unwrap_or(line.len() - at);
                 record.text.push_str(&line[at..at + length]);
                 at += length;
             }
@@ -159,15 +175,24 @@ impl Records {
         if self.line == 1 {
             bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         }
-        if bytes.contains(&0) {
-            return Err(self.wrong(self.line, "there is a zero byte: this is no text, or UTF-16; save it as UTF-8"));
+        let Ok(line) = std::str::from_utf8(bytes) else {
+            return Err(self.wrong(self.line, "the text is not UTF-8; save it as UTF-8"));
+        };
+        // Most lines are plain, and bytes are looked at faster than characters.
+        if bytes.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) {
+            return Ok(Some(line.to_owned()));
         }
-        match std::str::from_utf8(bytes) {
-            Ok(line) if line.contains('\r') => {
+        match line.chars().find(|c| c.is_control() && *c != '\t') {
+            None => Ok(Some(line.to_owned())),
+            Some('\0') => {
+                Err(self.wrong(self.line, "there is a zero byte: this is no text, or UTF-16; save it as UTF-8"))
+            }
+            Some('\r') => {
                 Err(self.wrong(self.line, "there is a \\r within the line; save the file with \\n or \\r\\n alone"))
             }
-            Ok(line) => Ok(Some(line.to_owned())),
-            Err(_) => Err(self.wrong(self.line, "the text is not UTF-8; save it as UTF-8")),
+            Some(c) => {
+                Err(self.wrong(self.line, format!("there is a control character, {}; remove it", c.escape_unicode())))
+            }
         }
     }
 

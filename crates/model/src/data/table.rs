@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::labels::{Asked, Labels, Raw, Target, is_missing};
-use super::records::{Delimiter, Record, Records};
+use super::records::{Delimiter, Record, Records, likely_delimiter};
 use super::{DataError, Key, Matrix, Parts};
 
 /// The most columns.
 const MAX_COLUMNS: usize = 1 << 20;
+
+/// The longest label, in bytes.
+const MAX_LABEL: usize = 1000;
 
 /// What targets mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -206,9 +209,16 @@ impl Csv {
                 inputs.values.push(number(&records, &record, &layout, column)?);
             }
             match &mut target {
-                Target::Labels(labels) => labels.text(record.get(layout.target), record.line),
+                Target::Labels(labels) => {
+                    let field = record.get(layout.target);
+                    if field.len() > MAX_LABEL {
+                        let what = layout.word(layout.target);
+                        let problem = format!("{what} holds a label of {} bytes; is it the target?", field.len());
+                        return Err(records.wrong(record.line, problem));
+                    }
+                    labels.text(field, record.line);
+                }
                 Target::Values(values) => values.values.push(number(&records, &record, &layout, layout.target)?),
-                Target::Classes { .. } => {}
             }
             records.bytes.allow(inputs.values.len())?;
             more = records.next(&mut record)?;
@@ -236,10 +246,9 @@ impl Csv {
         }
         if first.len() < 2 {
             let text = first.get(0);
-            let hint = [(";", "\";\""), ("\t", "\"tab\""), ("|", "\"|\""), (",", "\",\""), (" ", "\"whitespace\"")]
-                .iter()
-                .find(|(sign, _)| text.contains(sign))
-                .map_or(String::new(), |(_, word)| format!("; is delimiter = {word} right?"));
+            let other = [(",", "\",\""), (" ", "\"whitespace\"")].iter().find(|(sign, _)| text.contains(sign));
+            let other = || other.map(|(_, word)| format!("; is delimiter = {word} right?"));
+            let hint = likely_delimiter(text).or_else(other).unwrap_or_default();
             return wrong(format!("there is one column; at least one input and the target are needed{hint}"));
         }
         if first.len() > MAX_COLUMNS {
@@ -419,8 +428,8 @@ fn number(records: &Records, record: &Record, layout: &Layout, column: usize) ->
         format!("{what} holds `{field}`, which is not finite in 64 bits")
     } else if comma {
         format!("{what} holds `{field}`: decimals are written with a point")
-    } else if let Some(sign) = field.chars().find(|c| [';', '\t', '|'].contains(c)) {
-        format!("{what} holds `{field}`, which is not a number; is delimiter = {:?} right?", sign.to_string())
+    } else if let Some(hint) = likely_delimiter(field) {
+        format!("{what} holds `{field}`, which is not a number{hint}")
     } else if ["true", "false"].contains(&field.to_ascii_lowercase().as_str()) {
         format!("{what} holds `{field}`: write 1 and 0{way}")
     } else if layout.names.is_none() && record.line == 1 {

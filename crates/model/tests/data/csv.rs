@@ -169,6 +169,8 @@ fn what_can_be_read_in_two_ways_is_refused() {
         ("a\tb\ty\n1\t2\t0\n", vec!["delimiter = \"tab\""]),
         ("a b y\n1 2 0\n", vec!["delimiter = \"whitespace\""]),
         ("a;b,c;y\n1;2,3;0\n", vec!["d.csv:2: column `a;b` holds `1;2`", "delimiter = \";\""]),
+        ("\"a b\";\"y\"\n1;0\n", vec!["d.csv:1: text stands between a closing quote", "delimiter = \";\""]),
+        ("\"a b\"\t\"y\"\n1\t0\n", vec!["d.csv:1: text stands between a closing quote", "delimiter = \"tab\""]),
         ("sep=;\na;y\n1;0\n", vec!["d.csv:1: this is Excel's word", "delimiter = \";\""]),
         ("# made by\na,y\n1,0\n", vec!["d.csv:1: comments are not read"]),
         ("a,b,y\n1,2,0\n# so far\n", vec!["d.csv:3: 1 fields, and 3 in the header; comments are not read"]),
@@ -184,6 +186,7 @@ fn what_can_be_read_in_two_ways_is_refused() {
         ("a,\"b\nc\",y\n1,2,0\nx,2,0\n", vec!["d.csv:4: column `a` holds `x`"]),
         ("a,b,y\r1,2,0\r", vec!["lines end with \\r alone"]),
         ("a,b,y\n1,2\0,0\n", vec!["d.csv:2: there is a zero byte"]),
+        ("a,b,y\n1,2,\x1b[2J\n", vec!["d.csv:2: there is a control character, \\u{1b}"]),
         ("PK\x03\x04\n", vec!["it is a zip archive"]),
         ("<!DOCTYPE html>\n", vec!["it is a web page"]),
     ]
@@ -236,9 +239,9 @@ fn a_column_that_counts_the_rows_is_told() {
 
 #[test]
 fn a_small_file_that_grows_is_refused() {
-    // 64 MiB of zeros and commas in 64 KiB of gzip: 32 Mi numbers.
+    // 96 MiB of zeros and commas in 0.1 MiB of gzip: 48 Mi numbers.
     let line = "0,".repeat(1 << 14) + "1\n";
-    let text = line.repeat((1 << 11) + 1);
+    let text = line.repeat((3 << 10) + 1);
     let header: String = (0..=1 << 14).map(|at| format!("c{at},")).collect();
     let packed = gzip(format!("{}\n{text}", header.trim_end_matches(',')).as_bytes());
     assert!(packed.len() < 1 << 18);

@@ -81,9 +81,9 @@ fn idx_files_that_are_not_whole_are_refused() {
     }
     let half = [&[0, 0, 0x0D, 1, 0, 0, 0, 2][..], &1f32.to_be_bytes(), &0.5f32.to_be_bytes()].concat();
     refused(read(IMAGES, &half, None), &["sample 1 of the labels: 0.5 is no label"]);
-    // 48 MiB of zeros in 48 KiB: 384 MiB of numbers.
-    let size = (48_u32 << 20).to_be_bytes();
-    let bomb = [&[0, 0, 8, 2, 0, 0, 0, 1][..], &size, &vec![0; 48 << 20]].concat();
+    // 49 MiB of zeros in 48 KiB: 392 MiB of numbers.
+    let size = (49_u32 << 20).to_be_bytes();
+    let bomb = [&[0, 0, 8, 2, 0, 0, 0, 1][..], &size, &vec![0; 49 << 20]].concat();
     refused(read(&gzip(&bomb), &of_labels(&[0]), None), &["images has", "becomes", "decompress it first"]);
 }
 

@@ -193,6 +193,9 @@ fn what_decides_between_labels_and_numbers_is_said() {
     ] {
         assert!(notices(y, task).is_empty());
     }
+    let given = Npz { classes: Some(4), ..Npz::default() };
+    let data = read(&[("x", floats(&[2, 1], &[0.5, 1.5])), ("y", floats(&[2], &[3.0, 0.0]))], &given).expect("read");
+    assert_eq!((labels(&data.train), data.train.outputs(), data.notices.len()), (&[3, 0][..], 4, 0));
     let regression = Some(Task::Regression);
     for y in [integers(&[3], &[7, -1, 0]), integers(&[3, 1], &[7, -1, 0]), floats(&[3], &[7.0, -1.0, 0.0])] {
         assert_eq!(values(&with_y(y, regression).expect("it is read").train), [7.0, -1.0, 0.0]);
@@ -273,6 +276,7 @@ fn what_is_no_data_is_refused_with_the_array() {
         (floats(&[3, 1], &[0.5, f64::NAN, 2.5]), y(), "d.npz, arrays x and y: the input of sample 1 is not finite"),
         (x(), floats(&[3], &[0.5, f64::NAN, 2.5]), "the target of sample 1 is not finite"),
         (x(), npy("|b1", false, &[3, 2], &[1, 1, 1, 0, 0, 0]), "several truths in a row"),
+        (x(), npy("|S2", false, &[3], b"no\x1b[ye"), "array `y`: it holds text with a control character, \\u{1b}"),
         (x(), npy("|S2", false, &[3], b"nonaye"), "sample 1 of array y: the target is missing (`na`)"),
     ];
     for (x, y, words) in cases {
@@ -288,6 +292,15 @@ fn what_is_no_data_is_refused_with_the_array() {
         test(integers(&[3], &[1, 0, 2])),
         &["sample 2 of array y_test: label `2` is not among the training labels"],
     );
+    refused(test(floats(&[3], &[1.0, 0.0, 0.5])), &["sample 2 of array y_test: 0.5 is no label"]);
+    let one_hot =
+        |columns: usize| npy("|u1", false, &[3, columns], &[[0, 1, 0], [0, 1, 0], [0, 1, 0]].concat()[..3 * columns]);
+    refused(test(integers(&[3, 3], &[0, 0, 1, 0, 1, 0, 1, 0, 0])), &["label `2` is not among the training labels"]);
+    let parts = [("x", x()), ("y", one_hot(3)), ("x_test", x()), ("y_test", integers(&[3], &[1, 2, 0]))];
+    let data = read(&parts, &Npz::default()).expect("the one-hot columns are the classes");
+    assert_eq!((data.train.outputs(), labels(&data.test.expect("there is a test part"))), (3, &[1, 2, 0][..]));
+    let other = Npz { classes: Some(2), ..Npz::default() };
+    refused(read(&parts, &other), &["number of classes and of one-hot columns: 2 against 3"]);
     let wide = [("x", x()), ("y", y()), ("x_test", floats(&[1, 2], &[0.5, 1.5])), ("y_test", integers(&[1], &[0]))];
     refused(read(&wide, &Npz::default()), &["arrays x_test and y_test: inputs of the training and of the test part"]);
     let named = [("x", x()), ("y", y()), ("classes", npy("|S1", false, &[1], b"a"))];
@@ -322,5 +335,5 @@ fn a_small_archive_that_grows_is_refused() {
     let size = 1 << 27;
     let bytes = archive(&[("y", integers(&[1], &[0])), ("x", npy("|b1", false, &[1, size], &vec![0; size]))]);
     assert!(bytes.len() < 1 << 18);
-    refused(read_bytes(bytes, &Npz::default()), &["d.npz has", "becomes 134217729 numbers", "decompress it first"]);
+    refused(read_bytes(bytes, &Npz::default()), &["d.npz has", "becomes 1342177", "decompress it first"]);
 }
