@@ -19,6 +19,7 @@ use losscape_model::{Loss, Network};
 use losscape_optim::Method;
 use losscape_optim::clip::clip_global_norm;
 use losscape_optim::method::Surrogate;
+use losscape_optim::shared::{self, tied};
 
 /// A batch of inputs `[n, d]` and one-hot targets `[n, C]`.
 #[derive(Debug, Clone)]
@@ -81,6 +82,7 @@ impl<N: Network<Input = Tensor<2>> + ModuleDisplay> Learned<N> {
     #[must_use]
     pub fn new(network: N, loss: Loss, method: Method) -> Option<(Self, ModuleOptimizer)> {
         let (rule, surrogate, clip_norm) = method.into_module_optimizer()?;
+        let network = tied(network);
         Some((Self { network, loss, surrogate, clip_norm }, rule))
     }
 
@@ -89,12 +91,6 @@ impl<N: Network<Input = Tensor<2>> + ModuleDisplay> Learned<N> {
         let loss = self.loss.value(output.clone(), batch.targets.clone());
         ClassificationOutput { loss, output, targets: batch.targets.clone().argmax(1).flatten(0, 1) }
     }
-
-    fn gradients(&self, batch: &Batch) -> (f64, GradientsParams) {
-        let loss = self.output(batch).loss;
-        let gradients = GradientsParams::from_grads(loss.backward(), self);
-        (loss.into_scalar(), gradients)
-    }
 }
 
 impl<N: Network<Input = Tensor<2>> + ModuleDisplay> TrainStep for Learned<N> {
@@ -102,10 +98,23 @@ impl<N: Network<Input = Tensor<2>> + ModuleDisplay> TrainStep for Learned<N> {
     type Output = ClassificationOutput;
 
     fn step(&self, batch: Batch) -> TrainOutput<ClassificationOutput> {
-        let item = self.output(&batch);
-        let grads = match self.surrogate {
-            Some(surrogate) => surrogate.gradients(self, &mut |at: &Self| at.gradients(&batch)).1,
-            None => GradientsParams::from_grads(item.loss.backward(), self),
+        let differentiated = |at: &Self| {
+            let item = at.output(&batch);
+            let gradients = shared::gradients(item.loss.backward(), at);
+            (item, gradients)
+        };
+        let (item, grads) = match self.surrogate {
+            Some(surrogate) => {
+                let mut first = None;
+                let (_, gradients) = surrogate.gradients(self, &mut |at: &Self| {
+                    let (item, gradients) = differentiated(at);
+                    let loss = item.loss.clone().into_scalar();
+                    first.get_or_insert(item);
+                    (loss, gradients)
+                });
+                (first.unwrap_or_else(|| self.output(&batch)), gradients)
+            }
+            None => differentiated(self),
         };
         TrainOutput { grads, item }
     }
@@ -115,7 +124,7 @@ impl<N: Network<Input = Tensor<2>> + ModuleDisplay> TrainStep for Learned<N> {
             Some(limit) => clip_global_norm(&self, grads, limit),
             None => grads,
         };
-        optim.step(rate, self, grads)
+        tied(optim.step(rate, self, grads))
     }
 }
 

@@ -8,12 +8,13 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn::optim::GradientsAccumulator;
 use burn::tensor::{DType, Device, Tensor};
 use losscape_model::data::{Dataset, Prepared, Targets};
 use losscape_model::random::{Purpose, stream};
 use losscape_model::{Loss, Network, Reduction};
 use losscape_optim::clip::global_norm;
+use losscape_optim::shared::{at_inference, gradients};
 use losscape_optim::{Method, OptimizerConfig, Schedule};
 use losscape_tangent::parameters;
 use rand::seq::SliceRandom;
@@ -316,7 +317,8 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
         Ok(None)
     }
 
-    /// One optimizer step; the record is that of its batch. The gradient's norm is in it when the step is one to be logged.
+    /// One optimizer step; the record is that of its batch, of the network in training mode (with dropout and the batch's statistics). The
+    /// gradient's norm is in it when the step is one to be logged.
     pub fn advance(&mut self) -> Metric {
         self.draw();
         let rate = self.learning_rate * self.schedule.next_factor();
@@ -350,7 +352,8 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
         self.order = Some((epoch, order));
     }
 
-    /// Loss, and accuracy where there are labels, over the training part and, where there is one, the test part.
+    /// Loss, and accuracy where there are labels, over the training part and, where there is one, the test part, of the network as at
+    /// inference (running statistics, no dropout), which stays as it is.
     #[must_use]
     pub fn evaluate(&self) -> Vec<Metric> {
         let network = self.network().valid();
@@ -382,16 +385,16 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
             .collect()
     }
 
-    /// `‖∇L‖` over the whole training part.
+    /// `‖∇L‖` over the whole training part, of the network as at inference: that of the loss which [`evaluate`](Self::evaluate) gives.
     #[must_use]
     pub fn gradient_norm(&self) -> f64 {
-        let network = self.network();
+        let network = &at_inference(self.network());
         let sum = self.loss.with_reduction(Reduction::Sum);
         let mut accumulator = GradientsAccumulator::new();
         let (_, train) = &self.parts[0];
         for (inputs, targets) in train.chunks() {
             let loss = sum.value(network.forward(Tensor::from_inner(inputs)), Tensor::from_inner(targets));
-            accumulator.accumulate(network, GradientsParams::from_grads(loss.backward(), network));
+            accumulator.accumulate(network, gradients(loss.backward(), network));
         }
         global_norm(network, &accumulator.grads()) * self.loss.scale(self.samples)
     }

@@ -1,9 +1,9 @@
 //! The weights under training, and the way to their gradient.
 //!
-//! Burn's autodiff is the reference and works for every module. Where the forward and its loss can be compiled for the memory of the CPU, the method
-//! allows it, and both ways agree to rounding on the first batch at the initial weights, training goes on a flat vector with the compiled gradient
-//! ([`losscape_tangent::Compiled`]): nothing is recorded from step to step. The choice is a function of configuration, data and device, so that a run
-//! that goes on from a checkpoint makes it again.
+//! Burn's autodiff is the reference and works for every module. Where the forward and its loss can be compiled for the memory of the CPU, no layer works
+//! otherwise in training than at inference, the method allows it, and both ways agree to rounding on the first batch at the initial weights, training goes
+//! on a flat vector with the compiled gradient ([`losscape_tangent::Compiled`]): nothing is recorded from step to step. The choice is a function of
+//! configuration, data and device, so that a run that goes on from a checkpoint makes it again.
 
 use std::sync::OnceLock;
 
@@ -12,6 +12,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{DType, Int, Tensor, TensorData};
 use losscape_model::{Loss, Network};
 use losscape_optim::clip::global_norm;
+use losscape_optim::shared::{self, apart, has_training_mode, tied};
 use losscape_optim::{Method, Vector};
 use losscape_tangent::{Compiled, Map, parameters};
 
@@ -46,6 +47,7 @@ struct OnVector<N> {
 impl<N: Network<Input = Tensor<2>>> Weights<N> {
     /// A network to be trained on batches of these sizes of `samples`, by a method that steps every number on its own, or not.
     pub fn new(network: N, loss: Loss, samples: Samples, sizes: &[usize], elementwise: bool) -> Self {
+        let network = tied(network);
         let compiled = if elementwise { compile(&network, loss, &samples, sizes) } else { None };
         let way = match compiled {
             Some((vector, gradients)) => {
@@ -75,6 +77,7 @@ impl<N: Network<Input = Tensor<2>>> Weights<N> {
 
     /// Replaces the weights by those of another network of the same structure.
     pub fn set(&mut self, network: N) {
+        let network = tied(network);
         match &mut self.way {
             Way::Autodiff(own) => *own = Some(network),
             Way::Compiled(on_vector) => {
@@ -165,7 +168,7 @@ fn autodiff((inputs, targets): &Samples, rows: Option<&[usize]>) -> Samples {
     (Tensor::from_inner(picked(inputs)), Tensor::from_inner(picked(targets)))
 }
 
-/// Loss and gradients by Burn's autodiff.
+/// Loss and gradients by Burn's autodiff, in training mode.
 fn differentiate<N: Network<Input = Tensor<2>>>(
     network: &N,
     loss: Loss,
@@ -173,18 +176,21 @@ fn differentiate<N: Network<Input = Tensor<2>>>(
     targets: &Tensor<2>,
 ) -> (f64, GradientsParams) {
     let value = loss.value(network.forward(inputs.clone()), targets.clone());
-    let gradients = GradientsParams::from_grads(value.backward(), network);
+    let gradients = shared::gradients(value.backward(), network);
     (value.into_scalar(), gradients)
 }
 
-/// The weights as a vector, with the compiled gradient for every size of a batch; `None` where it cannot be compiled or does not agree with autodiff's:
-/// dropout, for instance, is not recorded.
+/// The weights as a vector, with the compiled gradient for every size of a batch; `None` where it cannot be compiled or does not agree with autodiff's.
+/// What training does and inference does not, as dropout, is not recorded: a network with such a layer is not compiled.
 fn compile<N: Network<Input = Tensor<2>>>(
     network: &N,
     loss: Loss,
     samples: &Samples,
     sizes: &[usize],
 ) -> Option<(Tensor<1>, Vec<(usize, Compiled)>)> {
+    if has_training_mode(network) {
+        return None;
+    }
     let map = Map::new(|network: &N, (inputs, targets): Samples| loss.value(network.forward(inputs), targets));
     let first = |size: usize| (samples.0.clone().narrow(0, 0, size), samples.1.clone().narrow(0, 0, size));
     let mut gradients = Vec::new();
@@ -195,8 +201,10 @@ fn compile<N: Network<Input = Tensor<2>>>(
     let (size, compiled) = gradients.first_mut()?;
     let (ours, gradient) = compiled.gradient(&w, &first(*size));
     let (inputs, targets) = autodiff(&first(*size), None);
-    let (theirs, gradients_params) = differentiate(network, loss, &inputs, &targets);
-    let reference = parameters::ravel_gradient(network, &gradients_params)?;
+    // A layer of one's own may have statistics and no flag.
+    let copy = apart(network);
+    let (theirs, gradients_params) = differentiate(&copy, loss, &inputs, &targets);
+    let reference = parameters::ravel_gradient(&copy, &gradients_params)?;
     let tolerance = if w.dtype() == DType::F64 { f64::EPSILON } else { f64::from(f32::EPSILON) }.sqrt();
     let norm = |g: Tensor<1>| g.cast(DType::F64).square().sum().into_scalar::<f64>().sqrt();
     let apart = norm(gradient - reference.clone());

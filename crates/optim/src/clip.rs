@@ -6,7 +6,9 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
-/// `‖g‖₂` over all parameters of the module; 0 without gradients.
+use crate::shared::visit_once;
+
+/// `‖g‖₂` over all parameters of the module, each once; 0 without gradients.
 #[must_use]
 pub fn global_norm<M: Module>(module: &M, gradients: &GradientsParams) -> f64 {
     struct Squares<'a>(&'a GradientsParams, Option<Tensor<1>>);
@@ -23,7 +25,7 @@ pub fn global_norm<M: Module>(module: &M, gradients: &GradientsParams) -> f64 {
         }
     }
     let mut visitor = Squares(gradients, None);
-    module.visit(&mut visitor);
+    visit_once(module, &mut visitor);
     visitor.1.map_or(0.0, |square| square.into_scalar::<f64>().sqrt())
 }
 

@@ -18,6 +18,7 @@ use burn::optim::{GradientsParams, LearningRate, ModuleOptimizer, Optimizer, Rec
 use burn::tensor::{Device, Tensor};
 
 use crate::rmsprop::root;
+use crate::shared::{self, visit_once};
 use crate::state::{put, take};
 use crate::{OptimizerConfig, RuleConfig};
 
@@ -142,7 +143,8 @@ impl Reveal {
     pub(crate) fn preconditioner<M: Module>(&self, optimizer: &ModuleOptimizer, module: M) -> M {
         // A parameter is only stepped when it has a gradient: the parameters themselves serve.
         let gradients = own(&module);
-        ModuleOptimizer::from(self.clone()).load_record(optimizer.to_record()).step(0.0, module, gradients)
+        let mut reveal = ModuleOptimizer::from(self.clone()).load_record(optimizer.to_record());
+        shared::step(&mut reveal, 0.0, module, gradients)
     }
 }
 
@@ -155,6 +157,6 @@ fn own<M: Module>(module: &M) -> GradientsParams {
         }
     }
     let mut own = Own(GradientsParams::new());
-    module.visit(&mut own);
+    visit_once(module, &mut own);
     own.0
 }

@@ -19,6 +19,7 @@
 //! | [`schedule`] | Burn's learning-rate schedules as factors |
 //! | [`config`] | all of this, and every optimizer that Burn ships, by name |
 //! | [`method`] | one step of whatever a configuration names |
+//! | [`shared`] | tied weights, running statistics: what stands in several places, or in several clones |
 //! | [`edge`] | the edge of stability of each method, and the preconditioner of RMSProp and Adam |
 //!
 //! Methods that need more than one gradient a step (SAM, the penalty, look-ahead, L-BFGS) take a closure, in the way of Burn's L-BFGS; see
@@ -56,6 +57,7 @@ pub mod clip;
 pub mod config;
 pub mod edge;
 pub mod gradient_descent;
+mod lbfgs;
 pub mod method;
 pub mod momentum;
 pub mod muon;
@@ -64,6 +66,7 @@ pub mod penalty;
 pub mod rmsprop;
 pub mod sam;
 pub mod schedule;
+pub mod shared;
 mod state;
 mod vector;
 pub mod weight_decay;

@@ -8,9 +8,11 @@ use burn::store::RecordError;
 
 use crate::clip::clip_global_norm;
 use crate::edge::Reveal;
+use crate::lbfgs;
 use crate::nesterov::LookAhead;
 use crate::penalty::SharpnessPenalty;
 use crate::sam::Sam;
+use crate::shared;
 
 /// How a step is made from gradients.
 #[derive(Clone)]
@@ -78,8 +80,8 @@ impl Method {
     /// One step at rate `lr`.
     ///
     /// `closure` gives loss and gradients at the module it is handed; it is called once by most rules, twice by SAM, more often by
-    /// the penalty and L-BFGS. Returns the module after the step and the loss of the closure's first call: that at the parameters before the step
-    /// (at the extended point for look-ahead).
+    /// the penalty and L-BFGS. Its first call alone moves running statistics, and gives the loss returned beside the module after the
+    /// step: that at the parameters before the step (at the extended point for look-ahead).
     pub fn step<M: Module>(
         &mut self,
         lr: LearningRate,
@@ -98,22 +100,13 @@ impl Method {
                     None => closure(&module),
                 };
                 let gradients = clip(&module, gradients);
-                (rule.step(lr, module, gradients), loss)
+                (shared::step(rule, lr, module, gradients), loss)
             }
             Rule::LookAhead(rule) => rule.step(lr, module, |at| {
                 let (loss, gradients) = closure(at);
                 (loss, clip(at, gradients))
             }),
-            Rule::Lbfgs(rule) => {
-                // Burn gives the loss after all its inner iterations.
-                let mut first = None;
-                let (module, last) = rule.step(lr, module, |at| {
-                    let (loss, gradients) = closure(&at);
-                    first.get_or_insert(loss);
-                    (loss, gradients)
-                });
-                (module, first.unwrap_or(last))
-            }
+            Rule::Lbfgs(rule) => lbfgs::step(rule, lr, module, &mut closure),
         }
     }
 

@@ -14,6 +14,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::momentum::{Momentum, MomentumConfig, MomentumState, momentum};
+use crate::shared::{self, visit_once};
 use crate::{OptimError, check_factor};
 
 /// Which of the two forms.
@@ -103,7 +104,7 @@ impl LookAhead {
     /// The extended point `w + b v`.
     #[must_use]
     pub fn extend<M: Module>(&self, module: &M) -> M {
-        self.momentum.clone().step(0.0, module.clone(), zero_gradients(module))
+        shared::step(&mut self.momentum.clone(), 0.0, module.clone(), zero_gradients(module))
     }
 
     /// One step; `closure` gives loss and gradients at the module it is handed. The loss returned is that of the extended point.
@@ -114,7 +115,7 @@ impl LookAhead {
         mut closure: impl FnMut(&M) -> (f64, GradientsParams),
     ) -> (M, f64) {
         let (loss, gradients) = closure(&self.extend(&module));
-        (self.momentum.step(lr, module, gradients), loss)
+        (shared::step(&mut self.momentum, lr, module, gradients), loss)
     }
 }
 
@@ -126,6 +127,6 @@ fn zero_gradients<M: Module>(module: &M) -> GradientsParams {
         }
     }
     let mut visitor = Zeros(GradientsParams::new());
-    module.visit(&mut visitor);
+    visit_once(module, &mut visitor);
     visitor.0
 }

@@ -9,14 +9,16 @@
 //! So a step asks for `1 + 2k` gradients with k iterations. There is no state: v begins anew at every step, at the gradient, whose largest
 //! components late in training are those along the sharpest directions. After few iterations v is between the two, and the penalty that of
 //! the curvature along it. Power iteration finds the eigenvalue of largest magnitude; where that is negative, it is lowered further.
+//! Running statistics are moved by the forward at `w` alone.
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::clip::global_norm;
 use crate::sam::Ascent;
+use crate::shared::{self, elsewhere, visit_once};
 use crate::{OptimError, check_not_negative, check_positive};
 
 /// Configuration of [`SharpnessPenalty`].
@@ -82,6 +84,7 @@ impl SharpnessPenalty {
         if weight == 0.0 {
             return (loss, gradients);
         }
+        let copy = elsewhere(module, &gradients);
         let mut direction = combined(module, [(&gradients, 1.0)]);
         for iteration in 1..=iterations {
             let norm = global_norm(module, &direction);
@@ -90,7 +93,7 @@ impl SharpnessPenalty {
             }
             let [high, low] = [h, -h].map(|step| {
                 let direction = combined(module, [(&direction, 1.0)]);
-                let moved = ModuleOptimizer::from(Ascent).step(step / norm, module.clone(), direction);
+                let moved = shared::step(&mut Ascent.into(), step / norm, copy.clone(), direction);
                 closure(&moved).1
             });
             if iteration == iterations {
@@ -119,6 +122,6 @@ fn combined<M: Module, const N: usize>(module: &M, parts: [(&GradientsParams, f6
         }
     }
     let mut visitor = Combine { parts: &parts, sum: GradientsParams::new() };
-    module.visit(&mut visitor);
+    visit_once(module, &mut visitor);
     visitor.sum
 }

@@ -10,6 +10,8 @@
 //! never computes an eigenvalue, and its ascent direction is the gradient.
 //!
 //! A zero gradient has no direction: the point is then not moved. With `ρ = 0` SAM is the base rule, bit for bit.
+//!
+//! Running statistics are moved by the forward at `w` alone, as in Foret et al.'s own code.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsParams, LearningRate, ModuleOptimizer, Optimizer};
@@ -17,6 +19,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::clip::global_norm;
+use crate::shared::{self, elsewhere, visit_once};
 use crate::{OptimError, check_not_negative};
 
 /// Configuration of [`Sam`].
@@ -101,7 +104,8 @@ impl Sam {
         }
         let mut ascent =
             if adaptive { ModuleOptimizer::from(AdaptiveAscent { eta }) } else { ModuleOptimizer::from(Ascent) };
-        Ok(ascent.step(rho / norm, module.clone(), gradients))
+        let copy = elsewhere(module, &gradients);
+        Ok(shared::step(&mut ascent, rho / norm, copy, gradients))
     }
 }
 
@@ -164,6 +168,6 @@ fn adaptive_norm<M: Module>(module: &M, gradients: &GradientsParams, eta: f64) -
         }
     }
     let mut visitor = Scaled { gradients, eta, scaled: GradientsParams::new() };
-    module.visit(&mut visitor);
+    visit_once(module, &mut visitor);
     global_norm(module, &visitor.scaled)
 }

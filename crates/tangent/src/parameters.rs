@@ -6,6 +6,7 @@
 //!
 //! A module on a device without autodiff is treated as `Module::train` would leave it: parameters that were trainable still are.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -173,14 +174,22 @@ pub fn unravel<M: Module>(module: M, vector: &Tensor<1>) -> Result<M, TangentErr
     struct Unravel<'a> {
         vector: &'a Tensor<1>,
         ranges: HashMap<ParamId, std::ops::Range<usize>>,
+        /// What stands at a parameter's first place: one tensor for all of them, so that autodiff sees one leaf.
+        placed: HashMap<ParamId, Box<dyn Any>>,
     }
     impl ModuleMapper for Unravel<'_> {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
             let Some(range) = self.ranges.get(&param.id) else { return param };
             let (id, tensor, mapper) = param.consume();
+            let placed = self.placed.get(&id).and_then(|placed| placed.downcast_ref::<Tensor<D>>());
+            if let Some(placed) = placed {
+                return Param::from_mapped_value(id, placed.clone(), mapper);
+            }
             let values = self.vector.clone().slice([range.clone()]).reshape(tensor.shape()).cast(tensor.dtype());
             let values = if tensor.is_autodiff() { Tensor::from_inner(values) } else { values };
-            Param::from_mapped_value(id, values, mapper).set_require_grad(true)
+            let param = Param::from_mapped_value(id, values, mapper).set_require_grad(true);
+            self.placed.insert(id, Box::new(param.base()));
+            param
         }
     }
     let (ranges, expected) = layout(&module);
@@ -188,5 +197,5 @@ pub fn unravel<M: Module>(module: M, vector: &Tensor<1>) -> Result<M, TangentErr
     if expected != given {
         return Err(TangentError::ParameterCount { expected, given });
     }
-    Ok(module.map(&mut Unravel { vector, ranges }))
+    Ok(module.map(&mut Unravel { vector, ranges, placed: HashMap::new() }))
 }

@@ -1,0 +1,110 @@
+//! Burn's L-BFGS over the parameters that have a gradient, each once.
+//!
+//! Over a module it would take every place of a parameter for one, and frozen parameters and running statistics for variables. It is
+//! given the parameters as vectors instead ([`Parts`]).
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::{GradientsParams, LBFGS, LearningRate, Optimizer};
+use burn::tensor::{Device, Tensor};
+
+use crate::shared::{self, elsewhere, visit_once};
+
+/// One step at rate `lr`, and the loss of the closure's first call, at the parameters before it. The closure is called once for each
+/// inner iteration and more often by the line search.
+pub(crate) fn step<M: Module>(
+    rule: &mut LBFGS,
+    lr: LearningRate,
+    module: M,
+    closure: &mut impl FnMut(&M) -> (f64, GradientsParams),
+) -> (M, f64) {
+    let (loss, gradients) = closure(&module);
+    let copy = elsewhere(&module, &gradients);
+    let (parts, gradients) = Parts::of(&module, &gradients);
+    let mut first = Some(gradients);
+    let (parts, _) = rule.step(lr, parts, |at: Parts| match first.take() {
+        Some(gradients) => (loss, gradients),
+        None => {
+            let there = at.placed(copy.clone());
+            let (loss, gradients) = closure(&there);
+            (loss, at.completed(Parts::of(&there, &gradients).1))
+        }
+    });
+    (parts.placed(module), loss)
+}
+
+/// Parameters as vectors, under their own identities.
+#[derive(Module, Debug)]
+struct Parts {
+    vectors: Vec<Param<Tensor<1>>>,
+}
+
+impl Parts {
+    /// The parameters that have a gradient, and their gradients, as vectors.
+    fn of<M: Module>(module: &M, gradients: &GradientsParams) -> (Self, GradientsParams) {
+        struct Flatten<'a> {
+            gradients: &'a GradientsParams,
+            vectors: Vec<Param<Tensor<1>>>,
+            flat: GradientsParams,
+        }
+        impl ModuleVisitor for Flatten<'_> {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                let Some(gradient) = self.gradients.get::<D>(param.id) else { return };
+                let length = gradient.shape().num_elements();
+                self.flat.register(param.id, gradient.reshape([length]));
+                let vector = Tensor::from_inner(param.val().inner().reshape([length]));
+                self.vectors.push(Param::initialized(param.id, vector));
+            }
+        }
+        let mut visitor = Flatten { gradients, vectors: Vec::new(), flat: GradientsParams::new() };
+        visit_once(module, &mut visitor);
+        (Self { vectors: visitor.vectors }, visitor.flat)
+    }
+
+    /// The gradients with zeros for vectors that have none.
+    fn completed(&self, mut gradients: GradientsParams) -> GradientsParams {
+        for vector in &self.vectors {
+            if gradients.get::<1>(vector.id).is_none() {
+                gradients.register(vector.id, vector.val().inner().zeros_like());
+            }
+        }
+        gradients
+    }
+
+    /// The module with these values.
+    fn placed<M: Module>(&self, module: M) -> M {
+        struct Shape<'a> {
+            vectors: &'a [Param<Tensor<1>>],
+            values: GradientsParams,
+        }
+        impl ModuleVisitor for Shape<'_> {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                if let Some(vector) = self.vectors.iter().find(|vector| vector.id == param.id) {
+                    self.values.register::<D>(param.id, vector.val().inner().reshape(param.shape()));
+                }
+            }
+        }
+        let mut visitor = Shape { vectors: &self.vectors, values: GradientsParams::new() };
+        visit_once(&module, &mut visitor);
+        shared::step(&mut Assign.into(), 0.0, module, visitor.values)
+    }
+}
+
+/// `g` in the place of `w`: as a rule, so that Burn carries parameters and their flags over.
+#[derive(Clone)]
+struct Assign;
+
+impl Optimizer for Assign {
+    type State<const D: usize> = ();
+
+    fn step<const D: usize>(
+        &self,
+        _: LearningRate,
+        _: Tensor<D>,
+        g: Tensor<D>,
+        _: Option<()>,
+    ) -> (Tensor<D>, Option<()>) {
+        (g, None)
+    }
+
+    fn to_device<const D: usize>((): (), _: &Device) {}
+}
