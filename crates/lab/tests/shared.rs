@@ -24,7 +24,7 @@ fn data(outputs: usize) -> Prepared {
     let inputs = Matrix { values: entries(21, 1.0), columns: 3 };
     let values = entries(7 * outputs, 0.7).iter().map(|y| y * y).collect();
     let targets = Targets::Values(Matrix { values, columns: outputs });
-    Prepared { train: Dataset::new(inputs, targets).expect("as many targets as inputs"), test: None }
+    Dataset::new(inputs, targets).expect("as many targets as inputs").into()
 }
 
 fn trainer<N: Network<Input = Tensor<2>>>(network: N, data: &Prepared, method: &OptimizerConfig) -> Trainer<N> {
