@@ -69,7 +69,8 @@ fn changed_data_are_told_from_a_changed_configuration() {
     let config = CONFIG.replace("name = \"moons\"\nsamples = 200", "name = \"csv\"\npath = \"d.csv\"");
     let place = Place::new(&config.replace("batch_size = 20", "batch_size = \"full\""));
     let rows = |shift: f64| -> String {
-        let row = |at: i32| format!("{},{},{}\n", f64::from(at) + shift, f64::from(at * at % 7), at % 2);
+        let row =
+            |at: i32| format!("{},{},{}\n", f64::from(at) + shift * f64::from(at * at), f64::from(at * at % 7), at % 2);
         std::iter::once("a,b,y\n".to_owned()).chain((0..30).map(row)).collect()
     };
     let write = |name: PathBuf, text: &str| fs::write(name, text).expect("the folder can be written");
