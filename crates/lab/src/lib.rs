@@ -22,6 +22,7 @@ pub mod folder;
 #[cfg(feature = "learner")]
 pub mod learner;
 pub mod observe;
+mod overrides;
 pub mod plan;
 pub mod records;
 pub mod run;

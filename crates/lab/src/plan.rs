@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::LabError;
 use crate::config::RunConfig;
-use crate::document::{Document, SourceError};
+use crate::document::{self, Document, SourceError};
 use crate::records::SCHEMA;
 use crate::trainer::{batch_size, total_steps};
 
@@ -40,11 +40,14 @@ impl Plan {
     ///
     /// [`LabError::Config`], pointing at what is wrong.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self, LabError> {
-        let text = std::fs::read_to_string(path).map_err(LabError::io("read", path))?;
+        let text = document::text(path)?;
         let document = Document::parse(path.display().to_string(), &text, overrides)?;
         let folder = path.parent().unwrap_or(Path::new("."));
-        let stem = path.file_stem().map_or_else(|| "run".into(), |stem| stem.to_string_lossy().into_owned());
-        Self::of(&document, folder, &stem)
+        let stem = path.file_stem().map_or(Some("run"), |stem| stem.to_str()).ok_or_else(|| LabError::Damaged {
+            path: path.to_owned(),
+            problem: "its name is not UTF-8, as that of the run's folder must be; rename it".to_owned(),
+        })?;
+        Self::of(&document, folder, stem)
     }
 
     /// The plan of a configuration whose relative paths start at `folder`; `stem` is the label where it has none.
@@ -105,6 +108,10 @@ impl Checked {
         let mut config: RunConfig = document.read()?;
         for file in config.data.source.paths_mut() {
             *file = std::path::absolute(folder.join(&*file)).map_err(LabError::io("find", file.clone()))?;
+            if file.to_str().is_none() {
+                let message = format!("{} is not UTF-8, as the run's config.toml must be; rename it", file.display());
+                return Err(document.error_at(&["data"], message).into());
+            }
         }
         Ok(Self::new(config, stem, document, facts)?)
     }
@@ -116,7 +123,7 @@ impl Checked {
         facts: impl FnOnce(&DataConfig) -> Result<Facts, DataError>,
     ) -> Result<Self, Box<SourceError>> {
         let label = config.label.clone().unwrap_or_else(|| stem.to_owned());
-        if label.is_empty() || label.starts_with('.') || label.contains(['/', '\\', '\0']) {
+        if label.is_empty() || label.starts_with('.') || label.contains(|c: char| c.is_control() || "/\\".contains(c)) {
             return Err(document.error_at(&["label"], format!("`{label}` cannot name a folder")));
         }
         for (path, seed) in [(&["seed"][..], config.seed), (&["data", "seed"], config.data.seed)] {

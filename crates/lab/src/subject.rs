@@ -13,7 +13,7 @@ use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
 use crate::checkpoint::Checkpoint;
-use crate::document::Document;
+use crate::document::{self, Document};
 use crate::plan::{Plan, check_loss};
 use crate::records::State;
 use crate::{LabError, RunFolder};
@@ -118,7 +118,7 @@ impl Subject {
     ///
     /// When a file cannot be read, or they do not fit each other.
     pub fn of_files(weights: &Path, data: &Path, model: &Path, device: &Device) -> Result<Self, LabError> {
-        let text = std::fs::read_to_string(model).map_err(LabError::io("read", model))?;
+        let text = document::text(model)?;
         let document = Document::parse(model.display().to_string(), &text, &[])?;
         let Description { model: config, loss } = document.read()?;
         if let ModelConfig::Mlp(mlp) = &config
