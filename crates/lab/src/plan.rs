@@ -258,7 +258,9 @@ fn check_targets(config: &RunConfig, document: &Document) -> Result<(), Box<Sour
 fn check_model(config: &RunConfig, facts: &Facts, document: &Document) -> Result<(), Box<SourceError>> {
     config.model.check(facts.columns, facts.outputs).map_err(|error| {
         let path = match &error {
-            ModelError::ZeroWidth { .. } | ModelError::TooLarge { .. } => vec!["model", "hidden"],
+            ModelError::ZeroWidth { .. } | ModelError::TooDeep { .. } | ModelError::TooLarge { .. } => {
+                vec!["model", "hidden"]
+            }
             ModelError::NotPositive { name, .. } => vec!["model", "features", name],
             _ => vec!["model", "features"],
         };
