@@ -11,6 +11,7 @@ use losscape_report::{landscape, page};
 
 use crate::args::AnalyzeArgs;
 use crate::error::CliError;
+use crate::terminal::{note, say, show};
 use crate::{device, memory};
 
 /// Measures, keeps each measurement in the folder as soon as it is made, and says what came out.
@@ -27,7 +28,7 @@ pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
         _ => return Err(CliError::Message("name a run folder, or --weights, --data and --model".to_owned())),
     };
     for note in subject.notices.iter().chain(&notes) {
-        anstream::eprintln!("note: {note}");
+        note!("note: {note}");
     }
     let bar = Bar::new();
     let show = |progress: Progress| bar.show(&progress);
@@ -36,16 +37,16 @@ pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
         Some(folder) => match folder.begin_analysis() {
             Ok(()) => Analysis::measure_in(folder, &subject, &settings, &show)?,
             Err(error) => {
-                anstream::eprintln!("{error}; the results are printed, and not kept");
+                note!("{error}; the results are printed, and not kept");
                 (Analysis::measure(&subject, &settings, &show)?, None)
             }
         },
     };
     bar.clear();
     if args.json {
-        anstream::println!("{}", json(&analysis));
+        say!("{}", json(&analysis));
     } else {
-        anstream::print!("{}", landscape::text(&analysis));
+        show!("{}", landscape::text(&analysis));
     }
     if let Some(error) = unkept {
         return Err(error.into());
@@ -57,7 +58,7 @@ pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
             page::write_landscape(&folder, &analysis)?
         }
         if !args.json {
-            anstream::println!("{}", folder.report().display());
+            say!("{}", folder.report().display());
         }
     }
     Ok(())

@@ -22,7 +22,7 @@ pub enum Command {
     Train(TrainArgs),
     /// Measure the loss landscape at trained parameters: curvature, tangent kernel, PL*, sharpness, slices
     Analyze(AnalyzeArgs),
-    /// Put the statements of the lecture notes to a measurement
+    /// Put statements of lecture notes (docs/lecture-notes.md) and of the literature to a measurement
     #[command(subcommand)]
     Claims(ClaimsCommand),
     /// Do many runs that differ in chosen settings, measure them alike, and put them in one table
@@ -57,16 +57,22 @@ pub enum Command {
 /// Arguments of `train`.
 #[derive(Args)]
 #[command(after_help = "\
-Example:
+Examples:
   losscape train examples/digits.toml -s optimizer.learning_rate=0.02 -s seed=1
+  losscape train examples/digits.toml -s optimizer.name=adam -s optimizer.learning_rate=1e-3
 
-Ctrl-C, SIGTERM, SIGUSR1 and SIGHUP (the terminal closes) write a checkpoint and exit with code 75; the same command then goes
-on from there. A second Ctrl-C stops at once. To train a finished run further, set more steps or epochs and name it:
+Values are written as in the file or as in Python. Another name takes the place of the file's: its keys that the new
+choice does not know no longer count. KEY={ ... } takes the place of a whole table, KEY=false takes a table away that
+need not be there.
+
+A run that diverges is a result: the exit code is 0, and its summary.json says so. Ctrl-C, SIGTERM, SIGUSR1 and SIGHUP
+(the terminal closes) write a checkpoint and exit with code 75; the same command then goes on from there. A second Ctrl-C
+stops at once. To train a finished run further, set more steps or epochs and name it:
   losscape train examples/digits.toml -s training.epochs=60 --extend runs/digits-0123456789abcdef")]
 pub struct TrainArgs {
     /// Configuration file
     pub config: PathBuf,
-    /// Set a key of the configuration; may be given more than once
+    /// Set a key of the configuration; KEY=null or ~KEY takes one away; may be given more than once
     #[arg(short, long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Folder that run folders are made in
@@ -75,6 +81,10 @@ pub struct TrainArgs {
     /// Device to calculate on: flex, ndarray, cuda or wgpu, with an index like cuda:1
     #[arg(long, default_value = "flex")]
     pub device: String,
+    /// Memory that may be used, like 500M or 12GiB; what does not fit is refused before it begins [default: what is
+    /// free]
+    #[arg(long, value_name = "BYTES")]
+    pub memory: Option<String>,
     /// Throw away what an earlier start of the same run left
     #[arg(long)]
     pub fresh: bool,
@@ -130,7 +140,7 @@ pub struct AnalyzeArgs {
     /// Float type to measure in: f64 or f32
     #[arg(long, default_value = "f64", value_parser = ["f64", "f32"])]
     pub precision: String,
-    /// Memory that may be used, like 500MB or 12GB [default: no limit]
+    /// Memory that may be used, like 500M or 12GiB [default: no limit]
     #[arg(long, value_name = "BYTES")]
     pub memory: Option<String>,
     /// Rise of the loss that defines basin width
@@ -147,7 +157,10 @@ pub struct AnalyzeArgs {
 /// What to do with claims.
 #[derive(Subcommand)]
 pub enum ClaimsCommand {
-    /// List the claims with what theory expects of each
+    /// List the claims with what theory expects of each, and where each is from
+    ///
+    /// "The notes" are a student's notes on optimization and overparameterization, docs/lecture-notes.md; other sources
+    /// are papers.
     List,
     /// Measure claims and say which hold
     Run(ClaimsArgs),
@@ -166,10 +179,10 @@ pub struct ClaimsArgs {
     /// Claims to measure [default: all]
     #[arg(value_name = "ID")]
     pub ids: Vec<String>,
-    /// Spend three minutes on all of them [default]
+    /// Spend under three minutes on all of them, on two cores [default]
     #[arg(long, conflicts_with = "full")]
     pub quick: bool,
-    /// Spend half an hour on all of them: more seeds, widths and steps
+    /// Spend about ten minutes on all of them, on two cores: more seeds, widths and steps
     #[arg(long)]
     pub full: bool,
     /// Seed of everything random
@@ -265,10 +278,10 @@ pub struct StudyRunArgs {
     #[command(flatten)]
     pub study: StudyArgs,
     /// Runs at a time [default: one for each core]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,
     /// Threads of each run
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: u16,
     /// Do only a part of the plan: the I-th chunk, counted from 0
     #[arg(long, value_name = "I")]
@@ -276,7 +289,8 @@ pub struct StudyRunArgs {
     /// Runs of a chunk
     #[arg(long, value_name = "K", default_value = "1", requires = "index")]
     pub chunk: NonZeroUsize,
-    /// Memory that each run may measure in, like 4GB; what does not fit is refused before it begins [default: what is free, divided by the jobs]
+    /// Memory that each run may measure in, like 4G or 4GiB; what does not fit is refused before it begins [default:
+    /// what is free, divided by the jobs]
     #[arg(long, value_name = "BYTES")]
     pub memory: Option<String>,
     /// Device to calculate on: flex, ndarray, cuda or wgpu, with an index like cuda:1
@@ -315,7 +329,7 @@ pub struct SubmitArgs {
     #[arg(long, default_value = "losscape:latest")]
     pub image: String,
     /// Threads of each run
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: u16,
     /// Device to calculate on: flex, ndarray, cuda or wgpu, with an index like cuda:1
     #[arg(long, default_value = "flex")]

@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::args::{ClaimsArgs, ClaimsCommand};
 use crate::device;
 use crate::error::CliError;
+use crate::terminal::{self, note, say, show};
 
 /// Lists or measures; the exit code is 1 when a verdict is not the one expected.
 pub fn run(command: &ClaimsCommand) -> Result<ExitCode, CliError> {
@@ -18,7 +19,7 @@ pub fn run(command: &ClaimsCommand) -> Result<ExitCode, CliError> {
         ClaimsCommand::List => {
             for claim in ALL {
                 let expected = claim.expected.to_string();
-                anstream::println!("{:24} {:26} {expected:20} {}", claim.id, claim.family.to_string(), claim.source);
+                say!("{:24} {:26} {expected:20} {}", claim.id, claim.family.to_string(), claim.source);
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -38,7 +39,7 @@ fn measure(args: &ClaimsArgs) -> Result<ExitCode, CliError> {
     let done: Vec<Option<ClaimRecord>> = claims.iter().map(|claim| folder.of(claim.id, &settings)).collect();
     let known = done.iter().flatten().count();
     if known > 0 {
-        anstream::eprintln!("{known} of {} claims were measured before (--fresh measures them anew)", claims.len());
+        note!("{known} of {} claims were measured before (--fresh measures them anew)", claims.len());
     }
     let bar = ProgressBar::new(claims.len() as u64);
     let template = "{bar:28} {pos:>3}/{len:3} {elapsed:>4}  {msg}";
@@ -70,15 +71,16 @@ fn measure(args: &ClaimsArgs) -> Result<ExitCode, CliError> {
     write(&folder, &shown)?;
     if args.json {
         let array: Vec<_> = records.iter().map(object).collect();
-        anstream::println!("{}", serde_json::to_string_pretty(&array).expect("records have only string keys"));
+        // JSON has no control characters but line breaks.
+        terminal::out(&format!("{:#}\n", serde_json::Value::from(array)));
     } else {
-        anstream::print!("{}", table(&records));
-        anstream::println!("{}", folder.report().display());
+        show!("{}", table(&records));
+        say!("{}", folder.report().display());
     }
     let surprising: Vec<&ClaimRecord> = records.iter().filter(|record| !record.is_as_expected()).collect();
     for record in &surprising {
         let why = record.error.as_deref().unwrap_or("which theory does not expect");
-        anstream::eprintln!("{}: {}, {why}", record.id, record.verdict);
+        note!("{}: {}, {why}", record.id, record.verdict);
     }
     Ok(if surprising.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -6,10 +6,11 @@ use std::process::{Command, ExitCode};
 
 use losscape_lab::LabError;
 use losscape_lab::folder::write_whole;
-use losscape_lab::study::StudyFolder;
+use losscape_lab::study::folder::{StudyFolder, own};
 
 use crate::args::{Launcher, SubmitArgs};
 use crate::error::CliError;
+use crate::terminal::say;
 
 /// Tasks of an array: Slurm's own limit, `MaxArraySize`, is 1001, of which the last index is one less.
 const TASKS: usize = 1000;
@@ -29,6 +30,9 @@ struct Job {
 /// Writes the scripts and, unless it is a dry run, submits them.
 pub fn submit(study: &StudyFolder, args: &SubmitArgs) -> Result<ExitCode, CliError> {
     let runs = study.planned()?.len();
+    if runs == 0 {
+        return Err(CliError::Message(format!("no run is planned in {}", study.path().display())));
+    }
     let chunk = args.chunk.map_or_else(|| runs.div_ceil(TASKS).max(1), NonZeroUsize::get);
     let absolute = |path: &Path| {
         std::path::absolute(path).map_err(|source| LabError::Io { action: "find", path: path.to_owned(), source })
@@ -39,6 +43,13 @@ pub fn submit(study: &StudyFolder, args: &SubmitArgs) -> Result<ExitCode, CliErr
         source,
     })?;
     let folder = absolute(study.path())?;
+    for path in [&program, &folder] {
+        if path.to_str().is_none_or(|path| path.contains(char::is_control)) {
+            let what = path.display();
+            let message = format!("{what} cannot stand in a script: it must be UTF-8, without control characters");
+            return Err(CliError::Message(message));
+        }
+    }
     let name = label(&folder.file_name().unwrap_or_default().to_string_lossy());
     let tasks = runs.div_ceil(chunk);
     let job = Job { program, folder, name, tasks, chunk };
@@ -50,6 +61,7 @@ pub fn submit(study: &StudyFolder, args: &SubmitArgs) -> Result<ExitCode, CliErr
 
 fn write(job: &Job, name: &str, text: &str) -> Result<PathBuf, CliError> {
     let folder = job.folder.join("cluster");
+    own(&folder)?;
     std::fs::create_dir_all(&folder).map_err(|source| LabError::Io {
         action: "create",
         path: folder.clone(),
@@ -70,9 +82,33 @@ fn label(name: &str) -> String {
     }
 }
 
+/// The value of an option in a line of a script that sbatch reads: in quotes, unless it is of characters that mean
+/// nothing to it.
+fn value(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-+.,:=/@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// An option of sbatch as a line of a script.
+fn option(text: &str) -> Result<String, CliError> {
+    let (name, given) = text.split_once('=').map_or((text, None), |(name, given)| (name, Some(given)));
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+        && !text.contains(char::is_control);
+    if !is_name {
+        let message = format!("--option {text:?} is none of sbatch's; write NAME or NAME=VALUE on one line");
+        return Err(CliError::Message(message));
+    }
+    Ok(given.map_or_else(|| format!("#SBATCH --{name}\n"), |given| format!("#SBATCH --{name}={}\n", value(given))))
+}
+
 /// The path of a log, in which sbatch takes `%` for its own.
 fn log(job: &Job, name: &str) -> String {
-    format!("{}/{name}", job.folder.join("cluster").display().to_string().replace('%', "%%").replace('"', "\\\""))
+    let folder = job.folder.join("cluster").display().to_string().replace('%', "%%");
+    value(&format!("{folder}/{name}"))
 }
 
 /// A word of a shell script.
@@ -84,7 +120,7 @@ fn slurm(job: &Job, args: &SubmitArgs) -> Result<ExitCode, CliError> {
     let Job { program, folder, name, tasks, chunk } = job;
     let SubmitArgs { threads, device, .. } = args;
     let limit = args.limit.map(|limit| format!("%{limit}")).unwrap_or_default();
-    let options: String = args.options.iter().map(|option| format!("#SBATCH --{option}\n")).collect();
+    let options = args.options.iter().map(|given| option(given)).collect::<Result<String, _>>()?;
     let (program, folder) = (quoted(program), quoted(folder));
     let array = format!(
         r#"#!/bin/bash
@@ -93,7 +129,7 @@ fn slurm(job: &Job, args: &SubmitArgs) -> Result<ExitCode, CliError> {
 #SBATCH --cpus-per-task={threads}
 #SBATCH --requeue
 #SBATCH --open-mode=append
-#SBATCH --output="{log}"
+#SBATCH --output={log}
 #SBATCH --signal=B:USR1@60
 {options}
 {program} study run {folder} --index "$SLURM_ARRAY_TASK_ID" --chunk {chunk} --jobs 1 --threads {threads} --device {device} &
@@ -116,7 +152,7 @@ exit "$code"
     let merge = format!(
         r#"#!/bin/bash
 #SBATCH --job-name={name}-merge
-#SBATCH --output="{log}"
+#SBATCH --output={log}
 {options}
 # What there is makes a table and a page; the exit code says whether all of it is there.
 {program} study merge {folder} --partial && {program} study report {folder} && {program} study merge {folder}
@@ -126,15 +162,15 @@ exit "$code"
     let array = write(job, "array.sbatch", &array)?;
     let merge = write(job, "merge.sbatch", &merge)?;
     if args.dry_run {
-        anstream::println!("job=$(sbatch --parsable {})", quoted(&array));
-        anstream::println!("sbatch --dependency=afterany:$job {}", quoted(&merge));
+        say!("job=$(sbatch --parsable {})", quoted(&array));
+        say!("sbatch --dependency=afterany:$job {}", quoted(&merge));
         return Ok(ExitCode::SUCCESS);
     }
     let id = sbatch(&[&array.display().to_string()])?;
-    anstream::println!("{tasks} tasks of {chunk} runs: job {id}");
+    say!("{tasks} tasks of {chunk} runs: job {id}");
     let dependency = format!("--dependency=afterany:{id}");
     let id = sbatch(&[&dependency, &merge.display().to_string()])?;
-    anstream::println!("merge when they have ended: job {id}");
+    say!("merge when they have ended: job {id}");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -156,14 +192,15 @@ fn kubernetes(job: &Job, args: &SubmitArgs) -> Result<ExitCode, CliError> {
     let Job { folder, name, tasks, chunk, .. } = job;
     let SubmitArgs { threads, device, image, .. } = args;
     let limit = args.limit.map_or(*tasks, NonZeroUsize::get);
-    // JSON strings are YAML strings.
-    let string = |text: &str| serde_json::to_string(text).expect("text is JSON");
+    // JSON strings are YAML strings. In a command Kubernetes reads $(NAME), and $$ for a dollar.
+    let string = |text: &str| serde_json::Value::from(text).to_string();
+    let word = |text: &str| string(&text.replace("$(", "$$("));
     let manifest = format!(
         r#"# kubectl apply -f this; the study's folder must be in the volume claim, under the same path.
 apiVersion: batch/v1
 kind: Job
 metadata:
-  name: {name}
+  name: {quoted}
 spec:
   completionMode: Indexed
   completions: {tasks}
@@ -185,20 +222,22 @@ spec:
       containers:
         - name: losscape
           image: {image}
-          command: ["losscape", "study", "run", {folder}, "--index", "$(JOB_COMPLETION_INDEX)", "--chunk", "{chunk}", "--jobs", "1", "--threads", "{threads}", "--device", {device}]
+          command: ["losscape", "study", "run", {word}, "--index", "$(JOB_COMPLETION_INDEX)", "--chunk", "{chunk}", "--jobs", "1", "--threads", "{threads}", "--device", {device}]
           resources:
             requests: {{ cpu: "{threads}" }}
           volumeMounts:
             - {{ name: study, mountPath: {folder} }}
       volumes:
         - name: study
-          persistentVolumeClaim: {{ claimName: {name} }}
+          persistentVolumeClaim: {{ claimName: {quoted} }}
 "#,
+        quoted = string(name),
+        word = word(&folder.display().to_string()),
         image = string(image),
         folder = string(&folder.display().to_string()),
         device = string(device),
     );
     let path = write(job, "job.yaml", &manifest)?;
-    anstream::println!("kubectl apply -f {}", quoted(&path));
+    say!("kubectl apply -f {}", quoted(&path));
     Ok(ExitCode::SUCCESS)
 }

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use crate::args::{DataCommand, Names};
 use crate::error::CliError;
 use crate::list;
+use crate::terminal::{note, say};
 
 /// Runs the command.
 pub fn run(command: &DataCommand) -> Result<(), CliError> {
@@ -35,7 +36,7 @@ fn keys(name: &str) -> Result<(), CliError> {
     let width = rows().map(|(key, ..)| key.len()).max().unwrap_or(0);
     let default_width = defaults.iter().map(|default| default.chars().count()).max().unwrap_or(0);
     for ((key, _, words), default) in rows().zip(defaults) {
-        anstream::println!("{key:width$}  {default:default_width$}  {words}");
+        say!("{key:width$}  {default:default_width$}  {words}");
     }
     Ok(())
 }
@@ -54,7 +55,7 @@ fn export(name: &str, out: &Path, set: &[String]) -> Result<(), CliError> {
         std::iter::once(format!("name={name}")).chain(set.iter().cloned()).map(|item| format!("data.{item}")).collect();
     let data = section(&overrides)?.data.load()?;
     for notice in &data.notices {
-        anstream::eprintln!("note: {notice}");
+        note!("note: {notice}");
     }
     let mut archive = Cursor::new(Vec::new());
     npz::write(&mut archive, &data.train, data.test.as_ref()).map_err(|source| LabError::Io {
@@ -64,7 +65,7 @@ fn export(name: &str, out: &Path, set: &[String]) -> Result<(), CliError> {
     })?;
     write_whole(out, archive.get_ref())?;
     let test = data.test.as_ref().map_or(0, losscape_model::data::Dataset::len);
-    anstream::println!(
+    say!(
         "{}: {} training and {test} test samples, {} inputs, {} outputs",
         out.display(),
         data.train.len(),

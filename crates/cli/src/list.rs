@@ -6,6 +6,7 @@ use losscape_model::{Activation, Loss, ModelConfig};
 use losscape_optim::{RuleConfig, ScheduleConfig};
 
 use crate::args::Names;
+use crate::terminal::say;
 
 /// Prints names with what they are, one a line.
 pub fn print(what: Names) {
@@ -21,6 +22,6 @@ pub fn print(what: Names) {
     };
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     for (name, words) in rows {
-        anstream::println!("{name:width$}  {words}");
+        say!("{name:width$}  {words}");
     }
 }

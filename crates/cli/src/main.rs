@@ -5,7 +5,8 @@
 //! - [`train`], [`analyze`], [`claims`], [`study`], [`data`], [`list`]: the commands that need more than a call.
 //! - [`workers`]: the processes of a study; [`cluster`]: scripts that hand it to a cluster.
 //! - [`signals`]: a word from outside that stops a run.
-//! - [`error`]: what goes to the user when something is wrong, and the exit code.
+//! - [`terminal`]: what goes to the user; [`error`]: when something is wrong, and the exit code.
+//! - [`memory`], [`threads`]: how much of the machine there is.
 //!
 //! Exit codes: 0 fine, 1 a claim or check failed, 2 bad usage or input, 75 interrupted with a checkpoint.
 
@@ -20,6 +21,8 @@ mod list;
 mod memory;
 mod signals;
 mod study;
+mod terminal;
+mod threads;
 mod train;
 mod workers;
 
@@ -31,6 +34,7 @@ use losscape_report::{RunRecords, compare, page};
 
 use crate::args::{Cli, Command};
 use crate::error::CliError;
+use crate::terminal::{note, say, show};
 
 /// Keeps freed memory: training and measuring give back and take arrays of the same sizes all the time, and the system's allocator on Linux returns the
 /// large ones to the kernel in between, which cost a fifth of a full-batch gradient in page faults.
@@ -38,7 +42,19 @@ use crate::error::CliError;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match run(Cli::parse().command) {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            if error.use_stderr() {
+                note!("{}", error.render().to_string().trim_end());
+                return ExitCode::from(2);
+            }
+            // Help and version are results like others.
+            error.print().unwrap_or_else(|error| terminal::unwritten(&error));
+            return ExitCode::SUCCESS;
+        }
+    };
+    match threads::start().and_then(|()| run(cli.command)) {
         Ok(code) => code,
         Err(error) => {
             error.print();
@@ -58,17 +74,24 @@ fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Report { run } => {
             let folder = RunFolder::new(run);
             page::write(&folder)?;
-            anstream::println!("{}", folder.report().display());
+            say!("{}", folder.report().display());
         }
         Command::Compare { runs } => {
             let records =
                 runs.iter().map(|run| RunRecords::read(&RunFolder::new(run))).collect::<Result<Vec<_>, _>>()?;
             let table = compare::table(&records).map_err(|error| CliError::Message(error.to_string()))?;
-            anstream::print!("{table}");
+            show!("{table}");
         }
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "losscape", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "losscape", &mut script);
+            show!("{}", String::from_utf8_lossy(&script));
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The command line, for manifests; what is not UTF-8 in it is replaced.
+fn argv() -> Vec<String> {
+    std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect()
 }

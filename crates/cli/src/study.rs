@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
-use losscape_lab::LabError;
+use losscape_lab::document;
 use losscape_lab::folder::Lock;
 use losscape_lab::records::State;
 use losscape_lab::study::{Evidence, Merged, PlannedRun, RunState, StudyFolder};
@@ -12,6 +12,7 @@ use losscape_report::study as report;
 use crate::args::{StudyArgs, StudyCommand, StudyRunArgs};
 use crate::error::CliError;
 use crate::signals::{self, INTERRUPTED};
+use crate::terminal::{note, say, show};
 use crate::workers::{Tally, Work, Workers};
 use crate::{cluster, device, memory};
 
@@ -23,14 +24,14 @@ pub fn run(command: &StudyCommand) -> Result<ExitCode, CliError> {
     match command {
         StudyCommand::Plan(args) => {
             let (folder, _lock) = plan(args)?;
-            anstream::println!("{}", folder.file("plan.jsonl").display());
+            say!("{}", folder.file("plan.jsonl").display());
         }
         StudyCommand::Run(args) => return start(args),
         StudyCommand::Status(args) => {
             let folder = find(args)?;
             let planned = folder.planned()?;
             let states = folder.states(&planned)?;
-            anstream::print!("{}", report::status(&planned.into_iter().zip(states).collect::<Vec<_>>()));
+            show!("{}", report::status(&planned.into_iter().zip(states).collect::<Vec<_>>()));
         }
         StudyCommand::Retry { study, .. } => {
             let folder = find(study)?;
@@ -38,10 +39,7 @@ pub fn run(command: &StudyCommand) -> Result<ExitCode, CliError> {
             for run in folder.planned()? {
                 again += usize::from(folder.retry(&run)?);
             }
-            anstream::println!(
-                "{again} failed runs are to be done again: losscape study run {}",
-                folder.path().display()
-            );
+            say!("{again} failed runs are to be done again: losscape study run {}", folder.path().display());
         }
         StudyCommand::Merge { study, partial } => {
             let folder = find(study)?;
@@ -75,10 +73,10 @@ fn plan(args: &StudyArgs) -> Result<(StudyFolder, Lock), CliError> {
     if planned.added > 0 {
         let before = planned.runs - planned.added;
         let grown = if before > 0 { format!(" beside {before} planned before") } else { String::new() };
-        anstream::eprintln!("planned {} runs{grown} in {}", planned.added, folder.path().display());
+        note!("planned {} runs{grown} in {}", planned.added, folder.path().display());
     }
     if planned.repeated > 0 {
-        anstream::eprintln!("{} points of the design repeat others and are left out", planned.repeated);
+        note!("{} points of the design repeat others and are left out", planned.repeated);
     }
     Ok((folder, lock))
 }
@@ -86,7 +84,7 @@ fn plan(args: &StudyArgs) -> Result<(StudyFolder, Lock), CliError> {
 /// Says so when a lock guards nothing.
 fn warn(lock: &Lock) {
     if let Some(why) = &lock.unguarded {
-        anstream::eprintln!("note: {why}");
+        note!("note: {why}");
     }
 }
 
@@ -96,8 +94,7 @@ fn find(args: &StudyArgs) -> Result<StudyFolder, CliError> {
         return Ok(StudyFolder::new(&args.study));
     }
     let file = &args.study;
-    let text =
-        std::fs::read_to_string(file).map_err(|source| LabError::Io { action: "read", path: file.clone(), source })?;
+    let text = document::text(file)?;
     let folder = StudyFolder::of_file(file, &args.out);
     if !folder.file("plan.jsonl").exists() {
         let message =
@@ -105,10 +102,7 @@ fn find(args: &StudyArgs) -> Result<StudyFolder, CliError> {
         return Err(CliError::Message(message));
     }
     if !folder.is_planned_from(&text) {
-        anstream::eprintln!(
-            "{0} was changed since it was planned; losscape study plan {0} takes that in",
-            file.display()
-        );
+        note!("{0} was changed since it was planned; losscape study plan {0} takes that in", file.display());
     }
     Ok(folder)
 }
@@ -148,15 +142,15 @@ fn start(args: &StudyRunArgs) -> Result<ExitCode, CliError> {
         .collect();
     let total = all.len();
     if open.len() < total {
-        anstream::eprintln!("{} of {total} runs have ended already", total - open.len());
+        note!("{} of {total} runs have ended already", total - open.len());
     }
     let workers = Workers { study: &folder, device: &args.device, jobs, threads: args.threads, memory };
     let tally = workers.run(open, known, total, &stop);
     let Tally { done, diverged, failed } = tally;
-    anstream::println!("{done} done, {diverged} diverged, {failed} failed, of {total}");
+    say!("{done} done, {diverged} diverged, {failed} failed, of {total}");
     if done + diverged + failed < total {
         let why = if stop.load(Ordering::Relaxed) { "stopped" } else { "not all could be done" };
-        anstream::eprintln!("{why}: the same command goes on");
+        note!("{why}: the same command goes on");
         return Ok(ExitCode::from(INTERRUPTED));
     }
     if args.index.is_none() {
@@ -164,7 +158,7 @@ fn start(args: &StudyRunArgs) -> Result<ExitCode, CliError> {
         weigh(&folder)?;
     }
     if failed > 0 {
-        anstream::eprintln!(
+        note!(
             "{failed} runs failed; losscape study status {0} says why, losscape study retry {0} lets them be done again",
             folder.path().display()
         );
@@ -185,18 +179,18 @@ fn merge(folder: &StudyFolder, partial: bool) -> Result<bool, CliError> {
         (unmeasured.iter().collect(), "are not measured"),
     ] {
         if !runs.is_empty() {
-            anstream::eprintln!("{} runs {what}: {}", runs.len(), named(&runs));
+            note!("{} runs {what}: {}", runs.len(), named(&runs));
         }
     }
     for (run, error) in missing.iter().filter_map(|(run, error)| Some((run, error.as_ref()?))) {
-        anstream::eprintln!("{}: {error}", run.folder);
+        note!("{}: {error}", run.folder);
     }
     if !(partial || missing.is_empty() && unmeasured.is_empty()) {
-        anstream::eprintln!("losscape study run does them; --partial writes the table as it is");
+        note!("losscape study run does them; --partial writes the table as it is");
         return Ok(false);
     }
     table.write(folder)?;
-    anstream::println!("{} rows in {}", table.len(), folder.file("results.csv").display());
+    say!("{} rows in {}", table.len(), folder.file("results.csv").display());
     Ok(true)
 }
 
@@ -206,7 +200,7 @@ fn weigh(folder: &StudyFolder) -> Result<(), CliError> {
     let evidence = Evidence::of(&table, SEED);
     evidence.write(folder)?;
     report::write(folder, &table, &evidence, missing.len())?;
-    anstream::print!("{}", report::text(&evidence));
-    anstream::println!("{}", folder.file("report.html").display());
+    show!("{}", report::text(&evidence));
+    say!("{}", folder.file("report.html").display());
     Ok(())
 }

@@ -10,38 +10,42 @@ use losscape_report::compare::Table;
 use losscape_report::{RunRecords, number, page, percent, training};
 
 use crate::args::TrainArgs;
-use crate::device;
 use crate::error::CliError;
 use crate::signals::{self, INTERRUPTED};
+use crate::terminal::{self, note, say};
+use crate::{device, memory};
 
 /// Trains, reports, and says how it went.
 pub fn run(args: &TrainArgs) -> Result<ExitCode, CliError> {
     let device = device::parse(&args.device)?;
+    let allowed = args.memory.as_deref().map(memory::bytes).transpose()?;
     let plan = Plan::read(&args.config, &args.set)?;
+    memory::check(&plan, allowed)?;
     let options = RunOptions {
         out: args.out.clone(),
         device,
         device_name: args.device.clone(),
         fresh: args.fresh,
         extend: args.extend.clone(),
-        argv: std::env::args().collect(),
+        argv: crate::argv(),
     };
     for notice in &plan.data.notices {
-        anstream::eprintln!("note: {notice}");
+        note!("note: {notice}");
     }
     let run = Run::open(plan, &options)?;
     for warning in &run.warnings {
-        anstream::eprintln!("note: {warning}");
+        note!("note: {warning}");
     }
     let folder = run.folder().clone();
     if let Some(summary) = run.ended() {
-        anstream::eprintln!("this run has ended already; --fresh starts it over");
+        let how = if summary.outcome == State::Diverged { "diverged" } else { "ended" };
+        note!("this run has {how} already; --fresh starts it over");
         page::write(&folder)?;
         print(&folder, &summary)?;
         return Ok(ExitCode::SUCCESS);
     }
     if run.resumes_at() > 0 {
-        anstream::eprintln!("going on from step {}", run.resumes_at());
+        note!("going on from step {}", run.resumes_at());
     }
 
     let stop = signals::listen()?;
@@ -101,7 +105,7 @@ impl Observe<Model> for Progress {
 fn print(folder: &RunFolder, summary: &Summary) -> Result<(), CliError> {
     let records = RunRecords::read(folder)?;
     if let Some(plot) = training::terminal(&records.metrics, 78) {
-        anstream::println!("{plot}");
+        terminal::out(&format!("{plot}\n"));
     }
     let cell = |value: Option<f64>, form: fn(f64) -> String| value.map_or_else(|| "–".to_owned(), form);
     let row = |name: &str, loss, accuracy| vec![name.to_owned(), cell(loss, number), cell(accuracy, percent)];
@@ -112,8 +116,8 @@ fn print(folder: &RunFolder, summary: &Summary) -> Result<(), CliError> {
             row("test", summary.test_loss, summary.test_accuracy),
         ],
     };
-    anstream::println!("{table}");
-    anstream::println!(
+    say!("{table}");
+    say!(
         "{}: {}; {} parameters for {} samples × {} outputs; {:.1} s, {} steps/s",
         summary.outcome,
         summary.reason,
@@ -123,9 +127,15 @@ fn print(folder: &RunFolder, summary: &Summary) -> Result<(), CliError> {
         summary.wall_s,
         number(summary.steps_per_s),
     );
-    if summary.outcome == State::Diverged && folder.checkpoints().join("latest").exists() {
-        anstream::println!("the last checkpoint before is kept in {}", folder.checkpoints().display());
+    if summary.outcome == State::Diverged {
+        if folder.checkpoints().join("latest").exists() {
+            say!("the last checkpoint before is kept in {}", folder.checkpoints().display());
+        }
+        say!(
+            "that it diverges is the result of this run; with a lower optimizer.learning_rate, or an \
+             optimizer.clip_norm, one may not"
+        );
     }
-    anstream::println!("{}", folder.report().display());
+    say!("{}", folder.report().display());
     Ok(())
 }

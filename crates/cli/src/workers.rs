@@ -13,15 +13,17 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use losscape_lab::records::{Metric, State};
+use losscape_lab::study::folder::own;
 use losscape_lab::study::{PlannedRun, StudyFolder, result};
 use losscape_lab::{LabError, Observe, Outcome, Run, RunOptions, Trainer};
 use losscape_model::Model;
 use losscape_report::number;
 use serde::{Deserialize, Serialize};
 
-use crate::device;
 use crate::error::CliError;
 use crate::signals::{self, INTERRUPTED};
+use crate::terminal::{clean, note};
+use crate::{device, memory};
 
 /// What a worker tells the study.
 #[derive(Serialize, Deserialize)]
@@ -168,7 +170,7 @@ impl Workers<'_> {
                 Ending::Finished(_) => tally.done += 1,
                 Ending::Failed(reason) => {
                     tally.failed += 1;
-                    shared.bar.suspend(|| anstream::eprintln!("{} failed: {reason}", run.folder));
+                    shared.bar.suspend(|| note!("{} failed: {reason}", run.folder));
                     // Where that cannot be written either, the run is missing and will be done again.
                     let _ = self.study.fail(&run, &reason);
                 }
@@ -181,7 +183,7 @@ impl Workers<'_> {
 
     /// Does one run in a process of its own.
     fn one(&self, slot: usize, run: &PlannedRun, shared: &Shared, line: &ProgressBar) -> Result<Ending, CliError> {
-        let name = format!("{:>5}  {}", run.index, run.set.join(" "));
+        let name = clean(&format!("{:>5}  {}", run.index, run.set.join(" ")));
         line.set_message(name.clone());
         let mut child = self.start(run)?;
         let input = child.stdin.take();
@@ -220,6 +222,7 @@ impl Workers<'_> {
             move |source| CliError::Lab(LabError::Io { action: what, path, source })
         };
         std::fs::create_dir_all(folder.path()).map_err(cannot("create", folder.path().to_owned()))?;
+        own(&log)?;
         let log = OpenOptions::new().append(true).create(true).open(&log).map_err(cannot("write", log.clone()))?;
         let program = std::env::current_exe().map_err(cannot("find", "the program itself".into()))?;
         Command::new(&program)
@@ -274,7 +277,7 @@ impl Work<'_> {
                 INTERRUPTED
             }
             Err(error) => {
-                eprintln!("{error}");
+                note!("{error}");
                 Message::Failed(error.to_string()).send();
                 2
             }
@@ -299,26 +302,27 @@ impl Work<'_> {
         let Some(planned) = planned.get(self.index) else {
             return Err(CliError::Message(format!("there is no run {}: {} are planned", self.index, planned.len())));
         };
-        eprintln!("run {} of {}, process {}", self.index, self.study.path().display(), std::process::id());
+        note!("run {} of {}, process {}", self.index, self.study.path().display(), std::process::id());
         let plan = self.study.plan(planned)?;
+        memory::check(&plan, None)?;
         let mut options = RunOptions {
             out: self.study.runs(),
             device: device.clone(),
             device_name: self.device.to_owned(),
             fresh: false,
             extend: None,
-            argv: std::env::args().collect(),
+            argv: crate::argv(),
         };
         let run = match Run::open(plan.clone(), &options) {
             Err(error @ LabError::NoCheckpoint { .. }) => {
-                eprintln!("{error}, which is done now");
+                note!("{error}, which is done now");
                 options.fresh = true;
                 Run::open(plan.clone(), &options)?
             }
             run => run?,
         };
         for warning in &run.warnings {
-            eprintln!("note: {warning}");
+            note!("note: {warning}");
         }
         if let [state] = &self.study.states(std::slice::from_ref(planned))?[..]
             && state.is_finished()

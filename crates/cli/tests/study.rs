@@ -509,6 +509,9 @@ fn scripts_for_clusters() {
     let checked = Command::new("bash").arg("-n").arg(cluster.join("array.sbatch")).status().expect("bash starts");
     assert!(checked.success());
     let manifest = fs::read_to_string(cluster.join("job.yaml")).expect("there is a manifest");
-    assert!(manifest.contains("  name: my---n---100\n") && manifest.contains(r#"_my \"Ünï\" 100 %""#), "{manifest}");
+    assert!(
+        manifest.contains("  name: \"my---n---100\"\n") && manifest.contains(r#"_my \"Ünï\" 100 %""#),
+        "{manifest}"
+    );
     assert!(refused(&place, &["study", "run", "small.toml", "--index", "9"], 2).contains("there is no chunk 9"));
 }

@@ -15,13 +15,41 @@
 
 use std::ops::Range;
 
+use std::io::Read;
+use std::path::Path;
+
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::LabError;
+use crate::overrides::{MARK, Override, Unusable};
+
+/// The largest configuration file, in bytes: a limit against files that are something else.
+const MAX_BYTES: usize = 1 << 20;
+
+/// The most keys that another name makes superfluous: more than any choice has.
+const MAX_LEFT_OUT: usize = 32;
+
+/// The text of a configuration file.
+///
+/// # Errors
+///
+/// When it cannot be read, or is larger than 1 MiB.
+pub fn text(path: &Path) -> Result<String, LabError> {
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(LabError::io("read", path))?;
+    file.take(MAX_BYTES as u64 + 1).read_to_string(&mut text).map_err(LabError::io("read", path))?;
+    if text.len() > MAX_BYTES {
+        let problem = "it has more than 1 MiB; is it a configuration file?".to_owned();
+        return Err(LabError::Damaged { path: path.to_owned(), problem });
+    }
+    Ok(text)
+}
+
 /// A table whose `name` chooses a variant.
 struct Named {
-    /// Where the table is.
+    /// Where the table is in a file.
     path: &'static [&'static str],
     /// The field that holds the enum, when the table has keys of its own beside it.
     field: Option<&'static str>,
@@ -29,7 +57,8 @@ struct Named {
     common: &'static [&'static str],
 }
 
-/// Every such table, outer ones before those inside them.
+/// Every such table, outer ones before those inside them: the forms of a file are made from outside in, those of types
+/// from inside out.
 const NAMED: &[Named] = &[
     Named {
         path: &["data"],
@@ -43,7 +72,7 @@ const NAMED: &[Named] = &[
         common: &["learning_rate", "weight_decay", "clip_norm", "sam", "sharpness_penalty", "schedule"],
     },
     Named { path: &["optimizer", "schedule"], field: None, common: &[] },
-    Named { path: &["model", "linear", "features"], field: None, common: &[] },
+    Named { path: &["model", "features"], field: None, common: &[] },
 ];
 
 /// An error with the place in the configuration that it comes from.
@@ -69,7 +98,7 @@ impl SourceError {
         let before = self.text.get(..start)?;
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let line = before.matches('\n').count() + 1;
-        (!self.text[line_start..].starts_with(OVERRIDE)).then(|| (line, before[line_start..].chars().count() + 1))
+        (!self.text[line_start..].starts_with(MARK)).then(|| (line, before[line_start..].chars().count() + 1))
     }
 }
 
@@ -89,9 +118,6 @@ impl std::fmt::Display for SourceError {
 
 impl std::error::Error for SourceError {}
 
-/// What a line of the text begins with that came from the command line.
-const OVERRIDE: &str = "--set ";
-
 /// A configuration file with its overrides.
 #[derive(Debug, Clone)]
 pub struct Document {
@@ -100,14 +126,24 @@ pub struct Document {
     text: String,
     /// Length of the file's own text.
     own: usize,
-    /// The overrides as TOML, each behind as many spaces as the text is long before it: their spans are positions in the text.
-    overrides: Vec<String>,
+    /// In the order in which they are applied.
+    overrides: Vec<Override>,
     /// A table that is not part of what [`Document::read`] reads.
     aside: Option<&'static str>,
 }
 
 impl Document {
-    /// Parses a file's text; `file` names it in messages. Each override is `key.key=value`, the value in TOML or a bare word.
+    /// Parses a file's text; `file` names it in messages. Overrides are written
+    ///
+    /// | written | does |
+    /// |---|---|
+    /// | `a.b=value` | sets one key, the value in TOML, as Python writes it (`.5`, `5.`, `True`), or a bare word |
+    /// | `a={ … }` | sets a table: what the file says in it no longer counts |
+    /// | `a.b=null`, `a.b=None`, `~a.b` | takes a key or table away |
+    /// | `a.b=false` | the same, where `b` is a table that need not be there |
+    /// | `a.name=word` | chooses another thing: keys of the file that it does not know no longer count |
+    ///
+    /// Tables are set before the keys in them, whatever the order; of two overrides of one key the later one holds.
     ///
     /// # Errors
     ///
@@ -117,41 +153,20 @@ impl Document {
             Self { file: file.into(), text: text.to_owned(), own: text.len(), overrides: Vec::new(), aside: None };
         let mut table = DeTable::parse(text).map_err(|error| document.toml_error(&error))?.into_inner();
         for item in overrides {
-            if !document.text.is_empty() && !document.text.ends_with('\n') {
-                document.text.push('\n');
-            }
-            let start = document.text.len() + OVERRIDE.len();
-            document.text.push_str(&format!("{OVERRIDE}{item}\n"));
-            let wrong = |message: String, help: &str| {
-                let help = (!help.is_empty()).then(|| help.to_owned());
-                Err(document.error(Some(start..start + item.len()), message, help))
-            };
-            let Some((key, value)) = item.split_once('=') else {
-                return wrong(
-                    format!("`{item}` sets nothing"),
-                    "write key.key=value, for example -s optimizer.learning_rate=0.1",
-                );
-            };
-            let bare = format!("{key}={:?}", value.trim());
-            let Some(padded) = [item, &bare]
-                .map(|item| format!("{}{item}", " ".repeat(start)))
-                .into_iter()
-                .find(|padded| DeTable::parse(padded).is_ok())
-            else {
-                return wrong(format!("`{item}` is no TOML"), "");
-            };
-            document.overrides.push(padded);
+            let parsed = Override::parse(item, &mut document.text);
+            let parsed = parsed.map_err(|(unusable, place)| document.unusable(unusable, &place))?;
+            document.overrides.push(parsed);
         }
-        for (at, padded) in document.overrides.iter().enumerate() {
-            let change = DeTable::parse(padded).map_err(|error| document.toml_error(&error))?.into_inner();
-            if !merge(&mut table, change) {
-                let item = &overrides[at];
-                let start = padded.len() - padded.trim_start().len();
-                let message = format!("`{item}` runs through a value that is not a table");
-                return Err(document.error(Some(start..start + item.len()), message, None));
-            }
+        document.overrides.sort_by_key(Override::depth);
+        for change in &document.overrides {
+            change.apply(&mut table).map_err(|unusable| document.unusable(unusable, &change.item))?;
         }
         Ok(document)
+    }
+
+    fn unusable(&self, unusable: Unusable, place: &Range<usize>) -> Box<SourceError> {
+        let message = unusable.message(&self.text[place.clone()]);
+        self.error(Some(place.clone()), message, unusable.help().map(str::to_owned))
     }
 
     /// The document without a table, for [`read`](Self::read).
@@ -171,16 +186,17 @@ impl Document {
         let DeValue::Table(table) = value.into_inner() else {
             return Err(self.error(Some(span), format!("`{name}` must be a table"), None));
         };
+        self.check_integers(&table)?;
         let deserializer = toml::Deserializer::from(Spanned::new(span, table));
         T::deserialize(deserializer).map(Some).map_err(|error| self.toml_error(&error))
     }
 
     /// The table of file and overrides; parsed anew, since it borrows from the text.
     fn table(&self) -> DeTable<'_> {
-        let parse = |text| DeTable::parse(text).map(Spanned::into_inner).unwrap_or_default();
-        let mut table = parse(&self.text[..self.own]);
-        for padded in &self.overrides {
-            merge(&mut table, parse(padded));
+        let mut table = DeTable::parse(&self.text[..self.own]).map(Spanned::into_inner).unwrap_or_default();
+        for change in &self.overrides {
+            // What cannot be applied was refused when it was parsed.
+            let _ = change.apply(&mut table);
         }
         table
     }
@@ -191,15 +207,66 @@ impl Document {
     ///
     /// Unknown keys, missing ones, values of a wrong type or not among those known.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, Box<SourceError>> {
-        let mut table = self.table();
-        if let Some(aside) = self.aside {
-            table.remove(aside);
+        let mut left_out: Vec<Vec<String>> = Vec::new();
+        loop {
+            let mut table = self.table();
+            if let Some(aside) = self.aside {
+                table.remove(aside);
+            }
+            left_out.iter().for_each(|key| remove(&mut table, key.as_slice()));
+            self.check_integers(&table)?;
+            for named in NAMED.iter().rev() {
+                self.choose(&mut table, named)?;
+            }
+            let deserializer = toml::Deserializer::from(Spanned::new(0..self.text.len(), table));
+            let error = match T::deserialize(deserializer) {
+                Ok(read) => return Ok(read),
+                Err(error) => error,
+            };
+            let dispensable = self.dispensable(&error).filter(|key| !left_out.contains(key));
+            match dispensable.filter(|_| left_out.len() < MAX_LEFT_OUT) {
+                Some(key) => left_out.push(key),
+                None => return Err(self.toml_error(&error)),
+            }
         }
-        for named in NAMED {
-            self.choose(&mut table, named)?;
+    }
+
+    /// The key that an error is about, where an override has made it one to leave out.
+    fn dispensable(&self, error: &toml::de::Error) -> Option<Vec<String>> {
+        let (span, table) = (error.span()?, self.table());
+        let message = error.message();
+        if message.starts_with("unknown field") && span.end <= self.own {
+            let path = path_of(&table, &|key, _| *key == span)?;
+            let chosen = NAMED.iter().find(|named| path.split_last().is_some_and(|(_, above)| above == named.path))?;
+            let name =
+                |table| Some(value_at(table, chosen.path)?.as_table()?.get("name")?.get_ref().as_str()?.to_owned());
+            let own = DeTable::parse(&self.text[..self.own]).ok()?.into_inner();
+            return (name(&own)? != name(&table)?).then_some(path);
         }
-        let deserializer = toml::Deserializer::from(Spanned::new(0..self.text.len(), table));
-        T::deserialize(deserializer).map_err(|error| self.toml_error(&error))
+        let wanted = ["expected struct", "wanted string or table", "expected table"];
+        if span.start >= self.own && wanted.iter().any(|wanted| message.contains(wanted)) {
+            return path_of(&table, &|_, value| {
+                value.span() == span && matches!(value.get_ref(), DeValue::Boolean(false))
+            });
+        }
+        None
+    }
+
+    /// Whether every whole number can be written into a file again.
+    fn check_integers(&self, table: &DeTable<'_>) -> Result<(), Box<SourceError>> {
+        table.iter().try_for_each(|(key, value)| self.check_integer(key.get_ref(), value))
+    }
+
+    fn check_integer(&self, key: &str, value: &Spanned<DeValue<'_>>) -> Result<(), Box<SourceError>> {
+        match value.get_ref() {
+            DeValue::Table(table) => self.check_integers(table),
+            DeValue::Array(values) => values.iter().try_for_each(|value| self.check_integer(key, value)),
+            DeValue::Integer(number) if i64::from_str_radix(number.as_str(), number.radix()).is_err() => {
+                let message = format!("{key} = {number} is not possible: TOML ends at {}", i64::MAX);
+                Err(self.error(Some(value.span()), message, None))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Rewrites one named table into the enum's own form.
@@ -262,6 +329,8 @@ impl Document {
     }
 
     fn error(&self, span: Option<Range<usize>>, message: String, help: Option<String>) -> Box<SourceError> {
+        let of_override = |span: &Range<usize>| self.overrides.iter().find_map(|known| known.place(span));
+        let span = span.map(|span| of_override(&span).unwrap_or(span));
         Box::new(SourceError { message, help, file: self.file.clone(), text: self.text.clone(), span })
     }
 
@@ -272,12 +341,13 @@ impl Document {
         let (what, mut known): (_, Vec<&str>) = match quoted.split_first() {
             Some((_, known)) if message.starts_with("unknown field") => ("key", known.to_vec()),
             Some((_, known)) if message.starts_with("unknown variant") => ("name", known.to_vec()),
-            _ => return self.error(error.span(), message.trim_end().to_owned(), None),
+            _ => return self.error(error.span(), message.trim_end().to_owned(), written(message).map(str::to_owned)),
         };
         let word = quoted[0];
         if what == "key" {
-            let place = error.span().and_then(|span| path_of(&self.table(), &span));
-            if let Some(named) = place.and_then(|path| NAMED.iter().find(|named| named.path == path)) {
+            let place = error.span().and_then(|span| path_of(&self.table(), &|key, _| *key == span));
+            let above = place.as_deref().and_then(<[String]>::split_last).map(|(_, above)| above);
+            if let Some(named) = above.and_then(|above| NAMED.iter().find(|named| named.path == above)) {
                 known.push("name");
                 known.extend(named.common);
             }
@@ -297,17 +367,49 @@ impl Document {
     }
 }
 
-/// The path of the table that has a key at `span`.
-fn path_of(table: &DeTable<'_>, span: &Range<usize>) -> Option<Vec<String>> {
-    table.iter().find_map(|(key, value)| {
-        if key.span() == *span {
-            return Some(Vec::new());
+/// How a value is written of the kind that a message of serde expects.
+fn written(message: &str) -> Option<&'static str> {
+    let (_, expected) = message.split_once("expected ")?;
+    match expected.trim_end() {
+        "a boolean" => Some("written true or false"),
+        "f32" | "f64" => Some("written 12, 0.5 or 1e-3, without quotes"),
+        "u8" | "u16" | "u32" | "u64" | "usize" | "i64" => {
+            Some("a whole number, written 12, without quotes, zeros in front or an exponent")
         }
-        let DeValue::Table(inner) = value.get_ref() else { return None };
-        let mut path = path_of(inner, span)?;
-        path.insert(0, key.get_ref().to_string());
-        Some(path)
+        "a sequence" => Some("written [64, 64]"),
+        "a string" => Some("written in quotes"),
+        "newtype variant" => Some("a table with a name: written { name = \"…\" }"),
+        _ => None,
+    }
+}
+
+/// The path of the first key, in its table, that is the one looked for by its place and value.
+fn path_of(table: &DeTable<'_>, is_it: &dyn Fn(&Range<usize>, &Spanned<DeValue<'_>>) -> bool) -> Option<Vec<String>> {
+    table.iter().find_map(|(key, value)| {
+        let inside = || value.get_ref().as_table().and_then(|inner| path_of(inner, is_it));
+        let below = if is_it(&key.span(), value) { Vec::new() } else { inside()? };
+        Some([vec![key.get_ref().to_string()], below].concat())
     })
+}
+
+/// The value at a path.
+fn value_at<'a, 'b>(table: &'b DeTable<'a>, path: &[&str]) -> Option<&'b DeValue<'a>> {
+    let (last, above) = path.split_last()?;
+    let table = above.iter().try_fold(table, |table, key| table.get(*key)?.get_ref().as_table())?;
+    table.get(*last).map(Spanned::get_ref)
+}
+
+/// Takes a key out of the table that it is in.
+fn remove(table: &mut DeTable<'_>, path: &[String]) {
+    match path {
+        [] => {}
+        [key] => drop(table.remove(key.as_str())),
+        [key, below @ ..] => {
+            if let Some(DeValue::Table(inner)) = table.get_mut(key.as_str()).map(Spanned::get_mut) {
+                remove(inner, below);
+            }
+        }
+    }
 }
 
 /// An error that an override made, as one at `place` of the file that the override came from; any other stays as it is.
@@ -319,28 +421,11 @@ pub(crate) fn relocate(
     let (None, Some(span)) = (error.position(), &error.span) else { return error };
     let line_start = error.text[..span.start.min(error.text.len())].rfind('\n').map_or(0, |newline| newline + 1);
     let line = error.text[line_start..].lines().next().unwrap_or_default();
-    let item = line.strip_prefix(OVERRIDE).unwrap_or(line);
+    let item = line.strip_prefix(MARK).unwrap_or(line).trim_end();
     let path = place(item.split_once('=').map_or(item, |(key, _)| key));
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     let message = format!("{} (with {item})", error.message);
     Box::new(SourceError { help: error.help, ..*document.error_at(&path, message) })
-}
-
-/// Folds `change` into `table`, key by key; false when a key that must be a table is something else.
-fn merge<'a>(table: &mut DeTable<'a>, change: DeTable<'a>) -> bool {
-    change.into_iter().all(|(key, value)| {
-        let span = value.span();
-        match (table.get_mut(key.get_ref().as_ref()), value.into_inner()) {
-            (Some(slot), DeValue::Table(inner)) => match slot.get_mut() {
-                DeValue::Table(table) => merge(table, inner),
-                _ => false,
-            },
-            (_, value) => {
-                table.insert(key, Spanned::new(span, value));
-                true
-            }
-        }
-    })
 }
 
 /// A configuration as the text of a file: named tables in their short form.
@@ -351,7 +436,7 @@ fn merge<'a>(table: &mut DeTable<'a>, change: DeTable<'a>) -> bool {
 #[must_use]
 pub fn write(value: &impl serde::Serialize) -> String {
     let mut table = toml::Table::try_from(value).expect("a configuration is a table");
-    for named in NAMED.iter().rev() {
+    for named in NAMED {
         let Some((last, parents)) = named.path.split_last() else { continue };
         let parent = parents.iter().try_fold(&mut table, |table, key| table.get_mut(*key)?.as_table_mut());
         let Some(settings) = parent.and_then(|table| table.get_mut(*last)?.as_table_mut()) else { continue };

@@ -21,7 +21,9 @@ pub mod export;
 pub mod folder;
 #[cfg(feature = "learner")]
 pub mod learner;
+pub mod memory;
 pub mod observe;
+mod overrides;
 pub mod plan;
 pub mod records;
 pub mod run;

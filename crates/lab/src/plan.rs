@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::config::{BatchSize, RunConfig, TrainingConfig};
-use crate::document::{Document, SourceError};
+use crate::document::{self, Document, SourceError};
 use crate::records::{Manifest, SCHEMA};
 use crate::trainer::{batch_size, total_steps};
 use crate::{LabError, RunFolder};
@@ -41,11 +41,14 @@ impl Plan {
     ///
     /// [`LabError::Config`], pointing at what is wrong.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self, LabError> {
-        let text = std::fs::read_to_string(path).map_err(LabError::io("read", path))?;
+        let text = document::text(path)?;
         let document = Document::parse(path.display().to_string(), &text, overrides)?;
         let folder = path.parent().unwrap_or(Path::new("."));
-        let stem = path.file_stem().map_or_else(|| "run".into(), |stem| stem.to_string_lossy().into_owned());
-        Self::of(&document, folder, &stem)
+        let stem = path.file_stem().map_or(Some("run"), |stem| stem.to_str()).ok_or_else(|| LabError::Damaged {
+            path: path.to_owned(),
+            problem: "its name is not UTF-8, as that of the run's folder must be; rename it".to_owned(),
+        })?;
+        Self::of(&document, folder, stem)
     }
 
     /// The plan of a configuration whose relative paths start at `folder`; `stem` is the label where it has none.
@@ -128,6 +131,10 @@ impl Checked {
         let mut config: RunConfig = document.read()?;
         for file in config.data.source.paths_mut() {
             *file = std::path::absolute(folder.join(&*file)).map_err(LabError::io("find", file.clone()))?;
+            if file.to_str().is_none() {
+                let message = format!("{} is not UTF-8, as the run's config.toml must be; rename it", file.display());
+                return Err(document.error_at(&["data"], message).into());
+            }
         }
         Ok(Self::new(config, stem, document, facts)?)
     }
@@ -139,7 +146,7 @@ impl Checked {
         facts: impl FnOnce(&DataConfig) -> Result<Facts, DataError>,
     ) -> Result<Self, Box<SourceError>> {
         let label = config.label.clone().unwrap_or_else(|| stem.to_owned());
-        if label.is_empty() || label.starts_with('.') || label.contains(['/', '\\', '\0']) {
+        if label.is_empty() || label.starts_with('.') || label.contains(|c: char| c.is_control() || "/\\".contains(c)) {
             return Err(document.error_at(&["label"], format!("`{label}` cannot name a folder")));
         }
         for (path, seed) in [(&["seed"][..], config.seed), (&["data", "seed"], config.data.seed)] {
@@ -271,7 +278,9 @@ fn check_targets(config: &RunConfig, document: &Document) -> Result<(), Box<Sour
 fn check_model(config: &RunConfig, facts: &Facts, document: &Document) -> Result<(), Box<SourceError>> {
     config.model.check(facts.columns, facts.outputs).map_err(|error| {
         let path = match &error {
-            ModelError::ZeroWidth { .. } | ModelError::TooLarge { .. } => vec!["model", "hidden"],
+            ModelError::ZeroWidth { .. } | ModelError::TooDeep { .. } | ModelError::TooLarge { .. } => {
+                vec!["model", "hidden"]
+            }
             ModelError::NotPositive { name, .. } => vec!["model", "features", name],
             _ => vec!["model", "features"],
         };

@@ -16,7 +16,7 @@ use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
 use crate::checkpoint::Checkpoint;
-use crate::document::Document;
+use crate::document::{self, Document};
 use crate::plan::{Plan, check_loss};
 use crate::records::State;
 use crate::{LabError, RunFolder};
@@ -143,7 +143,7 @@ impl Subject {
         model: &Path,
         device: &Device,
     ) -> Result<Self, LabError> {
-        let text = std::fs::read_to_string(model).map_err(LabError::io("read", model))?;
+        let text = document::text(model)?;
         let document = Document::parse(model.display().to_string(), &text, &[])?;
         let Description { model: config, loss } = document.read()?;
         if let ModelConfig::Mlp(mlp) = &config

@@ -26,7 +26,7 @@ use crate::records::{Metric, Split};
 use crate::weights::Weights;
 
 /// Samples evaluated at once: enough to keep matrix products efficient, few enough to keep activations small.
-const EVALUATION_CHUNK: usize = 2048;
+pub(crate) const EVALUATION_CHUNK: usize = 2048;
 
 /// The most steps a run may have: a limit against slips of the pen.
 const MAX_STEPS: usize = 1_000_000_000_000;

@@ -79,11 +79,12 @@ impl FeatureMap {
     pub fn len(&self, inputs: usize) -> usize {
         match *self {
             Self::Identity {} => inputs,
-            // C(inputs + degree, degree), built up so that every intermediate is an integer.
+            // C(inputs + degree, degree), built up so that every intermediate is an integer, from the smaller side.
             Self::Polynomial { degree } => {
+                let (few, many) = (inputs.min(degree) as u128, inputs.max(degree) as u128);
                 let mut count: u128 = 1;
-                for k in 1..=degree as u128 {
-                    count = count.saturating_mul(inputs as u128 + k) / k;
+                for k in 1..=few {
+                    count = count.saturating_mul(many + k) / k;
                     if count > usize::MAX as u128 {
                         return usize::MAX;
                     }

@@ -40,7 +40,7 @@ pub use features::FeatureMap;
 pub use linear::{LinearModel, LinearModelConfig};
 pub use loss::{Loss, LossKind, Reduction};
 pub use mlp::{Mlp, MlpConfig, Parameterization};
-pub use network::{Model, ModelConfig, Network};
+pub use network::{Model, ModelConfig, Network, Size};
 
 /// A model that cannot be built, or values that do not fit it.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -71,6 +71,14 @@ pub enum ModelError {
         name: &'static str,
         /// The value given.
         value: f64,
+    },
+    /// More hidden layers than can be trained.
+    #[error("the network would have {layers} hidden layers; at most {max} are possible")]
+    TooDeep {
+        /// Hidden layers asked for.
+        layers: usize,
+        /// The largest number accepted.
+        max: usize,
     },
     /// More parameters than memory can be expected to hold.
     #[error("the network would have {parameters} parameters; at most {max} are possible")]

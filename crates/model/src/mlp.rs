@@ -26,6 +26,9 @@ use crate::{Activation, ModelError, Network};
 /// The most weights a network may have: a limit against slips of the pen, 8 GiB when they are drawn.
 const MAX_PARAMETERS: usize = 1 << 30;
 
+/// The most hidden layers: a limit against slips of the pen, far above what trains without normalization.
+const MAX_LAYERS: usize = 1000;
+
 /// How weights and multipliers scale with width; see the [module documentation](self).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -97,8 +100,12 @@ impl MlpConfig {
     ///
     /// # Errors
     ///
-    /// [`ModelError::ZeroWidth`] when one of them is zero, [`ModelError::TooLarge`] when they make more than 2³⁰ weights.
+    /// [`ModelError::ZeroWidth`] when one of them is zero, [`ModelError::TooDeep`] when there are more than 1000,
+    /// [`ModelError::TooLarge`] when they make more than 2³⁰ weights.
     pub fn widths(&self, inputs: usize, outputs: usize) -> Result<Vec<usize>, ModelError> {
+        if self.hidden.len() > MAX_LAYERS {
+            return Err(ModelError::TooDeep { layers: self.hidden.len(), max: MAX_LAYERS });
+        }
         let widths = [&[inputs], self.hidden.as_slice(), &[outputs]].concat();
         match widths.iter().position(|&width| width == 0) {
             None => {

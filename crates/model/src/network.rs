@@ -61,6 +61,17 @@ pub enum ModelConfig {
     Linear(LinearModelConfig),
 }
 
+/// How large a network is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// Parameters P.
+    pub parameters: usize,
+    /// Weights of its largest layer.
+    pub widest: usize,
+    /// Units of all layers, the input's features among them.
+    pub units: usize,
+}
+
 impl ModelConfig {
     /// Every name accepted in a configuration, with one line on what it is.
     pub const ALL: &'static [(&'static str, &'static str)] = &[
@@ -78,6 +89,28 @@ impl ModelConfig {
             Self::Mlp(config) => config.widths(inputs, outputs).map(drop),
             Self::Linear(config) => config.check(inputs, outputs),
         }
+    }
+
+    /// How large the network is for `inputs` features and `outputs` outputs.
+    ///
+    /// # Errors
+    ///
+    /// What [`check`](Self::check) reports.
+    pub fn size(&self, inputs: usize, outputs: usize) -> Result<Size, ModelError> {
+        let (widths, bias) = match self {
+            Self::Mlp(config) => (config.widths(inputs, outputs)?, config.bias),
+            Self::Linear(config) => {
+                config.check(inputs, outputs)?;
+                (vec![config.features.len(inputs), outputs], false)
+            }
+        };
+        let layers = || widths.windows(2).map(|pair| pair[0].saturating_mul(pair[1]));
+        let biases = if bias { widths[1..].iter().sum() } else { 0 };
+        Ok(Size {
+            parameters: layers().fold(biases, usize::saturating_add),
+            widest: layers().max().unwrap_or(0),
+            units: widths.iter().sum(),
+        })
     }
 
     /// Builds the network for `inputs` features and `outputs` outputs, its initial weights drawn from `seed`.

@@ -19,7 +19,10 @@ use serde::{Deserialize, Serialize};
 use crate::clip::global_norm;
 use crate::sam::Ascent;
 use crate::shared::{self, elsewhere, visit_once};
-use crate::{OptimError, check_not_negative, check_positive};
+use crate::{OptimError, check, check_not_negative, check_positive};
+
+/// The most iterations: a step cannot be stopped in the middle.
+const MAX_ITERATIONS: usize = 1000;
 
 /// Configuration of [`SharpnessPenalty`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -27,7 +30,7 @@ use crate::{OptimError, check_not_negative, check_positive};
 pub struct SharpnessPenaltyConfig {
     /// α, not negative.
     pub weight: f64,
-    /// Power iterations k, at least 1. Default: 2, five gradients a step.
+    /// Power iterations k, from 1 to 1000. Default: 2, five gradients a step.
     #[serde(default = "iterations")]
     pub iterations: usize,
     /// Distance h of the differences, positive. Default: 0.01, between the rounding of f32 gradients (`ϵ‖g‖/h²`) and their fourth derivative
@@ -58,7 +61,8 @@ impl SharpnessPenaltyConfig {
     /// When a setting is out of its range.
     pub fn build(&self) -> Result<SharpnessPenalty, OptimError> {
         check_not_negative("weight", self.weight)?;
-        check_positive("iterations", self.iterations as f64)?;
+        let possible = (1..=MAX_ITERATIONS).contains(&self.iterations);
+        check("iterations", self.iterations as f64, possible, "from 1 to 1000")?;
         check_positive("distance", self.distance)?;
         Ok(SharpnessPenalty { config: *self })
     }

@@ -7,7 +7,7 @@ use losscape_lab::folder::write_whole;
 use math_core::{LatexToMathML, MathCoreConfig, MathDisplay};
 
 use crate::compare::Table;
-use crate::figure::{AMBER, BLUE, Chart, Curve, GREEN, GREY, ORANGE, PURPLE, SKY, contours};
+use crate::figure::{AMBER, BLUE, Chart, Curve, GREEN, GREY, ORANGE, PURPLE, SKY, contours, slug};
 use crate::number;
 
 /// One row for each claim: id, verdict, key figure, seconds.
@@ -78,7 +78,7 @@ fn entry(record: &ClaimRecord) -> Entry<'_> {
     let drawings = record.evidence.plots.iter().enumerate().filter_map(|(at, plot)| {
         let colors = [BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY];
         let mut measured = colors.iter().cycle();
-        let name = format!("{}-{}", record.id, at + 1);
+        let name = format!("{}-{}", slug(&record.id), at + 1);
         let curves = plot.series.iter().map(|series| {
             let color = if series.dashed { GREY } else { measured.next().copied().unwrap_or(BLUE) };
             let curve = Curve::new(series.name.as_str(), color, series.points.clone());
@@ -86,7 +86,7 @@ fn entry(record: &ClaimRecord) -> Entry<'_> {
         });
         let curves: Vec<Curve> = curves.collect();
         let svg = match &plot.heights {
-            Some(heights) => contours(&name, [&plot.x, &plot.y], heights, &curves),
+            Some(heights) => contours(&name, [&plot.x, &plot.y], heights, &curves)?,
             None => {
                 let chart = Chart::new(plot.x.as_str(), plot.y.as_str(), plot.log_y, curves)?.headroom();
                 if plot.log_x { chart.log_x() } else { chart }.svg(&name)

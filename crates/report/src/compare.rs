@@ -81,7 +81,7 @@ pub fn table(runs: &[RunRecords]) -> Result<Table, toml::de::Error> {
     }
     let names = runs
         .iter()
-        .map(|run| format!("{}-{}", run.manifest.label, &run.manifest.run_id[..6.min(run.manifest.run_id.len())]));
+        .map(|run| format!("{}-{}", run.manifest.label, run.manifest.run_id.chars().take(6).collect::<String>()));
     Ok(Table { head: std::iter::once(String::new()).chain(names).collect(), rows })
 }
 

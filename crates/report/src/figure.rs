@@ -215,9 +215,14 @@ fn tick(value: f64) -> String {
     format!("{}e{exponent}", digits.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// Lines of equal height, with curves over them; a curve of one point is a dot.
-pub(crate) fn contours(name: &str, [x, y]: [&str; 2], heights: &Heights, curves: &[Curve]) -> String {
+/// Lines of equal height, with curves over them; a curve of one point is a dot. None where there is not a height for every
+/// point of the grid.
+pub(crate) fn contours(name: &str, [x, y]: [&str; 2], heights: &Heights, curves: &[Curve]) -> Option<String> {
     let Heights { columns, rows, values, levels } = heights;
+    let is_grid = values.len() == rows.len() && values.iter().all(|row| row.len() == columns.len());
+    if !is_grid || columns.len() < 2 || rows.len() < 2 {
+        return None;
+    }
     let lines = ContourPlot::new().with_grid(values.clone(), columns.clone(), rows.clone()).with_levels(levels);
     let named = curves.len() > 1;
     let lines = if named { lines.with_line_color(GREY).with_line_width(0.8) } else { lines.with_line_width(1.4) };
@@ -229,7 +234,7 @@ pub(crate) fn contours(name: &str, [x, y]: [&str; 2], heights: &Heights, curves:
     let layout = sized(Layout::auto_from_plots(&plots).with_x_label(x).with_y_label(y))
         .with_legend_box(false)
         .with_legend_position(LegendPosition::OutsideRightTop);
-    embeddable(&SvgBackend::new().render_scene(&render_multiple(plots, layout)), name)
+    Some(embeddable(&SvgBackend::new().render_scene(&render_multiple(plots, layout)), name))
 }
 
 fn sized(layout: Layout) -> Layout {
@@ -241,7 +246,12 @@ fn sized(layout: Layout) -> Layout {
 fn embeddable(svg: &str, name: &str) -> String {
     let (width, height) = SIZE;
     svg.replacen("<svg ", &format!("<svg viewBox=\"0 0 {width} {height}\" "), 1)
-        .replace("kuva-clip-", &format!("{name}-clip-"))
+        .replace("kuva-clip-", &format!("{}-clip-", slug(name)))
+}
+
+/// A name as it can be that of a file and an id: of letters, digits, dashes and underscores.
+pub(crate) fn slug(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' }).collect()
 }
 
 /// Every `k`-th point, so that at most [`POINTS`] and the last one are left.
@@ -249,4 +259,21 @@ fn thin(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
     let every = points.len().div_ceil(POINTS).max(1);
     let last = points.len().saturating_sub(1);
     points.into_iter().enumerate().filter(|(at, _)| at % every == 0 || *at == last).map(|(_, point)| point).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BLUE, Chart, Curve, ORANGE, scatter};
+
+    #[test]
+    fn words_stay_words() {
+        let word = "<script>\"&'</text>";
+        let curve = |color| Curve::new(word, color, vec![(0.0, 1.0), (1.0, 2.0)]);
+        let chart = Chart::new(word, word, false, vec![curve(BLUE), curve(ORANGE)]).expect("there are points");
+        let dots = scatter(word, [word, word], &[curve(BLUE), curve(ORANGE)]).expect("there are points");
+        for svg in [chart.svg(word), dots] {
+            assert!(svg.contains("&lt;script&gt;"), "{svg}");
+            assert!(!svg.contains("<script") && !svg.contains("</text>\"") && !svg.contains("id=\"<"), "{svg}");
+        }
+    }
 }

@@ -386,6 +386,6 @@ fn plane(analysis: &Analysis) -> Option<Figure> {
         title: "Loss on a plane",
         reading: "Lines of equal loss, in equal ratios, around the solution (dot), along two random directions with filters as long as the \
                   network's own (Li et al. 2018); plots of different networks can be compared.",
-        svg: contours("plane", axes, &heights, &[Curve::new("", ORANGE, vec![(0.0, 0.0)])]),
+        svg: contours("plane", axes, &heights, &[Curve::new("", ORANGE, vec![(0.0, 0.0)])])?,
     })
 }

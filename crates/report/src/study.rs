@@ -12,7 +12,7 @@ use losscape_lab::study::evidence::OUTCOMES;
 use losscape_lab::study::{Association, Comparable, Evidence, PlannedRun, RunState, StudyFolder, Table};
 
 use crate::compare;
-use crate::figure::{AMBER, BLUE, Curve, GREEN, ORANGE, PURPLE, SKY, scatter};
+use crate::figure::{AMBER, BLUE, Curve, GREEN, ORANGE, PURPLE, SKY, scatter, slug};
 use crate::number;
 
 /// Lines of a status on runs that are not done.
@@ -288,7 +288,7 @@ fn outcomes(table: &Table, evidence: &Evidence, rows: &[usize]) -> Vec<Drawing> 
         .take(FIGURES)
         .filter_map(|known| {
             let (x, y) = (table.numbers(&known.measure)?, table.numbers(outcome)?);
-            let id = format!("outcome-{}", known.measure.replace('.', "-"));
+            let id = format!("outcome-{}", slug(&known.measure));
             let svg = scatter(&id, [&known.measure, outcome], &dots(&groups, &x, &y))?;
             let [tau, granulated] = [signed(known.tau.value), cell(known.granulated_mean.map(|tau| tau.value))];
             let reading = format!("A dot is a run.{} τ = {tau}, granulated {granulated}.", groups.meaning);
@@ -305,7 +305,7 @@ fn settings(table: &Table, evidence: &Evidence, rows: &[usize]) -> Vec<Drawing> 
         let groups = groups(table, evidence, rows, Some(setting));
         for known in evidence.followers.iter().filter(|known| known.setting == *setting).take(FIGURES) {
             let name = &known.measure;
-            let id = format!("setting-{}-{}", setting.replace('.', "-"), name.replace('.', "-"));
+            let id = format!("setting-{}-{}", slug(setting), slug(name));
             let drawn = table.numbers(name).and_then(|y| scatter(&id, [setting, name], &dots(&groups, &x, &y)));
             let Some(svg) = drawn else { continue };
             let reading = format!("A dot is a run.{} τ = {}.", groups.meaning, signed(known.tau));

@@ -34,7 +34,8 @@ pub struct StudyConfig {
     /// Largest and smallest eigenvalues to find of each operator. Default: as `losscape analyze`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub top: Option<usize>,
-    /// Keys of the configuration with the values they take, first axis slowest. A value may be a table, which sets all its keys.
+    /// Keys of the configuration with the values they take, first axis slowest. A value may be a table, which
+    /// takes the place of the file's, or `false`, which takes it away.
     pub axes: toml::Table,
 }
 
@@ -112,13 +113,18 @@ impl Range {
     /// The value a share of the way from the lower to the upper end.
     fn at(self, share: f64) -> Value {
         let (low, high) = (self.low.number(), self.high.number());
-        let between = |low: f64, high: f64| low + share * (high - low);
-        let value = match self.scale {
-            // The ends themselves, not what the logarithm leaves of them.
+        let between = |low: f64, high: f64| match high - low {
+            width if width.is_finite() => low + share * width,
+            _ => (1.0 - share) * low + share * high,
+        };
+        let value = match (self.scale, self.low, self.high) {
+            // The ends themselves, not what a logarithm or a float leaves of them.
+            (_, End::Whole(low), End::Whole(_)) if share == 0.0 => return Value::Integer(low),
+            (_, End::Whole(_), End::Whole(high)) if share == 1.0 => return Value::Integer(high),
             _ if share == 0.0 => low,
             _ if share == 1.0 => high,
-            Scale::Linear => between(low, high),
-            Scale::Log => between(low.ln(), high.ln()).exp(),
+            (Scale::Linear, ..) => between(low, high),
+            (Scale::Log, ..) => between(low.ln(), high.ln()).exp(),
         };
         if self.is_whole() { Value::Integer(value.round() as i64) } else { Value::Float(value) }
     }
@@ -127,7 +133,10 @@ impl Range {
     fn draw(self, share: f64) -> Value {
         match (self.low, self.high, self.scale) {
             (End::Whole(low), End::Whole(high), Scale::Linear) => {
-                Value::Integer(low + (share * (high - low + 1) as f64) as i64)
+                // In i128, since the ends may be as far apart as they can.
+                let values = (i128::from(high) - i128::from(low) + 1) as f64;
+                let drawn = i128::from(low) + (share * values) as i128;
+                Value::Integer(drawn.min(i128::from(high)) as i64)
             }
             _ => self.at(share),
         }

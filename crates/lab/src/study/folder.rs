@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 use std::fs::{File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::design::{Measuring, StudyConfig};
 use super::result::RunResult;
-use crate::document::{Document, relocate};
+use crate::document::{self, Document, relocate};
 use crate::folder::{Lock, create, lock, read_json, write_json, write_whole};
 use crate::plan::{KnownData, Plan, identity};
 use crate::records::{SCHEMA, State};
@@ -141,7 +141,7 @@ impl StudyFolder {
     ///
     /// [`LabError::Config`], pointing at what is wrong in the file; when runs that were planned are no longer in it; and [`LabError::Busy`].
     pub fn plan_file(file: &Path, out: &Path) -> Result<(Self, Planned, Lock), LabError> {
-        let text = std::fs::read_to_string(file).map_err(LabError::io("read", file))?;
+        let text = document::text(file)?;
         let name = file.display().to_string();
         let document = Document::parse(name.as_str(), &text, &[])?;
         let Some(config) = document.section::<StudyConfig>("study")? else {
@@ -150,6 +150,11 @@ impl StudyFolder {
         };
         config.check_measures(&document)?;
         let absolute = std::path::absolute(file).map_err(LabError::io("find", file))?;
+        // The path goes into the study's JSON, the name into scripts.
+        if absolute.to_str().is_none_or(|path| path.contains(char::is_control)) {
+            let problem = "a study's path must be UTF-8 without control characters; rename it".to_owned();
+            return Err(LabError::Damaged { path: absolute, problem });
+        }
         let base = absolute.parent().unwrap_or(Path::new("/")).to_owned();
         let stem = stem(file);
         let folder = Self::of_file(file, out);
@@ -212,7 +217,13 @@ impl StudyFolder {
             let damaged = |problem: String| LabError::Damaged { path: path.clone(), problem };
             let run: PlannedRun = serde_json::from_str(line)
                 .map_err(|error| damaged(format!("line {} is no planned run: {error}", at + 1)))?;
-            if run.index == at { Ok(run) } else { Err(damaged(format!("line {} has index {}", at + 1, run.index))) }
+            if run.index != at {
+                return Err(damaged(format!("line {} has index {}", at + 1, run.index)));
+            }
+            if !is_plain(&run.folder) {
+                return Err(damaged(format!("line {} has folder {:?}, which is no plain name", at + 1, run.folder)));
+            }
+            Ok(run)
         };
         text.lines().enumerate().map(line).collect()
     }
@@ -248,7 +259,7 @@ impl StudyFolder {
     /// The study's file with settings of a run.
     pub(crate) fn document(&self, set: &[String]) -> Result<Document, LabError> {
         let path = self.file("study.toml");
-        let text = std::fs::read_to_string(&path).map_err(LabError::io("read", &path))?;
+        let text = document::text(&path)?;
         Ok(Document::parse(path.display().to_string(), &text, set)?)
     }
 
@@ -323,6 +334,28 @@ impl StudyFolder {
     pub fn lock(&self) -> Result<Lock, LabError> {
         lock(&self.file("study.lock"), &self.path)
     }
+}
+
+/// Whether something in a study's folder is its own: what is behind a link is not written.
+///
+/// # Errors
+///
+/// When it is a link.
+pub fn own(path: &Path) -> Result<(), LabError> {
+    match path.symlink_metadata() {
+        Ok(found) if found.is_symlink() => {
+            let problem = "it is a link, and what it points to is not the study's; remove it".to_owned();
+            Err(LabError::Damaged { path: path.to_owned(), problem })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a name is that of one folder in another.
+fn is_plain(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    let alone = matches!((parts.next(), parts.next()), (Some(Component::Normal(only)), None) if only == name);
+    alone && !name.contains(char::is_control)
 }
 
 /// The name of a study by its file.

@@ -179,16 +179,22 @@ impl Table {
 
     /// As CSV (RFC 4180), absent values empty.
     ///
+    /// Words that a spreadsheet would calculate (they begin with `=`, `+`, `-`, `@`, a tab or a line's end, and are no
+    /// numbers) get a `'` in front.
+    ///
     /// # Panics
     ///
     /// Never: writing to memory cannot fail.
     #[must_use]
     pub fn csv(&self) -> Vec<u8> {
         let mut writer = csv::Writer::from_writer(Vec::new());
-        let names = self.columns.iter().map(|(name, _)| name.as_str());
+        let names = self.columns.iter().map(|(name, _)| inert(name.clone()));
         writer.write_record(names).expect("memory can be written");
         for row in 0..self.len() {
-            let cells = self.columns.iter().map(|(_, column)| column.cell(row));
+            let cells = self.columns.iter().map(|(_, column)| match column {
+                Column::Text(_) => inert(column.cell(row)),
+                _ => column.cell(row),
+            });
             writer.write_record(cells).expect("memory can be written");
         }
         writer.into_inner().expect("memory can be written")
@@ -247,6 +253,12 @@ impl Table {
         writer.close()?;
         Ok(bytes)
     }
+}
+
+/// Words as no spreadsheet calculates them.
+fn inert(words: String) -> String {
+    let calculates = words.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) && words.parse::<f64>().is_err();
+    if calculates { format!("'{words}") } else { words }
 }
 
 /// For every value 1 if it is there and 0 if not, and those that are there.

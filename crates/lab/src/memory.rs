@@ -1,0 +1,81 @@
+//! How much memory a training takes, before it is taken.
+
+use burn::tensor::DType;
+use losscape_model::ModelError;
+use losscape_model::data::Dataset;
+use losscape_optim::RuleConfig;
+
+use crate::config::RunConfig;
+use crate::plan::Plan;
+use crate::trainer::{EVALUATION_CHUNK, batch_size};
+
+/// Bytes that a training takes, by what takes them. An estimate, right to a factor of about one and a half.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TrainingMemory {
+    /// Parameters P of the network.
+    pub count: usize,
+    /// Weights, gradient and the optimizer's state: a vector of P numbers each; and the widest layer while it is drawn, in f64.
+    pub parameters: usize,
+    /// Inputs and targets, as they were read and on the device.
+    pub data: usize,
+    /// Activations of a batch, or of what is evaluated at once.
+    pub activations: usize,
+}
+
+/// The program itself.
+const PROGRAM: usize = 30_000_000;
+
+/// Vectors of P numbers beside the optimizer's state: weights before and after a step, in the network and as a vector, and their gradient.
+const VECTORS: usize = 5;
+
+/// Numbers for each unit and sample: before and behind the activation, its slope, and their cotangents.
+const NUMBERS: usize = 6;
+
+impl TrainingMemory {
+    /// The memory of a plan.
+    ///
+    /// # Errors
+    ///
+    /// When its network cannot be built.
+    pub fn of(plan: &Plan) -> Result<Self, ModelError> {
+        let RunConfig { model, optimizer, training, precision, .. } = &plan.config;
+        let train = &plan.data.train;
+        let size = model.size(train.inputs.columns, train.outputs())?;
+        let bytes = DType::from(*precision).size();
+        let around = 2 * usize::from(optimizer.sam.is_some()) + 4 * usize::from(optimizer.sharpness_penalty.is_some());
+        let vectors = VECTORS + states(&optimizer.rule) + around;
+        let of = |part: &Dataset| {
+            let (inputs, outputs) = (part.inputs.columns, part.outputs());
+            part.len().saturating_mul(inputs * (8 + bytes) + outputs * (8 + bytes))
+        };
+        let batch = batch_size(training, train.len()).unwrap_or(train.len());
+        let at_once = batch.max(EVALUATION_CHUNK.min(train.len()));
+        Ok(Self {
+            count: size.parameters,
+            parameters: size.parameters.saturating_mul(vectors * bytes).saturating_add(8 * size.widest),
+            data: of(train).saturating_add(plan.data.test.as_ref().map_or(0, of)),
+            activations: at_once.saturating_mul(size.units).saturating_mul(NUMBERS * bytes),
+        })
+    }
+
+    /// All of it, with what the program itself takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        [self.parameters, self.data, self.activations].into_iter().fold(PROGRAM, usize::saturating_add)
+    }
+}
+
+/// Vectors of P numbers in the state of a rule.
+fn states(rule: &RuleConfig) -> usize {
+    match rule {
+        RuleConfig::Gd(_) => 0,
+        RuleConfig::Momentum(_) | RuleConfig::Nesterov(_) | RuleConfig::Rmsprop(_) => 1,
+        RuleConfig::Lion(_) | RuleConfig::Adagrad(_) | RuleConfig::Adafactor(_) | RuleConfig::BurnSgd(_) => 1,
+        RuleConfig::Adam(_) | RuleConfig::Adamw(_) | RuleConfig::Lamb(_) | RuleConfig::Muon(_) => 2,
+        RuleConfig::BurnAdam(_) => 2,
+        RuleConfig::BurnRmsprop(_) => 3,
+        RuleConfig::Adan(_) => 4,
+        // Pairs of steps and of differences of gradients.
+        RuleConfig::Lbfgs(settings) => settings.history.saturating_mul(2).saturating_add(4),
+    }
+}
