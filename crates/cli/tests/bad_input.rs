@@ -201,7 +201,7 @@ fn in_a_run_folder() {
     let manifest = fs::read_to_string(folder.join("manifest.json")).expect("the manifest is there");
     let id = folder.file_name().expect("it has a name").to_string_lossy().rsplit('-').next().unwrap_or("").to_owned();
     fs::write(folder.join("manifest.json"), manifest.replace(&id, "0123456789abcdef")).expect("it can be written");
-    refused(&place, &["train", "run.toml"], &["holds run 0123456789abcdef", "use another --out"]);
+    refused(&place, &["train", "run.toml"], &["holds run 0123456789abcdef", "its config.toml or its name was changed"]);
     fs::write(folder.join("manifest.json"), manifest.replace("\"flex\"", "\"cuda\"")).expect("it can be written");
     refused(&place, &["train", "run.toml"], &["was started on device cuda", "--fresh"]);
     fs::write(folder.join("manifest.json"), "{").expect("it can be written");
