@@ -11,7 +11,7 @@ use losscape_report::{landscape, page};
 
 use crate::args::AnalyzeArgs;
 use crate::error::CliError;
-use crate::terminal::{note, say, show};
+use crate::terminal::{self, note, say, show};
 use crate::{device, memory};
 
 /// Measures, keeps each measurement in the folder as soon as it is made, and says what came out.
@@ -44,7 +44,7 @@ pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
     };
     bar.clear();
     if args.json {
-        say!("{}", json(&analysis));
+        terminal::out(&(json(&analysis) + "\n"));
     } else {
         show!("{}", landscape::text(&analysis));
     }
