@@ -1,8 +1,8 @@
-//! NumPy archives: inputs `x` `[n, …]` (flattened to `[n, d]`) and targets `y`; a test set may stand beside them as `x_test` and
-//! `y_test`.
+//! NumPy archives: inputs `x` `[n, …]` (flattened to `[n, d]`) and targets `y`; a test set may stand beside them as
+//! `x_test` and `y_test`.
 //!
-//! Arrays are compressed or not, in C or Fortran order, of either byte order: whole numbers, bool, float16 to float64 and, as
-//! labels, strings. What targets are, unless `task` says it:
+//! Arrays are compressed or not, in C or Fortran order, of either byte order: whole numbers, bool, float16 to float64
+//! and, as labels, strings. What targets are, unless `task` says it:
 //!
 //! | `y` | read as |
 //! |---|---|
@@ -39,17 +39,19 @@ pub struct Npz {
     /// Name of the targets for training. Default: `y`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub y: Option<String>,
-    /// Name of the inputs for testing. Default: `x_test`, if there is one; else a share of the training data is split off.
+    /// Name of the inputs for testing. Default: `x_test`, if there is one; else a share of the training data is split
+    /// off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub x_test: Option<String>,
     /// Name of the targets for testing. Default: `y_test`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub y_test: Option<String>,
-    /// What targets mean. Default: what they look like, see the [module](self); floats are labels where `classes` is given.
+    /// What targets mean. Default: what they look like, see the [module](self); floats are labels where `classes` is
+    /// given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<Task>,
-    /// Number of classes C: labels are then the numbers 0 to C−1, or at most C words. By default the distinct training labels
-    /// are the classes, or those that an array `classes` of strings names.
+    /// Number of classes C: labels are then the numbers 0 to C−1, or at most C words. By default the distinct training
+    /// labels are the classes, or those that an array `classes` of strings names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<usize>,
 }
@@ -84,7 +86,8 @@ impl Npz {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read or is no such archive, a checksum differs, or samples and targets do not make a [`Dataset`].
+    /// When the file cannot be read or is no such archive, a checksum differs, or samples and targets do not make a
+    /// [`Dataset`].
     pub fn read(&self) -> Result<Parts, DataError> {
         let mut archive = Archive::open(&self.path)?;
         let names = self.names(&archive)?;
@@ -424,8 +427,8 @@ impl Archive {
     }
 }
 
-/// Whether the list of entries at the end of a zip archive is whole, as Python's zipfile asks it to be: it fills the bytes up to
-/// the last record, which has no comment, and its entries are of known kinds.
+/// Whether the list of entries at the end of a zip archive is whole, as Python's zipfile asks it to be: it fills the
+/// bytes up to the last record, which has no comment, and its entries are of known kinds.
 fn check_directory(file: &mut File, on_disk: u64) -> std::io::Result<Result<(), String>> {
     const LAST: usize = 22;
     const LONGEST_LIST: u64 = 1 << 26;
@@ -476,9 +479,9 @@ fn check_directory(file: &mut File, on_disk: u64) -> std::io::Result<Result<(), 
     Ok(Ok(()))
 }
 
-/// Writes an archive that [`Npz`] and `numpy.load` read: `x` as float64, `y` as int64 labels or float64 targets. Where the labels
-/// of the training part do not tell the classes, because these have names or one of them does not occur, an array `classes` of
-/// strings names them.
+/// Writes an archive that [`Npz`] and `numpy.load` read: `x` as float64, `y` as int64 labels or float64 targets. Where
+/// the labels of the training part do not tell the classes, because these have names or one of them does not occur, an
+/// array `classes` of strings names them.
 ///
 /// # Errors
 ///
