@@ -313,7 +313,7 @@ fn what_is_no_data_is_refused_with_the_array() {
     refused(read_bytes(moved, &Npz::default()), &["the list of its entries is not where it should be"]);
     refused(read_bytes(x(), &Npz::default()), &["it is a single NumPy array", "np.savez"]);
     refused(read_bytes(b"x,y\n1,0\n", &Npz::default()), &["no complete NumPy archive"]);
-    refused(read_bytes(&&whole[..200], &Npz::default()), &["no complete NumPy archive"]);
+    refused(read_bytes(&whole[..200], &Npz::default()), &["no complete NumPy archive"]);
 }
 
 /// Bits all over an archive of a stored and a compressed array: none is accepted with other numbers.
