@@ -1,5 +1,5 @@
-//! CIFAR-10 and CIFAR-100 in their binary versions (Krizhevsky 2009): records of one label byte, or of two (coarse, fine), and
-//! 3,072 pixel bytes (red, green, blue planes).
+//! CIFAR-10 and CIFAR-100 in their binary versions (Krizhevsky 2009): records of one label byte, or of two (coarse,
+//! fine), and 3,072 pixel bytes (red, green, blue planes).
 
 use std::path::{Path, PathBuf};
 

@@ -13,8 +13,8 @@ use super::{DataError, MAX_VALUES};
 /// Values that any file may hold, however small it is: 384 MiB, which MNIST needs.
 const FREE: u64 = 3 << 24;
 
-/// Bytes of values that a byte on disk may become beyond that. Deflate reaches 1,032 bytes a byte, and eight times as many when
-/// bytes become f64; photographs and tables of measurements stay below.
+/// Bytes of values that a byte on disk may become beyond that. Deflate reaches 1,032 bytes a byte, and eight times as
+/// many when bytes become f64; photographs and tables of measurements stay below.
 const GROWTH: u64 = 50;
 
 /// The most bytes of the beginning that tell what a file is.

@@ -181,8 +181,8 @@ impl Spirals {
     ///
     /// # Errors
     ///
-    /// [`DataError::Setting`] for no samples or classes, more classes than samples, or a noise or number of turns that is
-    /// negative or not finite.
+    /// [`DataError::Setting`] for no samples or classes, more classes than samples, or a noise or number of turns that
+    /// is negative or not finite.
     pub fn generate(&self, seed: u64) -> Result<Dataset, DataError> {
         fits(self.samples, 2)?;
         at_least_one("classes", self.classes)?;

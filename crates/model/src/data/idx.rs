@@ -24,7 +24,8 @@ pub struct Idx {
     /// Labels for testing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_labels: Option<PathBuf>,
-    /// Number of classes C: labels are then the numbers 0 to C−1. By default the distinct training labels are the classes.
+    /// Number of classes C: labels are then the numbers 0 to C−1. By default the distinct training labels are the
+    /// classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<usize>,
 }

@@ -1,9 +1,9 @@
 //! Labels of any kind become classes.
 //!
-//! The distinct labels of the training part, in order (whole numbers by size, before words by alphabet), are the classes
-//! 0 to C−1. Where the number of classes is given, labels that are numbers are classes as they stand, counted from 0.
-//! What is ambiguous is refused: decimals, markers of missing values, almost as many labels as samples, and a label in the test
-//! part that training never had.
+//! The distinct labels of the training part, in order (whole numbers by size, before words by alphabet), are the
+//! classes 0 to C−1. Where the number of classes is given, labels that are numbers are classes as they stand, counted
+//! from 0. What is ambiguous is refused: decimals, markers of missing values, almost as many labels as samples, and a
+//! label in the test part that training never had.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -187,7 +187,8 @@ impl Labels {
                 && !(plus && word == "-")
             {
                 let problem = format!(
-                    "the target is missing (`{word}`); leave out such samples or, if it is a class, give it another name"
+                    "the target is missing (`{word}`); leave out such samples or, if it is a class, give it \
+                     another name"
                 );
                 return Err(self.wrong(*at, &problem));
             }
@@ -199,7 +200,8 @@ impl Labels {
         let decimal = words.clone().find(|(word, _)| whole(word).is_none() && word.parse::<f64>().is_ok());
         if let Some((word, at)) = decimal {
             let problem = format!(
-                "`{word}` is a decimal number; {REGRESSION}, and write decimals that are names of classes as words (v{word})"
+                "`{word}` is a decimal number; {REGRESSION}, and write decimals that are names of classes as \
+                 words (v{word})"
             );
             return Err(self.wrong(at, &problem));
         }

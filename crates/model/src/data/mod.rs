@@ -70,8 +70,8 @@ pub enum DataError {
     },
     /// The file would grow too much in memory.
     #[error(
-        "{} has {on_disk} bytes and becomes {values} numbers or more, {:.1} GiB; if it is no mistake, decompress it first \
-         (at most 2³⁰ numbers are read)",
+        "{} has {on_disk} bytes and becomes {values} numbers or more, {:.1} GiB; if it is no mistake, decompress it \
+         first (at most 2³⁰ numbers are read)",
         path.display(), *values as f64 / f64::from(1 << 27)
     )]
     Growth {
@@ -296,7 +296,8 @@ impl Dataset {
         }
     }
 
-    /// The labels of the classes in the data as it came; empty where these are the numbers of the classes, or there are none.
+    /// The labels of the classes in the data as it came; empty where these are the numbers of the classes, or there are
+    /// none.
     #[must_use]
     pub fn class_names(&self) -> &[String] {
         match &self.targets {

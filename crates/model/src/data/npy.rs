@@ -1,7 +1,7 @@
 //! NumPy's format for one array: a magic number, a header, the values.
 //!
-//! The header is a Python literal of one form (`{'descr': '<f8', 'fortran_order': False, 'shape': (3, 4), }`), and nothing else
-//! is taken: in particular no nesting, as structured types have it.
+//! The header is a Python literal of one form (`{'descr': '<f8', 'fortran_order': False, 'shape': (3, 4), }`), and
+//! nothing else is taken: in particular no nesting, as structured types have it.
 
 use std::io::Read;
 
@@ -69,9 +69,10 @@ impl Header {
             let key = rest.string()?;
             rest.expect(':')?;
             let again = match key {
-                "descr" => descr.replace(rest.string().map_err(|error| {
-                    format!("{error}; structured arrays are not read: save one array for the inputs, one for the targets")
-                })?).is_some(),
+                "descr" => {
+                    let words = "structured arrays are not read: save one array for the inputs, one for the targets";
+                    descr.replace(rest.string().map_err(|error| format!("{error}; {words}"))?).is_some()
+                }
                 "fortran_order" => fortran.replace(rest.boolean()?).is_some(),
                 "shape" => shape.replace(rest.shape()?).is_some(),
                 _ => return Err(format!("its header has a key `{key}`")),

@@ -1,8 +1,8 @@
-//! NumPy archives: inputs `x` `[n, …]` (flattened to `[n, d]`) and targets `y`; a test set may stand beside them as `x_test` and
-//! `y_test`.
+//! NumPy archives: inputs `x` `[n, …]` (flattened to `[n, d]`) and targets `y`; a test set may stand beside them as
+//! `x_test` and `y_test`.
 //!
-//! Arrays are compressed or not, in C or Fortran order, of either byte order: whole numbers, bool, float16 to float64 and, as
-//! labels, strings. What targets are, unless `task` says it:
+//! Arrays are compressed or not, in C or Fortran order, of either byte order: whole numbers, bool, float16 to float64
+//! and, as labels, strings. What targets are, unless `task` says it:
 //!
 //! | `y` | read as |
 //! |---|---|
@@ -12,7 +12,7 @@
 //! | floats | numbers, with a notice where they could be labels |
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, Write};
+use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use npyz::WriterBuilder;
@@ -39,17 +39,19 @@ pub struct Npz {
     /// Name of the targets for training. Default: `y`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub y: Option<String>,
-    /// Name of the inputs for testing. Default: `x_test`, if there is one; else a share of the training data is split off.
+    /// Name of the inputs for testing. Default: `x_test`, if there is one; else a share of the training data is split
+    /// off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub x_test: Option<String>,
     /// Name of the targets for testing. Default: `y_test`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub y_test: Option<String>,
-    /// What targets mean. Default: what they look like, see the [module](self); floats are labels where `classes` is given.
+    /// What targets mean. Default: what they look like, see the [module](self); floats are labels where `classes` is
+    /// given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<Task>,
-    /// Number of classes C: labels are then the numbers 0 to C−1, or at most C words. By default the distinct training labels
-    /// are the classes, or those that an array `classes` of strings names.
+    /// Number of classes C: labels are then the numbers 0 to C−1, or at most C words. By default the distinct training
+    /// labels are the classes, or those that an array `classes` of strings names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<usize>,
 }
@@ -84,7 +86,8 @@ impl Npz {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read or is no such archive, a checksum differs, or samples and targets do not make a [`Dataset`].
+    /// When the file cannot be read or is no such archive, a checksum differs, or samples and targets do not make a
+    /// [`Dataset`].
     pub fn read(&self) -> Result<Parts, DataError> {
         let mut archive = Archive::open(&self.path)?;
         let names = self.names(&archive)?;
@@ -313,6 +316,7 @@ impl Archive {
                 |what| format!("it is {what}"),
             )));
         }
+        check_directory(&mut file, on_disk).map_err(io)?.map_err(|problem| broken(&problem))?;
         file.rewind().map_err(io)?;
         let mut zip = ZipArchive::new(BufReader::new(file)).map_err(|error| broken(&error))?;
         zip.validate_header_consistency().map_err(|error| broken(&error))?;
@@ -423,9 +427,61 @@ impl Archive {
     }
 }
 
-/// Writes an archive that [`Npz`] and `numpy.load` read: `x` as float64, `y` as int64 labels or float64 targets. Where the labels
-/// of the training part do not tell the classes, because these have names or one of them does not occur, an array `classes` of
-/// strings names them.
+/// Whether the list of entries at the end of a zip archive is whole, as Python's zipfile asks it to be: it fills the
+/// bytes up to the last record, which has no comment, and its entries are of known kinds.
+fn check_directory(file: &mut File, on_disk: u64) -> std::io::Result<Result<(), String>> {
+    const LAST: usize = 22;
+    const LONGEST_LIST: u64 = 1 << 26;
+    // A record and a locator of 64 bits before it.
+    const LAST_64: usize = 56 + 20;
+    let number = |bytes: &[u8], at: usize, size: usize| {
+        bytes[at..at + size].iter().rev().fold(0_u64, |number, byte| number << 8 | u64::from(*byte))
+    };
+    let cut = || Ok(Err("it is cut short, or goes on behind its end".to_owned()));
+    let mut tail = vec![0; (LAST + LAST_64).min(usize::try_from(on_disk).unwrap_or(usize::MAX))];
+    file.seek(SeekFrom::End(-(tail.len() as i64)))?;
+    file.read_exact(&mut tail)?;
+    let Some(at) = tail.len().checked_sub(LAST) else { return cut() };
+    let last = &tail[at..];
+    if !last.starts_with(b"PK\x05\x06") || number(last, 20, 2) != 0 {
+        return cut();
+    }
+    let (mut count, mut size, mut offset) = (number(last, 10, 2), number(last, 12, 4), number(last, 16, 4));
+    let mut end = on_disk - LAST as u64;
+    if at == LAST_64 && tail[at - 20..].starts_with(b"PK\x06\x07") {
+        (count, size, offset) = (number(&tail, 32, 8), number(&tail, 40, 8), number(&tail, 48, 8));
+        end -= LAST_64 as u64;
+        if !tail.starts_with(b"PK\x06\x06") {
+            return cut();
+        }
+    }
+    if offset.checked_add(size) != Some(end) || size > LONGEST_LIST {
+        return Ok(Err("the list of its entries is not where it should be".to_owned()));
+    }
+    let mut list = vec![0; size as usize];
+    file.seek(SeekFrom::Start(offset))?;
+    file.read_exact(&mut list)?;
+    let mut rest = list.as_slice();
+    for _ in 0..count {
+        // Version 6.3 is the last; bits 5, 6 and 13 are for patches and strong encryption.
+        let known = |entry: &&[u8]| {
+            entry.starts_with(b"PK\x01\x02") && number(entry, 6, 2) <= 63 && number(entry, 8, 2) & 0x2060 == 0
+        };
+        let Some(entry) = rest.get(..46).filter(known) else {
+            return Ok(Err("an entry is damaged, or of a kind that is not read".to_owned()));
+        };
+        let length = 46 + number(entry, 28, 2) + number(entry, 30, 2) + number(entry, 32, 2);
+        rest = rest.get(length as usize..).unwrap_or_default();
+    }
+    if !rest.is_empty() {
+        return Ok(Err("the list of its entries goes on behind its end".to_owned()));
+    }
+    Ok(Ok(()))
+}
+
+/// Writes an archive that [`Npz`] and `numpy.load` read: `x` as float64, `y` as int64 labels or float64 targets. Where
+/// the labels of the training part do not tell the classes, because these have names or one of them does not occur, an
+/// array `classes` of strings names them.
 ///
 /// # Errors
 ///

@@ -14,8 +14,9 @@ use crate::random::{Purpose, stream};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standardize {
-    /// Each feature to mean 0 and variance 1; one that is constant up to rounding to 0, which is one whose variance is at most
-    /// `n ε var + (n mean ε)²`, the error of its own calculation (scikit-learn's rule; Chan, Golub & LeVeque 1983).
+    /// Each feature to mean 0 and variance 1; one that is constant up to rounding to 0, which is one whose variance is
+    /// at most `n ε var + (n mean ε)²`, the error of its own calculation (scikit-learn's rule; Chan, Golub & LeVeque
+    /// 1983).
     Features,
     /// All features by one mean and one variance, as is usual for images.
     Global,

@@ -1,8 +1,8 @@
 //! Delimited text, record by record: fields, quotes, and the line that each record begins in.
 //!
-//! As RFC 4180 has it, with any one character between fields, or runs of spaces and tabs; lines end with `\n` or `\r\n`, empty
-//! ones are passed over, and a byte order mark of UTF-8 is taken away. Written here, as lines must be right behind empty lines
-//! and quoted newlines, where those of the csv crate are not.
+//! As RFC 4180 has it, with any one character between fields, or runs of spaces and tabs; lines end with `\n` or
+//! `\r\n`, empty ones are passed over, and a byte order mark of UTF-8 is taken away. Written here, as lines must be
+//! right behind empty lines and quoted newlines, where those of the csv crate are not.
 
 use std::path::{Path, PathBuf};
 

@@ -19,7 +19,8 @@ const MAX_LABEL: usize = 1000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Task {
-    /// Classes: the distinct labels of the training part, whole numbers by size or words by alphabet, are the classes 0 to C−1.
+    /// Classes: the distinct labels of the training part, whole numbers by size or words by alphabet, are the classes 0
+    /// to C−1.
     #[default]
     Classification,
     /// Numbers.
@@ -72,15 +73,16 @@ impl<'de> Deserialize<'de> for ColumnKey {
 pub struct Csv {
     /// The file for training.
     pub path: PathBuf,
-    /// The file for testing; without it a share of the training data is split off. With a header its columns are found by
-    /// their names, in any order; without one it must have the same columns in the same places.
+    /// The file for testing; without it a share of the training data is split off. With a header its columns are found
+    /// by their names, in any order; without one it must have the same columns in the same places.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_path: Option<PathBuf>,
-    /// What stands between fields: one character, `"tab"`, or `"whitespace"` for any run of spaces and tabs. Default: a comma.
+    /// What stands between fields: one character, `"tab"`, or `"whitespace"` for any run of spaces and tabs. Default: a
+    /// comma.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delimiter: Option<String>,
-    /// Whether the first line names the columns. By default it does, and a first line with a number in it is refused, as it
-    /// could be a sample.
+    /// Whether the first line names the columns. By default it does, and a first line with a number in it is refused,
+    /// as it could be a sample.
     #[serde(default, serialize_with = "true_by_default")]
     pub header: Option<bool>,
     /// The target column, by name or number. Default: the last one.
@@ -95,8 +97,8 @@ pub struct Csv {
     /// What the target column means. Default: classification.
     #[serde(default, serialize_with = "classification_by_default")]
     pub task: Option<Task>,
-    /// Number of classes C: labels are then the numbers 0 to C−1, or at most C words. By default the distinct labels of the
-    /// training file are the classes.
+    /// Number of classes C: labels are then the numbers 0 to C−1, or at most C words. By default the distinct labels of
+    /// the training file are the classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<usize>,
 }
@@ -301,8 +303,8 @@ impl Csv {
             None => {
                 let last = width - 1;
                 if names.as_ref().is_some_and(|names| names[last].is_empty()) {
-                    let problem = "the last column has no name: does a delimiter end every line? Remove it, or name the \
-                                   target (target = …) and drop = [LAST]";
+                    let problem = "the last column has no name: does a delimiter end every line? Remove it, or name \
+                                   the target (target = …) and drop = [LAST]";
                     return Err(wrong(problem.replace("LAST", &last.to_string())));
                 }
                 last

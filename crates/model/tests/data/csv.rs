@@ -248,8 +248,8 @@ fn a_small_file_that_grows_is_refused() {
     refused(read(packed, &Csv::default()), &["bytes and becomes", "decompress it first"]);
 }
 
-/// Identities of runs are made of the settings as they are written: those that are not set must not show, but for two that
-/// always did.
+/// Identities of runs are made of the settings as they are written: those that are not set must not show, but for two
+/// that always did.
 #[test]
 fn settings_are_written_as_before() {
     let csv = Csv { path: "d.csv".into(), ..Csv::default() };

@@ -305,9 +305,15 @@ fn what_is_no_data_is_refused_with_the_array() {
     refused(read(&wide, &Npz::default()), &["arrays x_test and y_test: inputs of the training and of the test part"]);
     let named = [("x", x()), ("y", y()), ("classes", npy("|S1", false, &[1], b"a"))];
     refused(read(&named, &Npz::default()), &["label 1, but there are 1 classes"]);
+    let whole = archive(&[("x", x()), ("y", y())]);
+    refused(read_bytes([&whole[..], &[0]].concat(), &Npz::default()), &["cut short, or goes on behind its end"]);
+    let mut moved = whole.clone();
+    let at = moved.len() - 6;
+    moved[at] += 1;
+    refused(read_bytes(moved, &Npz::default()), &["the list of its entries is not where it should be"]);
     refused(read_bytes(x(), &Npz::default()), &["it is a single NumPy array", "np.savez"]);
     refused(read_bytes(b"x,y\n1,0\n", &Npz::default()), &["no complete NumPy archive"]);
-    refused(read_bytes(&archive(&[("x", x()), ("y", y())])[..200], &Npz::default()), &["no complete NumPy archive"]);
+    refused(read_bytes(&whole[..200], &Npz::default()), &["no complete NumPy archive"]);
 }
 
 /// Bits all over an archive of a stored and a compressed array: none is accepted with other numbers.
