@@ -3,11 +3,11 @@
 //! On a quadratic with curvature λ along a unit direction d the width is `√(2Δ/λ)` to each side of the minimum.
 
 use burn::tensor::Tensor;
+use losscape_krylov::norm;
 use losscape_model::Network;
 use losscape_tangent::Inputs;
 use serde::{Deserialize, Serialize};
 
-use crate::objective::norm;
 use crate::sharpness::{crossing, seen};
 use crate::{AnalysisError, Point};
 

@@ -50,9 +50,13 @@ impl KernelSpectrum {
     ///
     /// # Errors
     ///
-    /// When an entry is not finite.
+    /// When an entry is not finite, or the kernel has another size than the targets.
     pub fn of(kernel: Tensor<2>, targets: &Tensor<2>) -> Result<Self, AnalysisError> {
-        let size = kernel.dims()[0];
+        let (dims, of) = (kernel.dims(), targets.dims());
+        let size = dims[0];
+        if dims != [of[0] * of[1]; 2] {
+            return Err(AnalysisError::Kernel { kernel: dims, targets: of });
+        }
         let epsilon = losscape_krylov::SymmetricOperator::space(&losscape_krylov::Matrix(kernel.clone())).epsilon();
         let y: Tensor<2> = targets.clone().cast(kernel.dtype()).reshape([1, -1]);
         let squared: f64 = y.clone().square().sum().into_scalar();

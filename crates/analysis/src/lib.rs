@@ -29,6 +29,7 @@ pub mod steps;
 
 pub use objective::{Objective, Point};
 
+use burn::tensor::DType;
 use losscape_krylov::KrylovError;
 use losscape_tangent::TangentError;
 
@@ -47,6 +48,30 @@ pub enum AnalysisError {
     Shape {
         /// Samples and outputs of the network.
         outputs: Vec<usize>,
+        /// Samples and outputs of the targets.
+        targets: [usize; 2],
+    },
+    /// Outputs and targets are of different float types.
+    #[error("the network gives outputs in {outputs:?}, the targets are in {targets:?}: cast one of them")]
+    Type {
+        /// That of the outputs.
+        outputs: DType,
+        /// That of the targets.
+        targets: DType,
+    },
+    /// Outputs and targets are on different devices.
+    #[error("the network's outputs are on {outputs}, the targets on {targets}: move one of them")]
+    Device {
+        /// That of the outputs.
+        outputs: String,
+        /// That of the targets.
+        targets: String,
+    },
+    /// A kernel and targets do not correspond.
+    #[error("a kernel {kernel:?} for targets {targets:?}: it has one row for each output of each sample")]
+    Kernel {
+        /// Rows and columns of the kernel.
+        kernel: [usize; 2],
         /// Samples and outputs of the targets.
         targets: [usize; 2],
     },

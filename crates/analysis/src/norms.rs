@@ -1,12 +1,11 @@
 //! Norms of the parameters that studies of generalization compare (Jiang et al. 2020, Appendix C).
 
 use burn::tensor::Tensor;
-use losscape_krylov::{SymmetricOperator, dense};
+use losscape_krylov::{SymmetricOperator, dense, inner, norm};
 use losscape_model::Network;
 use losscape_tangent::Inputs;
 use serde::{Deserialize, Serialize};
 
-use crate::objective::{inner, norm};
 use crate::{AnalysisError, Point};
 
 /// Norms at a point.

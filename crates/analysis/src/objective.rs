@@ -1,10 +1,10 @@
 //! The loss over a data set as a function of the parameters.
 
 use burn::tensor::{DType, Tensor};
-use losscape_krylov::Space;
+use losscape_krylov::{Space, norm};
 use losscape_model::{Loss, Network, Reduction};
 use losscape_tangent::parameters::{self, Segment};
-use losscape_tangent::{Inputs, Linearized, Map};
+use losscape_tangent::{Inputs, Linearized, Map, TangentError};
 
 use crate::AnalysisError;
 use crate::operator::{EmpiricalFisher, GaussNewton, Hessian, Residual, TangentKernel};
@@ -58,13 +58,38 @@ where
     ///
     /// # Errors
     ///
-    /// When the network cannot be differentiated, or its outputs and the targets differ in shape.
+    /// When the network cannot be differentiated, or its outputs and the targets differ in shape, float type or device.
     pub fn new(network: N, inputs: N::Input, targets: Tensor<2>, loss: Loss) -> Result<Self, AnalysisError> {
         let map = || Map::new(N::forward as Forward<N>).in_chunks(CHUNK);
         let objective = Self { network, inputs, targets, loss, second: map(), first: map().first_order() };
-        let outputs = objective.first.linearize(&objective.network, &objective.inputs)?.output_shape();
-        let targets = objective.targets.dims();
-        if outputs == targets { Ok(objective) } else { Err(AnalysisError::Shape { outputs, targets }) }
+        let at = objective.first.linearize(&objective.network, &objective.inputs)?;
+        let (shape, targets) = (at.output_shape(), objective.targets.dims());
+        if shape != targets {
+            return Err(AnalysisError::Shape { outputs: shape, targets });
+        }
+        let (outputs, targets) = (at.output(), &objective.targets);
+        if outputs.dtype() != targets.dtype() {
+            return Err(AnalysisError::Type { outputs: outputs.dtype(), targets: targets.dtype() });
+        }
+        if outputs.device() != targets.device() {
+            let [outputs, targets] = [outputs.device(), targets.device()].map(|device| format!("{device:?}"));
+            return Err(AnalysisError::Device { outputs, targets });
+        }
+        Ok(objective)
+    }
+
+    /// A vector `[P]` in the float type measured in.
+    ///
+    /// # Errors
+    ///
+    /// When it has not P entries.
+    pub(crate) fn vector(&self, v: &Tensor<1>) -> Result<Tensor<1>, AnalysisError> {
+        let (expected, given) = (parameters::count(&self.network), v.dims()[0]);
+        if expected == given {
+            Ok(v.clone().cast(self.targets.dtype()))
+        } else {
+            Err(TangentError::ParameterCount { expected, given }.into())
+        }
     }
 
     /// Measures in this float type, whatever the network's.
@@ -174,10 +199,11 @@ where
     ///
     /// When `w` has not P entries, or loss or gradient there are not finite.
     pub fn at(&self, w: &Tensor<1>) -> Result<Point<'_, N>, AnalysisError> {
-        let at = self.second.linearize_at(&self.network, w, &self.inputs)?;
+        let w = w.clone().cast(self.targets.dtype());
+        let at = self.second.linearize_at(&self.network, &w, &self.inputs)?;
         let slope = self.slope(&at);
         let gradient = at.pull(slope.clone());
-        let point = Point { objective: self, w: w.clone(), value: self.loss_of(&at), at, slope, gradient };
+        let point = Point { objective: self, w, value: self.loss_of(&at), at, slope, gradient };
         for (what, value) in [("the loss", point.value), ("the gradient's norm", point.gradient_norm())] {
             if !value.is_finite() {
                 return Err(AnalysisError::NotFinite { what, value });
@@ -310,14 +336,4 @@ where
             scale: self.objective.scale(),
         }
     }
-}
-
-/// `‖v‖`.
-pub(crate) fn norm(v: &Tensor<1>) -> f64 {
-    inner(v, v).sqrt()
-}
-
-/// `⟨v, w⟩`.
-pub(crate) fn inner(v: &Tensor<1>, w: &Tensor<1>) -> f64 {
-    (v.clone() * w.clone()).sum().into_scalar()
 }

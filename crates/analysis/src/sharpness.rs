@@ -14,13 +14,12 @@
 //! no number.
 
 use burn::tensor::Tensor;
-use losscape_krylov::Estimate;
+use losscape_krylov::{Estimate, norm, sum};
 use losscape_model::Network;
 use losscape_tangent::Inputs;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::objective::norm;
 use crate::{AnalysisError, Objective, Point};
 
 /// A neighbourhood of a point w, as the image `w + s ∘ z` of a ball or box of z.
@@ -123,7 +122,7 @@ where
     let scale = neighbourhood.scale(point.parameters());
     let slope = point.gradient().clone() * scale.clone();
     let first_order = match neighbourhood {
-        Neighbourhood::Box { .. } => size * slope.clone().abs().sum().into_scalar::<f64>(),
+        Neighbourhood::Box { .. } => size * sum(&slope.clone().abs()),
         _ => size * norm(&slope),
     };
     let (mut best, mut gradients) = (point.loss(), 0);

@@ -1,9 +1,18 @@
 //! The loss along lines and planes through a point.
 //!
 //! Directions can be random and *filter-normalized* (Li et al. 2018, §4): each filter of a random direction is given the norm of the same filter
-//! of w, so that pictures of networks of different scale can be compared; parameters of one axis (biases, scales) do not move. A filter is
-//! an index of the first axis: the weights into a unit for our dense layers `[out, in]` and Burn's convolutions (for Burn's `Linear`, `[in, out]`,
-//! those out of an input).
+//! of w, so that pictures of networks of different scale can be compared; parameters of one axis (biases, scales) do not move.
+//!
+//! A filter is the weights into one output: of a fully connected layer, one neuron's. Which axis counts them is told by the name of the type
+//! that holds the parameter:
+//!
+//! | type | weight | filters along |
+//! |---|---|---|
+//! | `Linear` (Burn's) | `[in, out]` | axis 1 |
+//! | `ConvTranspose1d`, `2d`, `3d` (Burn's) | `[in, out / groups, k…]` | axis 1, groups together |
+//! | everything else: our `Dense`, Burn's `Conv1d`, `2d`, `3d`, `Embedding`, matrices of your own | `[out, in, k…]` | axis 0 |
+//!
+//! A type of your own under one of these names is taken for Burn's.
 
 use burn::tensor::Tensor;
 use losscape_krylov::Space;
@@ -61,6 +70,7 @@ where
     N: Network,
     N::Input: Inputs + Clone,
 {
+    let (w, direction) = (objective.vector(w)?, objective.vector(direction)?);
     let losses = steps.iter().map(|&t| objective.value(&(w.clone() + direction.clone() * t)).map(finite));
     Ok(Line { direction: name.to_owned(), losses: losses.collect::<Result<_, _>>()?, steps })
 }
@@ -82,6 +92,7 @@ where
     N: Network,
     N::Input: Inputs + Clone,
 {
+    let [w, a, b] = [objective.vector(w)?, objective.vector(a)?, objective.vector(b)?];
     let mut losses = Vec::new();
     for (done, &t) in rows.iter().enumerate() {
         let start = w.clone() + b.clone() * t;
@@ -106,13 +117,23 @@ pub fn filter_normalized(w: &Tensor<1>, segments: &[Segment], random: &mut impl 
         if segment.shape.len() < 2 {
             return part.zeros_like();
         }
-        let filters = [segment.shape[0], segment.range.len() / segment.shape[0].max(1)];
-        let (part, own): (Tensor<2>, Tensor<2>) = (part.reshape(filters), own.reshape(filters));
-        let norms = |matrix: &Tensor<2>| matrix.clone().square().sum_dim(1).sqrt();
+        let axis = filter_axis(segment);
+        let size = |axes: &[usize]| axes.iter().product::<usize>();
+        let filters = [size(&segment.shape[..axis]), segment.shape[axis], size(&segment.shape[axis + 1..])];
+        let (part, own): (Tensor<3>, Tensor<3>) = (part.reshape(filters), own.reshape(filters));
+        let norms = |weights: &Tensor<3>| weights.clone().square().sum_dim(2).sum_dim(0).sqrt();
         // A filter of one zero draw has no direction; that has probability zero, and a norm of one leaves it at zero.
         let lengths = norms(&part);
         let lengths = lengths.clone().mask_fill(lengths.equal_elem(0.0), 1.0);
         (part * (norms(&own) / lengths)).reshape([segment.range.len()])
     });
     Tensor::cat(parts.collect(), 0)
+}
+
+/// The axis along which the filters of a parameter of two axes or more stand; see the [module documentation](self).
+fn filter_axis(segment: &Segment) -> usize {
+    match segment.container.as_str() {
+        "Linear" | "ConvTranspose1d" | "ConvTranspose2d" | "ConvTranspose3d" => 1,
+        _ => 0,
+    }
 }

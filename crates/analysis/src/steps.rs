@@ -1,12 +1,11 @@
 //! Bounds on the step size of gradient descent at a point.
 
-use losscape_krylov::{Eigenvalue, SymmetricOperator};
+use losscape_krylov::{Eigenvalue, SymmetricOperator, inner};
 use losscape_model::Network;
 use losscape_tangent::Inputs;
 use serde::{Deserialize, Serialize};
 
 use crate::Point;
-use crate::objective::inner;
 use crate::pl::applicable;
 
 /// Step sizes that the theory speaks of; absent where a bound does not exist.

@@ -2,15 +2,20 @@
 
 mod common;
 
+use burn::module::{Module, Param};
+use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
+use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{DType, Tensor};
 use common::{Problem, device, difference, numbers, random, tensor};
 use losscape_analysis::basin::width;
+use losscape_analysis::kernel::KernelSpectrum;
 use losscape_analysis::norms::Norms;
 use losscape_analysis::sharpness::{Neighbourhood, average, pac_bayes_sigma, worst_case};
 use losscape_analysis::slice::{filter_normalized, grid, line, plane};
 use losscape_analysis::spectrum::{Spectrum, SpectrumSettings};
 use losscape_analysis::{AnalysisError, Objective, Point};
 use losscape_krylov::{KrylovError, dense};
+use losscape_model::dense::Dense;
 use losscape_model::{Activation, LinearModel, LinearModelConfig, Loss, Mlp, MlpConfig, Network, Reduction};
 use rand::RngExt;
 
@@ -190,6 +195,99 @@ fn directions_and_slices() {
     let y = Tensor::from_inner(problem.y.clone());
     let own: f64 = problem.loss.value(problem.network.forward(Tensor::from_inner(problem.x.clone())), y).into_scalar();
     assert!((middle - own).abs() < 1e-12 * own.abs().max(1.0));
+}
+
+/// A random direction has each filter's norm: the weights into an output, wherever the layer's type has them.
+#[test]
+fn filters_are_the_weights_into_an_output() {
+    #[derive(Module, Debug)]
+    struct Layers {
+        linear: Linear,
+        dense: Dense,
+        convolution: Conv2d,
+        transposed: ConvTranspose2d,
+        own: Param<Tensor<2>>,
+    }
+    let device = device();
+    let matrix = |seed| Param::from_tensor(Tensor::from_inner(tensor::<2>([2, 3], draws(seed)).cast(DType::F32)));
+    let layers = Layers {
+        linear: LinearConfig::new(3, 2).init(&device),
+        dense: Dense { weight: matrix(1), bias: None },
+        convolution: Conv2dConfig::new([3, 4], [2, 2]).init(&device),
+        transposed: ConvTranspose2dConfig::new([3, 4], [2, 2]).init(&device),
+        own: matrix(2),
+    };
+    let w = losscape_tangent::parameters::ravel(&layers).expect("there are parameters");
+    let segments = losscape_tangent::parameters::segments(&layers);
+    let direction = filter_normalized(&w, &segments, &mut random(5));
+    let mut axes = Vec::new();
+    for segment in segments.iter().filter(|segment| segment.shape.len() > 1) {
+        // Squared norms of the slices along an axis.
+        let slices = |v: &Tensor<1>, axis: usize| -> Vec<f64> {
+            let own = numbers(v.clone().narrow(0, segment.range.start, segment.range.len()));
+            let inner: usize = segment.shape[axis + 1..].iter().product();
+            let mut sums = vec![0.0; segment.shape[axis]];
+            for (at, value) in own.iter().enumerate() {
+                sums[at / inner % segment.shape[axis]] += value * value;
+            }
+            sums
+        };
+        let same = |axis: usize| {
+            slices(&w, axis).iter().zip(slices(&direction, axis)).all(|(own, other)| (own - other).abs() < 1e-5 * own)
+        };
+        axes.push((segment.path.as_str(), (0..2).filter(|&axis| same(axis)).collect::<Vec<_>>()));
+    }
+    let expected = [
+        ("linear.weight", vec![1]),
+        ("dense.weight", vec![0]),
+        ("convolution.weight", vec![0]),
+        ("transposed.weight", vec![1]),
+        ("own", vec![0]),
+    ];
+    assert_eq!(axes, expected);
+}
+
+fn draws(seed: u64) -> impl FnMut() -> f64 {
+    let mut random = random(seed);
+    move || random.random_range(-1.0..1.0)
+}
+
+/// Types, shapes and lengths that do not go together are named where they come in, and nothing panics later.
+#[test]
+fn what_does_not_go_together_is_named() {
+    let network = |dtype| MlpConfig::new([4]).init(3, 2, 0, &device(), dtype).expect("it can be built");
+    let matrix = |shape: [usize; 2], dtype| tensor::<2>(shape, draws(3)).cast(dtype);
+    let (single, double) = (DType::F32, DType::F64);
+    let cases = [
+        (single, [5, 3], single, [5, 2], double, vec!["F32", "F64", "targets"]),
+        (double, [5, 3], double, [5, 2], single, vec!["F64", "F32", "targets"]),
+        (single, [5, 3], double, [5, 2], double, vec!["F32", "F64"]),
+        (single, [5, 3], double, [5, 2], single, vec!["F32", "F64"]),
+        (double, [5, 3], single, [5, 2], double, vec!["F32", "F64"]),
+        (single, [5, 3], single, [4, 2], single, vec!["[5, 2]", "[4, 2]"]),
+        (single, [5, 3], single, [5, 1], single, vec!["[5, 2]", "[5, 1]"]),
+    ];
+    for (own, x_shape, x, y_shape, y, words) in cases {
+        let made = Objective::new(network(own), matrix(x_shape, x), matrix(y_shape, y), Loss::squared_error());
+        let message = made.err().map(|error| error.to_string()).unwrap_or_default();
+        for word in words {
+            assert!(message.contains(word), "{own:?} with {x:?} and {y:?}: `{message}` should name {word}");
+        }
+    }
+    let objective =
+        Objective::new(network(single), matrix([5, 3], single), matrix([5, 2], single), Loss::squared_error());
+    let objective = objective.expect("types agree").precision(double);
+    let w = objective.parameters();
+    // A vector in another type is taken in the one measured in.
+    assert!(objective.at(&w.clone().cast(single)).expect("it fits").gradient_norm().is_finite());
+    let short = w.clone().narrow(0, 1, 5);
+    for (w, direction) in [(&w, &short), (&short, &w)] {
+        let error = line(&objective, w, ("short", direction), vec![0.1]).expect_err("lengths differ").to_string();
+        assert!(error.contains("26 trainable parameters, the vector 5"), "{error}");
+    }
+    let kernel = objective.kernel(&w).expect("it fits");
+    let error = KernelSpectrum::of(kernel, &matrix([4, 2], double)).expect_err("another size").to_string();
+    assert!(error.contains("[10, 10]") && error.contains("[4, 2]"), "{error}");
 }
 
 #[test]

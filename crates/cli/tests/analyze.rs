@@ -239,6 +239,28 @@ fn a_run_is_tracked_measured_and_reported() {
 }
 
 /// A quick look at everything does not throw away what took long.
+/// The kernel of 400 samples with two outputs is large enough for its decomposition to be divided among threads.
+#[test]
+fn numbers_do_not_depend_on_threads() {
+    let config = CONFIG.replace("samples = 200", "samples = 400").replace("hidden = [16]", "hidden = [16, 16]");
+    let place = Place::new(&config);
+    assert!(place.run(&["train", "run.toml"]).status.success());
+    let folder = place.run_folder().display().to_string();
+    let measured = |threads: &str| {
+        fs::remove_dir_all(place.run_folder().join("analysis")).ok();
+        let output = place.command(&["analyze", &folder, "--json"]).env("RAYON_NUM_THREADS", threads).output();
+        let output = output.expect("the tool starts");
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let alone = measured("1");
+    for threads in ["2", "4"] {
+        let together = measured(threads);
+        let differing = alone.lines().zip(together.lines()).find(|(one, other)| one != other);
+        assert!(alone == together, "{threads} threads: {differing:?}");
+    }
+}
+
 #[test]
 fn the_largest_eigenvalue_does_not_replace_the_whole_spectrum() {
     use losscape_lab::analysis::{AnalysisSettings, Measure};

@@ -172,13 +172,24 @@ pub(crate) fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
     tensor.into_data().iter::<f64>().collect()
 }
 
+/// `Σ v_i`, in parts: flex adds up more than four million numbers at once in whatever order its threads come.
+#[must_use]
+pub fn sum(v: &Tensor<1>) -> f64 {
+    const PART: usize = 1 << 22;
+    let length = v.dims()[0];
+    let part = |start: usize| v.clone().narrow(0, start, PART.min(length - start)).sum().into_scalar::<f64>();
+    (0..length).step_by(PART).map(part).sum()
+}
+
 /// `⟨v, w⟩`.
-pub(crate) fn inner(v: &Tensor<1>, w: &Tensor<1>) -> f64 {
-    (v.clone() * w.clone()).sum().into_scalar()
+#[must_use]
+pub fn inner(v: &Tensor<1>, w: &Tensor<1>) -> f64 {
+    sum(&(v.clone() * w.clone()))
 }
 
 /// `‖v‖`.
-pub(crate) fn norm(v: &Tensor<1>) -> f64 {
+#[must_use]
+pub fn norm(v: &Tensor<1>) -> f64 {
     inner(v, v).sqrt()
 }
 

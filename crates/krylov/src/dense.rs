@@ -1,7 +1,13 @@
 //! Matrices small enough to be written down: an operator as a matrix, and all eigenvalues of a matrix, in f64 on the host.
+//!
+//! faer divides a decomposition into as many parts as it is told, and results depend on how many: here that is a function of the matrix
+//! alone, so that results do not depend on the number of threads.
 
 use burn::tensor::Tensor;
-use faer::{MatRef, Side};
+use faer::diag::Diag;
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
+use faer::{Mat, MatMut, MatRef, Par, Spec};
 
 use crate::KrylovError;
 use crate::basis::host;
@@ -9,6 +15,10 @@ use crate::operator::SymmetricOperator;
 
 /// Rows of the identity that are multiplied at a time.
 const BLOCK: usize = 64;
+
+/// Rows from which a decomposition is divided, and into how many parts.
+const DIVIDED: usize = 512;
+const PARTS: usize = 8;
 
 /// The operator as a matrix `[dim, dim]`: its products with the rows of the identity.
 #[must_use]
@@ -37,8 +47,7 @@ pub fn eigenvalues(matrix: Tensor<2>) -> Result<Vec<f64>, KrylovError> {
 
 /// [`eigenvalues`] of host values, row by row.
 pub(crate) fn eigenvalues_of(dim: usize, values: &[f64]) -> Result<Vec<f64>, KrylovError> {
-    let matrix = MatRef::from_row_major_slice(values, dim, dim);
-    matrix.self_adjoint_eigenvalues(Side::Lower).map_err(|_| KrylovError::Dense { dim })
+    decompose(dim, values, None)
 }
 
 /// Eigenvalues of a symmetric matrix in ascending order, and its eigenvectors, one after the other.
@@ -53,12 +62,25 @@ pub fn eigenpairs(matrix: Tensor<2>) -> Result<(Vec<f64>, Vec<Vec<f64>>), Krylov
 
 /// [`eigenpairs`] of host values, row by row.
 pub(crate) fn eigenpairs_of(dim: usize, values: &[f64]) -> Result<(Vec<f64>, Vec<Vec<f64>>), KrylovError> {
-    let decomposition = MatRef::from_row_major_slice(values, dim, dim)
-        .self_adjoint_eigen(Side::Lower)
+    let mut vectors = Mat::zeros(dim, dim);
+    let values = decompose(dim, values, Some(vectors.as_mut()))?;
+    Ok((values, vectors.col_iter().map(|column| column.iter().copied().collect()).collect()))
+}
+
+/// Eigenvalues in ascending order, and eigenvectors into the columns of `vectors`.
+fn decompose(dim: usize, values: &[f64], vectors: Option<MatMut<f64>>) -> Result<Vec<f64>, KrylovError> {
+    if dim == 0 {
+        return Ok(Vec::new());
+    }
+    let parallel = if dim < DIVIDED { Par::Seq } else { Par::rayon(PARTS) };
+    let wanted = if vectors.is_some() { ComputeEigenvectors::Yes } else { ComputeEigenvectors::No };
+    let scratch = self_adjoint_evd_scratch::<f64>(dim, wanted, parallel, Spec::default());
+    let mut memory = MemBuffer::new(scratch);
+    let mut found = Diag::zeros(dim);
+    let matrix = MatRef::from_row_major_slice(values, dim, dim);
+    self_adjoint_evd(matrix, found.as_mut(), vectors, parallel, MemStack::new(&mut memory), Spec::default())
         .map_err(|_| KrylovError::Dense { dim })?;
-    let values = decomposition.S().column_vector().iter().copied().collect();
-    let vectors = decomposition.U();
-    Ok((values, (0..dim).map(|column| vectors.col(column).iter().copied().collect()).collect()))
+    Ok(found.column_vector().iter().copied().collect())
 }
 
 fn finite(values: Vec<f64>) -> Result<Vec<f64>, KrylovError> {

@@ -79,7 +79,8 @@ pub struct Eigensolver {
     pub top: usize,
     /// How many of the smallest (most negative) ones.
     pub bottom: usize,
-    /// Residual norms at most this, relative to the norm of the operator. Default: 1e-4, or 30 roundings of a product if that is more.
+    /// Residual norms at most this, relative to the norm of the operator. Default: 1e-4. Where rounding is in the way, twice that of a product
+    /// (`2 ϵ √n`, or `ϵ (√n + 30)` in few dimensions) is as much as is asked for.
     pub tolerance: f64,
     /// Products allowed, at least one for each eigenvalue. Default: 100 + 50 for each eigenvalue.
     pub max_products: usize,
@@ -96,7 +97,8 @@ pub struct Eigensolver {
 pub struct Eigenvalue {
     /// The Ritz value θ.
     pub value: f64,
-    /// `‖A x − θ x‖` of its unit Ritz vector x.
+    /// `‖A x − θ x‖` of its unit Ritz vector x, with its rounding added (`ϵ √n ‖A‖` of a product, `ϵ √(m r) ‖A‖` of r
+    /// restarts of m vectors): one that is calculated again is no larger.
     pub residual: f64,
     /// An eigenvalue lies within this of θ, a different one for each.
     pub error_bound: f64,
@@ -243,7 +245,7 @@ struct Formed {
     vectors: Tensor<2>,
     /// `W s − θ V s`, in rows.
     remainders: Tensor<2>,
-    /// Norms of the remainders.
+    /// Norms of the remainders, and their rounding.
     residuals: Vec<f64>,
 }
 
@@ -292,6 +294,8 @@ struct Search<'a, A> {
     probed: usize,
     /// The values asked for when they last changed.
     settled: Vec<f64>,
+    /// Restarts so far.
+    restarts: usize,
     /// Looks at probes so far, and the products done at the last.
     looks: (usize, usize),
     unseen: Unseen,
@@ -312,6 +316,7 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
             mixed: false,
             probed: 0,
             settled: Vec::new(),
+            restarts: 0,
             looks: (0, 0),
             unseen: Unseen { above: None, below: None, failure: settings.failure },
             space,
@@ -497,25 +502,45 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
         let values = self.space.matrix(wanted.iter().map(|&at| ritz.values[at]).collect(), [wanted.len(), 1]);
         let vectors = self.basis.combine(&coefficients);
         let remainders = self.images.combine(&coefficients) - vectors.clone() * values;
-        let residuals = host(remainders.clone().square().sum_dim(1).sqrt());
+        // Restarts leave the basis orthonormal to less than rounding.
+        let lengths = vectors.clone().square().sum_dim(1).sqrt();
+        let (vectors, remainders) = (vectors / lengths.clone(), remainders / lengths);
+        let drift = self.drift();
+        let residuals =
+            host(remainders.clone().square().sum_dim(1).sqrt()).into_iter().map(|norm| norm + drift).collect();
         Formed { vectors, remainders, residuals }
+    }
+
+    /// The rounding of a product.
+    fn floor(&self) -> f64 {
+        self.space.rounding() * self.size
+    }
+
+    /// The rounding of a product that is kept, and combined with others at every restart.
+    fn drift(&self) -> f64 {
+        let combined = (self.restarts * self.settings.max_vectors) as f64;
+        self.floor() + self.space.epsilon() * combined.sqrt() * self.size
     }
 
     /// The residual norm that counts as converged.
     fn allowed(&self) -> f64 {
-        self.settings.tolerance.max(30.0 * self.space.rounding()) * self.size
+        let reachable = self.drift() + self.floor().max(30.0 * self.space.epsilon() * self.size);
+        (self.settings.tolerance * self.size).max(reachable)
     }
 
     /// Replaces the basis by the Ritz vectors nearest to either end that is asked for: all wanted ones, and a third of the rest of the room.
     fn restart(&mut self, ritz: &Ritz) {
+        self.restarts += 1;
         for candidate in &mut self.queue {
             candidate.vector = self.basis.orthogonalize(candidate.vector.clone()).rest;
         }
         let (found, top, bottom) = (ritz.values.len(), self.settings.top, self.settings.bottom);
         let ends = usize::from(top > 0) + usize::from(bottom > 0);
-        let extra = (found - top - bottom) / (3 * ends);
-        let more = |asked: usize| if asked > 0 { asked + extra } else { 0 };
-        let kept: Vec<usize> = (0..more(bottom)).chain(found - more(top)..found).collect();
+        // A space that broke down early may hold fewer than are asked for.
+        let extra = found.saturating_sub(top + bottom) / (3 * ends);
+        let more = |asked: usize| if asked > 0 { (asked + extra).min(found) } else { 0 };
+        let low = more(bottom);
+        let kept: Vec<usize> = (0..low).chain((found - more(top)).max(low)..found).collect();
         let coefficients: Vec<Vec<f64>> = kept.iter().map(|&at| ritz.vectors[at].clone()).collect();
         self.basis = self.basis.rotate(&coefficients);
         self.images = self.images.rotate(&coefficients);
@@ -582,7 +607,7 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
             End::Bottom => -low,
         };
         let beyond = by_steps.into_iter().chain(by_remainder).reduce(f64::min);
-        Ok(beyond.map(|beyond| edge + beyond + self.space.rounding() * self.size))
+        Ok(beyond.map(|beyond| edge + beyond + self.floor()))
     }
 
     /// Whether at one end no more eigenvalues than asked for lie beyond u, as far as the probe under way tells.
@@ -657,7 +682,7 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
     fn finish(mut self, ritz: &Ritz, formed: Formed, ended: Ended) -> Result<Eigenpairs, KrylovError> {
         let Formed { vectors, residuals, .. } = formed;
         let wanted = self.wanted(ritz.values.len());
-        let floor = self.space.rounding() * self.size;
+        let floor = self.floor();
         self.end_probe(ritz)?;
         if ended == Ended::InvariantSubspace {
             for (end, _, last) in self.ends(ritz) {

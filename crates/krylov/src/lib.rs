@@ -21,6 +21,7 @@ pub mod operator;
 pub mod power;
 pub mod trace;
 
+pub use basis::{inner, norm, sum};
 pub use cg::{ConjugateGradient, Solution};
 pub use density::{Quadrature, SpectralDensity};
 pub use eigen::{Eigenpairs, Eigensolver, Eigenvalue, Unseen};

@@ -5,7 +5,7 @@ mod common;
 use burn::tensor::{DType, Device, Tensor};
 use common::{Prescribed, random};
 use losscape_krylov::{
-    Counted, Diagonal, Eigensolver, Ended, KrylovError, Matrix, PowerIteration, Space, SymmetricOperator, lanczos,
+    Counted, Diagonal, Eigensolver, Ended, KrylovError, Matrix, PowerIteration, Space, SymmetricOperator, lanczos, norm,
 };
 use rand::{Rng, RngExt};
 
@@ -123,6 +123,52 @@ fn in_single_precision_the_bounds_are_wider_and_true() {
             assert!(error <= pair.error_bound + beyond, "case {case}, {name}: {error:e} > {:e}", pair.error_bound);
             assert!(pair.error_bound < 1e-3 * found.norm, "case {case}, {name}: {:e}", pair.error_bound);
         }
+    }
+}
+
+/// What is reported is what whoever calculates it again finds, also behind many restarts, and no more than was asked for.
+#[test]
+fn residuals_are_those_of_the_vectors_given() {
+    for (dtype, tolerance) in [(DType::F64, 1e-3), (DType::F64, 1e-9), (DType::F32, 1e-3), (DType::F32, 1e-5)] {
+        for case in 0..48 {
+            let random = &mut random(case);
+            let (name, values) = spectrum(case as usize, random);
+            let operator = Prescribed::new(&values, dtype, random);
+            let (top, bottom) = (random.random_range(1..6), random.random_range(0..3));
+            let mut solver = Eigensolver::both(top, bottom).with_tolerance(tolerance);
+            (solver.max_vectors, solver.max_products) = (top + bottom + 6, 40 * values.len());
+            let found = solver.solve(&operator, None, random).expect("every product is finite");
+            let [rounding, few] =
+                [operator.space().rounding(), 30.0 * operator.space().epsilon()].map(|r| r * found.norm);
+            for (row, pair) in found.top.iter().chain(&found.bottom).enumerate() {
+                let x: Tensor<1> = found.vectors.clone().narrow(0, row, 1).squeeze_dim(0);
+                let again = norm(&(operator.apply(x.clone()) - x.clone() * pair.value)) / norm(&x);
+                let (case, residual) = (format!("case {case}, {name}, {dtype:?}, pair {row}"), pair.residual);
+                assert!(again <= residual, "{case}: {again:e} > {residual:e}");
+                assert!(residual <= 2.0 * again + rounding + 4.0 * few, "{case}: {residual:e} for {again:e}");
+                let asked = (tolerance * found.norm).max(rounding + rounding.max(few) + 4.0 * few);
+                let kept = found.ended != Ended::Converged || residual <= 1.000001 * asked;
+                assert!(kept, "{case}: {residual:e} where {asked:e} was asked for");
+            }
+        }
+    }
+}
+
+/// In 300,000 dimensions and single precision ϵ√n is 7e-5: a tolerance of 1e-3 is what is kept, not thirty times that.
+#[test]
+fn a_tolerance_that_single_precision_allows_is_kept() {
+    let n = 300_000;
+    let values: Vec<f64> =
+        (0..n).map(|i| if i < 12 { 1.0 - 0.03 * i as f64 } else { 0.5 / (i as f64).sqrt() }).collect();
+    let operator = Diagonal(Space { dim: n, device: Device::flex(), dtype: DType::F32 }.vector(values));
+    for seed in 0..6 {
+        let mut solver = Eigensolver::top(1).with_tolerance(1e-3);
+        solver.probes = 0;
+        let found = solver.solve(&operator, None, &mut random(seed)).expect("finite");
+        let x: Tensor<1> = found.vectors.clone().squeeze_dim(0);
+        let pair = &found.top[0];
+        let again = norm(&(operator.apply(x.clone()) - x.clone() * pair.value)) / norm(&x);
+        assert!(again <= pair.residual && pair.residual <= 1e-3 * pair.value, "{again:e}, {pair:?}");
     }
 }
 

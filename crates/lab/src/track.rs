@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use losscape_analysis::kernel::KernelSpectrum;
 use losscape_analysis::pl::applicable;
 use losscape_analysis::{AnalysisError, Objective, Point};
-use losscape_krylov::{Congruence, Eigenpairs, Eigensolver, Shifted, SymmetricOperator};
+use losscape_krylov::{Congruence, Eigenpairs, Eigensolver, Shifted, SymmetricOperator, norm};
 use losscape_model::data::Dataset;
 use losscape_model::random::{Purpose, stream};
 use losscape_model::{Loss, Network};
@@ -106,7 +106,7 @@ impl<N: Network<Input = Tensor<2>>> Tracker<N> {
             }
             if self.config.measures.contains(&Tracked::Pl) {
                 let (loss, gradient) = part.gradient(&w)?;
-                let squared: f64 = gradient.square().sum().into_scalar();
+                let squared = norm(&gradient).powi(2);
                 curvature.pl_ratio = (loss > 0.0).then(|| squared / (2.0 * loss));
             }
         }

@@ -4,6 +4,7 @@
 //! `(seed, Shuffle, e)`, the learning rate from the schedule at the step. A trainer moved to step `t` by [`Trainer::restore`]
 //! therefore goes on as if it had never stopped.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -108,7 +109,8 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
     ///
     /// # Errors
     ///
-    /// [`LabError::Setting`] when the network has nothing to train, or optimizer or training settings do not fit each other or the data.
+    /// [`LabError::Setting`] when the network has nothing to train or does not fit the data, or optimizer or training settings do not fit each
+    /// other or the data.
     pub fn new(
         network: N,
         data: &Prepared,
@@ -133,6 +135,7 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
             training.evaluate_every.unwrap_or(if has_target { epoch } else { epoch.max(total_steps / 100) });
         let train = Part::new(&data.train, &inner, dtype);
         let test = data.test.as_ref().map(|test| (Split::Test, Part::new(test, &inner, dtype)));
+        outputs_fit(&network, &train)?;
         let method = optimizer.init().map_err(|error| setting(&error))?;
         // The last batch of an epoch may be smaller.
         let sizes = [batch_size, samples % batch_size];
@@ -432,6 +435,24 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
         }
         Ok(())
     }
+}
+
+/// Whether the network takes the data's inputs, and gives an output for each of their targets.
+fn outputs_fit<N: Network<Input = Tensor<2>>>(network: &N, data: &Part) -> Result<(), LabError> {
+    let (row, targets) = (data.inputs.clone().narrow(0, 0, 1), data.targets.dims()[1]);
+    let network = network.valid();
+    let inputs = row.dims()[1];
+    // A forward that does not fit its inputs has no other way to say so.
+    let outputs = catch_unwind(AssertUnwindSafe(|| network.forward(row).dims())).map_err(|_| {
+        LabError::Setting(format!("the network's forward panicked on a row of the data, which has {inputs} inputs"))
+    })?;
+    if outputs == [1, targets] {
+        return Ok(());
+    }
+    let [rows, outputs] = outputs;
+    Err(LabError::Setting(format!(
+        "the network gives {rows} rows of {outputs} outputs for one row of inputs, and the data have {targets} targets a row"
+    )))
 }
 
 /// The batch size in samples; or the setting that is wrong, and why.

@@ -334,3 +334,30 @@ mod measuring {
         assert_eq!(run(Some(1e-30), copy()), run(None, copy()));
     }
 }
+
+/// Broadcasting would make a loss of it.
+#[test]
+fn a_network_that_does_not_fit_the_data_is_refused() {
+    let network = |inputs, outputs| LinearConfig::new(inputs, outputs).init(&Device::flex().autodiff());
+    let gd = method("gd", "{}", 0.1);
+    let training = TrainingConfig::steps(1, BatchSize::Full);
+    for (inputs, outputs, word) in [(3, 1, "1 outputs"), (3, 3, "3 outputs"), (2, 2, "3 inputs")] {
+        let made =
+            Trainer::new(Bare { layer: network(inputs, outputs) }, &data(2), Loss::squared_error(), &gd, &training, 0);
+        let message = made.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(message.contains(word), "`{message}` should name {word}");
+    }
+}
+
+#[derive(Module, Debug)]
+struct Bare {
+    layer: Linear,
+}
+
+impl Network for Bare {
+    type Input = Tensor<2>;
+
+    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        self.layer.forward(x)
+    }
+}

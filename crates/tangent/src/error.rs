@@ -1,5 +1,6 @@
 //! What can go wrong between a module and its derivatives.
 
+use burn::tensor::DType;
 use thiserror::Error;
 
 /// Why a forward could not be captured or linearized.
@@ -40,6 +41,12 @@ pub enum TangentError {
     /// Burn refused the recording.
     #[error("the forward cannot be recorded: {0}")]
     Capture(String),
+    /// An operation takes numbers of different float types.
+    #[error("{} is in {:?} and {} is in {:?}, and one operation takes both: cast one of them, or set a precision", .0[0].0, .0[0].1, .0[1].0, .0[1].1)]
+    Types(
+        /// The two operands: what they come from, and their types.
+        [(String, DType); 2],
+    ),
     /// There is nothing to differentiate by.
     #[error(
         "nothing to differentiate by: no parameter of the module requires gradients and no float input was asked for"

@@ -347,7 +347,7 @@ where
         let program = crate::capture::capture(module, visited, inputs, samples, &device, &self.forward)?;
         let program = Arc::new(match self.precision {
             Some(dtype) => program.in_precision(dtype),
-            None => program,
+            None => program.of_one_type()?,
         });
         let mut programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(programs.entry(signature).or_insert(program).clone())

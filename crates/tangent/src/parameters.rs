@@ -21,6 +21,8 @@ use crate::program::Parameter;
 /// A float parameter as it is visited.
 pub(crate) struct Visited {
     pub id: ParamId,
+    /// The name of the type that holds it, as `Linear`.
+    pub container: String,
     pub parameter: Parameter,
     pub array: Array,
 }
@@ -30,6 +32,7 @@ pub(crate) fn visit<M: Module>(module: &M) -> Vec<Visited> {
     #[derive(Default)]
     struct Visitor {
         path: Vec<String>,
+        containers: Vec<String>,
         device: Option<Device>,
         autodiff: bool,
         found: Vec<Visited>,
@@ -46,13 +49,17 @@ pub(crate) fn visit<M: Module>(module: &M) -> Vec<Visited> {
                 dtype: array.dtype(),
                 trainable: param.is_require_grad(),
             };
-            self.found.push(Visited { id: param.id, parameter, array });
+            let container = self.containers.last().cloned().unwrap_or_default();
+            self.found.push(Visited { id: param.id, container, parameter, array });
         }
-        fn enter_module(&mut self, name: &str, _: &str) {
+        fn enter_module(&mut self, name: &str, container: &str) {
             self.path.push(name.to_owned());
+            // Burn writes `Struct:Linear`.
+            self.containers.push(container.rsplit(':').next().unwrap_or_default().to_owned());
         }
         fn exit_module(&mut self, _: &str, _: &str) {
             self.path.pop();
+            self.containers.pop();
         }
     }
     let visited = |module: &M| {
@@ -105,6 +112,8 @@ fn layout<M: Module>(module: &M) -> (HashMap<ParamId, std::ops::Range<usize>>, u
 pub struct Segment {
     /// The path of its first occurrence in the module, with dots.
     pub path: String,
+    /// The name of the type that holds it there, as `Linear`: what its axes mean depends on that.
+    pub container: String,
     /// Its shape.
     pub shape: Vec<usize>,
     /// Its entries of the flat vector.
@@ -118,7 +127,8 @@ pub fn segments<M: Module>(module: &M) -> Vec<Segment> {
     let visited = visit(module).into_iter();
     let segment = |visited: Visited| {
         let range = left.remove(&visited.id)?;
-        Some(Segment { path: visited.parameter.path, shape: visited.parameter.shape, range })
+        let Visited { container, parameter, .. } = visited;
+        Some(Segment { path: parameter.path, container, shape: parameter.shape, range })
     };
     visited.filter_map(segment).collect()
 }

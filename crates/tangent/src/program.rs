@@ -5,6 +5,7 @@ use std::fmt;
 
 use burn::tensor::DType;
 
+use crate::TangentError;
 use crate::array::Array;
 use crate::operation::{Bilinear, Discrete, Elementwise, Face, Linear, Operation, Order, Shapes, Step};
 use crate::value::Value;
@@ -353,6 +354,33 @@ impl Builder {
         };
         self.nodes.push(node);
         self.nodes.len() - 1
+    }
+}
+
+impl Program {
+    /// The program, unless an operation takes numbers of different float types.
+    pub(crate) fn of_one_type(self) -> Result<Self, TangentError> {
+        for node in self.nodes.iter().filter(|node| !matches!(node.operation, Operation::Discrete(_))) {
+            let mut floats = node.operands.iter().filter(|&&operand| self.nodes[operand].dtype.is_float());
+            let Some(&first) = floats.next() else { continue };
+            if let Some(&other) = floats.find(|&&other| self.nodes[other].dtype != self.nodes[first].dtype) {
+                return Err(TangentError::Types([first, other].map(|at| (self.origin(at), self.nodes[at].dtype))));
+            }
+        }
+        Ok(self)
+    }
+
+    /// What a value comes from, in words, seen through changes of its shape.
+    fn origin(&self, mut index: usize) -> String {
+        while let (Operation::Linear(_), [operand]) = (&self.nodes[index].operation, &*self.nodes[index].operands) {
+            index = *operand;
+        }
+        match &self.nodes[index].operation {
+            Operation::Parameter(parameter) => format!("the parameter {}", self.parameters[*parameter].path),
+            Operation::Input(input) => format!("input {input}"),
+            Operation::Constant(_) => "a constant".to_owned(),
+            _ => "a value of the forward".to_owned(),
+        }
     }
 }
 
