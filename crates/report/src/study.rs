@@ -190,11 +190,8 @@ fn section(outcome: &'static str, evidence: &Evidence) -> Option<Section> {
     }
     let measures: Vec<&&Association> = of.iter().filter(|known| !known.baseline).collect();
     let clear = measures.iter().filter(|known| known.tau.is_clear()).count();
-    let partial = if of.iter().any(|known| known.partial.is_some()) {
-        " Partial: what is left given the settings."
-    } else {
-        ""
-    };
+    let partial =
+        if of.iter().any(|known| known.partial.is_some()) { " Partial: what is left given the settings." } else { "" };
     let intervals = if measures.iter().any(|known| known.tau.interval.is_some()) {
         format!(
             "Intervals (95 %) know that runs share seeds and configurations; of unrelated quantities 2 to 6 % of them leave zero \
