@@ -73,6 +73,11 @@ fn measure(args: &ClaimsArgs) -> Result<ExitCode, CliError> {
         anstream::println!("{}", serde_json::to_string_pretty(&array).expect("records have only string keys"));
     } else {
         anstream::print!("{}", table(&records));
+        // Of all claims the page says it; of a few there is room here.
+        for record in records.iter().filter(|_| records.len() <= 3) {
+            anstream::println!("{}: prepared from", record.id);
+            record.evidence.preparation.iter().for_each(|line| anstream::println!("  {line}"));
+        }
         anstream::println!("{}", folder.report().display());
     }
     let surprising: Vec<&ClaimRecord> = records.iter().filter(|record| !record.is_as_expected()).collect();
@@ -101,6 +106,7 @@ fn object(record: &ClaimRecord) -> serde_json::Value {
         "error": record.error,
         "checks": record.evidence.compared(),
         "slack": record.evidence.slack(),
+        "preparation": record.evidence.preparation,
         "effects": record.evidence.effects.iter().map(effect).collect::<Vec<_>>(),
         "figures": record.evidence.by_name(),
         "seconds": record.seconds,
@@ -113,6 +119,7 @@ fn effect(effect: &Effect) -> serde_json::Value {
     json!({
         "name": effect.name,
         "above": effect.above,
+        "below": effect.below,
         "mean": interval.map(|interval| interval.mean),
         "low": interval.map(|interval| interval.low),
         "high": interval.map(|interval| interval.high),
