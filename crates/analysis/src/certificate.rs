@@ -10,8 +10,9 @@
 //! - hence `‖H‖ ≤ β(ρ) = (√λ_max(K_c⁰) + √c ℓρ)² + c ‖Σ r_i ∇²f_i‖`.
 //!
 //! The convergence theorem of Liu, Zhu & Belkin 2020 (Theorem 6) asks for both in a ball of radius `R = 2√(2βL₀)/μ`; a radius ρ with `R(μ(ρ), β(ρ)) ≤ ρ`
-//! is therefore a proof that gradient descent with `η ≤ 1/β` converges to zero loss from here, linearly and inside the ball. The path itself is
-//! no longer than `2√(2L₀/μ)`, without β (`√L_t − √L_{t+1} ≥ η‖g‖√(2μ)/4`, summed over the steps), so that a smaller ball suffices.
+//! is therefore a proof that gradient descent with `η ≤ 1/β` converges to zero loss from here, linearly and inside the
+//! ball: R is at least the length of the path since `β(ρ) ≥ μ(ρ)`. The path itself is shorter than `2√(2L₀/μ)`, without
+//! β (`√L_t − √L_{t+1} ≥ η‖g‖√(2μ)/4`, summed over the steps), so that a smaller ball suffices.
 //!
 //! The kernel's eigenvalues are taken with their rounding, `size · ϵ · λ_max`, off; other rounding, of some ϵ, is not accounted for.
 

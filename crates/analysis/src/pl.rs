@@ -29,9 +29,14 @@ pub struct PlStar {
     pub slack: Option<f64>,
     /// `β = λ_max(H)`.
     pub beta: Eigenvalue,
-    /// The radius of the convergence theorem's ball, `R = 2 √(2βL)/μ`, with β and μ of this point; the theorem needs constants that hold in the whole
-    /// ball. Absent when μ or β are not positive.
+    /// The radius of the convergence theorem's ball as usually stated, `R = 2 √(2βL)/μ`, with β and μ of this point;
+    /// the theorem needs constants that hold in the whole ball. Absent when μ is not positive, and where `β < μ`, for
+    /// which this ball is too small.
     pub radius: Option<f64>,
+    /// `2 √(2L/μ)`: the path of gradient descent at `η ≤ 1/β` is shorter, and its ball large enough for the theorem,
+    /// whatever β. Absent when μ is not positive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<f64>,
 }
 
 impl PlStar {
@@ -46,16 +51,17 @@ impl PlStar {
         let ratio = (loss > 0.0).then(|| point.gradient_norm().powi(2) / (2.0 * loss));
         let not = |reason: &str| {
             let reason = Some(reason.to_owned());
-            Self { applicable: false, reason, ratio, mu: None, slack: None, beta, radius: None }
+            Self { applicable: false, reason, ratio, mu: None, slack: None, beta, radius: None, path: None }
         };
         if !applicable(point.objective().loss()) {
             return not("λ_min(K) bounds the gradient of squared error only");
         }
         let Some(kernel) = kernel else { return not("the kernel's spectrum is not known") };
         let mu = kernel.trusted_min();
-        let radius = (mu > 0.0 && beta.value > 0.0).then(|| 2.0 * (2.0 * beta.value * loss).sqrt() / mu);
+        let radius = (mu > 0.0 && beta.value >= mu).then(|| 2.0 * (2.0 * beta.value * loss).sqrt() / mu);
+        let path = (mu > 0.0).then(|| 2.0 * (2.0 * loss / mu).sqrt());
         let slack = ratio.map(|ratio| ratio - mu);
-        Self { applicable: true, reason: None, ratio, mu: Some(mu), slack, beta, radius }
+        Self { applicable: true, reason: None, ratio, mu: Some(mu), slack, beta, radius, path }
     }
 }
 

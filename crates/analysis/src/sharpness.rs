@@ -10,8 +10,8 @@
 //! | PAC-Bayes σ | the σ at which the average rise is Δ | Jiang et al. 2020, §C.4, where Δ is a loss of accuracy instead |
 //!
 //! The adaptive ones do not change when weights are rescaled so that the network's function stays the same. Worst cases are found by projected
-//! gradient ascent, which gives a lower bound on the true maximum; averages carry standard errors. Where the loss is not finite nearby, there is
-//! no number.
+//! gradient ascent, which gives a lower bound on the true maximum; averages, and the σ made of
+//! them, carry standard errors. Where the loss is not finite nearby, there is no number.
 
 use burn::tensor::Tensor;
 use losscape_krylov::{Estimate, norm, sum};
@@ -216,8 +216,12 @@ where
     Ok(rises.iter().all(|rise| rise.is_finite()).then(|| Estimate::of(&rises, 2 * draws.len())))
 }
 
-/// The σ at which the average rise reaches `rise`, or the loss is not finite, by bisection with the same draws throughout; none when that is not
-/// reached below σ = 100.
+/// The σ at which the average rise reaches `rise`, or the loss is not finite, by bisection with the same draws
+/// throughout; none when that is not reached below σ = 100.
+///
+/// Its standard error is that of the average rise `m(σ)` there, carried over by the slope (the delta method):
+/// `sem(σ) = sem(m)/m′(σ)`, with m′ from the same draws at `σ (1 ± 1/20)`. Absent with a single draw, where the loss is
+/// not finite that near, and where the average does not rise.
 ///
 /// # Errors
 ///
@@ -228,7 +232,7 @@ pub fn pac_bayes_sigma<N>(
     adaptive: bool,
     samples: usize,
     random: &mut impl Rng,
-) -> Result<Option<f64>, AnalysisError>
+) -> Result<Option<Estimate>, AnalysisError>
 where
     N: Network,
     N::Input: Inputs + Clone,
@@ -236,11 +240,16 @@ where
     at_least_one("samples", samples)?;
     seen(point.loss(), rise)?;
     let draws: Vec<Tensor<1>> = (0..samples).map(|_| point.space().normal(random)).collect();
-    let reached = |sigma: f64| {
-        let estimate = average_along(point.objective(), point.parameters(), point.loss(), sigma, adaptive, &draws)?;
-        Ok(estimate.is_none_or(|estimate| estimate.mean >= rise))
-    };
-    crossing(1e-4, 100.0, 1e-3, point.space().epsilon(), reached)
+    let risen =
+        |sigma: f64| average_along(point.objective(), point.parameters(), point.loss(), sigma, adaptive, &draws);
+    let reached = |sigma: f64| Ok(risen(sigma)?.is_none_or(|estimate| estimate.mean >= rise));
+    let Some(sigma) = crossing(1e-4, 100.0, 1e-3, point.space().epsilon(), reached)? else { return Ok(None) };
+    let [here, below, above] = [sigma, 0.95 * sigma, 1.05 * sigma].map(risen);
+    let sem = here?.zip(below?).zip(above?).and_then(|((here, below), above)| {
+        let slope = (above.mean - below.mean) / (0.1 * sigma);
+        here.sem.filter(|_| slope > 0.0).map(|sem| sem / slope)
+    });
+    Ok(Some(Estimate { mean: sigma, sem, probes: samples, products: 0 }))
 }
 
 /// Whether a rise of the loss can be seen.
@@ -287,8 +296,14 @@ pub struct Sharpness {
     pub adaptive_average: Average,
     /// σ at which the average rise is `rise`.
     pub pac_bayes_sigma: Option<f64>,
+    /// Its standard error; absent in records from before it was kept, and where [`pac_bayes_sigma`] gives none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pac_bayes_sigma_sem: Option<f64>,
     /// The same for `N(0, σ² w²)`.
     pub adaptive_pac_bayes_sigma: Option<f64>,
+    /// Its standard error, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adaptive_pac_bayes_sigma_sem: Option<f64>,
     /// The rise that defines them.
     pub rise: f64,
 }
@@ -360,12 +375,15 @@ impl Sharpness {
         };
         let (plain, adaptive) = (averaged(settings.sigma, false)?, averaged(settings.adaptive_sigma, true)?);
         let mut sigma = |adaptive| pac_bayes_sigma(point, settings.rise, adaptive, settings.samples, random);
+        let (sigma, adaptive_sigma) = (sigma(false)?, sigma(true)?);
         Ok(Self {
             worst,
             average: plain,
             adaptive_average: adaptive,
-            pac_bayes_sigma: sigma(false)?,
-            adaptive_pac_bayes_sigma: sigma(true)?,
+            pac_bayes_sigma: sigma.map(|sigma| sigma.mean),
+            pac_bayes_sigma_sem: sigma.and_then(|sigma| sigma.sem),
+            adaptive_pac_bayes_sigma: adaptive_sigma.map(|sigma| sigma.mean),
+            adaptive_pac_bayes_sigma_sem: adaptive_sigma.and_then(|sigma| sigma.sem),
             rise: settings.rise,
         })
     }

@@ -89,8 +89,31 @@ fn averages_of_a_quadratic() {
         assert!((rise.mean - expected).abs() < 4.0 * rise.sem.expect("many"), "{rise:?} {expected}");
         let found = pac_bayes_sigma(&point, 0.1, adaptive, 2000, random).expect("finite").expect("it is reached");
         let exact = (0.1 * sigma * sigma / expected).sqrt();
-        assert!((found / exact - 1.0).abs() < 0.1, "{found} {exact}");
+        let error = found.sem.expect("many draws");
+        assert!(error < 0.03 * exact && (found.mean - exact).abs() < 4.0 * error, "{found:?} {exact}");
     }
+}
+
+/// The average rise of a quadratic is a square of σ, so that σ's error is half of its own, relative to each; and two of
+/// them hold the truth as often as they should.
+#[test]
+fn the_error_of_a_pac_bayes_sigma_is_one() {
+    let objective = quadratic(&[8.0, 4.0, 2.0]);
+    let point = objective.at(&vector(&[0.5, -1.0, 0.0])).expect("finite");
+    let exact = (2.0 * 0.1 / 14.0f64).sqrt();
+    let mut held = 0;
+    for seed in 0..300 {
+        let found =
+            pac_bayes_sigma(&point, 0.1, false, 30, &mut random(seed)).expect("possible").expect("it is reached");
+        let error = found.sem.expect("thirty draws");
+        let rise = average(&point, found.mean, false, 30, &mut random(seed)).expect("possible").expect("finite");
+        let half = 0.5 * rise.sem.expect("thirty draws") / rise.mean;
+        assert!((error / found.mean / half - 1.0).abs() < 0.01, "{error} {half}");
+        held += usize::from((found.mean - exact).abs() < 2.0 * error);
+    }
+    assert!((265..=295).contains(&held), "{held} of 300");
+    let alone = pac_bayes_sigma(&point, 0.1, false, 1, &mut random(1)).expect("possible").expect("it is reached");
+    assert_eq!(alone.sem, None, "a single draw has no error");
 }
 
 /// What overflows has no number; it counts as risen.
@@ -102,7 +125,7 @@ fn a_loss_that_is_not_finite_nearby() {
     assert_eq!((worst.rise, worst.keskar), (None, None));
     assert_eq!(average(&point, 1e10, false, 3, &mut random(1)).expect("possible"), None);
     let sigma = pac_bayes_sigma(&point, 1e308, false, 3, &mut random(1)).expect("possible").expect("it overflows");
-    assert!((1.0..100.0).contains(&sigma), "{sigma}");
+    assert!((1.0..100.0).contains(&sigma.mean) && sigma.sem.is_none(), "{sigma:?}");
     let slice =
         line(&objective, point.parameters(), ("steep", &vector(&[0.0, 1.0])), vec![0.0, 1e10]).expect("it fits");
     assert_eq!(slice.losses, [Some(0.5), None]);

@@ -148,6 +148,13 @@ fn identities() {
             let slack = pl.slack.expect("squared error has one");
             assert!(slack >= -1e-12 * kernel.max, "{name}: ‖g‖² ≥ 2 λ_min(K_c) L, slack {slack:e}");
             assert!(kernel.rank <= p.dim.min(m.dim), "{name}");
+            // R is a ball for the theorem only where it holds the path, and that is where β ≥ μ.
+            let mu = pl.mu.expect("squared error has one");
+            let path = (mu > 0.0).then(|| 2.0 * (2.0 * point.loss() / mu).sqrt());
+            assert_eq!(pl.path, path, "{name}");
+            assert!(pl.radius.zip(path).is_none_or(|(radius, path)| radius >= path), "{name}: {pl:?}");
+            let flat = PlStar::at(&point, Some(&kernel), Eigenvalue { value: 0.999 * mu, ..beta });
+            assert_eq!((flat.radius, flat.path), (None, path), "{name}: β < μ");
         }
         let bounds = StepBounds::at(&point, beta, Some(kernel.max));
         if let (Some(smooth), Some(cauchy)) = (bounds.two_over_beta, bounds.cauchy) {

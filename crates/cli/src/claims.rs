@@ -75,6 +75,11 @@ fn measure(args: &ClaimsArgs) -> Result<ExitCode, CliError> {
         terminal::out(&format!("{:#}\n", serde_json::Value::from(array)));
     } else {
         show!("{}", table(&records));
+        // Of all claims the page says it; of a few there is room here.
+        for record in records.iter().filter(|_| records.len() <= 3) {
+            say!("{}: prepared from", record.id);
+            record.evidence.preparation.iter().for_each(|line| say!("  {line}"));
+        }
         say!("{}", folder.report().display());
     }
     let surprising: Vec<&ClaimRecord> = records.iter().filter(|record| !record.is_as_expected()).collect();
@@ -103,6 +108,7 @@ fn object(record: &ClaimRecord) -> serde_json::Value {
         "error": record.error,
         "checks": record.evidence.compared(),
         "slack": record.evidence.slack(),
+        "preparation": record.evidence.preparation,
         "effects": record.evidence.effects.iter().map(effect).collect::<Vec<_>>(),
         "figures": record.evidence.by_name(),
         "seconds": record.seconds,
@@ -115,6 +121,7 @@ fn effect(effect: &Effect) -> serde_json::Value {
     json!({
         "name": effect.name,
         "above": effect.above,
+        "below": effect.below,
         "mean": interval.map(|interval| interval.mean),
         "low": interval.map(|interval| interval.low),
         "high": interval.map(|interval| interval.high),

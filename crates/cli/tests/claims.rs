@@ -16,13 +16,18 @@ fn claims_are_listed_measured_and_gone_on_with() {
     let found: Vec<Value> = serde_json::from_slice(&output.stdout).expect("a JSON array");
     for (object, verdict) in found.iter().zip(["holds", "holds-as-corrected", "supported"]) {
         assert_eq!((object["verdict"].as_str(), &object["expected"]), (Some(verdict), &object["verdict"]));
-        for key in ["id", "family", "checks", "slack", "effects", "figures", "seconds"] {
+        for key in ["id", "family", "preparation", "checks", "slack", "effects", "figures", "seconds"] {
             assert!(object.get(key).is_some(), "{key}: {object}");
         }
+    }
+    let prepared = found[2]["preparation"].to_string();
+    for words in ["less one mean over one deviation", "a fifth split off", "initial weights N(0, 1/fan-in)", "f64"] {
+        assert!(prepared.contains(words), "{words}: {prepared}");
     }
     let folder = place.path().join("claims");
     let page = std::fs::read_to_string(folder.join("report.html")).expect("there is a page");
     assert!(page.contains("id=\"optimality-gap\"") && page.contains("<math"));
+    assert!(page.contains("less one mean over one deviation"), "the page says how inputs were prepared");
     assert!(!page.contains("src=") && !page.contains("href=\"http"), "it needs no network");
     let figure = std::fs::read_to_string(folder.join("figures/oscillation-1.svg")).expect("there is a figure");
     assert!(figure.starts_with("<svg ") && figure.contains("xmlns"));
@@ -46,6 +51,7 @@ fn claims_are_listed_measured_and_gone_on_with() {
     let before = written("oscillation.json");
     let kept = place.run(&["claims", "run", "oscillation", "--seed", "2"]);
     assert!(text(&kept.stderr).contains("1 of 1 claims were measured before"), "{}", text(&kept.stderr));
+    assert!(text(&kept.stdout).contains("prepared from"), "{}", text(&kept.stdout));
     let page = std::fs::read_to_string(folder.join("report.html")).expect("there is a page");
     assert!(page.contains("id=\"optimality-gap\"") && written("oscillation.json") == before);
     let fresh = place.run(&["claims", "run", "oscillation", "--seed", "2", "--fresh"]);

@@ -115,6 +115,30 @@ fn intervals_cover_what_they_should_and_see_what_is_there() {
     }
 }
 
+/// Granulated τ of unrelated quantities in a grid of two axes leaves zero out as rarely as it should.
+#[test]
+fn granulated_intervals_have_their_size_too() {
+    const STUDIES: u64 = 300;
+    let places = crossed(6, 36);
+    let runs = Runs::new(&places);
+    let axes: [Vec<usize>; 2] = [
+        places.iter().map(|place| place.configuration / 6).collect(),
+        places.iter().map(|place| place.configuration % 6).collect(),
+    ];
+    for shares in [[0.0, 0.0, 1.0], [0.5, 0.0, 0.5], [0.9, 0.0, 0.1], [0.125, 0.75, 0.125]] {
+        let clear = |rho: f64| {
+            let studies = (0..STUDIES).filter(|&study| {
+                let [x, y] = quantities(&places, shares, rho, &mut stream(7, Purpose::Data, study));
+                runs.granulated(&axes, &x, &y).1.expect("it varies").is_clear()
+            });
+            100.0 * studies.count() as f64 / STUDIES as f64
+        };
+        let (alarms, seen) = (clear(0.0), clear(0.5));
+        println!("granulated, {shares:?}: {alarms:.1} % false alarms, {seen:.0} % see 1/3");
+        assert!(alarms <= 8.8 && seen >= 40.0, "{shares:?}: {alarms} % and {seen} %");
+    }
+}
+
 /// How runs get their settings.
 #[derive(Clone, Copy, Debug)]
 enum Design {

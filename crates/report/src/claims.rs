@@ -2,7 +2,7 @@
 
 use askama::Template;
 use losscape_lab::LabError;
-use losscape_lab::claims::{Check, ClaimFolder, ClaimRecord, Form, Pair, Relation, counterexample};
+use losscape_lab::claims::{Check, ClaimFolder, ClaimRecord, Effect, Form, Pair, Relation, counterexample};
 use losscape_lab::folder::write_whole;
 use math_core::{LatexToMathML, MathCoreConfig, MathDisplay};
 
@@ -123,11 +123,11 @@ fn rows(record: &ClaimRecord) -> Vec<[String; 3]> {
         };
         let numbers = match effect.interval() {
             Some(at) => format!(
-                "{} [{}, {}], should be above {}; {} seeds",
+                "{} [{}, {}], should be {}; {} seeds",
                 number(at.mean),
                 number(at.low),
                 number(at.high),
-                number(effect.above),
+                wanted(effect),
                 effect.samples.len()
             ),
             None => format!("{} seeds", effect.samples.len()),
@@ -137,6 +137,14 @@ fn rows(record: &ClaimRecord) -> Vec<[String; 3]> {
     let figures =
         record.evidence.figures.iter().map(|figure| [figure.name.clone(), String::new(), number(figure.value)]);
     checks.chain(effects).chain(figures).collect()
+}
+
+/// Where the mean of an effect should lie.
+fn wanted(effect: &Effect) -> String {
+    match effect.below {
+        Some(below) => format!("from {} to {}", number(effect.above), number(below)),
+        None => format!("above {}", number(effect.above)),
+    }
 }
 
 fn detail(check: &Check) -> String {

@@ -180,7 +180,8 @@ fn kernel(analysis: &Analysis) -> Option<Section> {
         if pl.applicable {
             rows.push(row("μ = λ min", [maybe(pl.mu)]));
             rows.push(row("slack of PL*", [maybe(pl.slack)]));
-            rows.push(row("ball R = 2√(2βL)/μ", [maybe(pl.radius)]));
+            rows.push(row("ball R = 2√(2βL)/μ, where β ≥ μ", [maybe(pl.radius)]));
+            rows.push(row("path at η ≤ 1/β, below 2√(2L/μ)", [maybe(pl.path)]));
         } else {
             rows.push(row("PL*", [format!("not applicable: {}", pl.reason.clone().unwrap_or_default())]));
         }
@@ -234,8 +235,13 @@ fn sharpness(analysis: &Analysis) -> Option<Section> {
         rows.push(row(&name, [rise]));
     }
     let rise = number(sharpness.rise);
-    rows.push(row(&format!("σ for a rise of {rise}"), [maybe(sharpness.pac_bayes_sigma)]));
-    rows.push(row(&format!("adaptive σ for a rise of {rise}"), [maybe(sharpness.adaptive_pac_bayes_sigma)]));
+    for (name, sigma, sem) in [
+        ("σ", sharpness.pac_bayes_sigma, sharpness.pac_bayes_sigma_sem),
+        ("adaptive σ", sharpness.adaptive_pac_bayes_sigma, sharpness.adaptive_pac_bayes_sigma_sem),
+    ] {
+        let value = sigma.map_or_else(|| maybe(None), |sigma| with_error(sigma, sem));
+        rows.push(row(&format!("{name} for a rise of {rise}"), [value]));
+    }
     Some(Section {
         title: "Sharpness",
         reading: "How much the loss can rise nearby; the adaptive measures do not change when weights are rescaled without changing the function.",

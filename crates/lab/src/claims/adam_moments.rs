@@ -3,8 +3,9 @@
 use losscape_optim::adam::AdamConfig;
 use losscape_optim::{OptimizerConfig, RuleConfig};
 
+use super::false_statement::doubled;
 use super::problem::{draws, numbers};
-use super::{Check, Claim, ClaimSettings, Evidence, Expectation, Family, descent::descend};
+use super::{Check, Claim, Evidence, Expectation, FalseStatement, Family, Pair, Workbench, descent::descend};
 use crate::LabError;
 
 pub const CLAIM: Claim = Claim {
@@ -14,17 +15,26 @@ pub const CLAIM: Claim = Claim {
     exact: r"$v_k=\gamma v_{k-1}+(1-\gamma)(\partial_wD)^2$, with one factor in both places; then a constant gradient gives $\hat m_k=g$ and $\hat v_k=g^2$ at every step. $\epsilon$ stands inside the root in the notes, outside in Kingma & Ba 2015",
     source: "lecture notes, ADAM; Kingma & Ba 2015, Algorithm 1",
     expected: Expectation::HoldsAsCorrected,
+    false_statements: &[
+        FalseStatement::pairs(
+            "moments are not corrected, and the first steps are a third",
+            "step = that of m̂ = g",
+            |pair| Pair { left: 0.316 * pair.left, ..pair },
+        ),
+        FalseStatement::pairs("a step is twice that of the moments", "step = by hand", doubled),
+    ],
     measure,
 };
 
 const DELTA: f64 = 0.9;
 const GAMMA: f64 = 0.999;
 
-fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
+fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     const RATE: f64 = 0.01;
     const EPSILON: f64 = 1e-3;
     let mut evidence = Evidence::default();
-    let steps = settings.effort.of(100, 1000);
+    bench.formula("a constant gradient of 0.3, and gradients N(0, 1)");
+    let steps = bench.effort.of(100, 1000);
     for inside in [true, false] {
         let config = AdamConfig { beta_1: DELTA, beta_2: GAMMA, epsilon: EPSILON, epsilon_inside: inside };
         let config = OptimizerConfig::new(RuleConfig::Adam(config), RATE);
@@ -32,7 +42,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         let step = |m: f64, v: f64| RATE * m / if inside { (v + EPSILON).sqrt() } else { v.sqrt() + EPSILON };
         // A constant gradient: each step is that of m̂ = g, v̂ = g².
         let g = 0.3;
-        let taken = path(settings, &config, steps, |_| g)?;
+        let taken = path(bench, &config, steps, |_| g)?;
         let constant = taken.iter().map(|&taken| (taken, step(g, g * g)));
         evidence.check(Check::equal(
             format!("constant gradient, ϵ {place}: step = that of m̂ = g and v̂ = g²"),
@@ -40,8 +50,8 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
             constant,
         ));
         // Gradients at random, against moments kept by hand.
-        let gradients = numbers(&settings.normal(steps, &mut draws(settings.seed, 11)));
-        let taken = path(settings, &config, steps, |at| gradients[at])?;
+        let gradients = numbers(&bench.normal(steps, &mut draws(bench.seed, 11)));
+        let taken = path(bench, &config, steps, |at| gradients[at])?;
         let expected = by_hand(&gradients, GAMMA, step);
         evidence.check(Check::equal(
             format!("random gradients, ϵ {place}: step = by hand"),
@@ -50,7 +60,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         ));
         if inside {
             let printed = by_hand(&vec![g; steps], DELTA, step);
-            let taken = path(settings, &config, steps, |_| g)?;
+            let taken = path(bench, &config, steps, |_| g)?;
             evidence.figure("step over that of the printed v after 10 steps, constant gradient", taken[9] / printed[9]);
             let check =
                 Check::equal("constant gradient: step = that of the printed v", 1e-9, taken.into_iter().zip(printed));
@@ -62,7 +72,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
 
 /// Steps taken under given gradients.
 fn path(
-    settings: &ClaimSettings,
+    bench: &Workbench,
     config: &OptimizerConfig,
     steps: usize,
     gradient: impl Fn(usize) -> f64,
@@ -71,9 +81,9 @@ fn path(
     let mut points = Vec::new();
     descend(
         config,
-        settings.vector(&[0.0]),
+        bench.vector(&[0.0]),
         steps,
-        |_| Ok((0.0, settings.vector(&[gradient(step.get().min(steps - 1))]))),
+        |_| Ok((0.0, bench.vector(&[gradient(step.get().min(steps - 1))]))),
         |at| {
             // The gradient asked for next is that of the next point.
             step.set(at.step + 1);

@@ -7,8 +7,9 @@ use losscape_analysis::slice::{grid, line};
 use losscape_krylov::trace::hutchinson;
 use rayon::prelude::*;
 
+use super::false_statement::{doubled, negated, none};
 use super::problem::{draws, gradient_descent, log_slope, norm};
-use super::{Check, Claim, ClaimSettings, Effect, Evidence, Expectation, Family, Plot, Series};
+use super::{Check, Claim, Effect, Evidence, Expectation, FalseStatement, Family, Pair, Plot, Series, Workbench};
 use crate::LabError;
 use crate::statistics::kendall::tau_b;
 
@@ -19,6 +20,17 @@ pub const CLAIM: Claim = Claim {
     exact: r"the width grows with $\frac\epsilon B$, and minima are alike at equal $\frac\epsilon B$; it is no equality",
     source: "lecture notes, Basin Sizes; Jastrzębski et al. 2017",
     expected: Expectation::HoldsAsCorrected,
+    false_statements: &[
+        FalseStatement::pairs("some runs do not arrive", "runs at the training loss", |pair| Pair {
+            left: pair.right - 1.0,
+            ..pair
+        }),
+        FalseStatement::pairs("minima of twice the loss are compared", "their losses", doubled),
+        FalseStatement::samples("the width has nothing to do with ε/B", "Kendall's τ", none),
+        FalseStatement::samples("the width shrinks with ε/B", "Kendall's τ", negated),
+        FalseStatement::samples("the width does not grow with ε/B", "log-log slope", none),
+        FalseStatement::samples("minima at equal ε/B differ as much as others", "|Δ log λ_max|", none),
+    ],
     measure,
 };
 
@@ -35,9 +47,9 @@ struct Run {
     profiles: [Vec<(f64, f64)>; 2],
 }
 
-fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
+fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
-    let cells: Vec<(f64, usize)> = settings.effort.of(
+    let cells: Vec<(f64, usize)> = bench.effort.of(
         vec![(0.2, 16), (0.1, 16), (0.2, 32), (0.1, 32), (0.05, 16), (0.1, 64), (0.05, 32)],
         vec![
             (0.2, 8),
@@ -54,15 +66,15 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
             (0.025, 16),
         ],
     );
-    let seeds = settings.effort.of(4, 8);
+    let seeds = bench.effort.of(4, 8);
     let by_ratio = |a: &&(f64, usize), b: &&(f64, usize)| (a.0 / a.1 as f64).total_cmp(&(b.0 / b.1 as f64));
     let ends = [cells.iter().min_by(by_ratio), cells.iter().max_by(by_ratio)];
     let jobs: Vec<(usize, (f64, usize))> =
         (0..seeds).flat_map(|seed| cells.iter().map(move |&cell| (seed, cell))).collect();
     let runs = jobs.into_par_iter().map(|(seed, (rate, batch))| -> Result<Option<Run>, LabError> {
-        let own = settings.seed_of(seed as u64);
-        let data = settings.digits_split(usize::MAX, own)?;
-        let Some(found) = settings.minimum(&data, &gradient_descent(rate), batch, 0.02, 40_000, own)? else {
+        let own = bench.seed_of(seed as u64);
+        let data = bench.digits_split(usize::MAX, own)?;
+        let Some(found) = bench.minimum(&data, &gradient_descent(rate), batch, 0.02, 40_000, own)? else {
             return Ok(None);
         };
         let point = found.objective.here()?;

@@ -8,24 +8,44 @@ use losscape_krylov::{Matrix, dense};
 use losscape_model::{Mlp, Network};
 use losscape_tangent::Map;
 
+use super::false_statement::{beyond, doubled};
 use super::problem::{draws, gradient_descent, largest, norm, spectrum};
-use super::{Check, Claim, ClaimSettings, Evidence, Expectation, Family, Plot, Series, descent::descend};
+use super::{
+    Check, Claim, Evidence, Expectation, FalseStatement, Family, Pair, Plot, Series, Workbench, descent::descend,
+};
 use crate::LabError;
 
 pub const CLAIM: Claim = Claim {
     id: "convergence-theorem",
     family: Family::PolyakLojasiewicz,
     printed: r"$\beta$-smooth and $\mu$-PL* in $B(w_0,R)$ with $R=\frac{2\sqrt{2\beta L(w_0)}}{\mu}$ and $\eta\le\frac2\beta$: gradient descent recovers $w^*$ with $F(w^*)=y$, at the rate $O(\beta/t)$",
-    exact: r"with $\eta\le\frac1\beta$ the path stays in the ball and $L_t\le(1-\eta\mu)^tL_0$, far better than $\beta/t$; $\eta<\frac2\beta$ still converges, with both in a ball of radius $\frac{R}{2-\eta\beta}$; $\eta=\frac2\beta$ need not",
+    exact: r"with $\eta<\frac2\beta$ and both in $B\left(w_0,\frac{2\sqrt{2L_0/\mu}}{2-\eta\beta}\right)$ the path is shorter than this radius and $L_t\le(1-\eta\mu(2-\eta\beta))^tL_0$, far better than $\beta/t$; the printed $R$ is enough for $\eta\le\frac1\beta$ where $\beta\ge\mu$, and too small where it is not; $\eta=\frac2\beta$ need not converge",
     source: "lecture notes, In Summary; Liu, Zhu & Belkin 2020, Theorem 6",
     expected: Expectation::HoldsAsCorrected,
+    false_statements: &[
+        FalseStatement::pairs("the path meets twice the curvature that was assumed", "λ_max(H) ≤ β", doubled),
+        FalseStatement::pairs("the kernel becomes singular on the way", "μ ≤ λ_min(K_c)", |pair| Pair {
+            right: 0.0,
+            ..pair
+        }),
+        FalseStatement::pairs("the loss stays above its bound", "L_t ≤", beyond),
+        FalseStatement::pairs("1 − w has no PL* constant of 0.47", "1 − w in the printed", beyond),
+        FalseStatement::pairs("the path leaves the ball", "length of the path ≤", beyond),
+        FalseStatement::pairs("λ_min(K_c) falls faster than was proved", "certificate: bound", beyond),
+        FalseStatement::pairs("λ_max(H) grows faster than was proved", "certificate: every", beyond),
+        FalseStatement::pairs("nothing could be certified", "a width was", |pair| Pair { left: 0.0, ..pair }),
+        FalseStatement::pairs("η = 1.9/β does not converge", "η = 1.9/β", |pair| Pair {
+            left: 1e6 * pair.right,
+            ..pair
+        }),
+    ],
     measure,
 };
 
-fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
+fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
-    let (width, samples) = (settings.effort.of(256, 1024), 8);
-    let objective = settings.student(&[width], samples, settings.seed)?;
+    let (width, samples) = (bench.effort.of(256, 1024), 8);
+    let objective = bench.student(&[width], samples, bench.seed)?;
     let start = objective.parameters();
     let initial = objective.at(&start)?.loss();
 
@@ -33,43 +53,55 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     let kernel = |w: &Tensor<1>| -> Result<KernelSpectrum, LabError> {
         Ok(KernelSpectrum::of(objective.kernel(w)?, objective.targets())?)
     };
-    let beta = 1.5 * largest(&objective.at(&start)?.hessian(), settings.seed)?;
+    let beta = 1.5 * largest(&objective.at(&start)?.hessian(), bench.seed)?;
     let mu = 0.5 * kernel(&start)?.trusted_min();
     let radius = 2.0 * (2.0 * beta * initial).sqrt() / mu;
-    let rate = 1.0 / beta;
-    let (mut losses, mut distances, mut smooth, mut constants) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let steps = settings.effort.of(2000, 20_000);
-    descend(
-        &gradient_descent(rate),
-        start.clone(),
-        steps,
-        |w| Ok(objective.gradient(w)?),
-        |at| {
-            // Below this the loss is rounding.
-            if at.value < 1e-24 {
-                return Ok(false);
-            }
-            losses.push((at.value, (1.0 - rate * mu).powi(i32::try_from(at.step).unwrap_or(i32::MAX)) * initial));
-            distances.push((norm(&(at.w.clone() - start.clone())), radius));
-            if at.step.is_multiple_of(steps / 20) {
-                smooth.push((largest(&objective.at(&at.w)?.hessian(), settings.seed)?, beta));
-                constants.push((mu, kernel(&at.w)?.trusted_min()));
-            }
-            Ok(true)
-        },
-    )?;
+    let (mut smooth, mut constants, mut paths) = (Vec::new(), Vec::new(), Vec::new());
+    let steps = bench.effort.of(2000, 20_000);
+    for factor in [1.0, 1.5] {
+        let rate = factor / beta;
+        let shrinks = 1.0 - rate * mu * (2.0 - factor);
+        let bound = 2.0 * (2.0 * initial / mu).sqrt() / (2.0 - factor);
+        let (mut losses, mut lengths, mut length, mut last) = (Vec::new(), Vec::new(), 0.0, start.clone());
+        descend(
+            &gradient_descent(rate),
+            start.clone(),
+            steps,
+            |w| Ok(objective.gradient(w)?),
+            |at| {
+                // Below this the loss is rounding.
+                if at.value < 1e-24 {
+                    return Ok(false);
+                }
+                losses.push((at.value, shrinks.powi(i32::try_from(at.step).unwrap_or(i32::MAX)) * initial));
+                length += norm(&(at.w.clone() - last.clone()));
+                lengths.push((length, bound));
+                last = at.w.clone();
+                if at.step.is_multiple_of(steps / 20) {
+                    smooth.push((largest(&objective.at(&at.w)?.hessian(), bench.seed)?, beta));
+                    constants.push((mu, kernel(&at.w)?.trusted_min()));
+                }
+                Ok(true)
+            },
+        )?;
+        let bounds = format!("η = {factor}/β: L_t ≤ (1 − ημ(2 − ηβ))ᵗ L₀");
+        evidence.check(Check::at_most(bounds, 1e-12, losses.iter().copied()));
+        let bounds = format!("η = {factor}/β: length of the path ≤ 2√(2L₀/μ)/(2 − ηβ)");
+        evidence.check(Check::at_most(bounds, 0.0, lengths.iter().copied()));
+        paths.push((losses, lengths));
+    }
+    let (losses, lengths) = paths.swap_remove(0);
     // Sampling a ball of many dimensions proves nothing of it: how far out β and μ were seen to hold is reported, and the part of the ball where the path is
     // is checked.
-    let travelled = distances[distances.len() - 1].0;
-    let random = &mut draws(settings.seed, 14);
+    let travelled = lengths[lengths.len() - 1].0;
+    let random = &mut draws(bench.seed, 14);
     let mut seen = 0f64;
     for reach in [travelled, 2.0 * travelled, 0.01 * radius, 0.1 * radius, 0.5 * radius, radius] {
         let mut all = true;
-        for _ in 0..settings.effort.of(5, 100) {
+        for _ in 0..bench.effort.of(5, 100) {
             let direction = objective.at(&start)?.space().normal(random);
             let w = start.clone() + direction.clone() * (reach / norm(&direction));
-            let (curvature, constant) =
-                (largest(&objective.at(&w)?.hessian(), settings.seed)?, kernel(&w)?.trusted_min());
+            let (curvature, constant) = (largest(&objective.at(&w)?.hessian(), bench.seed)?, kernel(&w)?.trusted_min());
             all &= curvature <= beta && mu <= constant;
             if reach <= 2.0 * travelled {
                 smooth.push((curvature, beta));
@@ -83,13 +115,12 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     let sampled = smooth.len();
     evidence.check(Check::at_most("path and sampled points: λ_max(H) ≤ β", 0.0, smooth));
     evidence.check(Check::at_most("path and sampled points: μ ≤ λ_min(K_c)", 0.0, constants));
-    evidence.check(Check::at_most("η = 1/β: L_t ≤ (1 − ημ)ᵗ L₀", 1e-12, losses.iter().copied()));
-    evidence.check(Check::at_most("η = 1/β: ‖w_t − w₀‖ ≤ R", 0.0, distances.iter().copied()));
+    small_ball(bench, &mut evidence)?;
 
-    certify(settings, &mut evidence)?;
+    certify(bench, &mut evidence)?;
 
     // A linear network is β-smooth and PL* everywhere, with β and μ the ends of its spectrum: at 2/β it does not converge.
-    let (linear, _, _) = settings.least_squares(&[4.0, 1.0], [2, 2], 0.0, settings.seed)?;
+    let (linear, _, _) = bench.least_squares(&[4.0, 1.0], [2, 2], 0.0, bench.seed)?;
     let mut ends = Vec::new();
     for factor in [1.9, 2.0] {
         let mut values = Vec::new();
@@ -107,7 +138,8 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     }
     evidence.check(Check::at_most("linear network, η = 1.9/β: the loss vanishes", 0.0, [ends[0]]));
     evidence.check(Check::at_most("linear network, η = 2/β: the loss vanishes", 0.0, [ends[1]]).printed());
-    evidence.figure("distance travelled over R", travelled / radius);
+    evidence.figure("length of the path over 2√(2L₀/μ)", travelled / lengths[0].1);
+    evidence.figure("over the printed R", travelled / radius);
     evidence.figure("points within twice the path's length at which β and μ held", sampled as f64);
     evidence.figure("share of R up to which they held at every point drawn", seen / radius);
     let numbered = |pairs: &[(f64, f64)], pick: fn(&(f64, f64)) -> f64| {
@@ -124,30 +156,48 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
             Series::bound("(1 − ημ)ᵗ L₀", numbered(&losses, |pair| pair.1)),
         ], ..Plot::default() });
     evidence.plot(Plot {
-        title: "Distance travelled against the ball".to_owned(),
-        reading: "The path ends far inside the ball of the theorem.".to_owned(),
+        title: "Length of the path against the ball".to_owned(),
+        reading: "The path at η = 1/β ends well inside the ball of the theorem.".to_owned(),
         x: "step".to_owned(),
-        y: "‖w − w₀‖".to_owned(),
+        y: "distance".to_owned(),
         log_y: true,
         series: vec![
-            Series::measured("distance", numbered(&distances, |pair| pair.0)),
-            Series::bound("R", numbered(&distances, |pair| pair.1)),
+            Series::measured("length of the path", numbered(&lengths, |pair| pair.0)),
+            Series::bound("2√(2L₀/μ)", numbered(&lengths, |pair| pair.1)),
         ],
         ..Plot::default()
     });
     Ok(evidence)
 }
 
+/// Where β < μ the printed ball holds neither a solution nor the path: `L = 1 − w` around 0 is smooth with every β.
+fn small_ball(bench: &Workbench, evidence: &mut Evidence) -> Result<(), LabError> {
+    bench.formula("1 − w, from 0, with β = 1e-4 and μ = 0.47");
+    let (beta, mu) = (1e-4, 0.47);
+    let radius = 2.0 * f64::sqrt(2.0 * beta) / mu;
+    // In the ball L is at most 1 + R, so that ½ ≥ μ L.
+    evidence.check(Check::at_most("1 − w in the printed ball: μ L ≤ ½‖g‖²", 0.0, [(mu * (1.0 + radius), 0.5)]));
+    let line = |w: &Tensor<1>| Ok((1.0 - w.clone().into_scalar::<f64>(), bench.vector(&[-1.0])));
+    let mut away = 0.0;
+    descend(&gradient_descent(1.0 / beta), bench.vector(&[0.0]), 1, line, |at| {
+        away = norm(&at.w);
+        Ok(true)
+    })?;
+    evidence.check(Check::at_most("1 − w, β < μ: ‖w₁ − w₀‖ ≤ R", 0.0, [(away, radius)]).printed());
+    evidence.check(Check::at_most("1 − w, β < μ: min L in the printed ball ≤ 0", 0.0, [(1.0 - radius, 0.0)]).printed());
+    Ok(())
+}
+
 /// What can be proved instead of sampled: the width from which on PL* is certain in the whole ball of the theorem.
-fn certify(settings: &ClaimSettings, evidence: &mut Evidence) -> Result<(), LabError> {
-    let seed = settings.seed;
+fn certify(bench: &Workbench, evidence: &mut Evidence) -> Result<(), LabError> {
+    let seed = bench.seed;
     // No sample may lie beyond the bounds, in directions drawn and in that of the steepest fall of λ_min.
-    let objective = settings.student(&[settings.effort.of(512, 4096)], 4, seed)?;
+    let objective = bench.student(&[bench.effort.of(512, 4096)], 4, seed)?;
     let (certificate, centre) = (Certificate::of(&objective)?, objective.parameters());
     let random = &mut draws(seed, 17);
     let mut directions: Vec<Tensor<1>> =
-        (0..settings.effort.of(4, 40)).map(|_| settings.normal(centre.dims()[0], random)).collect();
-    directions.push(falling(settings, &objective)?);
+        (0..bench.effort.of(4, 40)).map(|_| bench.normal(centre.dims()[0], random)).collect();
+    directions.push(falling(bench, &objective)?);
     let (mut smallest, mut largest_seen) = (Vec::new(), Vec::new());
     for share in [0.1, 0.3, 0.6, 0.9] {
         let radius = share * certificate.smallest / certificate.lipschitz;
@@ -162,8 +212,8 @@ fn certify(settings: &ClaimSettings, evidence: &mut Evidence) -> Result<(), LabE
 
     let (mut certain, mut needed, mut whole) = (Vec::new(), Vec::new(), None);
     let mut by_path = None;
-    for width in (8..=settings.effort.of(20, 21)).map(|power| 1usize << power) {
-        let objective = settings.student(&[width], 2, seed)?;
+    for width in (8..=bench.effort.of(20, 21)).map(|power| 1usize << power) {
+        let objective = bench.student(&[width], 2, seed)?;
         let certificate = Certificate::of(&objective)?;
         certain.push((width as f64, certificate.smallest / certificate.lipschitz));
         let mu = certificate.mu(0.0);
@@ -173,20 +223,23 @@ fn certify(settings: &ClaimSettings, evidence: &mut Evidence) -> Result<(), LabE
         // Nothing is sampled here: β and μ are proved for the ball, and the path must do as the theorem says.
         let rate = 1.0 / ball.beta;
         let (start, mut losses, mut distances) = (objective.parameters(), Vec::new(), Vec::new());
+        let (mut last, mut length) = (start.clone(), 0.0);
         descend(
             &gradient_descent(rate),
             start.clone(),
-            settings.effort.of(30, 300),
+            bench.effort.of(30, 300),
             |w| Ok(objective.gradient(w)?),
             |at| {
                 let steps = i32::try_from(at.step).unwrap_or(i32::MAX);
                 losses.push((at.value, (1.0 - rate * ball.mu).powi(steps) * certificate.loss));
-                distances.push((norm(&(at.w.clone() - start.clone())), ball.radius));
+                length += norm(&(at.w.clone() - last.clone()));
+                last = at.w;
+                distances.push((length, ball.radius));
                 Ok(at.value > 1e-24)
             },
         )?;
         evidence.check(Check::at_most("certified ball, η = 1/β: L_t ≤ (1 − ημ)ᵗ L₀", 1e-12, losses));
-        evidence.check(Check::at_most("certified ball, η = 1/β: ‖w_t − w₀‖ ≤ ρ", 0.0, distances));
+        evidence.check(Check::at_most("certified ball, η = 1/β: length of the path ≤ ρ", 0.0, distances));
         whole = Some(width);
         break;
     }
@@ -214,10 +267,10 @@ fn certify(settings: &ClaimSettings, evidence: &mut Evidence) -> Result<(), LabE
 }
 
 /// Where λ_min of the kernel falls fastest: `−Σ_i u_i ∇²f_i Jᵀu` with its eigenvector u.
-fn falling(settings: &ClaimSettings, objective: &Objective<Mlp>) -> Result<Tensor<1>, LabError> {
+fn falling(bench: &Workbench, objective: &Objective<Mlp>) -> Result<Tensor<1>, LabError> {
     let map = Map::new(|network: &Mlp, x: Tensor<2>| network.forward(x));
     let at = map.linearize(objective.network(), objective.inputs()).map_err(AnalysisError::from)?;
     let (_, vectors) = dense::eigenpairs(objective.kernel(&objective.parameters())?).map_err(AnalysisError::from)?;
-    let u = settings.vector(&vectors[0]);
+    let u = bench.vector(&vectors[0]);
     Ok(at.bend(u.clone(), at.pull(u)).neg())
 }

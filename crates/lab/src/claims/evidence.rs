@@ -133,7 +133,7 @@ impl Check {
     }
 }
 
-/// A quantity that varies from seed to seed, and the side of a threshold that its mean should lie on.
+/// A quantity that varies from seed to seed, and where its mean should lie.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Effect {
     /// What it is, in words.
@@ -143,6 +143,9 @@ pub struct Effect {
     pub samples: Vec<f64>,
     /// The mean should be above this.
     pub above: f64,
+    /// And below this, where a value is foretold and not only a sign.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub below: Option<f64>,
 }
 
 fn nulls_are_nan<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
@@ -164,7 +167,12 @@ pub struct Interval {
 impl Effect {
     /// An effect whose mean over seeds should be above a threshold.
     pub fn above(name: impl Into<String>, above: f64, samples: impl IntoIterator<Item = f64>) -> Self {
-        Self { name: name.into(), samples: samples.into_iter().collect(), above }
+        Self { name: name.into(), samples: samples.into_iter().collect(), above, below: None }
+    }
+
+    /// An effect whose mean over seeds should be in a band.
+    pub fn within(name: impl Into<String>, [low, high]: [f64; 2], samples: impl IntoIterator<Item = f64>) -> Self {
+        Self { below: Some(high), ..Self::above(name, low, samples) }
     }
 
     /// Whether every seed gave a number, of two at least.
@@ -187,13 +195,14 @@ impl Effect {
         Some(Interval { mean, low: mean - reach, high: mean + reach })
     }
 
-    /// Whether the interval lies above the threshold, below it, or across.
+    /// Whether the interval lies where the mean should, outside, or across an end.
     #[must_use]
     pub fn supported(&self) -> Option<bool> {
         let interval = self.interval()?;
-        if interval.low > self.above {
+        let below = self.below.unwrap_or(f64::INFINITY);
+        if interval.low > self.above && interval.high < below {
             Some(true)
-        } else if interval.high < self.above {
+        } else if interval.high < self.above || interval.low > below {
             Some(false)
         } else {
             None
@@ -263,6 +272,9 @@ pub struct Plot {
 /// Everything measured for a claim.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Evidence {
+    /// How data, networks and functions were prepared.
+    #[serde(default)]
+    pub preparation: Vec<String>,
     /// Relations that hold or do not.
     pub checks: Vec<Check>,
     /// Quantities that are judged over seeds.

@@ -6,8 +6,9 @@ use losscape_krylov::trace::hutchinson;
 use losscape_optim::SamConfig;
 use rayon::prelude::*;
 
+use super::false_statement::none;
 use super::problem::{draws, gradient_descent, norm};
-use super::{Claim, ClaimSettings, Effect, Evidence, Expectation, Family, Plot, Series};
+use super::{Claim, Effect, Evidence, Expectation, FalseStatement, Family, Plot, Series, Workbench};
 use crate::LabError;
 use crate::statistics::kendall::tau_b;
 use crate::statistics::{Place, Runs, Tau};
@@ -19,6 +20,12 @@ pub const CLAIM: Claim = Claim {
     exact: r"contested: measured as the rank correlation of sharpness and test loss over runs of equal training loss",
     source: "lecture notes, Basin Sizes; for: Keskar et al. 2017, Foret et al. 2021, Jiang et al. 2020; against or divided: Dinh et al. 2017, Andriushchenko et al. 2023",
     expected: Expectation::Any,
+    false_statements: &[
+        FalseStatement::samples("sharpness and test loss have nothing to do with each other", "Kendall's τ", none),
+        FalseStatement::samples("sharper minima generalize better", "Kendall's τ", |samples| {
+            samples.iter().map(|sample| -sample.abs()).collect()
+        }),
+    ],
     measure,
 };
 
@@ -41,11 +48,11 @@ struct Run {
     test_error: f64,
 }
 
-fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
+fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
-    let seeds = settings.effort.of(4, 8);
-    let rates = settings.effort.of(vec![0.05, 0.2], vec![0.05, 0.1, 0.2, 0.4]);
-    let batches = settings.effort.of(vec![8usize, 32], vec![4, 8, 16, 32, 64]);
+    let seeds = bench.effort.of(4, 8);
+    let rates = bench.effort.of(vec![0.05, 0.2], vec![0.05, 0.1, 0.2, 0.4]);
+    let batches = bench.effort.of(vec![8usize, 32], vec![4, 8, 16, 32, 64]);
     let mut jobs = Vec::new();
     for seed in 0..seeds {
         for rate in 0..rates.len() {
@@ -54,11 +61,11 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     }
     let asked = jobs.len();
     let runs = jobs.into_par_iter().map(|(seed, cell)| -> Result<Option<Run>, LabError> {
-        let own = settings.seed_of(seed as u64);
-        let data = settings.digits_split(300, own)?;
+        let own = bench.seed_of(seed as u64);
+        let data = bench.digits_split(300, own)?;
         let mut optimizer = gradient_descent(rates[cell[0]]);
         optimizer.sam = (cell[2] == 1).then(|| SamConfig::new(0.1));
-        let found = settings.minimum(&data, &optimizer, batches[cell[1]], 0.02, 40_000, own)?;
+        let found = bench.minimum(&data, &optimizer, batches[cell[1]], 0.02, 40_000, own)?;
         let Some(found) = found else { return Ok(None) };
         let point = found.objective.here()?;
         let random = &mut draws(own, 22);

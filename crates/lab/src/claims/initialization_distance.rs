@@ -2,9 +2,10 @@
 
 use burn::tensor::Tensor;
 
-use super::problem::{geometric, gradient_descent, norm};
+use super::false_statement::beyond;
+use super::problem::{draws, geometric, gradient_descent, norm};
 use super::{
-    Check, Claim, ClaimSettings, Evidence, Expectation, Family, Plot, Series,
+    Check, Claim, Evidence, Expectation, FalseStatement, Family, Pair, Plot, Series, Workbench,
     descent::{Function, descend},
 };
 use crate::LabError;
@@ -12,16 +13,28 @@ use crate::LabError;
 pub const CLAIM: Claim = Claim {
     id: "initialization-distance",
     family: Family::Convergence,
-    printed: r"the distance to the optimum is largest at the initialization",
-    exact: r"$\|w_{t+1}-w^*\|\le\|w_t-w^*\|$ for convex $L$-smooth $f$ and $\alpha\le\frac2L$",
+    printed: r"the distance to the optimum is largest at the initialization; if it is far away, we need to take many more steps",
+    exact: r"$\|w_{t+1}-w^*\|\le\|w_t-w^*\|$ for convex $L$-smooth $f$ and $\alpha\le\frac2L$, not beyond; twice as far takes more steps, at most $\frac{2L\|w_0-w^*\|^2}\delta$ to a gap of $\delta$",
     source: "lecture notes, Effects from Initialization; Nesterov 2018, Theorem 2.1.14",
     expected: Expectation::Holds,
+    false_statements: &[
+        FalseStatement::pairs("a step moves away", "‖w⁺ − w*‖ ≤", beyond),
+        FalseStatement::pairs("longer steps do not move away either", "2.2/L", |pair| Pair {
+            right: 0.5 * pair.left,
+            ..pair
+        }),
+        FalseStatement::pairs("a far start takes as many steps", "twice as far", |pair| Pair {
+            right: pair.left - 1.0,
+            ..pair
+        }),
+        FalseStatement::pairs("steps go with the square of the distance and more", "steps to a gap", beyond),
+    ],
     measure,
 };
 
-fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
+fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
-    let steps = settings.effort.of(300, 3000);
+    let steps = bench.effort.of(300, 3000);
     let mut series = Vec::new();
     let mut follow = |name: String, rate: f64, [start, solution]: [Tensor<1>; 2], f: Function| {
         let mut distances = Vec::new();
@@ -36,17 +49,36 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         series.push(Series::measured(name, distances));
         Ok::<(), LabError>(())
     };
-    let (objective, _, solution) = settings.least_squares(&geometric(0.01, 4.0, 10), [30, 10], 0.0, settings.seed)?;
-    let logistic = settings.logistic(200, 10)?;
+    let (objective, _, solution) = bench.least_squares(&geometric(0.01, 4.0, 10), [30, 10], 0.0, bench.seed)?;
+    let logistic = bench.logistic(200, 10)?;
     for factor in [1.0, 2.0] {
-        let points = [settings.vector(&[1.0; 10]), solution.clone()];
+        let points = [bench.vector(&[1.0; 10]), solution.clone()];
         follow(format!("least squares, {factor}/L"), factor / 4.0, points, &|w| Ok(objective.gradient(w)?))?;
-        let points = [settings.vector(&[1.0; 10]), logistic.solution.clone()];
+        let points = [bench.vector(&[1.0; 10]), logistic.solution.clone()];
         let rate = factor / logistic.smoothness;
         follow(format!("logistic regression, {factor}/L"), rate, points, &|w| Ok(logistic.value(w)))?;
     }
+    // Beyond 2/L the component along the top eigenvector grows.
+    let (mut first, mut last) = (f64::NAN, f64::NAN);
+    descend(
+        &gradient_descent(2.2 / 4.0),
+        bench.vector(&[1.0; 10]),
+        100,
+        |w| Ok(objective.gradient(w)?),
+        |at| {
+            last = norm(&(at.w - solution.clone()));
+            first = if at.step == 0 { last } else { first };
+            Ok(true)
+        },
+    )?;
+    evidence.check(Check::at_most(
+        "least squares, 2.2/L: ‖w₀ − w*‖ ≤ ‖w_t − w*‖ after 100 steps",
+        0.0,
+        [(first, last)],
+    ));
+    far(bench, &mut evidence)?;
     // A network: to where its own training ends.
-    let objective = settings.student(&[16], 20, settings.seed)?;
+    let objective = bench.student(&[16], 20, bench.seed)?;
     let mut path = Vec::new();
     descend(
         &gradient_descent(0.3),
@@ -73,4 +105,39 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         ..Plot::default()
     });
     Ok(evidence)
+}
+
+/// Steps to the same gap from ever further away in one direction.
+fn far(bench: &Workbench, evidence: &mut Evidence) -> Result<(), LabError> {
+    const GAP: f64 = 0.01;
+    let logistic = bench.logistic(200, 10)?;
+    let direction = bench.normal(10, &mut draws(bench.seed, 26));
+    let direction = direction.clone() / norm(&direction);
+    let (huber, flat) = (bench.huber(0.1), bench.vector(&[0.0]));
+    let ahead = bench.vector(&[1.0]);
+    let on_logistic = |w: &Tensor<1>| Ok(logistic.value(w));
+    let cases: [(&str, f64, f64, [&Tensor<1>; 2], Function); 2] = [
+        ("logistic regression", logistic.smoothness, logistic.minimum, [&logistic.solution, &direction], &on_logistic),
+        ("Huber function", 1.0, 0.0, [&flat, &ahead], &huber),
+    ];
+    let (mut more, mut bounded) = (Vec::new(), Vec::new());
+    for (name, smoothness, minimum, [solution, direction], function) in cases {
+        let mut counts = Vec::new();
+        for distance in [1.0, 2.0, 4.0, 8.0] {
+            let start = solution.clone() + direction.clone() * distance;
+            let mut count = f64::NAN;
+            descend(&gradient_descent(1.0 / smoothness), start, 100_000, function, |at| {
+                count = at.step as f64;
+                Ok(at.value - minimum > GAP)
+            })?;
+            bounded.push((count, 2.0 * smoothness * distance * distance / GAP));
+            counts.push(count);
+        }
+        evidence
+            .figure(format!("{name}: steps from a distance of 8 over those from 1"), counts[3] / counts[0].max(1.0));
+        more.extend(counts.windows(2).map(|pair| (pair[0] + 1.0, pair[1])));
+    }
+    evidence.check(Check::at_most("twice as far: more steps to the same gap", 0.0, more));
+    evidence.check(Check::at_most("steps to a gap of δ ≤ 2L‖w₀ − w*‖²/δ", 0.0, bounded));
+    Ok(())
 }

@@ -3,8 +3,9 @@
 use losscape_analysis::kernel::KernelSpectrum;
 use losscape_krylov::Eigensolver;
 
+use super::false_statement::beyond;
 use super::problem::{draws, norm, solve, spectrum};
-use super::{Check, Claim, ClaimSettings, Evidence, Expectation, Family, Plot, Series};
+use super::{Check, Claim, Evidence, Expectation, FalseStatement, Family, Pair, Plot, Series, Workbench};
 use crate::LabError;
 
 pub const CLAIM: Claim = Claim {
@@ -14,13 +15,25 @@ pub const CLAIM: Claim = Claim {
     exact: r"at zero residual $H=G\succeq0$ with nullity at least $P-nC$; points arbitrarily close have $\lambda_{\min}(H)<0$ while $\frac12\|g\|^2\ge\lambda_{\min}(K_c)\,L$ holds",
     source: "lecture notes, Role of Overparameterization; Liu, Zhu & Belkin 2020, Proposition 3",
     expected: Expectation::Holds,
+    false_statements: &[
+        FalseStatement::pairs("H differs from G at a solution, by a thousandth", "at a solution", |pair| Pair {
+            left: 1e7 * pair.right,
+            ..pair
+        }),
+        FalseStatement::pairs("H has full rank there", "nullity", |pair| Pair { right: 0.0, ..pair }),
+        FalseStatement::pairs("the loss is convex around a solution", "lowest λ_min(H)", |pair| Pair {
+            left: 0.0,
+            ..pair
+        }),
+        FalseStatement::pairs("PL* ends where convexity does", "λ_min(K_c) L", beyond),
+    ],
     measure,
 };
 
-fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
+fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     const SAMPLES: usize = 10;
     let mut evidence = Evidence::default();
-    let objective = settings.student(&[32], SAMPLES, settings.seed)?;
+    let objective = bench.student(&[32], SAMPLES, bench.seed)?;
     let (solution, _) = solve(&objective, objective.parameters(), 1e-24, 200)?;
     let point = objective.at(&solution)?;
     let (hessian, gauss_newton) = (spectrum(&point.hessian())?, spectrum(&point.gauss_newton())?);
@@ -36,11 +49,11 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     evidence.check(Check::at_most("P − nC ≤ nullity of H", 0.0, [((parameters - SAMPLES) as f64, null as f64)]));
 
     let (mut lowest, mut shares, mut pl) = (Vec::new(), Vec::new(), Vec::new());
-    let random = &mut draws(settings.seed, 13);
+    let random = &mut draws(bench.seed, 13);
     let scale = norm(&solution);
     for radius in [1e-3, 1e-2, 1e-1, 1.0] {
         let (mut least, mut negative) = (0f64, 0);
-        let samples = settings.effort.of(10, 50);
+        let samples = bench.effort.of(10, 50);
         for _ in 0..samples {
             let direction = point.space().normal(random);
             let near = objective.at(&(solution.clone() + direction.clone() * (radius * scale / norm(&direction))))?;

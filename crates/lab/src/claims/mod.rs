@@ -2,16 +2,19 @@
 //!
 //! A [`Claim`] has a statement as printed and one that is exact, and measures [`Evidence`]: checks of relations between numbers, effects over
 //! seeds, key figures, plots. The [`Verdict`] is read from the evidence alone, by one rule for all claims, so that other evidence gives another
-//! verdict. What theory expects of it stands in the registry, [`ALL`], from before the measurement.
+//! verdict. What theory expects of it stands in the registry, [`ALL`], from before the measurement, and so do
+//! statements near it that are false, which its checks have to catch. [`Workbench`] notes how inputs were prepared.
 //!
 //! Losses, kernels and factors of two follow the conventions of [`losscape_analysis`].
 
 mod descent;
 mod evidence;
+mod false_statement;
 mod problem;
 mod record;
 mod training;
 mod verdict;
+mod workbench;
 
 mod adam_moments;
 mod basin_width_ratio;
@@ -25,6 +28,7 @@ mod gradient_formula;
 mod gradient_norm_rate;
 mod hessian_width;
 mod initialization_distance;
+mod interpolating_sgd;
 mod lazy_kernel;
 mod lipschitz_pessimism;
 mod local_nonconvexity;
@@ -48,8 +52,10 @@ mod step_bound;
 mod tangent_kernel;
 
 pub use evidence::{Check, Effect, Evidence, Figure, Form, Heights, Interval, Pair, Plot, Relation, Series};
+pub use false_statement::{FalseStatement, Gives};
 pub use record::{ClaimFolder, ClaimRecord};
 pub use verdict::{Expectation, Verdict, counterexample};
+pub use workbench::Workbench;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -60,9 +66,9 @@ use crate::LabError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Effort {
-    /// All claims in three minutes on two cores.
+    /// All claims in under three minutes on two cores.
     Quick,
-    /// More seeds, widths and steps: half an hour.
+    /// More seeds, widths and steps: about ten minutes.
     Full,
 }
 
@@ -142,8 +148,10 @@ pub struct Claim {
     pub source: &'static str,
     /// What theory expects.
     pub expected: Expectation,
+    /// Statements near it that are false, at least one for each check of the exact form and each effect.
+    pub false_statements: &'static [FalseStatement],
     /// Measures it.
-    pub measure: fn(&ClaimSettings) -> Result<Evidence, LabError>,
+    pub measure: fn(&Workbench) -> Result<Evidence, LabError>,
 }
 
 /// Every claim, in the order of the notes.
@@ -175,6 +183,7 @@ pub const ALL: &[Claim] = &[
     tangent_kernel::CLAIM,
     pl_star::CLAIM,
     convergence_theorem::CLAIM,
+    interpolating_sgd::CLAIM,
     edge::GD,
     edge::MOMENTUM,
     edge::NESTEROV,

@@ -3,8 +3,11 @@
 use losscape_optim::momentum::MomentumConfig;
 use losscape_optim::{OptimizerConfig, RuleConfig};
 
+use super::false_statement::doubled;
 use super::problem::numbers;
-use super::{Check, Claim, ClaimSettings, Evidence, Expectation, Family, Plot, Series, descent::descend};
+use super::{
+    Check, Claim, Evidence, Expectation, FalseStatement, Family, Pair, Plot, Series, Workbench, descent::descend,
+};
 use crate::LabError;
 
 pub const CLAIM: Claim = Claim {
@@ -14,14 +17,27 @@ pub const CLAIM: Claim = Claim {
     exact: r"under a constant gradient the step tends to $\frac{\epsilon g}{1-b}$, under an alternating one to $\frac{\epsilon g}{1+b}$",
     source: "lecture notes, Momentum; Sutskever et al. 2013",
     expected: Expectation::Holds,
+    false_statements: &[
+        FalseStatement::pairs("momentum does not lengthen steps", "constant gradient", |pair| Pair {
+            left: RATE,
+            ..pair
+        }),
+        FalseStatement::pairs("momentum does not shorten steps", "alternating gradient", |pair| Pair {
+            left: RATE,
+            ..pair
+        }),
+        FalseStatement::pairs("steps are twice as long", "gradient: step", doubled),
+    ],
     measure,
 };
 
-fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
-    const RATE: f64 = 0.1;
+const RATE: f64 = 0.1;
+
+fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
+    bench.formula("gradients 1, 1, 1, … and 1, −1, 1, …");
     let (mut constant, mut alternating, mut nine, mut series) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for momentum in settings.effort.of(vec![0.5, 0.9], vec![0.0, 0.3, 0.5, 0.8, 0.9, 0.95, 0.99]) {
+    for momentum in bench.effort.of(vec![0.5, 0.9], vec![0.0, 0.3, 0.5, 0.8, 0.9, 0.95, 0.99]) {
         let config = OptimizerConfig::new(RuleConfig::Momentum(MomentumConfig { momentum }), RATE);
         // Until what is left of the start, b^k, is below rounding.
         let steps = if momentum > 0.0 { (1e-14f64.ln() / f64::ln(momentum)).ceil() as usize + 2 } else { 3 };
@@ -32,9 +48,9 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
             let sign = |step: usize| if flips && step % 2 == 1 { -1.0 } else { 1.0 };
             descend(
                 &config,
-                settings.vector(&[0.0]),
+                bench.vector(&[0.0]),
                 steps,
-                |_| Ok((0.0, settings.vector(&[sign(step.get())]))),
+                |_| Ok((0.0, bench.vector(&[sign(step.get())]))),
                 |at| {
                     // The gradient asked for next is that of the next point.
                     step.set(at.step + 1);

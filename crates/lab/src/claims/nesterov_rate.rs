@@ -3,8 +3,11 @@
 use losscape_optim::nesterov::{Form, NesterovConfig};
 use losscape_optim::{OptimizerConfig, RuleConfig};
 
+use super::false_statement::{beyond, swapped};
 use super::problem::{draws, geometric, gradient_descent, inner, norm, numbers};
-use super::{Check, Claim, ClaimSettings, Evidence, Expectation, Family, Plot, Series, descent::descend};
+use super::{
+    Check, Claim, Evidence, Expectation, FalseStatement, Family, Pair, Plot, Series, Workbench, descent::descend,
+};
 use crate::LabError;
 
 pub const CLAIM: Claim = Claim {
@@ -14,23 +17,37 @@ pub const CLAIM: Claim = Claim {
     exact: r"convex: $\mathrm{gap}_t\le\frac{2L\|w_0-w^*\|^2}{(t+1)^2}$; strongly convex with $b=\frac{\sqrt\kappa-1}{\sqrt\kappa+1}$: $\mathrm{gap}_t\le(1-\frac1{\sqrt\kappa})^t\left(\mathrm{gap}_0+\frac\mu2\|w_0-w^*\|^2\right)$",
     source: "lecture notes, Nesterov's Accelerated Gradient; Nesterov 1983; Nesterov 2018, Theorems 2.2.1 and 2.2.3",
     expected: Expectation::Holds,
+    false_statements: &[
+        FalseStatement::pairs("the gap stays above its bound", "strongly convex: gap ≤", beyond),
+        FalseStatement::pairs("gradient descent keeps to these bounds too", "gradient descent does not keep", swapped),
+        FalseStatement::pairs("Nesterov's method is no faster", "gap of Nesterov ≤", swapped),
+        FalseStatement::pairs("the gap stays above the convex bound", "convex: gap ≤", beyond),
+        FalseStatement::pairs("the two forms differ by a thousandth", "form", |pair| Pair {
+            left: 1e9 * pair.right,
+            ..pair
+        }),
+    ],
     measure,
 };
 
-fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
+fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
-    let steps = settings.effort.of(300, 3000);
+    let steps = bench.effort.of(300, 3000);
     // Strongly convex.
-    let (mut strong, mut faster, mut series) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut strong, mut faster, mut slower, mut series) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for kappa in [10.0, 100.0, 1000.0] {
         let root = f64::sqrt(kappa);
         let eigenvalues = geometric(1.0 / kappa, 1.0, 20);
-        let start = settings.normal(20, &mut draws(settings.seed, 8));
+        let start = bench.normal(20, &mut draws(bench.seed, 8));
         let momentum = (root - 1.0) / (root + 1.0);
-        let gaps = path(settings, &nesterov(momentum, Form::LookAhead), &eigenvalues, &start, steps)?;
-        let plain = path(settings, &gradient_descent(1.0), &eigenvalues, &start, steps)?;
+        let gaps = path(bench, &nesterov(momentum, Form::LookAhead), &eigenvalues, &start, steps)?;
+        let plain = path(bench, &gradient_descent(1.0), &eigenvalues, &start, steps)?;
         let first = gaps[0] + 0.5 / kappa * inner(&start, &start);
         let bounded = gaps.iter().enumerate().map(|(t, gap)| (*gap, (1.0 - 1.0 / root).powi(t as i32) * first));
+        let last = steps.min(300);
+        if kappa > 10.0 {
+            slower.push(((1.0 - 1.0 / root).powi(last as i32) * first, plain[last]));
+        }
         strong.extend(bounded.filter(|(_, bound)| *bound > 1e-25));
         faster.push((gaps[100], plain[100]));
         if kappa == 1000.0 {
@@ -49,10 +66,11 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
 
     // Convex: eigenvalues down to nothing, and the weights t/(t + 3), written out since no configuration has them.
     let eigenvalues: Vec<f64> = (0..100).map(|at| (f64::from(at + 1) / 100.0).powi(4)).collect();
-    let start = settings.normal(100, &mut draws(settings.seed, 9));
-    let curvature = settings.vector(&eigenvalues);
+    let start = bench.normal(100, &mut draws(bench.seed, 9));
+    let curvature = bench.vector(&eigenvalues);
     let gap = |w: &burn::tensor::Tensor<1>| 0.5 * inner(w, &(w.clone() * curvature.clone()));
     let (mut w, mut before) = (start.clone(), start.clone());
+    let steps = bench.effort.of(1000, 3000);
     let mut convex = Vec::new();
     for t in 0..steps {
         convex.push((gap(&w), 2.0 * inner(&start, &start) / ((t + 1) as f64).powi(2)));
@@ -60,14 +78,17 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         before = w;
         w = ahead.clone() - ahead * curvature.clone();
     }
+    let plain = path(bench, &gradient_descent(1.0), &eigenvalues, &start, steps)?;
+    slower.push((2.0 * inner(&start, &start) / ((steps + 1) as f64).powi(2), plain[steps]));
     evidence.check(Check::at_most("convex: gap ≤ 2L‖w₀ − w*‖²/(t+1)²", 1e-9, convex));
+    evidence.check(Check::at_most("gradient descent does not keep to these bounds: bound ≤ its gap", 0.0, slower));
 
     // One step later, the re-parameterised form stands at the extended point of the look-ahead form.
     let (momentum, eigenvalues) = (0.8, geometric(0.01, 1.0, 10));
-    let start = settings.normal(10, &mut draws(settings.seed, 10));
+    let start = bench.normal(10, &mut draws(bench.seed, 10));
     let points = |form: Form| -> Result<Vec<Vec<f64>>, LabError> {
         let mut points = Vec::new();
-        descend(&nesterov(momentum, form), start.clone(), 50, settings.bowl(&eigenvalues), |at| {
+        descend(&nesterov(momentum, form), start.clone(), 50, bench.bowl(&eigenvalues), |at| {
             points.push(numbers(&at.w));
             Ok(true)
         })?;
@@ -103,14 +124,14 @@ fn nesterov(momentum: f64, form: Form) -> OptimizerConfig {
 }
 
 fn path(
-    settings: &ClaimSettings,
+    bench: &Workbench,
     config: &OptimizerConfig,
     eigenvalues: &[f64],
     start: &burn::tensor::Tensor<1>,
     steps: usize,
 ) -> Result<Vec<f64>, LabError> {
     let mut gaps = Vec::new();
-    descend(config, start.clone(), steps, settings.bowl(eigenvalues), |at| {
+    descend(config, start.clone(), steps, bench.bowl(eigenvalues), |at| {
         gaps.push(at.value);
         Ok(true)
     })?;

@@ -1,24 +1,53 @@
 //! When every target can be met.
 
-use burn::tensor::DType;
+use losscape_analysis::AnalysisError;
 use losscape_analysis::kernel::KernelSpectrum;
-use losscape_model::data::generate::TeacherStudent;
+use losscape_krylov::dense;
 use losscape_model::{Loss, MlpConfig, Parameterization};
 use rayon::prelude::*;
 
-use super::problem::solve;
-use super::{Check, Claim, ClaimSettings, Effect, Evidence, Expectation, Family, Plot, Series};
+use super::false_statement::around;
+use super::problem::{inner, norm, solve, spectrum};
+use super::{Check, Claim, Effect, Evidence, Expectation, FalseStatement, Family, Pair, Plot, Series, Workbench};
 use crate::LabError;
 
 pub const CLAIM: Claim = Claim {
     id: "overparameterization",
     family: Family::PolyakLojasiewicz,
-    printed: r"overparameterization gives basins of global minima",
-    exact: r"zero loss needs $P\ge nC$ generically, and is reached with $P\gg nC$; there $\lambda_{\min}(K_c)>0$, while $\mathrm{rank}\,K\le P$",
+    printed: r"non-convex losses contain many local optima; overparameterization allows for basins of global minima",
+    exact: r"with $P<nC$ different starts end in strict local minima of different losses; zero loss needs $P\ge nC$ generically, and is reached with $P\gg nC$; there $\lambda_{\min}(K_c)>0$, while $\mathrm{rank}\,K\le P$",
     source: "lecture notes, Role of Overparameterization; Liu, Zhu & Belkin 2020, §2",
     expected: Expectation::Supported,
+    false_statements: &[
+        FalseStatement::pairs("K has full rank with fewer parameters than targets", "rank of K", |pair| Pair {
+            left: pair.right + 1.0,
+            ..pair
+        }),
+        FalseStatement::pairs("K stays singular with many parameters", "λ_min(K_c) > 0", |pair| Pair {
+            right: 0.0,
+            ..pair
+        }),
+        FalseStatement::pairs("one in four narrow networks meets all targets", "P < nC: share", |pair| Pair {
+            left: 0.25,
+            ..pair
+        }),
+        FalseStatement::samples("half of the wide networks meet them", "P ≥ 4nC: share", |samples| {
+            around(samples, 0.5)
+        }),
+        FalseStatement::pairs("all starts end in one minimum", "many local optima", |pair| Pair { right: 1.0, ..pair }),
+        FalseStatement::pairs("where they end the gradient is not zero", "there ‖g‖", |pair| Pair {
+            left: 1e3 * pair.right,
+            ..pair
+        }),
+        FalseStatement::pairs("where they end is a saddle", "there λ_min(H)", |pair| Pair {
+            right: -0.01 * pair.right,
+            ..pair
+        }),
+    ],
     measure,
 };
+
+const SAMPLES: usize = 40;
 
 /// What one network came to.
 struct Run {
@@ -35,22 +64,77 @@ fn parameters(width: usize) -> f64 {
     (6 * width + 1) as f64
 }
 
+/// "There contain many local optima": where a narrow network ends from different starts on the same data.
+fn local_optima(bench: &Workbench, evidence: &mut Evidence) -> Result<(), LabError> {
+    let data = bench.teacher([SAMPLES, 4], 1.0, bench.seed)?;
+    let config = MlpConfig::new([2]).with_parameterization(Parameterization::Ntk);
+    let starts = bench.effort.of(40u64, 100);
+    let ends = (0..starts).into_par_iter().map(|start| -> Result<_, LabError> {
+        let network = bench.network(&config, 4, 1, bench.seed_of(1000 + start))?;
+        let objective = bench.on(network, &data, Loss::squared_error())?;
+        let mut w = solve(&objective, objective.parameters(), 0.0, 400)?.0;
+        // Newton's steps from there, turned downhill and shortened until they lead down, until the gradient is
+        // rounding.
+        for _ in 0..200 {
+            let point = objective.at(&w)?;
+            if point.gradient_norm() < 1e-13 {
+                break;
+            }
+            let pairs = dense::eigenpairs(dense::materialize(&point.hessian())).map_err(AnalysisError::from)?;
+            let least = 1e-8 * pairs.0[pairs.0.len() - 1];
+            let mut step = w.zeros_like();
+            for (value, vector) in pairs.0.iter().zip(&pairs.1) {
+                let vector = bench.vector(vector);
+                step = step + vector.clone() * (inner(point.gradient(), &vector) / value.abs().max(least));
+            }
+            step = step.clone() * norm(&step).recip().min(1.0);
+            let mut halvings = 0;
+            while objective.value(&(w.clone() - step.clone()))? > point.loss() && halvings < 30 {
+                (step, halvings) = (step * 0.5, halvings + 1);
+            }
+            w = w - step;
+        }
+        let point = objective.at(&w)?;
+        let values = spectrum(&point.hessian())?;
+        let [low, high] = [values[0], values[values.len() - 1]];
+        // Others creep along a valley without end, with a unit that saturates.
+        Ok((low > 1e-6 * high && point.gradient_norm() < 1e-10).then_some((
+            point.loss(),
+            point.gradient_norm(),
+            [low, high],
+        )))
+    });
+    let ends: Vec<_> = ends.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+    let mut losses: Vec<f64> = ends.iter().map(|end| end.0).collect();
+    losses.sort_by(f64::total_cmp);
+    losses.dedup_by(|a, b| (*a - *b).abs() <= 1e-3 * *b);
+    evidence.figure("strict local minima of different losses, width 2", losses.len() as f64);
+    evidence.figure("of so many starts", starts as f64);
+    evidence.check(Check::at_most(
+        "width 2, \"many local optima\": 2 ≤ strict minima of different losses",
+        0.0,
+        [(2.0, losses.len() as f64)],
+    ));
+    evidence.check(Check::at_most("there ‖g‖ ≤ 1e-10", 0.0, ends.iter().map(|end| (end.1, 1e-10)).collect::<Vec<_>>()));
+    let curved = ends.iter().map(|end| (1e-6 * end.2[1], end.2[0])).collect::<Vec<_>>();
+    evidence.check(Check::at_most("there λ_min(H) ≥ 1e-6 λ_max(H)", 0.0, curved));
+    Ok(())
+}
+
 /// Noise as targets: nothing but parameters can meet them.
-fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
-    const SAMPLES: usize = 40;
+fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
-    let widths = settings.effort.of(vec![2, 4, 8, 16, 32, 64], vec![2, 3, 4, 6, 8, 11, 16, 32, 64, 128, 256]);
-    let seeds = settings.effort.of(4, 20);
+    let widths = bench.effort.of(vec![2, 4, 8, 16, 32, 64], vec![2, 3, 4, 6, 8, 11, 16, 32, 64, 128, 256]);
+    let seeds = bench.effort.of(4, 20);
     let jobs: Vec<(usize, usize)> =
         widths.iter().flat_map(|&width| (0..seeds).map(move |seed| (width, seed))).collect();
     let runs = jobs.into_par_iter().map(|(width, seed)| -> Result<Run, LabError> {
-        let own = settings.seed_of(seed as u64);
-        let noise = TeacherStudent { samples: SAMPLES, inputs: 4, outputs: 1, teacher_width: 32, noise: 1.0 };
+        let own = bench.seed_of(seed as u64);
         let config = MlpConfig::new([width]).with_parameterization(Parameterization::Ntk);
-        let network = config.init(4, 1, own, &settings.device, DType::F64)?;
-        let objective = settings.on(network, &noise.generate(own)?, Loss::squared_error())?;
+        let network = bench.network(&config, 4, 1, own)?;
+        let objective = bench.on(network, &bench.teacher([SAMPLES, 4], 1.0, own)?, Loss::squared_error())?;
         let kernel = KernelSpectrum::of(objective.kernel(&objective.parameters())?, objective.targets())?;
-        let loss = solve(&objective, objective.parameters(), 1e-8, settings.effort.of(100, 400))?.1;
+        let loss = solve(&objective, objective.parameters(), 1e-8, bench.effort.of(100, 400))?.1;
         let reached = loss < 1e-8;
         Ok(Run { width, seed, rank: kernel.rank, min: kernel.trusted_min(), max: kernel.max, reached })
     });
@@ -85,6 +169,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     ));
     evidence.effect(Effect::above("P ≥ 4nC: share of runs below 1e-8", 0.9, wide));
     evidence.figure("share of the widest networks that reach 1e-8", reached[reached.len() - 1].1);
+    local_optima(bench, &mut evidence)?;
     evidence.plot(Plot {
         title: "Who reaches zero loss".to_owned(),
         reading: "Targets that are noise can be met only with more parameters than there are of them.".to_owned(),

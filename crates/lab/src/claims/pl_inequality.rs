@@ -2,8 +2,11 @@
 
 use losscape_krylov::ConjugateGradient;
 
+use super::false_statement::{beyond, doubled};
 use super::problem::{draws, gradient_descent, inner};
-use super::{Check, Claim, ClaimSettings, Evidence, Expectation, Family, Plot, Series, descent::descend};
+use super::{
+    Check, Claim, Evidence, Expectation, FalseStatement, Family, Pair, Plot, Series, Workbench, descent::descend,
+};
 use crate::LabError;
 
 pub const CLAIM: Claim = Claim {
@@ -13,27 +16,35 @@ pub const CLAIM: Claim = Claim {
     exact: r"in the standard form $\frac12\|\nabla L\|^2\ge\mu(L-L^*)$; singular least squares has it with the smallest nonzero eigenvalue, though it is not strongly convex, and $\mathrm{gap}_t\le(1-\epsilon\mu)^t\,\mathrm{gap}_0$ for $\epsilon\le1/\beta$",
     source: "lecture notes, Polyak-Łojasiewicz Condition; Karimi, Nutini & Schmidt 2016",
     expected: Expectation::Holds,
+    false_statements: &[
+        FalseStatement::pairs("μ is twice the smallest nonzero eigenvalue", "along the smallest", doubled),
+        FalseStatement::pairs("the inequality is the other way round", "μ (L − L*) ≤ ½‖g‖²", beyond),
+        FalseStatement::pairs("the gap stays above its bound", "gap ≤ (1 − εμ)ᵗ", beyond),
+        FalseStatement::pairs("the loss is strongly convex", "smallest eigenvalue", |pair| Pair { left: 0.05, ..pair }),
+    ],
     measure,
 };
 
-fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
+fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     const MU: f64 = 0.05;
     let mut evidence = Evidence::default();
     // Half of the directions are flat.
     let eigenvalues: Vec<f64> =
         (0..20).map(|at| if at < 10 { MU + (1.0 - MU) * f64::from(at) / 9.0 } else { 0.0 }).collect();
-    let value = settings.bowl(&eigenvalues);
-    let random = &mut draws(settings.seed, 12);
+    let value = bench.bowl(&eigenvalues);
+    let random = &mut draws(bench.seed, 12);
     let (mut inequality, mut printed, mut tight) = (Vec::new(), Vec::new(), f64::INFINITY);
-    for _ in 0..settings.effort.of(500, 20_000) {
-        let (loss, gradient) = value(&settings.normal(20, random))?;
+    for _ in 0..bench.effort.of(500, 20_000) {
+        let (loss, gradient) = value(&bench.normal(20, random))?;
         let squared = inner(&gradient, &gradient);
         inequality.push((MU * loss, 0.5 * squared));
         printed.push((MU * loss, squared));
         tight = tight.min(squared / (2.0 * loss));
     }
+    let smallest = eigenvalues.iter().copied().fold(f64::INFINITY, f64::min);
+    evidence.check(Check::equal("smallest eigenvalue = 0: not strongly convex", 0.0, [(smallest, 0.0)]));
     let along: Vec<f64> = (0..20).map(|at| if at == 0 { 1.0 } else { 0.0 }).collect();
-    let (loss, gradient) = value(&settings.vector(&along))?;
+    let (loss, gradient) = value(&bench.vector(&along))?;
     evidence.check(Check::at_most("random points: μ (L − L*) ≤ ½‖g‖²", 1e-12, inequality));
     evidence.check(Check::equal(
         "along the smallest nonzero eigenvalue: μ (L − L*) = ½‖g‖²",
@@ -45,20 +56,20 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     // The same with a minimum above zero: least squares that cannot be met, of deficient rank.
     let mut shifted = Vec::new();
     let spectrum = [1.0, 0.4, MU];
-    let (objective, ..) = settings.least_squares(&spectrum, [12, 5], 0.5, settings.seed)?;
+    let (objective, ..) = bench.least_squares(&spectrum, [12, 5], 0.5, bench.seed)?;
     let solver = ConjugateGradient { tolerance: 1e-14, ..ConjugateGradient::default() };
     let here = objective.here()?;
     let step = solver.solve(&here.hessian(), here.gradient()).map_err(losscape_analysis::AnalysisError::from)?.x;
     let minimum = objective.value(&(here.parameters().clone() - step))?;
     for _ in 0..100 {
-        let (loss, gradient) = objective.gradient(&settings.normal(5, random))?;
+        let (loss, gradient) = objective.gradient(&bench.normal(5, random))?;
         shifted.push((MU * (loss - minimum), 0.5 * inner(&gradient, &gradient)));
     }
     evidence.check(Check::at_most("least squares with L* > 0: μ (L − L*) ≤ ½‖g‖²", 1e-10, shifted));
     evidence.figure("its L*", minimum);
     let mut rates = Vec::new();
     let mut first = 0.0;
-    descend(&gradient_descent(1.0), settings.normal(20, random), settings.effort.of(200, 400), value, |at| {
+    descend(&gradient_descent(1.0), bench.normal(20, random), bench.effort.of(200, 400), value, |at| {
         if at.step == 0 {
             first = at.value;
         }

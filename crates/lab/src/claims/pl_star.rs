@@ -5,8 +5,11 @@ use losscape_analysis::kernel::KernelSpectrum;
 use losscape_analysis::{AnalysisError, Objective};
 use losscape_krylov::dense;
 
+use super::false_statement::{beyond, swapped};
 use super::problem::{gradient_descent, inner};
-use super::{Check, Claim, ClaimSettings, Evidence, Expectation, Family, Plot, Series, descent::descend};
+use super::{
+    Check, Claim, Evidence, Expectation, FalseStatement, Family, Pair, Plot, Series, Workbench, descent::descend,
+};
 use crate::LabError;
 
 pub const CLAIM: Claim = Claim {
@@ -16,16 +19,24 @@ pub const CLAIM: Claim = Claim {
     exact: r"$\|F-y\|^2=\frac2cL$, so $\|\nabla L\|^2\ge2\lambda_{\min}(K_c)\,L$ at every $w$, exactly: $\mu=\lambda_{\min}(K_c)$ with the ½ of the standard form; not for cross-entropy, whose gradient the kernel does not bound",
     source: "lecture notes, Polyak-Łojasiewicz Condition; Liu, Zhu & Belkin 2020, Theorem 1",
     expected: Expectation::HoldsAsCorrected,
+    false_statements: &[
+        FalseStatement::pairs("the gradient is below what the kernel says", "training: 2 λ_min", beyond),
+        FalseStatement::pairs("the smallest eigenvalue is rounding", "no rounding", swapped),
+        FalseStatement::pairs("μ is half of it, without the factor two", "F − y along the bottom", |pair| Pair {
+            right: 0.5 * pair.right,
+            ..pair
+        }),
+    ],
     measure,
 };
 
-fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
+fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
     let (mut inequality, mut identity, mut ratios, mut constants) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut floor, mut floors) = (0.0, Vec::new());
-    let steps = settings.effort.of(500, 5000);
-    for network in 0..settings.effort.of(3, 10) {
-        let objective = settings.student(&[64], 20, settings.seed_of(network))?;
+    let steps = bench.effort.of(500, 5000);
+    for network in 0..bench.effort.of(3, 10) {
+        let objective = bench.student(&[64], 20, bench.seed_of(network))?;
         descend(
             &gradient_descent(0.3),
             objective.parameters(),
@@ -58,11 +69,11 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     evidence.check(Check::equal("c ‖F − y‖² = L", 1e-12, identity).printed());
     // With the residual along the kernel's bottom eigenvector it is an equality: nothing smaller than the factor two would do.
     let (mut attained, mut doubled, mut single) = (Vec::new(), Vec::new(), 0.0);
-    for network in 0..settings.effort.of(3, 10) {
-        let objective = settings.student(&[64], 20, settings.seed_of(network))?;
+    for network in 0..bench.effort.of(3, 10) {
+        let objective = bench.student(&[64], 20, bench.seed_of(network))?;
         let (kernel, outputs) = (objective.kernel(&objective.parameters())?, objective.here()?.outputs());
         let (values, vectors) = dense::eigenpairs(kernel).map_err(AnalysisError::from)?;
-        let along = settings.vector(&vectors[0]).reshape([-1, 1]);
+        let along = bench.vector(&vectors[0]).reshape([-1, 1]);
         let inputs = objective.inputs().clone();
         let turned = Objective::new(objective.network().clone(), inputs, outputs - along, objective.loss())?;
         let point = turned.here()?;

@@ -7,14 +7,36 @@ use losscape_model::data::digits::Digits;
 use losscape_model::data::generate::{LeastSquares, TeacherStudent};
 use losscape_model::data::{DataConfig, Dataset, Source};
 use losscape_model::random::{Purpose, stream};
-use losscape_model::{LinearModel, LinearModelConfig, Loss, Mlp, MlpConfig, Network, Parameterization, Reduction};
+use losscape_model::{
+    LinearModel, LinearModelConfig, Loss, LossKind, Mlp, MlpConfig, Network, Parameterization, Reduction,
+};
 use losscape_optim::gradient_descent::GradientDescentConfig;
 use losscape_optim::{OptimizerConfig, RuleConfig};
 use rand::RngExt;
 use rand::rngs::ChaCha12Rng;
 
-use super::ClaimSettings;
+use super::Workbench;
 use crate::LabError;
+
+/// How a network starts.
+pub fn start(config: &MlpConfig) -> String {
+    let activation = format!("{:?}", config.activation).to_lowercase();
+    let gain = config.activation.variance_gain();
+    let weights = match config.parameterization {
+        Parameterization::Standard => format!("standard parameterization, initial weights N(0, {gain}/fan-in)"),
+        Parameterization::Ntk => format!("NTK parameterization, initial weights N(0, {gain}) times 1/√fan-in"),
+        Parameterization::MeanField => {
+            format!("mean-field parameterization, initial weights N(0, {gain}) times 1/√fan-in, at last 1/fan-in")
+        }
+    };
+    let last = if gain == 1.0 { "" } else { " (1 in place of it in the last layer)" };
+    let biases = if config.bias { "biases start at 0" } else { "no biases" };
+    format!("{activation} network, {weights}{last}, {biases}, of widths")
+}
+
+/// How digits are prepared.
+pub const DIGITS: &str = "digits 8×8, a fifth split off for testing by the seed, pixels less one mean over one deviation \
+                          of the training part, labels one-hot";
 
 /// Entries of a tensor.
 pub fn numbers<const D: usize>(tensor: &Tensor<D>) -> Vec<f64> {
@@ -107,7 +129,7 @@ pub fn gradient_descent(rate: f64) -> OptimizerConfig {
     OptimizerConfig::new(RuleConfig::Gd(GradientDescentConfig {}), rate)
 }
 
-impl ClaimSettings {
+impl Workbench {
     /// Vectors of f64.
     fn space(&self, dim: usize) -> Space {
         Space { dim, device: self.device.clone(), dtype: DType::F64 }
@@ -123,15 +145,43 @@ impl ClaimSettings {
         self.space(dim).normal(random)
     }
 
+    /// Notes a function without data or networks.
+    pub(super) fn formula(&self, what: &str) {
+        self.note(format!("{what}; no data, f64"), []);
+    }
+
+    /// An MLP in f64.
+    pub(super) fn network(
+        &self,
+        config: &MlpConfig,
+        inputs: usize,
+        outputs: usize,
+        seed: u64,
+    ) -> Result<Mlp, LabError> {
+        self.note(start(config), config.widths(inputs, outputs)?);
+        Ok(config.init(inputs, outputs, seed, &self.device, DType::F64)?)
+    }
+
     /// `½ Σ λ_i w_i²` and its gradient.
     pub(super) fn bowl(
         &self,
         eigenvalues: &[f64],
     ) -> impl Fn(&Tensor<1>) -> Result<(f64, Tensor<1>), LabError> + use<> {
+        self.note("quadratic ½ Σ λ_i w_i², no data, f64, of dimension", [eigenvalues.len()]);
         let eigenvalues = self.vector(eigenvalues);
         move |w| {
             let gradient = w.clone() * eigenvalues.clone();
             Ok((0.5 * inner(w, &gradient), gradient))
+        }
+    }
+
+    /// The Huber function, `½x²` up to `|x| = slope` and a line beyond, and its gradient: smooth with constant one.
+    pub(super) fn huber(&self, slope: f64) -> impl Fn(&Tensor<1>) -> Result<(f64, Tensor<1>), LabError> + use<> {
+        self.formula("Huber function ½x², beyond |x| = δ a line of slope δ");
+        move |w| {
+            let x = w.clone().into_scalar::<f64>();
+            let value = if x.abs() <= slope { 0.5 * x * x } else { slope * x.abs() - 0.5 * slope * slope };
+            Ok((value, w.clone().clamp(-slope, slope)))
         }
     }
 
@@ -143,27 +193,55 @@ impl ClaimSettings {
         noise: f64,
         seed: u64,
     ) -> Result<(Objective<LinearModel>, Dataset, Tensor<1>), LabError> {
+        let (rank, noisy) = (eigenvalues.len(), format!("y = Φw* + {noise} N(0, 1), w* ~ N(0, 1)"));
+        let made = "least squares: Φ = U diag(√λ) Vᵀ with the eigenvalues of ΦᵀΦ prescribed, U and V random";
+        self.note(format!("{made}, of rank {rank}; {noisy}; inputs as drawn, no split, of size"), [samples, inputs]);
         let problem = LeastSquares { samples, inputs, eigenvalues: eigenvalues.to_vec(), noise }.generate(seed)?;
         let network = LinearModelConfig::default().init(inputs, 1, 0, &self.device, DType::F64)?;
         let objective = self.on(network, &problem.data, Loss::squared_error().with_reduction(Reduction::Sum))?;
         Ok((objective, problem.data, self.vector(&problem.solution)))
     }
 
-    /// A network's loss on data.
+    /// A network's loss on data, in f64.
     pub(super) fn on<N>(&self, network: N, data: &Dataset, loss: Loss) -> Result<Objective<N>, LabError>
     where
         N: Network<Input = Tensor<2>>,
     {
+        let (kind, over) = match (loss.kind, loss.reduction) {
+            (LossKind::SquaredError, Reduction::Mean) => ("squared error ½‖F − y‖²", "mean over samples"),
+            (LossKind::SquaredError, Reduction::Sum) => ("squared error ½‖F − y‖²", "sum over samples"),
+            (LossKind::CrossEntropy, Reduction::Mean) => ("cross-entropy", "mean over samples"),
+            (LossKind::CrossEntropy, Reduction::Sum) => ("cross-entropy", "sum over samples"),
+        };
+        self.note(format!("loss: {kind}, {over}, in f64"), []);
         let (x, y) = (data.input_tensor(&self.device, DType::F64), data.target_tensor(&self.device, DType::F64));
         Ok(Objective::new(network, x, y, loss)?)
     }
 
-    /// A tanh network in NTK parameterization on data of a random teacher, four inputs, one output, squared error, mean over samples.
+    /// Data of a random teacher with one output.
+    pub(super) fn teacher(&self, [samples, inputs]: [usize; 2], noise: f64, seed: u64) -> Result<Dataset, LabError> {
+        let made = "teacher: y = a·tanh(Wx/√d)/√32, entries of x, W and a ~ N(0, 1), inputs as drawn, no split";
+        self.note(format!("{made}, noise {noise} N(0, 1), of size"), [samples, inputs]);
+        Ok(TeacherStudent { samples, inputs, outputs: 1, teacher_width: 32, noise }.generate(seed)?)
+    }
+
+    /// A tanh network in NTK parameterization on data of a random teacher, squared error, mean over samples.
     pub(super) fn student(&self, hidden: &[usize], samples: usize, seed: u64) -> Result<Objective<Mlp>, LabError> {
-        let data = TeacherStudent { samples, inputs: 4, outputs: 1, teacher_width: 32, noise: 0.0 }.generate(seed)?;
+        let data = self.teacher([samples, 4], 0.0, seed)?;
         let config = MlpConfig::new(hidden).with_parameterization(Parameterization::Ntk);
-        let network = config.init(4, 1, seed, &self.device, DType::F64)?;
-        self.on(network, &data, Loss::squared_error())
+        self.on(self.network(&config, 4, 1, seed)?, &data, Loss::squared_error())
+    }
+
+    /// The first of the training part of the digits, with this share of labels random.
+    pub(super) fn first_digits(&self, samples: usize, random_labels: f64, seed: u64) -> Result<Dataset, LabError> {
+        let percent = 100.0 * random_labels;
+        self.note(
+            format!("{DIGITS}; {percent} % of labels random; the first of the training part, samples"),
+            [samples],
+        );
+        let source = DataConfig::new(Source::Digits(Digits {}));
+        let data = DataConfig { random_labels, seed, ..source }.load()?.train;
+        Ok(data.select(&(0..samples.min(data.len())).collect::<Vec<_>>()))
     }
 
     /// An MLP on the first digits, with this share of labels random; squared error on one-hot labels, mean over samples.
@@ -174,15 +252,16 @@ impl ClaimSettings {
         random_labels: f64,
         seed: u64,
     ) -> Result<Objective<Mlp>, LabError> {
-        let source = DataConfig::new(Source::Digits(Digits {}));
-        let data = DataConfig { random_labels, seed, ..source }.load()?.train;
-        let data = data.select(&(0..samples.min(data.len())).collect::<Vec<_>>());
-        let network = config.init(data.inputs.columns, data.outputs(), seed, &self.device, DType::F64)?;
+        let data = self.first_digits(samples, random_labels, seed)?;
+        let network = self.network(config, data.inputs.columns, data.outputs(), seed)?;
         self.on(network, &data, Loss::squared_error())
     }
 
     /// Draws samples with a tenth of the labels flipped, and finds the minimum of logistic regression by Newton's method.
     pub(super) fn logistic(&self, samples: usize, inputs: usize) -> Result<Logistic, LabError> {
+        let made =
+            "logistic regression without intercept: x ~ N(0, I) as drawn, a tenth of the labels flipped, no split";
+        self.note(format!("{made}, mean over samples, f64, of size"), [samples, inputs]);
         let mut random = draws(self.seed, 900);
         let (truth, x) = (self.normal(inputs, &mut random), self.normal(samples * inputs, &mut random));
         let x: Tensor<2> = x.reshape([samples, inputs]);

@@ -3,7 +3,9 @@
 use losscape_krylov::dense;
 
 use super::problem::{draws, gradient_descent, norm, numbers};
-use super::{Check, Claim, ClaimSettings, Evidence, Expectation, Family, Plot, Series, descent::descend};
+use super::{
+    Check, Claim, Evidence, Expectation, FalseStatement, Family, Pair, Plot, Series, Workbench, descent::descend,
+};
 use crate::LabError;
 
 pub const CLAIM: Claim = Claim {
@@ -13,36 +15,45 @@ pub const CLAIM: Claim = Claim {
     exact: r"exact for the linear model; for a network $H$ moves with $w$",
     source: "lecture notes, Theoretical Upper Bound of ε",
     expected: Expectation::Holds,
+    false_statements: &[
+        FalseStatement::pairs("H is half of ΦᵀΦ", "H e_i at several w", |pair| Pair {
+            left: SHIFT + 0.5 * (pair.left - SHIFT),
+            ..pair
+        }),
+        FalseStatement::pairs("a network's H does not move either", "a network", |pair| Pair { right: 0.0, ..pair }),
+    ],
     measure,
 };
 
-fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
+/// Added to the entries of H, its largest eigenvalue, so that an error is relative to the norm.
+const SHIFT: f64 = 5.0;
+
+fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
     let mut entries = Vec::new();
-    for problem in 0..settings.effort.of(3, 20) {
-        let seed = settings.seed_of(problem);
-        let (objective, data, _) = settings.least_squares(&[5.0, 2.0, 1.0, 0.3], [12, 7], 0.1, seed)?;
+    for problem in 0..bench.effort.of(3, 20) {
+        let seed = bench.seed_of(problem);
+        let (objective, data, _) = bench.least_squares(&[5.0, 2.0, 1.0, 0.3], [12, 7], 0.1, seed)?;
         let random = &mut draws(seed, 1);
         for _ in 0..3 {
-            let w = settings.normal(7, random) * 10.0;
+            let w = bench.normal(7, random) * 10.0;
             let measured = numbers(&dense::materialize(&objective.at(&w)?.hessian()));
             for (at, &value) in measured.iter().enumerate() {
                 let product = |row: usize| data.inputs.row(row)[at / 7] * data.inputs.row(row)[at % 7];
-                // Shifted by the largest eigenvalue, so that an error is relative to the norm.
-                entries.push((5.0 + value, 5.0 + (0..12).map(product).sum::<f64>()));
+                entries.push((SHIFT + value, SHIFT + (0..12).map(product).sum::<f64>()));
             }
         }
     }
     evidence.check(Check::equal("H e_i at several w = ΦᵀΦ e_i", 1e-12, entries));
 
-    let objective = settings.student(&[16], 20, settings.seed)?;
+    let objective = bench.student(&[16], 20, bench.seed)?;
     let start = objective.parameters();
     let hessian = |w: &burn::tensor::Tensor<1>| -> Result<burn::tensor::Tensor<1>, LabError> {
         Ok(dense::materialize(&objective.at(w)?.hessian()).reshape([-1]))
     };
     let initial = hessian(&start)?;
     let mut drift = Vec::new();
-    let steps = settings.effort.of(200, 2000);
+    let steps = bench.effort.of(200, 2000);
     descend(
         &gradient_descent(0.2),
         start,
@@ -55,7 +66,9 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
             Ok(true)
         },
     )?;
-    evidence.figure("relative change of an MLP's H along training", drift.last().map_or(f64::NAN, |last| last.1));
+    let moved = drift.last().map_or(f64::NAN, |last| last.1);
+    evidence.check(Check::at_most("a network, trained: 0.05 ≤ ‖H − H₀‖/‖H₀‖", 0.0, [(0.05, moved)]));
+    evidence.figure("relative change of an MLP's H along training", moved);
     evidence.plot(Plot {
         title: "A network's Hessian moves".to_owned(),
         reading:

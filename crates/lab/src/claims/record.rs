@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Claim, ClaimSettings, Effort, Evidence, Expectation, Family, Verdict};
+use super::{Claim, ClaimSettings, Effort, Evidence, Expectation, Family, Verdict, Workbench};
 use crate::LabError;
 use crate::folder::{create, read_json, write_json, write_whole};
 use crate::records::SCHEMA;
@@ -53,11 +53,13 @@ impl ClaimRecord {
     #[must_use]
     pub fn measure(claim: &Claim, settings: &ClaimSettings) -> Self {
         let start = Instant::now();
+        let bench = Workbench::new(settings);
         // Inside the thread pool, as training is.
-        let (evidence, error) = match rayon::scope(|_| (claim.measure)(settings)) {
+        let (mut evidence, error) = match rayon::scope(|_| (claim.measure)(&bench)) {
             Ok(evidence) => (evidence, None),
             Err(error) => (Evidence::default(), Some(error.to_string())),
         };
+        evidence.preparation = bench.preparation();
         Self {
             schema: SCHEMA,
             id: claim.id.to_owned(),

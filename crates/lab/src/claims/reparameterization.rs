@@ -1,12 +1,12 @@
 //! A relu network can be made as sharp as one likes without changing what it does.
 
-use burn::tensor::{DType, Tensor};
+use burn::tensor::Tensor;
 use losscape_analysis::sharpness::{Neighbourhood, worst_case};
-use losscape_model::data::generate::TeacherStudent;
 use losscape_model::{Activation, Loss, MlpConfig};
 
+use super::false_statement::doubled;
 use super::problem::{draws, largest, log_slope, norm};
-use super::{Check, Claim, ClaimSettings, Evidence, Expectation, Family, Plot, Series};
+use super::{Check, Claim, Evidence, Expectation, FalseStatement, Family, Pair, Plot, Series, Workbench};
 use crate::LabError;
 
 pub const CLAIM: Claim = Claim {
@@ -16,25 +16,32 @@ pub const CLAIM: Claim = Claim {
     exact: r"$(aW_1,W_2/a)$ keeps the function of a relu network and raises $\lambda_{\max}(H)$ like $a^2$; sharpness relative to the weights does not change",
     source: "Dinh et al. 2017, Theorem 4; Kwon et al. 2021",
     expected: Expectation::Holds,
+    false_statements: &[
+        FalseStatement::pairs("the outputs change by a thousandth", "outputs are the same", |pair| Pair {
+            left: 1e9 * pair.right,
+            ..pair
+        }),
+        FalseStatement::pairs("λ_max grows like a", "log-log slope", |pair| Pair { left: 1.0, ..pair }),
+        FalseStatement::pairs("sharpness relative to the weights grows too", "adaptive worst case", doubled),
+    ],
     measure,
 };
 
-fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
+fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
     let (mut outputs, mut adaptive, mut slopes, mut plotted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for seed in 0..settings.effort.of(3, 20) {
-        let seed = settings.seed_of(seed);
-        let data =
-            TeacherStudent { samples: 30, inputs: 4, outputs: 1, teacher_width: 32, noise: 0.1 }.generate(seed)?;
+    for seed in 0..bench.effort.of(3, 20) {
+        let seed = bench.seed_of(seed);
+        let data = bench.teacher([30, 4], 0.1, seed)?;
         let config = MlpConfig::new([16]).with_activation(Activation::Relu).with_bias(false);
         let mut sharpnesses = Vec::new();
         let mut own: Option<(Tensor<2>, f64)> = None;
         for factor in [1.0, 3.0, 10.0, 64.0, 256.0] {
-            let mut network = config.init(4, 1, seed, &settings.device, DType::F64)?;
+            let mut network = bench.network(&config, 4, 1, seed)?;
             for (layer, factor) in network.layers.iter_mut().zip([factor, 1.0 / factor]) {
                 layer.weight = layer.weight.clone().map(|weight| weight * factor);
             }
-            let objective = settings.on(network, &data, Loss::squared_error())?;
+            let objective = bench.on(network, &data, Loss::squared_error())?;
             let point = objective.here()?;
             let hood = Neighbourhood::AdaptiveBall { radius: 0.05 };
             let worst = worst_case(&point, hood, 20, &mut draws(seed, 18))?.rise.unwrap_or(f64::NAN);

@@ -4,7 +4,9 @@ use losscape_optim::rmsprop::RmsPropConfig;
 use losscape_optim::{OptimizerConfig, RuleConfig};
 
 use super::problem::{gradient_descent, numbers};
-use super::{Check, Claim, ClaimSettings, Evidence, Expectation, Family, Plot, Series, descent::descend};
+use super::{
+    Check, Claim, Evidence, Expectation, FalseStatement, Family, Pair, Plot, Series, Workbench, descent::descend,
+};
 use crate::LabError;
 
 pub const CLAIM: Claim = Claim {
@@ -14,22 +16,37 @@ pub const CLAIM: Claim = Claim {
     exact: r"$w_{k+1}=w_k-\frac{\eta}{\sqrt{E[(\partial_wD)^2]_k+\epsilon}}\,\partial_wD$: a learning rate, and the derivative itself",
     source: "lecture notes, RMS Prop; Tieleman & Hinton 2012",
     expected: Expectation::HoldsAsCorrected,
+    false_statements: &[
+        FalseStatement::pairs("the step has no learning rate", "step = η g", |pair| Pair {
+            left: pair.left / RATE,
+            ..pair
+        }),
+        FalseStatement::pairs("a steep direction has steps ten times as long", "steep step", |pair| Pair {
+            left: 10.0 * pair.left,
+            ..pair
+        }),
+        FalseStatement::pairs("steps of gradient descent are alike", "gradient descent", |pair| Pair {
+            left: 1.0,
+            ..pair
+        }),
+    ],
     measure,
 };
 
-fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
-    const RATE: f64 = 1e-3;
+const RATE: f64 = 1e-3;
+
+fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     const GAMMA: f64 = 0.9;
     const EPSILON: f64 = 1e-8;
     let rule = RmsPropConfig { gamma: GAMMA, epsilon: EPSILON, epsilon_inside: true };
     let config = OptimizerConfig::new(RuleConfig::Rmsprop(rule), RATE);
     let mut evidence = Evidence::default();
     let (mut exact, mut printed, mut alike, mut ratios) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for steepness in settings.effort.of(vec![10.0, 1000.0], vec![10.0, 100.0, 1e3, 1e4, 1e5]) {
+    for steepness in bench.effort.of(vec![10.0, 1000.0], vec![10.0, 100.0, 1e3, 1e4, 1e5]) {
         let eigenvalues = [steepness, 1.0];
         let mut mean = [0.0; 2];
         let mut last: Option<(Vec<f64>, Vec<f64>)> = None;
-        descend(&config, settings.vector(&[1.0, 1.0]), 50, settings.bowl(&eigenvalues), |at| {
+        descend(&config, bench.vector(&[1.0, 1.0]), 50, bench.bowl(&eigenvalues), |at| {
             let now = numbers(&at.w);
             if let Some((before, gradient)) = last.take() {
                 let steps: Vec<f64> = before.iter().zip(&now).map(|(before, now)| before - now).collect();
@@ -45,16 +62,10 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
             Ok(true)
         })?;
         let mut first = Vec::new();
-        descend(
-            &gradient_descent(RATE / steepness),
-            settings.vector(&[1.0, 1.0]),
-            1,
-            settings.bowl(&eigenvalues),
-            |at| {
-                first.push(numbers(&at.w));
-                Ok(true)
-            },
-        )?;
+        descend(&gradient_descent(RATE / steepness), bench.vector(&[1.0, 1.0]), 1, bench.bowl(&eigenvalues), |at| {
+            first.push(numbers(&at.w));
+            Ok(true)
+        })?;
         let plain = (1.0 - first[1][0]) / (1.0 - first[1][1]);
         let (steep, shallow) = alike[alike.len() - 50];
         ratios.push((steepness, plain, steep / shallow));

@@ -3,8 +3,11 @@
 use losscape_analysis::steps::StepBounds;
 use losscape_krylov::Eigensolver;
 
-use super::problem::{draws, gradient_descent};
-use super::{Check, Claim, ClaimSettings, Evidence, Expectation, Family, Plot, Series, descent::descend};
+use super::false_statement::{doubled, swapped};
+use super::problem::{draws, gradient_descent, inner};
+use super::{
+    Check, Claim, Evidence, Expectation, FalseStatement, Family, Pair, Plot, Series, Workbench, descent::descend,
+};
 use crate::LabError;
 
 pub const CLAIM: Claim = Claim {
@@ -14,14 +17,24 @@ pub const CLAIM: Claim = Claim {
     exact: r"the inequality holds where $g^THg>0$; convergence needs $\epsilon<\frac2\beta$: at equality the component along the top eigenvector swings for ever",
     source: "lecture notes, Beta-Smoothness",
     expected: Expectation::HoldsAsCorrected,
+    false_statements: &[
+        FalseStatement::pairs("Cauchy's bound is below 2/β", "an MLP's training", swapped),
+        FalseStatement::pairs("the bound is 4/β", "along the top eigenvector", doubled),
+        FalseStatement::pairs("convergence needs ε below 1/β", "0.99 · 2/β", |pair| Pair { left: 1e6, ..pair }),
+        FalseStatement::pairs("2/β converges", "2/β: the loss stays", |pair| Pair { left: 0.0, ..pair }),
+        FalseStatement::pairs("above 2/β the loss stays where it is", "1.01 · 2/β", |pair| Pair {
+            right: 1e-3 * pair.left,
+            ..pair
+        }),
+    ],
     measure,
 };
 
-fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
+fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
-    let objective = settings.student(&[16], 30, settings.seed)?;
+    let objective = bench.student(&[16], 30, bench.seed)?;
     let mut bounds = Vec::new();
-    let steps = settings.effort.of(40, 400);
+    let steps = bench.effort.of(40, 400);
     descend(
         &gradient_descent(0.2),
         objective.parameters(),
@@ -30,7 +43,7 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
         |at| {
             let point = objective.at(&at.w)?;
             let top =
-                Eigensolver::top(1).with_tolerance(1e-10).solve(&point.hessian(), None, &mut draws(settings.seed, 4));
+                Eigensolver::top(1).with_tolerance(1e-10).solve(&point.hessian(), None, &mut draws(bench.seed, 4));
             let beta = top.map_err(losscape_analysis::AnalysisError::from)?.top[0];
             let found = StepBounds::at(&point, beta, None);
             if let (Some(smooth), Some(cauchy)) = (found.two_over_beta, found.cauchy) {
@@ -41,15 +54,20 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     )?;
     evidence.check(Check::at_most("an MLP's training: 2/β ≤ 2gᵀg/gᵀHg", 1e-9, bounds));
 
+    // The two bounds are one where the gradient is along the top eigenvector.
+    let round = bench.bowl(&[4.0, 1.0])(&bench.vector(&[3.0, 0.0]))?.1;
+    let bend = inner(&round, &(round.clone() * bench.vector(&[4.0, 1.0])));
+    let both = [(2.0 / 4.0, 2.0 * inner(&round, &round) / bend)];
+    evidence.check(Check::equal("a quadratic, g along the top eigenvector: 2/β = 2gᵀg/gᵀHg", 1e-12, both));
     // A quadratic with β = 4, below, at and above 2/β.
     let eigenvalues = [4.0, 1.0, 0.5];
-    let start = || settings.vector(&[1.0; 3]);
-    let steps = settings.effort.of(1000, 5000);
+    let start = || bench.vector(&[1.0; 3]);
+    let steps = bench.effort.of(1000, 5000);
     let mut lasts = Vec::new();
     let mut series = Vec::new();
     for factor in [0.99, 1.0, 1.01] {
         let mut values = Vec::new();
-        descend(&gradient_descent(factor * 0.5), start(), steps, settings.bowl(&eigenvalues), |at| {
+        descend(&gradient_descent(factor * 0.5), start(), steps, bench.bowl(&eigenvalues), |at| {
             values.push((at.step as f64, at.value));
             Ok(at.value < 1e12)
         })?;

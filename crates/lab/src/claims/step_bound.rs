@@ -5,8 +5,9 @@ use losscape_analysis::Point;
 use losscape_krylov::SymmetricOperator;
 use losscape_model::Network;
 
-use super::problem::{draws, gradient_descent, inner};
-use super::{Check, Claim, ClaimSettings, Evidence, Expectation, Family, descent::descend};
+use super::false_statement::{beyond, swapped};
+use super::problem::{draws, geometric, gradient_descent, inner, log_slope};
+use super::{Check, Claim, Evidence, Expectation, FalseStatement, Family, Pair, Workbench, descent::descend};
 use crate::LabError;
 
 pub const CLAIM: Claim = Claim {
@@ -16,16 +17,25 @@ pub const CLAIM: Claim = Claim {
     exact: r"on a quadratic with $g^THg>0$ the loss falls exactly for $0<\epsilon<2g^Tg/g^THg$; elsewhere to second order; there is no bound where $g^THg\le0$",
     source: "lecture notes, Theoretical Upper Bound of ε",
     expected: Expectation::Holds,
+    false_statements: &[
+        FalseStatement::pairs("twice the bound is one: the loss is lower after 1.1 of it", "after 1.1", swapped),
+        FalseStatement::pairs("half the bound is one: the loss is higher after 0.9 of it", "after 0.9", swapped),
+        FalseStatement::pairs("saddles have a bound too", "saddles", beyond),
+        FalseStatement::pairs("a network's loss is foretold to first order alone", "a network", |pair| Pair {
+            left: 2.0,
+            ..pair
+        }),
+    ],
     measure,
 };
 
-fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
+fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
     let (mut below, mut above) = (Vec::new(), Vec::new());
-    for problem in 0..settings.effort.of(20, 200) {
-        let seed = settings.seed_of(problem);
-        let (objective, ..) = settings.least_squares(&[9.0, 4.0, 1.0, 0.1], [10, 6], 0.3, seed)?;
-        let point = objective.at(&settings.normal(6, &mut draws(seed, 2)))?;
+    for problem in 0..bench.effort.of(20, 200) {
+        let seed = bench.seed_of(problem);
+        let (objective, ..) = bench.least_squares(&[9.0, 4.0, 1.0, 0.1], [10, 6], 0.3, seed)?;
+        let point = objective.at(&bench.normal(6, &mut draws(seed, 2)))?;
         let bound = bound(&point);
         let after =
             |factor: f64| objective.value(&(point.parameters().clone() - point.gradient().clone() * (factor * bound)));
@@ -36,10 +46,10 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     evidence.check(Check::at_most("quadratics: loss before ≤ after 1.1 of the bound", 0.0, above));
 
     // Along a direction of no positive curvature there is no bound: the longer the step, the lower.
-    let saddle = settings.bowl(&[1.0, -2.0, 0.0]);
+    let saddle = bench.bowl(&[1.0, -2.0, 0.0]);
     let mut lower = Vec::new();
     for at in 0..20 {
-        let w = settings.vector(&[0.1, 1.0 + f64::from(at), 1.0]);
+        let w = bench.vector(&[0.1, 1.0 + f64::from(at), 1.0]);
         let (value, gradient) = saddle(&w)?;
         for rate in [0.1, 1.0, 10.0, 1000.0] {
             lower.push((saddle(&(w.clone() - gradient.clone() * rate))?.0, value));
@@ -47,10 +57,20 @@ fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
     }
     evidence.check(Check::at_most("saddles, gᵀHg < 0: loss after steps of 0.1 to 1000 ≤ before", 0.0, lower));
 
-    // Along the training of a network the bound is that of its quadratic model.
-    let objective = settings.student(&[16], 30, settings.seed)?;
+    // Along the training of a network the bound is that of its quadratic model, which leaves out what goes with ε³.
+    let objective = bench.student(&[16], 30, bench.seed)?;
+    let point = objective.here()?;
+    let (g, w) = (point.gradient().clone(), point.parameters().clone());
+    let (slope, bend) = (inner(&g, &g), inner(&g, &point.hessian().apply(g.clone())));
+    let mut errors = Vec::new();
+    for rate in geometric(1e-3, 1e-2, 6) {
+        let after = objective.value(&(w.clone() - g.clone() * rate))?;
+        errors.push((rate, (after - (point.loss() - rate * slope + 0.5 * rate * rate * bend)).abs()));
+    }
+    let third = [(log_slope(&errors), 3.0)];
+    evidence.check(Check::equal("a network: log-log slope of what the second order leaves out = 3", 0.02, third));
     let (mut agreed, mut asked, mut concave) = (0, 0, 0);
-    let steps = settings.effort.of(100, 1000);
+    let steps = bench.effort.of(100, 1000);
     descend(
         &gradient_descent(0.2),
         objective.parameters(),

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::problem::{geometric, log_slope, norm};
-use super::{Check, Claim, ClaimSettings, Evidence, Expectation, Family, Plot, Series};
+use super::{Check, Claim, Evidence, Expectation, FalseStatement, Family, Pair, Plot, Series, Workbench};
 use crate::LabError;
 
 pub const CLAIM: Claim = Claim {
@@ -13,14 +13,19 @@ pub const CLAIM: Claim = Claim {
     exact: r"$F(w-\epsilon g)-F(w)=-\epsilon K_c\,r+O(\epsilon^2)$ with the residual $r=F(w)-y$",
     source: "lecture notes, Polyak-Łojasiewicz Condition; Jacot, Gabriel & Hongler 2018",
     expected: Expectation::Holds,
+    false_statements: &[FalseStatement::pairs(
+        "what the kernel leaves out is of first order",
+        "log-log slope",
+        |pair| Pair { left: 1.0, ..pair },
+    )],
     measure,
 };
 
-fn measure(settings: &ClaimSettings) -> Result<Evidence, LabError> {
+fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
     let (mut slopes, mut plotted) = (Vec::new(), Vec::new());
-    for network in 0..settings.effort.of(3, 20) {
-        let objective = settings.student(&[12, 12], 15, settings.seed_of(network))?;
+    for network in 0..bench.effort.of(3, 20) {
+        let objective = bench.student(&[12, 12], 15, bench.seed_of(network))?;
         let point = objective.here()?;
         let outputs: Tensor<1> = point.outputs().reshape([-1]);
         let residual = outputs.clone() - objective.targets().clone().reshape([-1]);

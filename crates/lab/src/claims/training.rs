@@ -10,8 +10,8 @@ use losscape_model::data::{DataConfig, Prepared, Source};
 use losscape_model::{Loss, Mlp, MlpConfig};
 use losscape_optim::OptimizerConfig;
 
-use super::ClaimSettings;
-use super::problem::draws;
+use super::Workbench;
+use super::problem::{DIGITS, draws, start};
 use crate::config::{BatchSize, TrainingConfig};
 use crate::{LabError, Trainer};
 
@@ -44,9 +44,10 @@ impl Minimum {
     }
 }
 
-impl ClaimSettings {
+impl Workbench {
     /// Digits, the first `samples` of the training part, and the usual test part; the split belongs to the seed.
     pub(super) fn digits_split(&self, samples: usize, seed: u64) -> Result<Prepared, LabError> {
+        self.note(format!("{DIGITS}; the first of the training part, samples"), [samples.min(1438)]);
         let config = DataConfig { test_fraction: Some(0.2), seed, ..DataConfig::new(Source::Digits(Digits {})) };
         let data = config.load()?;
         let train = data.train.select(&(0..samples.min(data.train.len())).collect::<Vec<_>>());
@@ -66,7 +67,14 @@ impl ClaimSettings {
     ) -> Result<Option<Minimum>, LabError> {
         let (inputs, outputs) = (data.train.inputs.columns, data.train.outputs());
         let device = self.device.clone().autodiff();
-        let network = MlpConfig::new([64, 64]).init(inputs, outputs, seed, &device, DType::F32)?;
+        let config = MlpConfig::new([64, 64]);
+        self.note(start(&config), config.widths(inputs, outputs)?);
+        self.note(
+            "trained in f32 with cross-entropy, mean over samples, batches in an order shuffled anew each epoch",
+            [],
+        );
+        self.note("measured in f64, loss over the training part", []);
+        let network = config.init(inputs, outputs, seed, &device, DType::F32)?;
         let batch = if batch >= data.train.len() { BatchSize::Full } else { BatchSize::Samples(batch) };
         let train = |network: Mlp, target: f64, every: usize, seed: u64| -> Result<_, LabError> {
             let training = TrainingConfig {
