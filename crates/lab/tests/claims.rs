@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use burn::tensor::Device;
 use losscape_lab::claims::{
-    ALL, Check, Claim, ClaimFolder, ClaimRecord, ClaimSettings, Effect, Effort, Evidence, Expectation, Form, Relation,
-    Verdict, find,
+    ALL, Check, Claim, ClaimFolder, ClaimRecord, ClaimSettings, Effect, Effort, Evidence, Expectation, Family, Form,
+    Relation, Verdict, find,
 };
 
 /// Every statement of the notes and of the literature that is to be measured.
@@ -96,8 +96,42 @@ fn catches_what_is_false(claim: &Claim, evidence: &Evidence) {
 }
 
 #[test]
-fn verdicts_are_as_expected_and_can_fail() {
-    for claim in ALL {
+fn step_size() {
+    verdicts_are_as_expected_and_can_fail(Family::StepSize);
+}
+
+#[test]
+fn convergence() {
+    verdicts_are_as_expected_and_can_fail(Family::Convergence);
+}
+
+#[test]
+fn optimizers() {
+    verdicts_are_as_expected_and_can_fail(Family::Optimizers);
+}
+
+#[test]
+fn polyak_lojasiewicz() {
+    verdicts_are_as_expected_and_can_fail(Family::PolyakLojasiewicz);
+}
+
+#[test]
+fn edge() {
+    verdicts_are_as_expected_and_can_fail(Family::Edge);
+}
+
+#[test]
+fn width() {
+    verdicts_are_as_expected_and_can_fail(Family::Width);
+}
+
+#[test]
+fn flatness() {
+    verdicts_are_as_expected_and_can_fail(Family::Flatness);
+}
+
+fn verdicts_are_as_expected_and_can_fail(family: Family) {
+    for claim in ALL.iter().filter(|claim| claim.family == family) {
         let record = ClaimRecord::measure(claim, &settings(0));
         println!("{}: {} in {:.1} s", record.id, record.verdict, record.seconds);
         assert!(

@@ -49,6 +49,9 @@ struct Run {
     series: Vec<(f64, f64)>,
 }
 
+/// Batch sizes, of 200 samples.
+const BATCHES: [usize; 4] = [2, 4, 8, 16];
+
 /// Tanh 64-32-32-10 on 200 digits whose labels are all random, so that there is much to learn, squared error. Every
 /// batch size is judged.
 fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
@@ -57,8 +60,7 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     const STEPS: usize = 32_000;
     let mut evidence = Evidence::default();
     let seeds = bench.effort.of(4, 8);
-    let batches = bench.effort.of(vec![2usize, 4, 8], vec![2, 4, 8, 16]);
-    let jobs: Vec<(usize, u64)> = batches.iter().flat_map(|&batch| (0..seeds).map(move |seed| (batch, seed))).collect();
+    let jobs: Vec<(usize, u64)> = BATCHES.iter().flat_map(|&batch| (0..seeds).map(move |seed| (batch, seed))).collect();
     let runs = jobs.into_par_iter().map(|(batch, seed)| -> Result<Run, LabError> {
         let own = bench.seed_of(seed);
         let objective = bench.digits(&MlpConfig::new([32, 32]), SAMPLES, 1.0, own)?;
@@ -106,7 +108,7 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     });
     let runs: Vec<Run> = runs.collect::<Result<_, _>>()?;
     let mut series = Vec::new();
-    for (at, &batch) in batches.iter().enumerate() {
+    for (at, &batch) in BATCHES.iter().enumerate() {
         let of = &runs[at * seeds as usize..(at + 1) * seeds as usize];
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
         let felt: Vec<f64> = of.iter().map(|run| run.felt * RATE / 2.0).collect();

@@ -12,7 +12,7 @@ pub const CLAIM: Claim = Claim {
     id: "full-batch-sharper",
     family: Family::Flatness,
     printed: r"full batch descent prefers small widths (sharp basins); smaller batches prefer wider ones: by Keskar's $100\frac{\max_{\mathrm{box}}L-L}{1+L}$, box $|z_i|\le\epsilon(|w_i|+1)$, at any training loss",
-    exact: r"at equal learning rate and training loss, 0.02 as well as 0.001, $\lambda_{\max}(H)$ is larger after full-batch than after small-batch training; Keskar's sharpness, with and without the first-order share of the slope, is larger at 0.001, and smaller at 0.02, where four fifths of it are slope and small batches end on the steeper one",
+    exact: r"at equal learning rate and training loss, 0.02 as well as 0.001, $\lambda_{\max}(H)$ is larger after full-batch than after small-batch training; Keskar's sharpness is larger at 0.001, with and without the first-order share of the slope, but smaller at 0.02, where four fifths of it are slope and small batches end on the steeper one",
     source: "lecture notes, Basin Sizes; Keskar et al. 2017",
     expected: Expectation::HoldsAsCorrected,
     false_statements: &[
@@ -45,10 +45,14 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
         evidence.check(Check::equal(format!("their losses = {loss}"), 0.1, reached.collect::<Vec<_>>()));
     }
     for (at, name) in [(1, "ε = 1e-3"), (2, "ε = 5e-4"), (3, "ε = 5e-4, less the slope's share")] {
-        let [before, after] = [ratios(&early, at, -1.0), ratios(&late, at, 1.0)];
         let name = format!("log of Keskar's sharpness, {name}");
+        let after = ratios(&late, at, 1.0);
         evidence.effect(Effect::above(format!("at a loss of 0.001: {name}, full over small batch"), 0.0, after));
-        evidence.effect(Effect::above(format!("at a loss of 0.02: {name}, small over full batch"), 0.0, before));
+        // Early, what the slope leaves differs too much from seed to seed to say anything: it is among the figures.
+        if at < 3 {
+            let before = ratios(&early, at, -1.0);
+            evidence.effect(Effect::above(format!("at a loss of 0.02: {name}, small over full batch"), 0.0, before));
+        }
     }
     let mean = |pairs: &[[Measures; 2]], pick: &dyn Fn(&[Measures; 2]) -> f64| {
         pairs.iter().map(pick).sum::<f64>() / pairs.len() as f64

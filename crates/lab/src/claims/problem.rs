@@ -193,9 +193,10 @@ impl Workbench {
         noise: f64,
         seed: u64,
     ) -> Result<(Objective<LinearModel>, Dataset, Tensor<1>), LabError> {
-        let (rank, noisy) = (eigenvalues.len(), format!("y = Φw* + {noise} N(0, 1), w* ~ N(0, 1)"));
         let made = "least squares: Φ = U diag(√λ) Vᵀ with the eigenvalues of ΦᵀΦ prescribed, U and V random";
-        self.note(format!("{made}, of rank {rank}; {noisy}; inputs as drawn, no split, of size"), [samples, inputs]);
+        let noisy = format!("y = Φw* + {noise} N(0, 1), w* ~ N(0, 1)");
+        let size = [samples, inputs, eigenvalues.len()];
+        self.note(format!("{made}, {noisy}; inputs as drawn, no split, of samples, inputs and rank"), size);
         let problem = LeastSquares { samples, inputs, eigenvalues: eigenvalues.to_vec(), noise }.generate(seed)?;
         let network = LinearModelConfig::default().init(inputs, 1, 0, &self.device, DType::F64)?;
         let objective = self.on(network, &problem.data, Loss::squared_error().with_reduction(Reduction::Sum))?;

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::ClaimSettings;
 
-/// The settings of a claim, with [makers](super::problem) of data, networks and functions, each of which notes what it
+/// The settings of a claim, with makers of data, networks and functions, each of which notes what it
 /// prepares: where inputs come from and how they are scaled and split, how parameters start, which loss, in which
 /// precision. A number of a claim stands beside these notes, since they move it: the same network at the same rate,
 /// batch and loss has another λ_max(H) on inputs of another scale.
