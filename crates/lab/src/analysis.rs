@@ -2,7 +2,7 @@
 //!
 //! An [`Analysis`] is one object with a section for each thing measured; in a run folder each section is a file of its own in
 //! `analysis/`, so that a later measurement of one thing replaces that alone. Sections belong to the parameters they were
-//! measured at: when those change, the folder is emptied first. A section is written as soon as it is measured, and
+//! measured at, and to the data and the network: when one of them changes, the folder is emptied first. A section is written as soon as it is measured, and
 //! `unfinished.json` says what was asked for, so that the next start of the same measurement does the rest.
 //!
 //! Numbers follow the conventions of [`losscape_analysis`]: the kernel is `K_c = c J Jᵀ` in the loss's own scale.
@@ -125,6 +125,9 @@ pub struct Analysis {
     pub source: String,
     /// SHA-256 of the parameters measured at.
     pub parameters_digest: String,
+    /// SHA-256 of parameters, network, loss and data: sections of one analysis are of one such.
+    #[serde(default)]
+    pub subject_digest: String,
     /// How the network and its data were made, in words, by topic: what was done to the inputs, the split, the initialization.
     #[serde(default)]
     pub setup: BTreeMap<String, String>,
@@ -318,8 +321,8 @@ struct Bench<'a> {
 /// `unfinished.json`: a measurement that was begun.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Unfinished {
-    /// SHA-256 of the parameters measured at.
-    parameters_digest: String,
+    /// SHA-256 of what is measured.
+    subject_digest: String,
     /// What was asked for, with every setting.
     asked: String,
     /// Sections that are done.
@@ -340,9 +343,11 @@ impl Keeper<'_> {
     }
 
     /// What an earlier start of the same measurement has measured already.
-    fn known(&self, parameters_digest: &str) -> Option<Analysis> {
+    fn known(&self, subject_digest: &str) -> Option<Analysis> {
         let begun: Unfinished = read_json(&self.path()).ok()?;
-        if begun.parameters_digest != parameters_digest || begun.asked != self.asked {
+        if begun.subject_digest != subject_digest || begun.asked != self.asked {
+            // It must not vouch for sections that are written now.
+            let _ = std::fs::remove_file(self.path());
             return None;
         }
         let known = Analysis::read(self.folder).ok().flatten()?;
@@ -363,7 +368,7 @@ impl Keeper<'_> {
             return;
         }
         let begun = Unfinished {
-            parameters_digest: analysis.parameters_digest.clone(),
+            subject_digest: analysis.subject_digest.clone(),
             asked: self.asked.clone(),
             done: analysis.sections(),
         };
@@ -406,10 +411,10 @@ impl Analysis {
         settings: &AnalysisSettings,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<(Self, Option<LabError>), LabError> {
-        let asked = format!("{settings:?}, {} samples, {:?}", subject.data.len(), subject.loss);
+        let asked = format!("{settings:?}");
         let keeper = std::sync::Mutex::new(Keeper { folder, asked, failed: None });
         let held = || keeper.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let known = held().known(&digest(&subject.network));
+        let known = held().known(&subject.digest());
         let measured = rayon::scope(|_| {
             Bench::new(subject, settings, progress)?.measure(known, &mut |analysis| held().keep(analysis))
         })?;
@@ -465,7 +470,7 @@ impl Analysis {
     pub fn write(&self, folder: &RunFolder) -> Result<(), LabError> {
         let root = folder.analysis();
         let earlier = Self::read(folder).ok().flatten();
-        let earlier = earlier.filter(|earlier| earlier.parameters_digest == self.parameters_digest);
+        let earlier = earlier.filter(|earlier| earlier.subject_digest == self.subject_digest);
         if root.exists() && earlier.is_none() {
             std::fs::remove_dir_all(&root).map_err(LabError::io("remove", &root))?;
         }
@@ -666,6 +671,7 @@ impl<'a> Bench<'a> {
             schema: SCHEMA,
             source: self.subject.source.clone(),
             parameters_digest: digest(&self.subject.network),
+            subject_digest: self.subject.digest(),
             setup: self.subject.setup.clone(),
             measured: BTreeMap::new(),
             samples: self.objective.samples(),

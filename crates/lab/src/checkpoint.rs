@@ -105,11 +105,14 @@ impl Checkpoint {
     /// When there are checkpoints and none is whole.
     pub fn newest(folder: &RunFolder, run_id: &str) -> Result<Option<(Self, Vec<LabError>)>, LabError> {
         let root = folder.checkpoints();
-        if !root.join("latest").exists() {
+        if !root.exists() {
             return Ok(None);
         }
-        let mut problems = Vec::new();
-        for path in list(&root)? {
+        let (mut problems, found) = (Vec::new(), list(&root)?);
+        if found.is_empty() {
+            return Ok(None);
+        }
+        for path in found {
             match Self::open(folder, path, run_id) {
                 Ok(checkpoint) => return Ok(Some((checkpoint, problems))),
                 Err(problem) => problems.push(problem),
@@ -248,7 +251,8 @@ fn remove(path: &Path) -> Result<(), LabError> {
     }
 }
 
-fn digest(path: &Path) -> Result<String, LabError> {
+/// SHA-256 of a file, in hex.
+pub(crate) fn digest(path: &Path) -> Result<String, LabError> {
     let bytes = std::fs::read(path).map_err(LabError::io("read", path))?;
     Ok(hex(&Sha256::digest(bytes)))
 }

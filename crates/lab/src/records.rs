@@ -219,6 +219,9 @@ pub struct Summary {
     pub wall_s: f64,
     /// Optimizer steps a second, evaluations and checkpoints included.
     pub steps_per_s: f64,
+    /// SHA-256 of `model.safetensors`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights_digest: Option<String>,
 }
 
 /// `state.json` of a checkpoint.

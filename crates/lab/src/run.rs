@@ -13,7 +13,7 @@ use losscape_model::Model;
 use losscape_tangent::parameters;
 
 use crate::LabError;
-use crate::checkpoint::{Checkpoint, Records};
+use crate::checkpoint::{Checkpoint, Records, digest};
 use crate::config::{BatchSize, RunConfig, TrainingConfig};
 use crate::document;
 use crate::export;
@@ -120,7 +120,11 @@ impl Run {
         let state = self.folder.read_status().ok()?.state;
         let summary = self.folder.read_summary().ok().filter(|summary| summary.run_id == self.plan.run_id)?;
         let whole = match state {
-            State::Done => self.resumes_at() == summary.steps && self.folder.weights().exists(),
+            State::Done => {
+                let weights = digest(&self.folder.weights());
+                let as_written = |there: &String| summary.weights_digest.as_ref().is_none_or(|digest| digest == there);
+                self.resumes_at() == summary.steps && weights.as_ref().is_ok_and(as_written)
+            }
             State::Diverged => true,
             _ => false,
         };
@@ -166,10 +170,10 @@ impl Run {
             Outcome::Diverged(reason) => (State::Diverged, reason.as_str()),
             Outcome::Interrupted => (State::Interrupted, "stopped from outside, with a checkpoint"),
         };
-        let summary = self.summary(&trainer, state, reason);
         if state == State::Done {
             export::safetensors(trainer.network(), &self.folder.weights())?;
         }
+        let summary = self.summary(&trainer, state, reason);
         write_json(&self.folder.summary(), &summary)?;
         self.write_status(state, reason, trainer.step())?;
         Ok((trainer, outcome, summary))
@@ -223,6 +227,7 @@ impl Run {
             test_accuracy: of(Split::Test).and_then(|record| record.accuracy),
             wall_s,
             steps_per_s: trainer.step() as f64 / wall_s,
+            weights_digest: digest(&self.folder.weights()).ok().filter(|_| outcome == State::Done),
         }
     }
 
@@ -307,9 +312,12 @@ fn extend(plan: &Plan, options: &RunOptions, from: &RunFolder, to: &RunFolder) -
     if other.data_digest != plan.data_digest || alike(&other) != alike(plan) {
         return Err(cannot("its configuration differs in more than the length of training".to_owned()));
     }
-    let Some((checkpoint, _)) = Checkpoint::newest(from, &manifest.run_id)? else {
+    let Some((checkpoint, problems)) = Checkpoint::newest(from, &manifest.run_id)? else {
         return Err(cannot("it has no checkpoint".to_owned()));
     };
+    if let Some(problem) = problems.first() {
+        return Err(cannot(format!("its last checkpoint is not whole ({problem}); train it again first")));
+    }
     let step = checkpoint.state.step;
     let [then, now] = [&other, plan].map(|plan| {
         let config = &plan.config;

@@ -7,17 +7,18 @@ use burn::module::{Module, Param};
 use burn::tensor::{Bytes, DType, Device, Tensor, TensorData};
 use losscape_model::data::npz::Npz;
 use losscape_model::data::table::Task;
-use losscape_model::data::{Dataset, Parts};
+use losscape_model::data::{Dataset, Parts, Targets};
 use losscape_model::dense::Dense;
 use losscape_model::{Loss, LossKind, Model, ModelConfig, Parameterization};
 use losscape_optim::OptimizerConfig;
 use losscape_tangent::parameters;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use crate::checkpoint::Checkpoint;
 use crate::document::{self, Document};
-use crate::plan::{Plan, check_loss};
+use crate::plan::{Plan, check_loss, hex};
 use crate::records::State;
 use crate::{LabError, RunFolder};
 
@@ -170,7 +171,13 @@ impl Subject {
             LossKind::SquaredError => None,
         };
         let data = Npz { path: data.to_owned(), task, classes: Some(outputs), ..Npz::default() };
-        let Parts { train: data, notices, .. } = data.read()?;
+        let Parts { train: data, mut notices, .. } = data.read()?;
+        if let Targets::Labels { names, .. } = &data.targets
+            && !names.is_empty()
+        {
+            let outputs = names.iter().take(20).enumerate().map(|(class, name)| format!("{class} is {name}"));
+            notices.push(format!("of the outputs of the network {}", outputs.collect::<Vec<_>>().join(", ")));
+        }
         let damaged = |problem: String| LabError::Damaged { path: file.to_owned(), problem };
         let device = device.clone().autodiff();
         let mut network = config
@@ -295,7 +302,10 @@ fn read_layers(path: &Path, layout: &Layout) -> Result<Vec<Layer>, LabError> {
         ))
     })?;
     let values = |name: &str| {
-        let Ok(view) = file.tensor(name) else { return Ok(None) };
+        let Some(view) = file.tensor(name).ok().filter(|_| !layout.ignored.iter().any(|ignored| ignored == name))
+        else {
+            return Ok(None);
+        };
         let dtype = match view.dtype() {
             Dtype::F64 => DType::F64,
             Dtype::F32 => DType::F32,
@@ -386,6 +396,22 @@ fn numbers(name: &str) -> Option<Vec<u64>> {
 }
 
 impl Subject {
+    /// SHA-256, in hex, over everything that a measurement depends on: parameters, network, loss, inputs and targets.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        let values = parameters::ravel(&self.network).map(|w| w.into_data().iter::<f64>().collect::<Vec<_>>());
+        let mut numbers = |values: &[f64]| values.iter().for_each(|value| hash.update(value.to_le_bytes()));
+        numbers(&values.unwrap_or_default());
+        numbers(&self.data.inputs.values);
+        match &self.data.targets {
+            Targets::Labels { labels, .. } => numbers(&labels.iter().map(|&label| label as f64).collect::<Vec<_>>()),
+            Targets::Values(values) => numbers(&values.values),
+        }
+        hash.update(format!("{:?} {:?} {:?}", self.data.len(), self.loss, self.setup.get("network")));
+        hex(&hash.finalize())
+    }
+
     /// Parameters P.
     #[must_use]
     pub fn parameters(&self) -> usize {

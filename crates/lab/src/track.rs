@@ -1,7 +1,8 @@
 //! Curvature along training: what `[track]` asks for.
 //!
-//! Eigenvalues are looked for from those of the measurement before. A checkpoint forgets them, so that a run that goes on from one measures the same,
-//! to the bit, as one that was never stopped.
+//! Eigenvalues are looked for from those of the measurement before. A checkpoint forgets them, so that a run that goes on from
+//! one measures the same, to the bit, as one that was never stopped at that checkpoint. A checkpoint that a signal asks for is
+//! one more: behind it eigenvalues agree to their errors, until the next.
 
 use burn::tensor::Tensor;
 use losscape_analysis::kernel::KernelSpectrum;

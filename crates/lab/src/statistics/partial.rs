@@ -25,6 +25,9 @@ const PERMUTATIONS: u64 = 100;
 /// Runs that each is compared with.
 const NEIGHBOURS: usize = 2;
 
+/// Runs for each term of a fit, at least.
+const RUNS_A_TERM: usize = 5;
+
 /// The settings of runs.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
@@ -80,33 +83,38 @@ pub(super) fn between_seeds(grid: &Grid) -> Option<(f64, f64)> {
     Some((value, sum / count))
 }
 
-/// Normal scores of a quantity less their least-squares fit by the settings and the seeds; NaN stays NaN.
-pub(super) fn residual(values: &[f64], strata: &[usize], seeds: usize, settings: &Settings) -> Vec<f64> {
+/// Normal scores of a quantity less their least-squares fit by the settings and the seeds; NaN stays NaN. `None` where there
+/// are too few runs for a fit of the second degree.
+pub(super) fn residual(values: &[f64], strata: &[usize], seeds: usize, settings: &Settings) -> Option<Vec<f64>> {
     let there: Vec<usize> = (0..values.len()).filter(|&run| !values[run].is_nan()).collect();
     let scores = ranks(&there.iter().map(|&run| values[run]).collect::<Vec<_>>());
     let mut left: Vec<f64> = scores.into_iter().map(normal_quantile).collect();
-    let mut columns: Vec<Vec<f64>> =
-        (0..seeds).map(|seed| there.iter().map(|&run| f64::from(u8::from(strata[run] == seed))).collect()).collect();
-    let kinds = settings.kinds.iter().max().map_or(0, |last| last + 1);
-    columns.extend(
-        (1..kinds).map(|kind| {
-            there.iter().map(|&run| f64::from(u8::from(settings.kinds[run] == kind))).collect::<Vec<f64>>()
-        }),
-    );
+    let of_kind = |run: usize| settings.kinds.get(run).copied().unwrap_or(0);
+    let kinds = there.iter().map(|&run| of_kind(run) + 1).max().unwrap_or(1);
+    let indicator =
+        |of: &dyn Fn(usize) -> bool| there.iter().map(|&run| f64::from(u8::from(of(run)))).collect::<Vec<f64>>();
+    let within: Vec<Vec<f64>> = (0..kinds).map(|kind| indicator(&|run| of_kind(run) == kind)).collect();
+    let mut columns: Vec<Vec<f64>> = (0..seeds).map(|seed| indicator(&|run| strata[run] == seed)).collect();
+    columns.extend(within.iter().skip(1).cloned());
     let linear: Vec<Vec<f64>> = settings
         .numbers
         .iter()
         .map(|of| ranks(&there.iter().map(|&run| of[run]).collect::<Vec<_>>()).iter().map(|u| 2.0 * u - 1.0).collect())
         .collect();
     let times = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).collect::<Vec<f64>>();
-    // Products of one, two and three settings, each once.
+    // Products of one, two and three settings, each once, in every kind.
     let mut products: Vec<(usize, Vec<f64>)> = linear.iter().cloned().enumerate().collect();
-    for _ in 0..3 {
-        columns.extend(products.iter().map(|(_, column)| column.clone()));
+    for degree in 1..=3 {
+        if (columns.len() + kinds * products.len()) * RUNS_A_TERM > there.len() {
+            if degree <= 2 && !linear.is_empty() {
+                return None;
+            }
+            break;
+        }
+        columns.extend(products.iter().flat_map(|(_, column)| within.iter().map(|kind| times(kind, column))));
         products =
             products.iter().flat_map(|(last, column)| (0..=*last).map(|at| (at, times(column, &linear[at])))).collect();
     }
-    columns.truncate((there.len() / 3).max(seeds));
     let mut basis: Vec<Vec<f64>> = Vec::new();
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let remove = |from: &mut [f64], along: &[f64]| {
@@ -126,7 +134,7 @@ pub(super) fn residual(values: &[f64], strata: &[usize], seeds: usize, settings:
     }
     let mut found = vec![f64::NAN; values.len()];
     there.iter().zip(left).for_each(|(&run, value)| found[run] = value);
-    found
+    Some(found)
 }
 
 /// Every run of one seed with those of its kind that are nearest in the ranks of the settings, all that are equally near

@@ -26,11 +26,11 @@ pub struct Place {
 /// Runs by seeds and configurations.
 #[derive(Debug, Clone)]
 pub struct Runs {
-    /// The seed of each run, counted from 0. Where no two runs share one, all have the same: comparing across seeds is
-    /// then all that can be done.
+    /// The seed of each run, counted from 0. Where most runs have a seed of their own, all have the same: comparing across
+    /// seeds is then what can be done.
     strata: Vec<usize>,
     seeds: usize,
-    /// The configuration of each run, counted from 0; the run itself where no two share a seed.
+    /// The configuration of each run, counted from 0; the run itself where most have a seed of their own.
     configurations: Vec<usize>,
     /// How many configurations there are.
     distinct: usize,
@@ -43,7 +43,7 @@ impl Runs {
     #[must_use]
     pub fn new(places: &[Place]) -> Self {
         let (strata, seeds) = numbered(places.iter().map(|place| place.seed));
-        if seeds == places.len() {
+        if 2 * seeds > places.len() {
             let configurations = (0..places.len()).collect();
             return Self {
                 strata: vec![0; places.len()],
@@ -125,10 +125,8 @@ impl Runs {
             return Some(Tau { value, interval });
         }
         let members = self.members(x, y);
-        let (x, y) = (
-            partial::residual(x, &self.strata, self.seeds, settings),
-            partial::residual(y, &self.strata, self.seeds, settings),
-        );
+        let residual = |of| partial::residual(of, &self.strata, self.seeds, settings);
+        let (x, y) = (residual(x)?, residual(y)?);
         let lists = members.iter().enumerate().map(|(stratum, runs)| (stratum, partial::nearest(runs, settings)));
         let pairs = normalized(lists.collect(), &x, &y);
         let value = Some(weighed(&pairs, &x, &y)).filter(|_| !pairs.is_empty())?;

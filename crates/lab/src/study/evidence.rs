@@ -172,10 +172,7 @@ impl Evidence {
         measures.push(Quantity { name: NOISE.to_owned(), values: noise.collect(), set: false });
         let outcomes: Vec<(&str, Vec<f64>)> = OUTCOMES.iter().filter_map(|name| Some((*name, pick(name)?))).collect();
 
-        let fixed = Settings {
-            numbers: measures[..given.len()].iter().map(|setting| setting.values.clone()).collect(),
-            kinds: grouped(table, &rows, |key| SEEDS.contains(&key) || table.setting(key).is_some()),
-        };
+        let fixed = fixed(table, &rows);
         let pairs: Vec<(&Quantity, &(&str, Vec<f64>))> =
             measures.iter().flat_map(|measure| outcomes.iter().map(move |outcome| (measure, outcome))).collect();
         let associate = |(measure, (outcome, y)): (&Quantity, &(&str, Vec<f64>))| {
@@ -306,6 +303,36 @@ fn settings(table: &Table, rows: &[usize]) -> Vec<Quantity> {
         }
     }
     settings
+}
+
+/// Everything that was set but seeds. A number that some runs have not is the mean of the others' there, and a kind of its own.
+fn fixed(table: &Table, rows: &[usize]) -> Settings {
+    let (mut numbers, mut words) = (Vec::new(), vec![String::new(); rows.len()]);
+    for key in table.settings.iter().filter(|key| !SEEDS.contains(&key.as_str())) {
+        let of = table.setting(key).map(|values| rows.iter().map(|&row| values[row]).collect::<Vec<f64>>());
+        match (of, table.column(key)) {
+            (Some(values), _) => {
+                let there: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+                let mean = there.iter().sum::<f64>() / there.len().max(1) as f64;
+                let has = |value: &f64| if value.is_finite() { '+' } else { '-' };
+                words.iter_mut().zip(&values).for_each(|(words, value)| words.push(has(value)));
+                if varies(&there) {
+                    numbers.push(values.iter().map(|value| if value.is_finite() { *value } else { mean }).collect());
+                }
+            }
+            (None, Some(column)) => {
+                words.iter_mut().zip(rows).for_each(|(words, &row)| *words += &format!("{:?}", column.cell(row)));
+            }
+            (None, None) => {}
+        }
+    }
+    let mut known: BTreeMap<&String, usize> = BTreeMap::new();
+    let number = |words| {
+        let next = known.len();
+        *known.entry(words).or_insert(next)
+    };
+    let kinds = words.iter().map(number).collect();
+    Settings { numbers, kinds }
 }
 
 /// The baselines in the table, and its measures but for errors and thresholds.

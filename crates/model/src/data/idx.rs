@@ -66,7 +66,8 @@ fn pair(images: &Path, labels: &Path) -> Result<Raw, DataError> {
     if shape.len() == 1 {
         return problem(images, "images must have two dimensions or more; is this the file of labels?");
     }
-    let columns = shape[1..].iter().fold(1, |all: usize, &size| all.saturating_mul(size));
+    let sample = shape[1..].to_vec();
+    let columns = sample.iter().fold(1, |all: usize, &size| all.saturating_mul(size));
     let (shape, numbers) = read(labels)?;
     if shape.len() != 1 {
         return problem(labels, "labels must have one dimension; is this the file of images?");
@@ -76,7 +77,7 @@ fn pair(images: &Path, labels: &Path) -> Result<Raw, DataError> {
         column.float(number, sample)?;
     }
     let place = format!("{} and {}", images.display(), labels.display());
-    Ok(Raw { place, inputs: Matrix { values, columns }, target: Target::Labels(column) })
+    Ok(Raw { place, inputs: Matrix { values, columns }, shape: sample, target: Target::Labels(column) })
 }
 
 /// Shape and values of one IDX file.

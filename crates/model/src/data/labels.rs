@@ -72,6 +72,8 @@ pub(super) struct Raw {
     /// The files, and what in them.
     pub(super) place: String,
     pub(super) inputs: Matrix,
+    /// The shape that the numbers of an input had: `[d]`, or that of an image.
+    pub(super) shape: Vec<usize>,
     pub(super) target: Target,
 }
 
@@ -84,6 +86,13 @@ impl Raw {
         mut notices: Vec<String>,
     ) -> Result<Parts, DataError> {
         let (test_set, test_target) = match test {
+            Some(test) if test.inputs.columns == train.inputs.columns && test.shape != train.shape => {
+                let problem = format!(
+                    "its inputs have shape {:?}, those for training {:?}: as many numbers, in another order",
+                    test.shape, train.shape
+                );
+                return Err(DataError::Format { path: test.place.into(), line: None, problem });
+            }
             Some(test) => (Some((test.place, test.inputs)), Some(test.target)),
             None => (None, None),
         };
@@ -205,12 +214,34 @@ impl Labels {
             );
             return Err(self.wrong(at, &problem));
         }
+        if let Some((word, at)) = words.clone().find(|(word, _)| looks_like_a_number(word)) {
+            let problem = format!(
+                "`{word}` looks like a number; write numbers plainly (1234.5), without signs and separators, or names of \
+                 classes as words"
+            );
+            return Err(self.wrong(at, &problem));
+        }
         if words.clone().all(|(word, _)| whole(word).is_some()) {
             self.renumber(|label| match label {
                 Label::Word(word) => whole(word).map(Label::Number).unwrap_or(Label::Word(word.clone())),
                 Label::Number(_) => label.clone(),
             });
         }
+        Ok(())
+    }
+
+    /// Replaces every word by its place among the names of the classes.
+    fn number_by(&mut self, names: &[String]) -> Result<(), DataError> {
+        let places: HashMap<&str, usize> = names.iter().enumerate().map(|(at, name)| (name.as_str(), at)).collect();
+        let place = |label: &Label| match label {
+            Label::Word(word) => places.get(word.as_str()).copied(),
+            Label::Number(_) => None,
+        };
+        if let Some((label, at)) = self.distinct.iter().find(|(label, _)| place(label).is_none()) {
+            let problem = format!("label `{label}` is not among the names of the classes, {}", short(names));
+            return Err(self.wrong(*at, &problem));
+        }
+        self.renumber(|label| place(label).map_or_else(|| label.clone(), |at| Label::Number(at as i128)));
         Ok(())
     }
 
@@ -284,6 +315,11 @@ fn classify(
     notices: &mut Vec<String>,
 ) -> Result<(Targets, Option<Targets>), DataError> {
     train.settle()?;
+    let mut test = test;
+    if let Some(names) = asked.names.as_ref().filter(|_| !train.are_numbers()) {
+        train.number_by(names)?;
+        test.as_mut().map(|test| test.number_by(names)).transpose()?;
+    }
     let numbers = train.are_numbers();
     let mut sorted: Vec<Label> = train.distinct.iter().map(|(label, _)| label.clone()).collect();
     sorted.sort();
@@ -371,6 +407,12 @@ pub(super) fn whole(text: &str) -> Option<i128> {
         let value: f64 = text.parse().ok()?;
         (value.fract() == 0.0 && value.abs() <= 2f64.powi(53)).then_some(value as i128)
     })
+}
+
+/// Whether a text is a number but for a currency's or per cent sign, separators of thousands, or a comma for the point.
+pub(super) fn looks_like_a_number(text: &str) -> bool {
+    let bare = text.trim_matches(['$', '€', '£', '¥', '%', ' ']).replace([',', '\'', ' ', '\u{a0}', '\u{202f}'], "");
+    bare != text && bare.contains(|c: char| c.is_ascii_digit()) && bare.parse::<f64>().is_ok()
 }
 
 /// Whether a text is one of the ways to write that there is no value: those of pandas, R, Excel, SQL and UCI's files.

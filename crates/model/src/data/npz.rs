@@ -113,7 +113,7 @@ impl Npz {
         }
 
         let class_names = "classes".to_owned();
-        let named = matches!(&train.target, Target::Labels(labels) if labels.are_numbers())
+        let named = matches!(train.target, Target::Labels(_))
             && archive.names.contains(&class_names)
             && archive.header(&class_names)?.is_text();
         let class_names = if named {
@@ -194,10 +194,11 @@ impl Npz {
             return Err(archive.wrong(format!("`{x}` holds text; inputs are numbers")));
         }
         let columns = rest.iter().fold(1, |all: usize, &size| all.saturating_mul(size));
+        let shape = rest.to_vec();
         let values = archive.values(x, &header, |header, bytes| Ok(header.number(bytes)))?;
         let (target, one_hot) = self.target(archive, y, task, notices)?;
         let place = format!("{}, arrays {x} and {y}", self.path.display());
-        Ok((Raw { place, inputs: Matrix { values, columns }, target }, one_hot))
+        Ok((Raw { place, inputs: Matrix { values, columns }, shape, target }, one_hot))
     }
 
     /// The targets of a part, and the number of their columns where they are one-hot.

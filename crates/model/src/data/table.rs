@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::labels::{Asked, Labels, Raw, Target, is_missing};
+use super::labels::{Asked, Labels, Raw, Target, is_missing, looks_like_a_number};
 use super::records::{Delimiter, Record, Records, likely_delimiter};
 use super::{DataError, Key, Matrix, Parts};
 
@@ -225,7 +225,8 @@ impl Csv {
             records.bytes.allow(inputs.values.len())?;
             more = records.next(&mut record)?;
         }
-        Ok(Table { layout, raw: Raw { place: path.display().to_string(), inputs, target } })
+        let shape = vec![inputs.columns];
+        Ok(Table { layout, raw: Raw { place: path.display().to_string(), inputs, shape, target } })
     }
 
     /// Whether the first line is one of a table.
@@ -256,11 +257,15 @@ impl Csv {
         if first.len() > MAX_COLUMNS {
             return wrong(format!("{} columns are more than {MAX_COLUMNS}", first.len()));
         }
+        let of_a_sample = |field: &str| {
+            let missing = !field.is_empty() && is_missing(field);
+            missing || field.parse::<f64>().is_ok() || looks_like_a_number(field)
+        };
         if self.header.is_none()
-            && let Some(at) = (0..first.len()).find(|&at| first.get(at).parse::<f64>().is_ok_and(f64::is_finite))
+            && let Some(at) = (0..first.len()).find(|&at| of_a_sample(first.get(at)))
         {
             return wrong(format!(
-                "the first line has a number (`{}`): set header = false if it is a sample, header = true if it names \
+                "the first line has a value (`{}`): set header = false if it is a sample, header = true if it names \
                  the columns",
                 first.get(at)
             ));
