@@ -389,6 +389,8 @@ fn named_layers_are_read_in_the_order_given_and_leave_a_folder() {
     assert_eq!(json(&named), json(&numbered));
     let turned = analyze("named.safetensors", &["--layers", "decoder.0,encoder.0", "--ignore", "n", "--json"]);
     assert_ne!(json(&turned)["loss"], json(&numbered)["loss"]);
+    let ignored = ["--ignore", "0.weight,2.weight", "--json"];
+    assert_eq!(analyze("numbered.safetensors", &ignored).status.code(), Some(2), "what is left out is not read");
     // Like a run's folder: sections, figures and page.
     let kept = analyze("numbered.safetensors", &["--out", "kept"]);
     assert!(kept.status.success(), "{}", text(&kept.stderr));
@@ -398,4 +400,9 @@ fn named_layers_are_read_in_the_order_given_and_leave_a_folder() {
     assert!(!place.path().join("kept/analysis/unfinished.json").exists());
     let page = fs::read_to_string(place.path().join("kept/report.html")).expect("there is a page");
     assert!(page.contains("not standardized by this program") && page.contains("d.npz"), "how the inputs were made");
+    // Sections of other data do not stay beside those of these.
+    npz(&place, "d.npz", &[2, 2], &[1.0, -1.0, 0.5, 3.0], &Y::Values(&[2, 2], &[1.0, 0.0, 0.0, 1.0]));
+    let arguments = files("numbered.safetensors", "d.npz", "model.toml");
+    assert!(place.run(&[arguments, vec!["--only", "norms", "--out", "kept"]].concat()).status.success());
+    assert!(!place.path().join("kept/analysis/hessian.json").exists());
 }

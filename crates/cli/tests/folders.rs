@@ -53,8 +53,15 @@ fn a_damaged_end_is_named_when_measured_and_trained_again() {
     let output = place.run(&["analyze", &path, "--only", "norms"]);
     assert!(!said(&output).contains("passed over"), "{}", said(&output));
 
-    // Without its weights, or with records that were changed, a run has not ended.
+    // Nor is the run lost with the name of its newest checkpoint.
+    fs::remove_file(folder.checkpoints().join("latest")).expect("it is there");
+    assert!(said(&place.run(&["train", "run.toml"])).contains("already; --fresh"));
+
+    // Without its weights, with others, or with records that were changed, a run has not ended.
     fs::remove_file(folder.weights()).expect("it is there");
+    assert!(place.run(&["train", "run.toml"]).status.success());
+    assert!(place.weights() == weights, "the weights differ");
+    truncate(&folder.weights());
     assert!(place.run(&["train", "run.toml"]).status.success());
     assert!(place.weights() == weights, "the weights differ");
     let metrics = fs::read_to_string(folder.metrics()).expect("there are records");
@@ -192,7 +199,7 @@ fn a_finished_run_is_trained_further_to_the_same_bits() {
     let steps = folder.read_metrics().expect("they are whole").iter().map(|record| record.step).max();
     assert_eq!(steps, Some(100));
     // The same command again finds it ended.
-    assert!(said(&place.run(&["train", "run.toml", "--extend", &short])).contains("ended"));
+    assert!(said(&place.run(&["train", "run.toml", "--extend", &short])).contains("already; --fresh"));
     for (change, words) in [
         ("optimizer.learning_rate=0.2", "more than the length"),
         ("data.samples=100", "more than the length"),

@@ -232,7 +232,8 @@ fn what_the_settings_explain_is_no_partial_correlation() {
             println!("{line}");
             // 7 %.
             assert!(alarms <= 14, "{line}");
-            assert!(seen >= 120, "{line}");
+            // Differences are taken of the quantities as they are: on a log scale, with eight configurations, less is seen.
+            assert!(seen >= 70, "{line}");
             (all, studies) = (all + alarms, studies + STUDIES);
         }
     }
@@ -252,6 +253,50 @@ fn taus_own_partial_is_not_zero_where_ours_is() {
     let settings = Settings { numbers: vec![rates], kinds: Vec::new() };
     let partial = Runs::new(&places).partial(&settings, &x, &y).expect("noise is left");
     assert!(partial.value.abs() < 0.06 && !partial.is_clear(), "{partial:?}");
+}
+
+/// What a rate does may differ from kind to kind, as from optimizer to optimizer; and a rate may be absent in a kind.
+#[test]
+fn a_rate_that_acts_otherwise_in_each_kind_is_explained_too() {
+    const STUDIES: u64 = 200;
+    let mut alarms = 0;
+    for study in 0..STUDIES {
+        let mut random = stream(8, Purpose::Data, study);
+        let (places, rates) = designed(Design::Continuous, &mut random);
+        let kinds: Vec<usize> = (0..rates.len()).map(|_| random.random_range(0..4)).collect();
+        let mut quantity = || -> Vec<f64> {
+            let of = |(z, &kind): (&f64, &usize)| [-3.0, 0.0, 1.0, 4.0][kind] * z;
+            rates.iter().zip(&kinds).map(of).map(|value| value + 0.3 * normal(&mut random)).collect()
+        };
+        let (x, y) = (quantity(), quantity());
+        let settings = Settings { numbers: vec![rates.clone()], kinds };
+        alarms += u64::from(Runs::new(&places).partial(&settings, &x, &y).expect("noise is left").is_clear());
+    }
+    println!("kinds with slopes of their own: {alarms} false alarms of {STUDIES}");
+    assert!(alarms <= 14, "{alarms}");
+}
+
+/// With few runs for many settings nothing is said, instead of something wrong.
+#[test]
+fn a_fit_needs_runs() {
+    let mut random = stream(9, Purpose::Data, 0);
+    let places: Vec<Place> = (0..60).map(|run| Place { seed: run % 5, configuration: run }).collect();
+    let numbers: Vec<Vec<f64>> = (0..6).map(|_| (0..60).map(|_| random.random()).collect()).collect();
+    let (x, y): (Vec<f64>, Vec<f64>) = (0..60).map(|_| (normal(&mut random), normal(&mut random))).unzip();
+    let partial = |numbers: &[Vec<f64>]| {
+        Runs::new(&places).partial(&Settings { numbers: numbers.to_vec(), kinds: Vec::new() }, &x, &y)
+    };
+    assert!(partial(&numbers).is_none() && partial(&numbers[..1]).is_some());
+}
+
+/// Where nearly every run has a seed of its own, runs are compared across seeds, not the one pair that shares one.
+#[test]
+fn seeds_that_are_nearly_all_distinct_are_no_blocks() {
+    let mut random = stream(10, Purpose::Data, 0);
+    let places: Vec<Place> = (0..40).map(|run| Place { seed: run.max(1), configuration: run }).collect();
+    let (x, y): (Vec<f64>, Vec<f64>) = (0..40).map(|_| (normal(&mut random), normal(&mut random))).unzip();
+    let found = Runs::new(&places).tau(&x, &y).expect("there is an order");
+    assert!((found.value - tau(&x, &y)).abs() < 1e-12 && found.interval.is_some(), "{found:?}");
 }
 
 /// Settings without numbers: in two kinds of runs everything is shifted.

@@ -343,3 +343,24 @@ fn a_small_archive_that_grows_is_refused() {
     assert!(bytes.len() < 1 << 18);
     refused(read_bytes(bytes, &Npz::default()), &["d.npz has", "becomes 1342177", "decompress it first"]);
 }
+
+/// The array `classes` says which class is which also of words, and inputs of another shape are no test part.
+#[test]
+fn classes_and_shapes_keep_their_order() {
+    let words = npy("|S3", false, &[3], b"catdogcat");
+    let order = npy("|S3", false, &[2], b"dogcat");
+    let arrays = [("x", floats(&[3, 1], &[0.5, 1.5, 2.5])), ("y", words), ("classes", order)];
+    let data = read(&arrays, &Npz::default()).expect("the names say the order").train;
+    assert_eq!((labels(&data), data.outputs()), (&[1, 0, 1][..], 2));
+    let mut other = arrays.clone();
+    other[2].1 = npy("|S3", false, &[2], b"dogcow");
+    refused(read(&other, &Npz::default()), &["label `cat` is not among the names of the classes, dog, cow"]);
+
+    let image = |shape: &[usize]| floats(shape, &(0..12).map(f64::from).collect::<Vec<_>>());
+    let parts = |test: &[usize]| {
+        let (y, y_test) = (integers(&[2], &[0, 1]), integers(&[2], &[0, 1]));
+        read(&[("x", image(&[2, 2, 3])), ("y", y), ("x_test", image(test)), ("y_test", y_test)], &Npz::default())
+    };
+    assert!(parts(&[2, 2, 3]).is_ok());
+    refused(parts(&[2, 3, 2]), &["shape [3, 2], those for training [2, 3]"]);
+}
