@@ -264,12 +264,11 @@ fn clear(folder: &RunFolder) -> Result<(), LabError> {
     };
     // The manifest first: without it the rest is nobody's run.
     files.iter().chain(&own).try_for_each(|path| remove(path, false))?;
-    let of_checkpoints = |name: &str| name == "latest" || name.starts_with("step-");
-    let of_plots = |name: &str| name.ends_with(".svg");
-    let of_analysis = |name: &str| name.ends_with(".json") || name.ends_with(".npy");
-    let inside: [(PathBuf, &dyn Fn(&str) -> bool); 3] =
-        [(folder.checkpoints(), &of_checkpoints), (folder.plots(), &of_plots), (folder.analysis(), &of_analysis)];
-    for (path, ours) in inside {
+    let of_checkpoints: fn(&str) -> bool = |name| name == "latest" || name.starts_with("step-");
+    let of_plots: fn(&str) -> bool = |name| name.ends_with(".svg");
+    let of_analysis: fn(&str) -> bool = |name| name.ends_with(".json") || name.ends_with(".npy");
+    let [checkpoints, plots, analysis] = [folder.checkpoints(), folder.plots(), folder.analysis()];
+    for (path, ours) in [(checkpoints, of_checkpoints), (plots, of_plots), (analysis, of_analysis)] {
         for entry in std::fs::read_dir(&path).into_iter().flatten().flatten() {
             if ours(&entry.file_name().to_string_lossy()) {
                 remove(&entry.path(), entry.file_type().is_ok_and(|kind| kind.is_dir()))?;

@@ -239,13 +239,13 @@ fn exchanged(pairs: &[Pair], crossing: &Crossing, x: &[f64], y: &[f64]) -> Optio
         }
     }
     let mut values = Vec::new();
-    for seed in 0..seeds {
+    for (seed, whole) in whole.into_iter().enumerate() {
         for other in (0..seeds).filter(|&other| other != seed) {
             let at = seed * seeds + other;
-            if there[at] < 0.5 * whole[seed] || there[at] == 0.0 {
+            if there[at] < 0.5 * whole || there[at] == 0.0 {
                 return None;
             }
-            values.push(seeds as f64 * found[at] * whole[seed] / there[at]);
+            values.push(seeds as f64 * found[at] * whole / there[at]);
         }
     }
     Some(values)
