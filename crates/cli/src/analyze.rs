@@ -53,9 +53,9 @@ pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
     }
     if let Some(folder) = folder.filter(|folder| folder.analysis().exists()) {
         if args.run.is_some() {
-            page::write(&folder)?
+            page::write(&folder)?;
         } else {
-            page::write_landscape(&folder, &analysis)?
+            page::write_landscape(&folder, &analysis)?;
         }
         if !args.json {
             say!("{}", folder.report().display());

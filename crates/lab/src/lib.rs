@@ -100,8 +100,8 @@ pub enum LabError {
     NothingToMeasure {
         /// The run folder.
         path: PathBuf,
-        /// What happened to it: "diverged", "is running", ….
-        state: String,
+        /// What happened to it: "diverged", "failed", "was stopped".
+        state: &'static str,
         /// Why, as its status says.
         reason: String,
         /// What to do.

@@ -81,7 +81,7 @@ impl Subject {
                 State::Failed => ("failed", "train it again"),
                 _ => ("was stopped", "train it first"),
             };
-            let (path, state) = (folder.path().to_owned(), state.to_owned());
+            let path = folder.path().to_owned();
             return Err(LabError::NothingToMeasure { path, state, reason: status.reason, help });
         };
         let config = &plan.config;

@@ -178,8 +178,10 @@ fn designed(design: Design, random: &mut impl Rng) -> (Vec<Place>, Vec<f64>) {
     (places, rates)
 }
 
-/// What a rate does to a quantity.
-const EFFECTS: [(&str, fn(f64) -> f64, fn(f64) -> f64, f64); 4] = [
+/// A name, what a rate does to either quantity, and the noise on both.
+type Effects = (&'static str, fn(f64) -> f64, fn(f64) -> f64, f64);
+
+const EFFECTS: [Effects; 4] = [
     ("z and z, noise 1", |z| 3.5 * z, |z| 3.5 * z, 1.0),
     ("z and z, noise 0.2", |z| 3.5 * z, |z| 3.5 * z, 0.2),
     ("e^2z and sin 4z, noise 0.3", |z| (2.0 * z).exp(), |z| 1.5 * (4.0 * z).sin(), 0.3),

@@ -45,7 +45,7 @@ pub enum TangentError {
     #[error("{} is in {:?} and {} is in {:?}, and one operation takes both: cast one of them, or set a precision", .0[0].0, .0[0].1, .0[1].0, .0[1].1)]
     Types(
         /// The two operands: what they come from, and their types.
-        [(String, DType); 2],
+        Box<[(String, DType); 2]>,
     ),
     /// There is nothing to differentiate by.
     #[error(

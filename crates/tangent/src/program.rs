@@ -364,7 +364,9 @@ impl Program {
             let mut floats = node.operands.iter().filter(|&&operand| self.nodes[operand].dtype.is_float());
             let Some(&first) = floats.next() else { continue };
             if let Some(&other) = floats.find(|&&other| self.nodes[other].dtype != self.nodes[first].dtype) {
-                return Err(TangentError::Types([first, other].map(|at| (self.origin(at), self.nodes[at].dtype))));
+                return Err(TangentError::Types(Box::new(
+                    [first, other].map(|at| (self.origin(at), self.nodes[at].dtype)),
+                )));
             }
         }
         Ok(self)
