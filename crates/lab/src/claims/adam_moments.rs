@@ -17,9 +17,9 @@ pub const CLAIM: Claim = Claim {
     expected: Expectation::HoldsAsCorrected,
     false_statements: &[
         FalseStatement::pairs(
-            "moments are not corrected, and the first steps are a third",
+            "moments are not corrected, and the first step is (1 − δ)/√(1 − γ) = 3.16 times as long",
             "step = that of m̂ = g",
-            |pair| Pair { left: 0.316 * pair.left, ..pair },
+            |pair| Pair { left: 3.16 * pair.left, ..pair },
         ),
         FalseStatement::pairs("a step is twice that of the moments", "step = by hand", doubled),
     ],

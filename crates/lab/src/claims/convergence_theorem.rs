@@ -34,7 +34,14 @@ pub const CLAIM: Claim = Claim {
         FalseStatement::pairs("λ_min(K_c) falls faster than was proved", "certificate: bound", beyond),
         FalseStatement::pairs("λ_max(H) grows faster than was proved", "certificate: every", beyond),
         FalseStatement::pairs("nothing could be certified", "a width was", |pair| Pair { left: 0.0, ..pair }),
-        FalseStatement::pairs("η = 1.9/β does not converge", "η = 1.9/β", |pair| Pair {
+        FalseStatement::pairs("½βw² comes down faster", "½βw²: L_t =", |pair| Pair {
+            left: 0.99 * pair.right,
+            ..pair
+        }),
+        FalseStatement::pairs("no factor 1/(2 − ηβ) is needed, here a tenth", "½βw², η = 1.9/β", |pair| {
+            Pair { right: (2.0 - 1.9) * pair.left / 0.9, ..pair }
+        }),
+        FalseStatement::pairs("η = 1.9/β does not converge", "linear network, η = 1.9/β", |pair| Pair {
             left: 1e6 * pair.right,
             ..pair
         }),
@@ -116,6 +123,7 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     evidence.check(Check::at_most("path and sampled points: λ_max(H) ≤ β", 0.0, smooth));
     evidence.check(Check::at_most("path and sampled points: μ ≤ λ_min(K_c)", 0.0, constants));
     small_ball(bench, &mut evidence)?;
+    parabola(bench, &mut evidence)?;
 
     certify(bench, &mut evidence)?;
 
@@ -185,6 +193,36 @@ fn small_ball(bench: &Workbench, evidence: &mut Evidence) -> Result<(), LabError
     })?;
     evidence.check(Check::at_most("1 − w, β < μ: ‖w₁ − w₀‖ ≤ R", 0.0, [(away, radius)]).printed());
     evidence.check(Check::at_most("1 − w, β < μ: min L in the printed ball ≤ 0", 0.0, [(1.0 - radius, 0.0)]).printed());
+    Ok(())
+}
+
+/// `½βw²`, μ = β: the loss is at its bound at every step, and beyond 1/β the path is nearly as long as its own.
+fn parabola(bench: &Workbench, evidence: &mut Evidence) -> Result<(), LabError> {
+    const BETA: f64 = 4.0;
+    const START: f64 = 3.0;
+    let (mut losses, mut lengths) = (Vec::new(), Vec::new());
+    for factor in [0.5, 1.5, 1.9] {
+        let (mut initial, mut length, mut last) = (0.0, 0.0, bench.vector(&[START]));
+        descend(&gradient_descent(factor / BETA), last.clone(), 400, bench.bowl(&[BETA]), |at| {
+            if at.step == 0 {
+                initial = at.value;
+            }
+            let steps = i32::try_from(at.step).unwrap_or(i32::MAX);
+            losses.push((at.value, (1.0 - factor * (2.0 - factor)).powi(steps) * initial));
+            length += norm(&(at.w.clone() - last.clone()));
+            last = at.w;
+            Ok(at.value > 1e-24)
+        })?;
+        lengths.push((2.0 * (2.0 * initial / BETA).sqrt() / (2.0 - factor), length));
+    }
+    evidence.check(Check::equal("½βw²: L_t = (1 − ημ(2 − ηβ))ᵗ L₀, η = 0.5/β, 1.5/β, 1.9/β", 1e-9, losses));
+    let (ball, length) = lengths[2];
+    evidence.check(Check::at_most("½βw², η = 1.9/β: 0.9 ρ ≤ length of the path", 0.0, [(0.9 * ball, length)]));
+    evidence.check(Check::at_most(
+        "½βw²: length of the path ≤ 2√(2L₀/μ)/(2 − ηβ)",
+        0.0,
+        lengths.into_iter().map(|(ball, length)| (length, ball)),
+    ));
     Ok(())
 }
 

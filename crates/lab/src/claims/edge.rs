@@ -66,7 +66,7 @@ pub const NESTEROV: Claim = claim(
 
 pub const ADAM: Claim = claim(
     "edge-adam",
-    r"with Adam the preconditioned sharpness $\lambda_{\max}(P^{-1}H)$ rises, from where the second moment is full ($\frac1{1-\beta_2}=100$ steps, $\beta_2=0.99$), until it hovers at $\frac{2+2\beta_1}{(1-\beta_1)\epsilon}$",
+    r"with Adam the preconditioned sharpness $\lambda_{\max}(P^{-1}H)$ rises, from where the second moment holds 63 % of its weight ($\frac1{1-\beta_2}=100$ steps, $\beta_2=0.99$), until it hovers at $\frac{2+2\beta_1}{(1-\beta_1)\epsilon}$",
     "Cohen et al. 2022, eq. 2",
     |bench| {
         let rule = RuleConfig::Adam(AdamConfig { beta_2: 0.99, ..AdamConfig::default() });

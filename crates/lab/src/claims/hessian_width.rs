@@ -69,7 +69,8 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     }
     evidence.figure("mean slope of ‖∇²F‖/√log m, linear output", -linear.iter().sum::<f64>() / linear.len() as f64);
     evidence.figure("mean slope, bent output", bent.iter().sum::<f64>() / bent.len() as f64);
-    evidence.effect(Effect::within("linear output: −slope of ‖∇²F‖/√log m, ½", [0.4, 0.6], linear));
+    let half = bench.effort.of([0.4, 0.6], [0.45, 0.55]);
+    evidence.effect(Effect::within("linear output: −slope of ‖∇²F‖/√log m, ½", half, linear));
     evidence.effect(Effect::within("bent output: slope of ‖∇²F‖, 0", [-0.1, 0.1], bent));
     evidence.plot(Plot {
         title: "‖∇²F‖ against the width".to_owned(),

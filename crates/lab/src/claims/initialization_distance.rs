@@ -14,7 +14,7 @@ pub const CLAIM: Claim = Claim {
     id: "initialization-distance",
     family: Family::Convergence,
     printed: r"the distance to the optimum is largest at the initialization; if it is far away, we need to take many more steps",
-    exact: r"$\|w_{t+1}-w^*\|\le\|w_t-w^*\|$ for convex $L$-smooth $f$ and $\alpha\le\frac2L$, not beyond; twice as far takes more steps, at most $\frac{2L\|w_0-w^*\|^2}\delta$ to a gap of $\delta$",
+    exact: r"$\|w_{t+1}-w^*\|\le\|w_t-w^*\|$ for convex $L$-smooth $f$ and $\alpha\le\frac2L$, not beyond; on logistic regression and the Huber function twice as far takes more steps (on $\frac L2\|w\|^2$ one of $\frac1L$ does from anywhere), at most $\frac{2L\|w_0-w^*\|^2}\delta$ to a gap of $\delta$",
     source: "lecture notes, Effects from Initialization; Nesterov 2018, Theorem 2.1.14",
     expected: Expectation::Holds,
     false_statements: &[

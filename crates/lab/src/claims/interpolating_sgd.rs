@@ -8,7 +8,7 @@ use losscape_model::{Loss, Mlp, MlpConfig, Parameterization};
 use rand::RngExt;
 use rayon::prelude::*;
 
-use super::false_statement::{around, beyond};
+use super::false_statement::{around, beyond, swapped};
 use super::problem::{draws, gradient_descent, inner, largest};
 use super::{
     Check, Claim, Effect, Evidence, Expectation, FalseStatement, Family, Pair, Plot, Series, Workbench,
@@ -20,7 +20,7 @@ pub const CLAIM: Claim = Claim {
     id: "interpolating-sgd",
     family: Family::PolyakLojasiewicz,
     printed: r"PL* implies convergence of (S)GD: with learning rate $\eta\le\frac2\beta$, $\beta=\lambda_{\max}(H)$, it will recover $w^*$ such that $F(w^*)=y$",
-    exact: r"with batches of $B$ it is the smoothness $\beta_1$ of single samples, up to $n\beta$, that bounds $\eta$: linear least squares that can be met has $E\|w_t-w^*\|^2\le(1-\eta\mu(2-\eta\beta_B))^t\|w_0-w^*\|^2$ for $\eta<\frac2{\beta_B}$, $\beta_B=\frac{\beta_1}B+\left(1-\frac1B\right)\beta$; any loss with PL* has $E\,L_t\le\left(1-\frac{\mu^2}{\beta\beta_1}\right)^tL_0$ with batches of one and $\eta=\frac\mu{\beta\beta_1}$",
+    exact: r"with batches of $B$ it is the smoothness $\beta_1$ of single samples, up to $n\beta$, that bounds $\eta$: linear least squares that can be met has $E\|w_t-w^*\|^2\le(1-\eta\mu(2-\eta\beta_B))^t\|w_0-w^*\|^2$ for $\eta<\frac2{\beta_B}$, $\beta_B=\frac{\beta_1}B+\left(1-\frac1B\right)\beta$; any loss that is $\beta$-smooth and PL*, with each $\ell_i$ $\beta_1$-smooth, everywhere (of a network this is looked at along paths only) has $E\,L_t\le\left(1-\frac{\mu^2}{\beta\beta_1}\right)^tL_0$ with batches of one and $\eta=\frac\mu{\beta\beta_1}$",
     source: "lecture notes, PL condition and In Summary; Ma, Bassily & Belkin 2018; Bassily, Belkin & Ma 2018, Theorem 1; Liu, Zhu & Belkin 2020",
     expected: Expectation::HoldsAsCorrected,
     false_statements: &[
@@ -32,10 +32,19 @@ pub const CLAIM: Claim = Claim {
             right: 0.5 * pair.left,
             ..pair
         }),
-        FalseStatement::pairs("orthonormal samples bear four times the step", "attained", |pair| Pair {
-            left: 4.0 * pair.left,
+        FalseStatement::pairs("a batch of B has the smoothness β₁/B: the limit is 2B", "attained", |pair| Pair {
+            left: 2.0 * size(pair.right),
             ..pair
         }),
+        FalseStatement::pairs("a batch of B has the smoothness β₁/√B: the limit is 2√B", "attained", |pair| {
+            Pair { left: 2.0 * size(pair.right).sqrt(), ..pair }
+        }),
+        FalseStatement::pairs("the distance falls with the square of its factor", "⁴⁰⁰, μ = β", |pair| Pair {
+            right: pair.right * pair.right,
+            ..pair
+        }),
+        FalseStatement::pairs("below 2/β_B the expectation grows", "η = 0.99 · 2/β_B", swapped),
+        FalseStatement::pairs("above 2/β_B the expectation shrinks", "η = 1.01 · 2/β_B", swapped),
         FalseStatement::pairs("the loss stays where it is", "the loss vanishes", |pair| Pair { left: 1.0, ..pair }),
         FalseStatement::pairs("2/β of the mean loss is short enough for batches of one", "does not vanish", |pair| {
             Pair { right: 0.0, ..pair }
@@ -208,6 +217,11 @@ fn linear(bench: &Workbench, evidence: &mut Evidence) -> Result<(), LabError> {
     Ok(())
 }
 
+/// The batch size at which four orthonormal samples have this limit, `2/β_B = 8B/(B + 3)`.
+fn size(limit: f64) -> f64 {
+    3.0 * limit / (8.0 - limit)
+}
+
 /// Four orthonormal samples: β₁ = 1 = 4β, and the bound is attained.
 fn orthonormal(bench: &Workbench, evidence: &mut Evidence) -> Result<(), LabError> {
     bench.formula("four orthonormal samples, targets 0, from (1, 1, 1, 1)");
@@ -224,8 +238,30 @@ fn orthonormal(bench: &Workbench, evidence: &mut Evidence) -> Result<(), LabErro
         Check::at_most("orthonormal, η = 1/β, batches of one: the loss vanishes", 0.0, [(long.0, 1e-6 * long.1)])
             .printed(),
     );
-    let limit = samples.limit(bench, 1, 2.0);
-    evidence.check(Check::equal("orthonormal: 2/β₁ is attained, the limit = 2", 1e-3, [(limit, 2.0)]));
+    let (mut limits, mut attained, mut below, mut above) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for batch in [1usize, 2, 4] {
+        let share = 1.0 / batch as f64;
+        let bound = 2.0 / (share + (1.0 - share) * beta);
+        limits.push((samples.limit(bench, batch, bound), bound));
+        let after = |factor: f64| {
+            let start = bench.vector(&[1.0; 16]).reshape([4, 4]);
+            let m = (0..400).fold(start, |m, _| samples.step(bench, &m, factor * bound, batch));
+            (0..4).map(|at| m.clone().slice([at..at + 1, at..at + 1]).into_scalar::<f64>()).sum::<f64>()
+        };
+        for factor in [0.5, 0.9, 0.99] {
+            let shrinks = 1.0 - factor * bound * beta * 2.0 * (1.0 - factor);
+            attained.push((after(factor) / 4.0, shrinks.powi(400)));
+        }
+        below.push((after(0.99), 0.5 * 4.0));
+        above.push((2.0 * 4.0, after(1.01)));
+    }
+    evidence.check(Check::equal("orthonormal, B = 1, 2, 4: 2/β_B is attained, the limit = 2/β_B", 1e-3, limits));
+    let name = "orthonormal, B = 1, 2, 4: E‖w₄₀₀‖²/‖w₀‖² = (1 − ημ(2 − ηβ_B))⁴⁰⁰, μ = β";
+    evidence.check(Check::equal(name, 1e-9, attained));
+    let name = "orthonormal, B = 1, 2, 4, η = 0.99 · 2/β_B: E‖w₄₀₀‖² ≤ ½‖w₀‖²";
+    evidence.check(Check::at_most(name, 0.0, below));
+    let name = "orthonormal, B = 1, 2, 4, η = 1.01 · 2/β_B: 2‖w₀‖² ≤ E‖w₄₀₀‖²";
+    evidence.check(Check::at_most(name, 0.0, above));
     evidence.figure("orthonormal, η = 1/β: log₁₀ of the distance after 848 batches of one", 0.5 * long.0.log10());
     Ok(())
 }

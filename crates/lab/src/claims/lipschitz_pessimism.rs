@@ -11,7 +11,7 @@ pub const CLAIM: Claim = Claim {
     id: "lipschitz-pessimism",
     family: Family::StepSize,
     printed: r"one should not set the step to $1/L$: the bound is pessimistic, a supremum over all possible inputs",
-    exact: r"$\lambda_{\max}(H(w_t))\le L=\sup_w\|\nabla^2f(w)\|$ along the path, there below $\frac L{1.2}$, and the best constant step is above $\frac2L$, which no quadratic of constant $L$ allows",
+    exact: r"$\lambda_{\max}(H(w_t))\le L=\sup_w\|\nabla^2f(w)\|$ along the path; on logistic regression it is below $\frac L{1.2}$ there, and the best constant step above $\frac2L$, which no quadratic of constant $L$ allows",
     source: "lecture notes, Effects from Initialization",
     expected: Expectation::Holds,
     false_statements: &[

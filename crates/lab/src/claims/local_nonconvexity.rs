@@ -3,7 +3,7 @@
 use losscape_analysis::kernel::KernelSpectrum;
 use losscape_krylov::Eigensolver;
 
-use super::false_statement::beyond;
+use super::false_statement::{beyond, swapped};
 use super::problem::{draws, norm, solve, spectrum};
 use super::{Check, Claim, Evidence, Expectation, FalseStatement, Family, Pair, Plot, Series, Workbench};
 use crate::LabError;
@@ -25,6 +25,7 @@ pub const CLAIM: Claim = Claim {
             left: 0.0,
             ..pair
         }),
+        FalseStatement::pairs("the kernel is singular to rounding", "floor of rounding", swapped),
         FalseStatement::pairs("PL* ends where convexity does", "λ_min(K_c) L", beyond),
     ],
     measure,
@@ -48,7 +49,7 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     let null = hessian.iter().filter(|value| value.abs() <= 1e-10 * norm_of_g).count();
     evidence.check(Check::at_most("P − nC ≤ nullity of H", 0.0, [((parameters - SAMPLES) as f64, null as f64)]));
 
-    let (mut lowest, mut shares, mut pl) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut lowest, mut shares, mut pl, mut floors) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let random = &mut draws(bench.seed, 13);
     let scale = norm(&solution);
     for radius in [1e-3, 1e-2, 1e-1, 1.0] {
@@ -62,6 +63,7 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
             negative += usize::from(bottom.value + bottom.error_bound < 0.0);
             least = least.min(bottom.value + bottom.error_bound);
             let kernel = KernelSpectrum::of(objective.kernel(near.parameters())?, objective.targets())?;
+            floors.push((kernel.floor, kernel.min));
             pl.push((kernel.trusted_min() * near.loss(), 0.5 * near.gradient_norm().powi(2)));
         }
         // Below zero by far more than rounding.
@@ -69,6 +71,7 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
         shares.push((radius, negative as f64 / samples as f64));
     }
     evidence.check(Check::at_most("on every shell: lowest λ_min(H) ≤ −1e-9 λ_max(G)", 0.0, lowest));
+    evidence.check(Check::at_most("on every shell: floor of rounding ≤ λ_min(K_c)", 0.0, floors));
     evidence.check(Check::at_most("on every shell: λ_min(K_c) L ≤ ½‖g‖²", 1e-12, pl));
     evidence.figure("share of points that are not convex, a thousandth of ‖w‖ away", shares[0].1);
     evidence.plot(Plot {

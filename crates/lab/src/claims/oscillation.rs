@@ -41,9 +41,10 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
     let mut flips = Vec::new();
     for problem in 0..bench.effort.of(10, 100) {
-        let eigenvalues = geometric(0.05, 19.0, 12);
+        // From far below to far above 1/ε, and close to it on both sides.
+        let eigenvalues = [geometric(0.05, 19.0, 12), vec![9.9, 10.1]].concat();
         let mut path: Vec<Vec<f64>> = Vec::new();
-        let start = bench.normal(12, &mut draws(bench.seed_of(problem), 6));
+        let start = bench.normal(eigenvalues.len(), &mut draws(bench.seed_of(problem), 6));
         descend(&gradient_descent(0.1), start, 20, bench.bowl(&eigenvalues), |at| {
             path.push(numbers(&at.w));
             Ok(true)

@@ -35,14 +35,6 @@ pub const CLAIM: Claim = Claim {
             around(samples, 0.5)
         }),
         FalseStatement::pairs("all starts end in one minimum", "many local optima", |pair| Pair { right: 1.0, ..pair }),
-        FalseStatement::pairs("where they end the gradient is not zero", "there ‖g‖", |pair| Pair {
-            left: 1e3 * pair.right,
-            ..pair
-        }),
-        FalseStatement::pairs("where they end is a saddle", "there λ_min(H)", |pair| Pair {
-            right: -0.01 * pair.right,
-            ..pair
-        }),
     ],
     measure,
 };
@@ -98,26 +90,21 @@ fn local_optima(bench: &Workbench, evidence: &mut Evidence) -> Result<(), LabErr
         let values = spectrum(&point.hessian())?;
         let [low, high] = [values[0], values[values.len() - 1]];
         // Others creep along a valley without end, with a unit that saturates.
-        Ok((low > 1e-6 * high && point.gradient_norm() < 1e-10).then_some((
-            point.loss(),
-            point.gradient_norm(),
-            [low, high],
-        )))
+        Ok((low > 1e-6 * high && point.gradient_norm() < 1e-10).then_some(point.loss()))
     });
-    let ends: Vec<_> = ends.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
-    let mut losses: Vec<f64> = ends.iter().map(|end| end.0).collect();
+    let mut losses: Vec<f64> = ends.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+    let arrived = losses.len() as f64;
     losses.sort_by(f64::total_cmp);
     losses.dedup_by(|a, b| (*a - *b).abs() <= 1e-3 * *b);
     evidence.figure("strict local minima of different losses, width 2", losses.len() as f64);
+    evidence
+        .figure("share of starts that end in one, ‖g‖ < 1e-10 and λ_min(H) > 1e-6 λ_max(H)", arrived / starts as f64);
     evidence.figure("of so many starts", starts as f64);
     evidence.check(Check::at_most(
         "width 2, \"many local optima\": 2 ≤ strict minima of different losses",
         0.0,
         [(2.0, losses.len() as f64)],
     ));
-    evidence.check(Check::at_most("there ‖g‖ ≤ 1e-10", 0.0, ends.iter().map(|end| (end.1, 1e-10)).collect::<Vec<_>>()));
-    let curved = ends.iter().map(|end| (1e-6 * end.2[1], end.2[0])).collect::<Vec<_>>();
-    evidence.check(Check::at_most("there λ_min(H) ≥ 1e-6 λ_max(H)", 0.0, curved));
     Ok(())
 }
 

@@ -16,7 +16,7 @@ pub const CLAIM: Claim = Claim {
     id: "pl-star",
     family: Family::PolyakLojasiewicz,
     printed: r"$\|\nabla L(w)\|^2\ge\lambda_{\min}(K(w))\,\|F(w)-y\|^2$, where the second factor is simply $L(w)$, and $\mu=\lambda_{\min}(K)$",
-    exact: r"$\|F-y\|^2=\frac2cL$, so $\|\nabla L\|^2\ge2\lambda_{\min}(K_c)\,L$ at every $w$, exactly: $\mu=\lambda_{\min}(K_c)$ with the ½ of the standard form; not for cross-entropy, whose gradient the kernel does not bound",
+    exact: r"$\|F-y\|^2=\frac2cL$, so $\|\nabla L\|^2\ge2\lambda_{\min}(K_c)\,L$ at every $w$, exactly: $\mu=\lambda_{\min}(K_c)$ with the ½ of the standard form; not for cross-entropy: $\|g\|^2\ge\lambda_{\min}(JJ^T)\left\|\frac{\partial L}{\partial F}\right\|^2$, and no multiple of $L$ is below that",
     source: "lecture notes, Polyak-Łojasiewicz Condition; Liu, Zhu & Belkin 2020, Theorem 1",
     expected: Expectation::HoldsAsCorrected,
     false_statements: &[

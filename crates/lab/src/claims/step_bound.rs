@@ -20,6 +20,10 @@ pub const CLAIM: Claim = Claim {
     false_statements: &[
         FalseStatement::pairs("twice the bound is one: the loss is lower after 1.1 of it", "after 1.1", swapped),
         FalseStatement::pairs("half the bound is one: the loss is higher after 0.9 of it", "after 0.9", swapped),
+        FalseStatement::pairs("the bound is a thousandth further", "just the bound", |pair| Pair {
+            left: 0.999 * pair.left,
+            ..pair
+        }),
         FalseStatement::pairs("saddles have a bound too", "saddles", beyond),
         FalseStatement::pairs("a network's loss is foretold to first order alone", "a network", |pair| Pair {
             left: 2.0,
@@ -31,7 +35,7 @@ pub const CLAIM: Claim = Claim {
 
 fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
-    let (mut below, mut above) = (Vec::new(), Vec::new());
+    let (mut below, mut at, mut above) = (Vec::new(), Vec::new(), Vec::new());
     for problem in 0..bench.effort.of(20, 200) {
         let seed = bench.seed_of(problem);
         let (objective, ..) = bench.least_squares(&[9.0, 4.0, 1.0, 0.1], [10, 6], 0.3, seed)?;
@@ -40,9 +44,11 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
         let after =
             |factor: f64| objective.value(&(point.parameters().clone() - point.gradient().clone() * (factor * bound)));
         below.push((after(0.9)?, point.loss()));
+        at.push((after(1.0)?, point.loss()));
         above.push((point.loss(), after(1.1)?));
     }
     evidence.check(Check::at_most("quadratics: loss after 0.9 of the bound ≤ before", 0.0, below));
+    evidence.check(Check::equal("quadratics: loss after just the bound = before", 1e-12, at));
     evidence.check(Check::at_most("quadratics: loss before ≤ after 1.1 of the bound", 0.0, above));
 
     // Along a direction of no positive curvature there is no bound: the longer the step, the lower.
