@@ -140,7 +140,8 @@ impl Problem {
     fn read(folder: &Path, device: &Device) -> Result<Self, Failure> {
         let file = |name: &str| folder.join(name);
         let (weights, data, model) = (file("weights.safetensors"), file("data.npz"), file("model.toml"));
-        let Subject { network, data, loss, .. } = Subject::of_files(&weights, &data, &model, &Device::flex())?;
+        let Subject { network, data, loss, .. } =
+            Subject::of_files(&weights, &Default::default(), &data, &model, &Device::flex())?;
         let Model::Mlp(network) = network else { return Err("the model is no MLP".into()) };
         let (_, hidden) = network.layers.split_last().ok_or("the network has no layers")?;
         let hidden: Vec<usize> = hidden.iter().map(|layer| layer.weight.dims()[0]).collect();
