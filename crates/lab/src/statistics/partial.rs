@@ -4,12 +4,12 @@
 //! `x = z + e` and `y = z + e′` with independent normal z, e and e′, τ is 1/3, 1/2 and 1/2, and that formula gives 1/9.
 //! Two statistics that are zero take its place.
 //!
-//! - *Where configurations were run with several seeds* ([`between_seeds`]): differences between two seeds at the same
+//! - *Where configurations were run with several seeds* (`between_seeds`): differences between two seeds at the same
 //!   settings, and Kendall's τ of these differences over the configurations; the mean over pairs of seeds. What the
 //!   settings do is in both seeds and leaves with the difference. Exchanging the two seeds turns all signs, so the
 //!   expectation is zero whatever the distributions are, when x and y are independent given the settings. What a seed adds
 //!   everywhere leaves too.
-//! - *Where they were not*, as in a random design ([`residual`], [`nearest`]): normal scores of either quantity less their
+//! - *Where they were not*, as in a random design (`residual`, `nearest`): normal scores of either quantity less their
 //!   least-squares fit by a cubic polynomial in the ranks of the settings and a constant for each seed; compared are runs
 //!   of one seed that are nearest in their settings, and equal in settings that are no numbers. What the fit leaves of
 //!   the settings is nearly the same in both.
