@@ -97,6 +97,24 @@ fn changed_data_are_told_from_a_changed_configuration() {
     assert!(said(&output).contains("config.toml"), "{}", said(&output));
 }
 
+/// The numbers are the same; what they stand for is not.
+#[test]
+fn renamed_classes_are_another_run() {
+    let config = CONFIG.replace("name = \"moons\"\nsamples = 200", "name = \"csv\"\npath = \"d.csv\"");
+    let place = Place::new(&config.replace("batch_size = 20", "batch_size = \"full\""));
+    let write = |names: [&str; 2]| {
+        let row = |at: usize| format!("{},{},{}\n", at, at * at % 7, names[at % 2]);
+        let rows: String = std::iter::once("a,b,y\n".to_owned()).chain((0..30).map(row)).collect();
+        fs::write(place.path().join("d.csv"), rows).expect("the folder can be written");
+    };
+    write(["cat", "dog"]);
+    assert!(place.run(&["train", "run.toml"]).status.success());
+    write(["healthy", "sick"]);
+    let output = place.run(&["train", "run.toml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains("called cat, dog, and are called healthy, sick now"), "{}", said(&output));
+}
+
 #[test]
 fn a_run_that_diverged_has_nothing_to_measure() {
     let config =

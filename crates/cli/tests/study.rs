@@ -308,7 +308,7 @@ fn damage_failures_and_rivals_lose_nothing() {
     let said = refused(&place, &["study", "run", "small.toml"], 1);
     assert!(said.contains("1 runs failed"), "{said}");
     let log = fs::read_to_string(run.path().join("worker.log")).expect("there is a log");
-    assert!(log.contains("passed over") && log.contains("model.bpk"), "{log}");
+    assert!(log.contains("note: ") && log.contains("model.bpk: its content is not what was written"), "{log}");
     let said = succeeds(&place, &["study", "status", "small.toml"]);
     assert!(said.contains("failed           1") && said.contains("holds run"), "{said}");
     // It is left alone until it is forgiven.

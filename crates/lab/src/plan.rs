@@ -77,6 +77,15 @@ impl Plan {
     /// Whether a folder with this manifest is that of this run; or what is another.
     pub(crate) fn check_folder(&self, folder: &RunFolder, manifest: &Manifest) -> Result<(), LabError> {
         let path = folder.path().to_owned();
+        let classes = self.data.train.class_names();
+        if !manifest.classes.is_empty() && manifest.classes != classes {
+            let problem = format!(
+                "its classes were called {}, and are called {} now",
+                manifest.classes.join(", "),
+                classes.join(", ")
+            );
+            return Err(LabError::Damaged { path, problem });
+        }
         // Earlier versions counted the distance of records in.
         let counted = manifest.run_id == run_id_with(&self.config, &self.data_digest);
         if manifest.run_id == self.run_id || counted {

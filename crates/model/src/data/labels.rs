@@ -401,11 +401,14 @@ fn short(names: &[String]) -> String {
     }
 }
 
+/// Up to here every whole number has an f64 of its own.
+pub(super) const LARGEST_WHOLE: f64 = 9_007_199_254_740_992.0;
+
 /// The whole number that a text is: also `1.0` and `1e3`.
 pub(super) fn whole(text: &str) -> Option<i128> {
     text.parse().ok().or_else(|| {
         let value: f64 = text.parse().ok()?;
-        (value.fract() == 0.0 && value.abs() <= 2f64.powi(53)).then_some(value as i128)
+        (value.fract() == 0.0 && value.abs() <= LARGEST_WHOLE).then_some(value as i128)
     })
 }
 

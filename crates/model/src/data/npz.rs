@@ -21,7 +21,7 @@ use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
 use super::files::{allow, foreign};
-use super::labels::{Asked, Labels, Raw, Target};
+use super::labels::{Asked, LARGEST_WHOLE, Labels, Raw, Target};
 use super::npy::{Header, Kind};
 use super::table::Task;
 use super::{DataError, Dataset, Key, Matrix, Parts, Targets};
@@ -94,6 +94,12 @@ impl Npz {
         let mut used: Vec<&String> = names.train.iter().chain(names.test.iter().flatten()).collect();
         archive.check_growth(&used)?;
         let mut notices = Vec::new();
+        if let Some([x_test, y_test]) = &names.test
+            && (self.x.is_some() || self.y.is_some())
+            && self.x_test.is_none()
+        {
+            notices.push(format!("{x_test} and {y_test} are taken for the test part"));
+        }
         let [x, y] = &names.train;
         let (train, one_hot) = self.part(&mut archive, x, y, self.task, &mut notices)?;
         let task = match train.target {
@@ -196,6 +202,13 @@ impl Npz {
         let columns = rest.iter().fold(1, |all: usize, &size| all.saturating_mul(size));
         let shape = rest.to_vec();
         let values = archive.values(x, &header, |header, bytes| Ok(header.number(bytes)))?;
+        if header.kind != Kind::Float
+            && let Some(large) = values.iter().find(|value| value.abs() >= LARGEST_WHOLE)
+        {
+            let problem =
+                format!("`{x}` holds whole numbers like {large:.0}; beyond 2⁵³ they are not told apart in 64 bits");
+            return Err(archive.wrong(problem));
+        }
         let (target, one_hot) = self.target(archive, y, task, notices)?;
         let place = format!("{}, arrays {x} and {y}", self.path.display());
         Ok((Raw { place, inputs: Matrix { values, columns }, shape, target }, one_hot))

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::labels::{Asked, Labels, Raw, Target, is_missing, looks_like_a_number};
+use super::labels::{Asked, LARGEST_WHOLE, Labels, Raw, Target, is_missing, looks_like_a_number};
 use super::records::{Delimiter, Record, Records, likely_delimiter};
 use super::{DataError, Key, Matrix, Parts};
 
@@ -416,8 +416,10 @@ impl Csv {
 /// The number in a column, where there is one.
 fn number(records: &Records, record: &Record, layout: &Layout, column: usize) -> Result<f64, DataError> {
     let field = record.get(column);
+    let rounded = |value: f64| value.abs() >= LARGEST_WHOLE && field.parse::<i128>().is_ok();
     if let Ok(value) = field.parse::<f64>()
         && value.is_finite()
+        && !rounded(value)
     {
         return Ok(value);
     }
@@ -427,6 +429,10 @@ fn number(records: &Records, record: &Record, layout: &Layout, column: usize) ->
     } else {
         format!("; drop = [{}] leaves the column out", layout.key(column))
     };
+    if field.parse().is_ok_and(|value: f64| value.is_finite()) {
+        let problem = format!("{what} holds `{field}`: whole numbers beyond 2⁵³ are not told apart in 64 bits{way}");
+        return Err(records.wrong(record.line, problem));
+    }
     let comma = field.split_once(',').is_some_and(|(a, b)| [a, b].iter().all(|part| part.parse::<f64>().is_ok()));
     let problem = if is_missing(field) {
         let part = if column == layout.target { "target" } else { "value" };

@@ -165,6 +165,7 @@ fn what_can_be_read_in_two_ways_is_refused() {
         ("a,y\n1,0\n\n2,0.25\n", vec!["d.csv:4: column `y`: `0.25` is a decimal", regression]),
         ("a,y\n1,x\n2,0.25\n", vec!["d.csv:3: column `y`: `0.25` is a decimal", regression]),
         (&format!("a,y\n{many}"), vec!["60 different labels for 60 samples", "classes", regression]),
+        ("a,y\n9007199254740993,0\n2,1\n", vec!["d.csv:2: column `a` holds", "beyond 2⁵³", "drop = [\"a\"]"]),
         ("a,y\n1,10%\n2,20%\n", vec!["d.csv:2: column `y`: `10%` looks like a number", "plainly"]),
         ("a,y\n1,$3\n2,$4\n", vec!["d.csv:2: column `y`: `$3` looks like a number"]),
         ("a,y\n1,\"1,000\"\n2,\"2,000\"\n", vec!["`1,000` looks like a number"]),

@@ -363,4 +363,13 @@ fn classes_and_shapes_keep_their_order() {
     };
     assert!(parts(&[2, 2, 3]).is_ok());
     refused(parts(&[2, 3, 2]), &["shape [3, 2], those for training [2, 3]"]);
+
+    let ids = [("x", integers(&[2, 1], &[9_007_199_254_740_993, 1])), ("y", integers(&[2], &[0, 1]))];
+    refused(read(&ids, &Npz::default()), &["`x` holds whole numbers like", "beyond 2⁵³"]);
+    // A test part that nobody named is.
+    let named = Npz { x: Some("data".into()), ..Npz::default() };
+    let column = || floats(&[2, 1], &[1.0, 2.0]);
+    let y = || integers(&[2], &[0, 1]);
+    let read = read(&[("data", column()), ("y", y()), ("x_test", column()), ("y_test", y())], &named);
+    assert!(read.expect("all are there").notices[0].contains("x_test and y_test are taken for the test part"));
 }
