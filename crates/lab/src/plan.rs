@@ -259,8 +259,8 @@ fn data_error(document: &Document, error: &DataError) -> Box<SourceError> {
 pub(crate) fn check_loss(loss: Loss, classes: Option<usize>, document: &Document) -> Result<(), Box<SourceError>> {
     match (loss.kind, classes) {
         (LossKind::CrossEntropy, None) => {
-            let message = "cross-entropy needs labels, but the targets of this data are numbers; use squared-error or, for \
-                           labels in a file, task = \"classification\" in [data]";
+            let message = "cross-entropy needs labels, but the targets of this data are numbers; labels in a file are taken \
+                           as such with task = \"classification\" in [data], numbers by squared-error";
             Err(document.error_at(&["loss", "name"], message))
         }
         (LossKind::CrossEntropy, Some(1)) => {
