@@ -74,8 +74,8 @@ fn broken(evidence: &Evidence, at: usize) -> Evidence {
     evidence
 }
 
-/// Every check of the exact form and every effect of a claim catches a false statement, and every false statement is
-/// caught.
+/// Every check of the exact form, every condition and every effect of a claim catches a false statement, and every
+/// false statement is caught.
 fn catches_what_is_false(claim: &Claim, evidence: &Evidence) {
     let mut caught = BTreeSet::new();
     for statement in claim.false_statements {
@@ -90,7 +90,7 @@ fn catches_what_is_false(claim: &Claim, evidence: &Evidence) {
         }
     }
     let effects = evidence.effects.iter().map(|effect| &effect.name);
-    for name in evidence.exact().map(|check| &check.name).chain(effects) {
+    for name in evidence.exact().chain(evidence.conditions()).map(|check| &check.name).chain(effects) {
         assert!(caught.contains(name), "{}: what false statement would fail {name}?", claim.id);
     }
 }
@@ -148,6 +148,7 @@ fn verdicts_are_as_expected_and_can_fail(family: Family) {
             match check.form {
                 Form::Exact => assert_eq!(verdict, Verdict::Violated, "{}: {}", claim.id, check.name),
                 Form::Printed => assert_ne!(verdict, Verdict::Holds, "{}: {}", claim.id, check.name),
+                Form::Condition => assert_eq!(verdict, Verdict::Inconclusive, "{}: {}", claim.id, check.name),
             }
         }
         assert!(!evidence.preparation.is_empty(), "{}: how was it prepared?", claim.id);
@@ -198,6 +199,7 @@ fn records_come_back_and_belong_to_their_settings() {
 fn verdicts_of_evidence() {
     let exact = |left: f64| Check::at_most("exact", 0.0, [(left, 1.0)]);
     let printed = |left: f64| Check::equal("printed", 1e-9, [(left, 1.0)]).printed();
+    let condition = |left: f64| Check::at_most("condition", 0.0, [(left, 1.0)]).condition();
     let cases = [
         (vec![], Verdict::Unmeasured),
         (vec![Check::at_most("nothing", 0.0, [])], Verdict::Unmeasured),
@@ -212,6 +214,12 @@ fn verdicts_of_evidence() {
         (vec![exact(0.5), printed(2.0)], Verdict::HoldsAsCorrected),
         (vec![exact(1.5), printed(1.0)], Verdict::Violated),
         (vec![printed(1.0)], Verdict::Unmeasured),
+        (vec![exact(0.5), condition(0.5)], Verdict::Holds),
+        (vec![exact(0.5), condition(1.5)], Verdict::Inconclusive),
+        (vec![exact(0.5), printed(2.0), condition(1.5)], Verdict::Inconclusive),
+        (vec![exact(1.5), condition(1.5)], Verdict::Violated),
+        (vec![exact(0.5), condition(f64::NAN)], Verdict::Unmeasured),
+        (vec![condition(0.5)], Verdict::Unmeasured),
     ];
     for (checks, verdict) in cases {
         let evidence = Evidence { checks, ..Evidence::default() };

@@ -15,6 +15,8 @@ pub enum Form {
     Exact,
     /// The one in print: a violation says that it needs correcting.
     Printed,
+    /// Neither: what has to be so for the others to say anything. Where it is not, they are inconclusive.
+    Condition,
 }
 
 /// How the left of a pair has to stand to its right. Tolerances are relative to the larger of the two.
@@ -73,6 +75,12 @@ impl Check {
     #[must_use]
     pub fn printed(self) -> Self {
         Self { form: Form::Printed, ..self }
+    }
+
+    /// The same as a condition of the others.
+    #[must_use]
+    pub fn condition(self) -> Self {
+        Self { form: Form::Condition, ..self }
     }
 
     /// The room that a pair leaves, relative to the larger of its numbers; negative where the relation fails. NaN where one of them is.
@@ -338,6 +346,11 @@ impl Evidence {
     /// Checks of the printed form.
     pub fn printed(&self) -> impl Iterator<Item = &Check> {
         self.checks.iter().filter(|check| check.form == Form::Printed)
+    }
+
+    /// Conditions of the others.
+    pub fn conditions(&self) -> impl Iterator<Item = &Check> {
+        self.checks.iter().filter(|check| check.form == Form::Condition)
     }
 
     /// The figures by name.

@@ -39,7 +39,7 @@ impl FalseStatement {
         match self.gives {
             Gives::Pairs(gives) => {
                 for (at, check) in evidence.checks.iter().enumerate() {
-                    if check.form == Form::Exact && check.name.contains(self.caught_by) {
+                    if check.form != Form::Printed && check.name.contains(self.caught_by) {
                         let mut world = evidence.clone();
                         let check = &mut world.checks[at];
                         check.pairs.iter_mut().for_each(|pair| *pair = gives(*pair));

@@ -18,7 +18,7 @@ pub enum Verdict {
     Supported,
     /// Over seeds, the effect is not there, or the other way round.
     NotSupported,
-    /// There are too few seeds to say.
+    /// There are too few seeds to say, or a condition of the measurement was not met.
     Inconclusive,
     /// Something that was to be measured gave no number: a run that diverged or did not arrive, or an error.
     Unmeasured,
@@ -77,8 +77,9 @@ impl Expectation {
 }
 
 impl Verdict {
-    /// Reads the verdict from evidence: a violated check of the exact form decides; then whatever gave no number; then effects; then checks of the
-    /// printed form. Evidence without any check or effect of the exact form shows nothing.
+    /// Reads the verdict from evidence: a violated check of the exact form decides; then whatever gave no number; then
+    /// conditions; then effects; then checks of the printed form. Evidence without any check or effect of the exact
+    /// form shows nothing.
     #[must_use]
     pub fn of(evidence: &Evidence) -> Self {
         let effects: Vec<Option<bool>> = evidence.effects.iter().map(Effect::supported).collect();
@@ -89,6 +90,8 @@ impl Verdict {
             Self::Violated
         } else if unmeasured {
             Self::Unmeasured
+        } else if !evidence.conditions().all(Check::passes) {
+            Self::Inconclusive
         } else if effects.contains(&Some(false)) {
             Self::NotSupported
         } else if effects.contains(&None) {
