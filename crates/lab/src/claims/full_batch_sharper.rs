@@ -3,7 +3,7 @@
 use losscape_analysis::sharpness::{Neighbourhood, worst_case};
 use rayon::prelude::*;
 
-use super::false_statement::{doubled, negated, none};
+use super::false_statement::{around, doubled, negated, none};
 use super::problem::{draws, gradient_descent};
 use super::{Check, Claim, Effect, Evidence, Expectation, FalseStatement, Family, Plot, Series, Workbench};
 use crate::LabError;
@@ -19,6 +19,13 @@ pub const CLAIM: Claim = Claim {
         FalseStatement::samples("full batches and small ones end in equally sharp basins", "full over small", none),
         FalseStatement::samples("small batches end in sharper ones", "full over small", negated),
         FalseStatement::samples("Keskar's sharpness of full batches is no smaller at 0.02", "small over full", none),
+        FalseStatement::samples(
+            "half of Keskar's sharpness is slope at 0.02",
+            "slope's share of the rise",
+            |samples| around(samples, 0.5),
+        ),
+        FalseStatement::samples("all of it is", "slope's share of the rise", |samples| around(samples, 1.0)),
+        FalseStatement::samples("full batches end on the steeper one at 0.02", "first-order rise", negated),
         FalseStatement::pairs("minima of twice the loss are compared", "their losses", doubled),
     ],
     measure,
@@ -54,6 +61,13 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
             evidence.effect(Effect::above(format!("at a loss of 0.02: {name}, small over full batch"), 0.0, before));
         }
     }
+    for (at, name) in [(1, "full batch"), (0, "batches of 8")] {
+        let name = format!("at a loss of 0.02, {name}: the slope's share of the rise in the box, ε = 5e-4");
+        evidence.effect(Effect::within(name, [0.7, 0.9], early.iter().map(|pair| pair[at][4])));
+    }
+    let steeper = early.iter().map(|[small, full]| (small[2] * small[4] / (full[2] * full[4])).ln());
+    let name = "at a loss of 0.02: log of the slope's first-order rise, small over full batch";
+    evidence.effect(Effect::above(name, 0.0, steeper));
     let mean = |pairs: &[[Measures; 2]], pick: &dyn Fn(&[Measures; 2]) -> f64| {
         pairs.iter().map(pick).sum::<f64>() / pairs.len() as f64
     };
