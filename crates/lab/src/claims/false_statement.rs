@@ -62,14 +62,26 @@ impl FalseStatement {
     }
 }
 
-/// The left side a hundredth beyond the right: what the opposite of an inequality would give.
-pub(super) fn beyond(pair: Pair) -> Pair {
-    Pair { left: pair.right + 0.01 * pair.right.abs() + f64::MIN_POSITIVE, ..pair }
+/// A bound that is tighter by a tenth, with what was measured kept: a case that attains the bound has to be among the
+/// pairs. Both sides are positive, and the bound may be either.
+pub(super) fn tighter(pair: Pair) -> Pair {
+    Pair { right: 0.9 * pair.right, ..pair }
+}
+
+/// A factor per step, to the t on the right, that is tighter by a tenth in the exponent; both sides are shares of a
+/// start.
+pub(super) fn faster(pair: Pair) -> Pair {
+    Pair { right: pair.right.powf(1.1), ..pair }
 }
 
 /// The left side twice what it is.
 pub(super) fn doubled(pair: Pair) -> Pair {
     Pair { left: 2.0 * pair.left, ..pair }
+}
+
+/// The left side a hundredth beyond the right: what the opposite of an inequality would give.
+pub(super) fn beyond(pair: Pair) -> Pair {
+    Pair { left: pair.right + 0.01 * pair.right.abs() + f64::MIN_POSITIVE, ..pair }
 }
 
 /// Both sides exchanged.

@@ -34,7 +34,7 @@ pub const CLAIM: Claim = Claim {
 
 fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
-    let logistic = bench.logistic(200, 10)?;
+    let logistic = bench.logistic(200, 10, bench.seed)?;
     let smoothness = logistic.smoothness;
     let start = || bench.vector(&[1.0; 10]);
     // Curvature along the gradient, from two gradients: what a step feels.

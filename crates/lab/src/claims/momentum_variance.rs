@@ -9,7 +9,7 @@ use rand::rngs::ChaCha12Rng;
 use rand::seq::{SliceRandom, index::sample};
 use rayon::prelude::*;
 
-use super::false_statement::{beyond, scaled};
+use super::false_statement::scaled;
 use super::problem::{draws, gradient_descent, inner};
 use super::{Check, Claim, Effect, Evidence, Expectation, FalseStatement, Family, Workbench, descent::descend};
 use crate::LabError;
@@ -26,7 +26,6 @@ pub const CLAIM: Claim = Claim {
             scaled(samples, 0.75)
         }),
         FalseStatement::samples("the variance falls to 1 − b", "over (1−b)/(1+b)", |samples| scaled(samples, 1.5)),
-        FalseStatement::pairs("momentum adds variance", "that of one gradient", beyond),
         FalseStatement::pairs("mini-batch gradients have no variance to speak of", "high variance", |pair| {
             super::Pair { right: 0.0, ..pair }
         }),
@@ -152,9 +151,6 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
                 // At full effort narrow enough that (1 − b)/2, which is (1 + b)/2 of it, is none of it.
                 let reach = bench.effort.of(0.1, (0.4 * (1.0 - momentum)).min(0.1));
                 evidence.effect(Effect::within(name, [1.0 - reach, 1.0 + reach], over));
-                let below = ratios.into_iter().map(|ratio| (ratio, 1.0));
-                let name = format!("b = {momentum}: variance ≤ that of one gradient");
-                evidence.check(Check::at_most(name, 0.0, below.collect::<Vec<_>>()));
             }
             // What is seen in an epoch does not come again in it: not independent, and smoother.
             Order::Epochs => evidence

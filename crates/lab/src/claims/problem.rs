@@ -185,6 +185,26 @@ impl Workbench {
         }
     }
 
+    /// `½x²` up to `|x| = slope`; from there on the derivative goes down to half of the slope and up to it again on
+    /// every length of one slope. Smooth with constant one, and slow for gradient descent with
+    /// steps of one.
+    pub(super) fn sawtooth(&self, slope: f64) -> impl Fn(&Tensor<1>) -> Result<(f64, Tensor<1>), LabError> + use<> {
+        self.formula("½x², beyond |x| = δ a slope between ½δ and δ, of period δ");
+        move |w| {
+            let x = w.clone().into_scalar::<f64>();
+            let (teeth, into) = (((x.abs() - slope) / slope).floor(), (x.abs() - slope).rem_euclid(slope));
+            let near = into.min(slope - into);
+            let rise = slope * near - 0.5 * near * near;
+            let rise = if into > near { 0.75 * slope * slope - rise } else { rise };
+            let (value, derivative) = if x.abs() <= slope {
+                (0.5 * x * x, x.abs())
+            } else {
+                (0.5 * slope * slope + 0.75 * slope * slope * teeth + rise, slope - near)
+            };
+            Ok((value, w.clone().sign() * derivative))
+        }
+    }
+
     /// `½‖Φw − y‖²` with the eigenvalues of `ΦᵀΦ` prescribed, and the parameters that made y.
     pub(super) fn least_squares(
         &self,
@@ -259,11 +279,11 @@ impl Workbench {
     }
 
     /// Draws samples with a tenth of the labels flipped, and finds the minimum of logistic regression by Newton's method.
-    pub(super) fn logistic(&self, samples: usize, inputs: usize) -> Result<Logistic, LabError> {
+    pub(super) fn logistic(&self, samples: usize, inputs: usize, seed: u64) -> Result<Logistic, LabError> {
         let made =
             "logistic regression without intercept: x ~ N(0, I) as drawn, a tenth of the labels flipped, no split";
         self.note(format!("{made}, mean over samples, f64, of size"), [samples, inputs]);
-        let mut random = draws(self.seed, 900);
+        let mut random = draws(seed, 900);
         let (truth, x) = (self.normal(inputs, &mut random), self.normal(samples * inputs, &mut random));
         let x: Tensor<2> = x.reshape([samples, inputs]);
         let side = x.clone().matmul(truth.unsqueeze_dim::<2>(1)).sign();
