@@ -79,11 +79,6 @@ pub(super) fn doubled(pair: Pair) -> Pair {
     Pair { left: 2.0 * pair.left, ..pair }
 }
 
-/// The left side a hundredth beyond the right: what the opposite of an inequality would give.
-pub(super) fn beyond(pair: Pair) -> Pair {
-    Pair { left: pair.right + 0.01 * pair.right.abs() + f64::MIN_POSITIVE, ..pair }
-}
-
 /// Both sides exchanged.
 pub(super) fn swapped(pair: Pair) -> Pair {
     Pair { left: pair.right, right: pair.left }
