@@ -1,6 +1,6 @@
 //! A configuration together with its data: checked, and with an identity.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -211,6 +211,7 @@ struct Facts {
     test_outputs: Option<usize>,
     /// SHA-256, in hex.
     digest: String,
+    notices: Vec<String>,
 }
 
 impl Facts {
@@ -222,6 +223,7 @@ impl Facts {
             classes: data.train.classes(),
             test_outputs: data.test.as_ref().map(Dataset::outputs),
             digest: digest(data),
+            notices: data.notices.clone(),
         }
     }
 }
@@ -238,6 +240,12 @@ impl KnownData {
         }
         let facts = Facts::of(&config.load()?);
         Ok(self.0.entry(key).or_insert(facts).clone())
+    }
+
+    /// What is to be said of the data, each once.
+    pub(crate) fn notices(&self) -> Vec<String> {
+        let notices: BTreeSet<&String> = self.0.values().flat_map(|facts| &facts.notices).collect();
+        notices.into_iter().cloned().collect()
     }
 }
 

@@ -205,6 +205,13 @@ fn what_decides_between_labels_and_numbers_is_said() {
     let data = with_y(integers(&[3, 2], &[2, 1, 1, 0, 0, 1]), None).expect("it is read").train;
     assert_eq!(data.outputs(), 2);
     assert!(data.classes().is_none());
+    // A number of classes says how many columns there are, too.
+    let soft = |classes| {
+        let given = Npz { classes: Some(classes), ..Npz::default() };
+        read(&[("x", floats(&[2, 1], &[0.5, 1.5])), ("y", floats(&[2, 2], &[0.9, 0.1, 0.5, 0.5]))], &given)
+    };
+    assert_eq!(soft(2).expect("it is read").train.outputs(), 2);
+    refused(soft(3), &["array y", "columns of targets that are numbers: 3 against 2"]);
 }
 
 #[test]
