@@ -1,7 +1,7 @@
 //! CSV: files as pandas, R, Excel and UCI write them, read or refused with what to do.
 
 use losscape_model::data::table::{ColumnKey, Csv, Task};
-use losscape_model::data::{DataError, Prepared, Source};
+use losscape_model::data::{DataError, Parts, Source};
 
 use crate::{Folder, gzip, labels, refused, values};
 
@@ -10,14 +10,14 @@ fn name(name: &str) -> ColumnKey {
 }
 
 /// Reads `text` with the settings.
-fn read(text: impl AsRef<[u8]>, csv: &Csv) -> Result<Prepared, DataError> {
+fn read(text: impl AsRef<[u8]>, csv: &Csv) -> Result<Parts, DataError> {
     let folder = Folder::new();
     let path = folder.write("d.csv", text);
     crate::load(Source::Csv(Csv { path, ..csv.clone() }))
 }
 
 /// Reads a training and a test file with the settings.
-fn read_both(train: &str, test: &str, csv: &Csv) -> Result<Prepared, DataError> {
+fn read_both(train: &str, test: &str, csv: &Csv) -> Result<Parts, DataError> {
     let folder = Folder::new();
     let (path, test_path) = (folder.write("train.csv", train), Some(folder.write("test.csv", test)));
     crate::load(Source::Csv(Csv { path, test_path, ..csv.clone() }))
