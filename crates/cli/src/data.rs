@@ -53,7 +53,7 @@ struct Section {
 fn export(name: &str, out: &Path, set: &[String]) -> Result<(), CliError> {
     let overrides: Vec<String> =
         std::iter::once(format!("name={name}")).chain(set.iter().cloned()).map(|item| format!("data.{item}")).collect();
-    let data = section(&overrides)?.data.load()?;
+    let data = section(&overrides)?.data.parts()?;
     for notice in &data.notices {
         note!("note: {notice}");
     }

@@ -70,6 +70,9 @@ fn plan(args: &StudyArgs) -> Result<(StudyFolder, Lock), CliError> {
     }
     let (folder, planned, lock) = StudyFolder::plan_file(&args.study, &args.out)?;
     warn(&lock);
+    for notice in &planned.notices {
+        note!("note: {notice}");
+    }
     if planned.added > 0 {
         let before = planned.runs - planned.added;
         let grown = if before > 0 { format!(" beside {before} planned before") } else { String::new() };

@@ -29,7 +29,7 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode, CliError> {
         extend: args.extend.clone(),
         argv: crate::argv(),
     };
-    for notice in &plan.data.notices {
+    for notice in &plan.notices {
         note!("note: {notice}");
     }
     let run = Run::open(plan, &options)?;

@@ -139,7 +139,10 @@ fn bad_files_get_a_clear_word() {
         (files(&weights, "empty.npz", "model.toml"), vec!["the dataset has no samples"]),
         (files(&weights, "nan.npz", "model.toml"), vec!["the input of sample 0 is not finite"]),
         (files(&weights, "six.npz", "model.toml"), vec!["0.weight has shape [16, 5], the model needs [16, 6]"]),
-        (files(&weights, "four.npz", "model.toml"), vec!["the network has 3 outputs, the data 4 targets"]),
+        (
+            files(&weights, "four.npz", "model.toml"),
+            vec!["four.npz", "outputs of a network (classes) and columns of targets that are numbers: 3 against 4"],
+        ),
         (
             [files(&weights, &data, "model.toml"), vec!["-k", "148"]].concat(),
             vec!["148 eigenvalues were asked for", "dimension 147"],

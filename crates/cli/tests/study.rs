@@ -196,6 +196,17 @@ fn other_measures_are_taken_of_the_same_runs() {
     assert!(!table(&place)[0].contains(&"hessian_max".to_owned()), "measures of other settings are not mixed in");
 }
 
+#[test]
+fn what_is_said_of_data_is_said_once_for_all_runs() {
+    let data = "[data]\nname = \"csv\"\npath = \"d.csv\"\ntask = \"classification\"\n";
+    let rest = STUDY.split_once("[model]").expect("there is a model").1;
+    let place = place(&format!("{data}[model]{rest}"));
+    let rows: String = (0..40).map(|row| format!("{},{}\n", row * row % 7, 1 + row % 2)).collect();
+    fs::write(place.path().join("d.csv"), format!("x,y\n{rows}")).expect("the folder can be written");
+    let said = text(&place.run(&["study", "plan", "small.toml"]).stderr);
+    assert_eq!(said.matches("the labels 1, 2 are the classes 0 to 1").count(), 1, "{said}");
+}
+
 /// The processes that a process has started.
 fn children(id: u32) -> Vec<String> {
     let tasks = fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();

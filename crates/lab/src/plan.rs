@@ -1,10 +1,10 @@
 //! A configuration together with its data: checked, and with an identity.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
-use losscape_model::data::{DataConfig, DataError, Dataset, Prepared, Targets};
+use losscape_model::data::{DataConfig, DataError, Dataset, Parts, Prepared, Targets};
 use losscape_model::{Loss, LossKind, ModelError};
 use losscape_optim::OptimError;
 use serde_json::{Value, json};
@@ -23,6 +23,8 @@ pub struct Plan {
     pub config: RunConfig,
     /// The data.
     pub data: Arc<Prepared>,
+    /// What a user should know of how the data was understood, a sentence each.
+    pub notices: Vec<String>,
     /// SHA-256 of the data, in hex.
     pub data_digest: String,
     /// First part of the run folder's name.
@@ -59,12 +61,12 @@ impl Plan {
     pub fn of(document: &Document, folder: &Path, stem: &str) -> Result<Self, LabError> {
         let mut data = None;
         let checked = Checked::of(document, folder, stem, |config| {
-            let prepared = data.insert(config.load()?);
-            Ok(Facts::of(prepared))
+            let parts = data.insert(config.parts()?);
+            Ok(Facts::of(parts))
         })?;
         let Checked { config, label, run_id, data_digest } = checked;
-        let data = Arc::new(data.expect("nothing is checked without data"));
-        Ok(Self { config, data, data_digest, label, run_id })
+        let Parts { train, test, notices } = data.expect("nothing is checked without data");
+        Ok(Self { config, data: Arc::new(Prepared { train, test }), notices, data_digest, label, run_id })
     }
 
     /// The `[training]` table of a configuration file, if it can be read.
@@ -211,10 +213,11 @@ struct Facts {
     test_outputs: Option<usize>,
     /// SHA-256, in hex.
     digest: String,
+    notices: Vec<String>,
 }
 
 impl Facts {
-    fn of(data: &Prepared) -> Self {
+    fn of(data: &Parts) -> Self {
         Self {
             samples: data.train.len(),
             columns: data.train.inputs.columns,
@@ -222,6 +225,7 @@ impl Facts {
             classes: data.train.classes(),
             test_outputs: data.test.as_ref().map(Dataset::outputs),
             digest: digest(data),
+            notices: data.notices.clone(),
         }
     }
 }
@@ -236,8 +240,14 @@ impl KnownData {
         if let Some(known) = self.0.get(&key) {
             return Ok(known.clone());
         }
-        let facts = Facts::of(&config.load()?);
+        let facts = Facts::of(&config.parts()?);
         Ok(self.0.entry(key).or_insert(facts).clone())
+    }
+
+    /// What is to be said of the data, each once.
+    pub(crate) fn notices(&self) -> Vec<String> {
+        let notices: BTreeSet<&String> = self.0.values().flat_map(|facts| &facts.notices).collect();
+        notices.into_iter().cloned().collect()
     }
 }
 
@@ -298,7 +308,7 @@ fn check_model(config: &RunConfig, facts: &Facts, document: &Document) -> Result
 }
 
 /// SHA-256 over sizes, values and targets of both parts.
-fn digest(data: &Prepared) -> String {
+fn digest(data: &Parts) -> String {
     let mut hash = Sha256::new();
     for part in [Some(&data.train), data.test.as_ref()].into_iter().flatten() {
         let mut number = |value: u64| hash.update(value.to_le_bytes());

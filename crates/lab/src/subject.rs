@@ -85,7 +85,7 @@ impl Subject {
             return Err(LabError::NothingToMeasure { path, state, reason: status.reason, help });
         };
         let config = &plan.config;
-        let (data, notices) = (plan.data.train.clone(), plan.data.notices.clone());
+        let (data, notices) = (plan.data.train.clone(), plan.notices.clone());
         let setting = |error: &dyn std::fmt::Display| LabError::Setting(error.to_string());
         let device = device.clone().autodiff();
         let (inputs, outputs) = (data.inputs.columns, data.outputs());

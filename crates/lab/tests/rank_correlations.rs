@@ -68,11 +68,17 @@ fn quantities(places: &[Place], shares: Shares, rho: f64, random: &mut impl Rng)
     })
 }
 
-/// Intervals of τ cover its true value in about 95 of 100 studies, whatever seeds and configurations share: of unrelated
-/// quantities, and of related ones with τ = 1/3. The last column is how often such a τ is seen.
+/// The correlation of normal numbers whose Kendall's τ is this.
+fn rho_of(tau: f64) -> f64 {
+    (std::f64::consts::FRAC_PI_2 * tau).sin()
+}
+
+/// Intervals of τ cover its true value in about 95 of 100 studies, whatever seeds and configurations share, from no
+/// relation to a close one; and a τ of 1/3 is seen.
 #[test]
 fn intervals_cover_what_they_should_and_see_what_is_there() {
     const STUDIES: u64 = 400;
+    const TAUS: [f64; 4] = [0.0, 1.0 / 3.0, 0.6, 0.8];
     let parts: [(&str, Shares); 5] = [
         ("runs alone", [0.0, 0.0, 1.0]),
         ("configurations, half", [0.5, 0.0, 0.5]),
@@ -80,37 +86,69 @@ fn intervals_cover_what_they_should_and_see_what_is_there() {
         ("seed and width, 0.75", [0.125, 0.75, 0.125]),
         ("all alike", [0.3, 0.3, 0.4]),
     ];
-    println!("| seeds × configurations | variance from | false alarms | cover 1/3 | see 1/3 | half-width at 0 |");
+    println!(
+        "| seeds × configurations | variance from | false alarms | see 1/3 | cover 1/3, 0.6, 0.8 | half-width at 0 |"
+    );
     for (seeds, configurations, seen_at_least) in [(5, 10, 30), (6, 36, 50), (10, 36, 80)] {
         let places = crossed(seeds, configurations);
         let runs = Runs::new(&places);
         for (name, shares) in parts {
-            let (mut alarms, mut cover, mut seen, mut width) = (0, 0, 0, 0.0);
+            let (mut cover, mut seen, mut width) = ([0; 4], 0, 0.0);
             for study in 0..STUDIES {
                 let mut random = stream(1, Purpose::Data, study);
-                let mut interval = |rho: f64| {
-                    let [x, y] = quantities(&places, shares, rho, &mut random);
-                    runs.tau(&x, &y).expect("there is an order").interval.expect("there are enough")
-                };
-                let [low, high] = interval(0.0);
-                alarms += u64::from(low > 0.0 || high < 0.0);
-                width += 0.5 * (high - low) / STUDIES as f64;
-                let [low, high] = interval(0.5);
-                cover += u64::from(low <= 1.0 / 3.0 && 1.0 / 3.0 <= high);
-                seen += u64::from(low > 0.0);
+                for (at, tau) in TAUS.into_iter().enumerate() {
+                    let [x, y] = quantities(&places, shares, rho_of(tau), &mut random);
+                    let found = runs.tau(&x, &y).expect("there is an order");
+                    let [low, high] = found.interval.expect("there are enough");
+                    cover[at] += u64::from(low <= tau && tau <= high);
+                    match at {
+                        0 => width += 0.5 * (high - low) / STUDIES as f64,
+                        1 => seen += u64::from(low > 0.0),
+                        _ => {}
+                    }
+                }
             }
             let share = |count: u64| 100.0 * count as f64 / STUDIES as f64;
+            let [none, related @ ..] = cover.map(share);
+            let alarms = 100.0 - none;
             let line = format!(
-                "| {seeds} × {configurations} | {name} | {:.1} % | {:.1} % | {:.0} % | {width:.2} |",
-                share(alarms),
-                share(cover),
-                share(seen)
+                "| {seeds} × {configurations} | {name} | {alarms:.1} % | {:.0} % | {} | {width:.2} |",
+                share(seen),
+                related.map(|share| format!("{share:.1} %")).join(", ")
             );
             println!("{line}");
             // 5 % and three standard errors; those whose configurations or seeds are few may be a little wide.
-            assert!(share(alarms) <= 8.3, "{line}");
-            assert!((91.7..=99.5).contains(&share(cover)), "{line}");
+            assert!(alarms <= 8.3, "{line}");
+            assert!(related.iter().all(|share| (91.7..=99.5).contains(share)), "{line}");
             assert!(share(seen) >= f64::from(seen_at_least), "{line}");
+        }
+    }
+}
+
+/// Where the relation differs from seed to seed, the interval is that of other seeds.
+#[test]
+fn relations_that_differ_between_seeds_are_covered() {
+    const STUDIES: u64 = 400;
+    // The mean τ of each seed's own ρ, which is even around its middle.
+    println!("| seeds × configurations | mean τ | its spread between seeds | cover |");
+    for (seeds, configurations) in [(5, 10), (6, 36), (10, 36)] {
+        let places = crossed(seeds, configurations);
+        let runs = Runs::new(&places);
+        for (middle, apart) in [(0.0, 0.2), (0.0, 0.4), (0.4, 0.2), (0.4, 0.4), (0.7, 0.2)] {
+            let covers = (0..STUDIES).filter(|&study| {
+                let mut random = stream(11, Purpose::Data, study);
+                let taus: Vec<f64> =
+                    (0..seeds).map(|_| middle + apart * (2.0 * random.random::<f64>() - 1.0)).collect();
+                let pairs = places.iter().map(|place| two(rho_of(taus[place.seed]), &mut random));
+                let (x, y): (Vec<f64>, Vec<f64>) = pairs.map(|[x, y]| (x, y)).unzip();
+                let [low, high] = runs.tau(&x, &y).expect("an order").interval.expect("there are enough");
+                low <= middle && middle <= high
+            });
+            let share = 100.0 * covers.count() as f64 / STUDIES as f64;
+            let line = format!("| {seeds} × {configurations} | {middle} | ±{apart} | {share:.1} % |");
+            println!("{line}");
+            // Of five or six seeds the spread is known badly.
+            assert!(share >= 88.0, "{line}");
         }
     }
 }
@@ -235,7 +273,60 @@ fn what_the_settings_explain_is_no_partial_correlation() {
             // 7 %.
             assert!(alarms <= 14, "{line}");
             // Differences are taken of the quantities as they are: on a log scale, with eight configurations, less is seen.
-            assert!(seen >= 70, "{line}");
+            assert!(seen >= 65, "{line}");
+            (all, studies) = (all + alarms, studies + STUDIES);
+        }
+    }
+    println!("in all {all} of {studies}");
+    assert!(all as f64 <= 0.06 * studies as f64, "{all} of {studies}");
+}
+
+/// Seeds that are noisier than others, or that answer to the configurations in their own ways, are no partial
+/// correlation either.
+#[test]
+fn unequal_seeds_are_no_partial_correlation() {
+    const STUDIES: u64 = 200;
+    println!("| seeds × configurations | seeds differ in | false alarms of {STUDIES} | seen, correlation 1/2 |");
+    let (mut all, mut studies) = (0, 0);
+    for (seeds, configurations) in [(5, 10), (6, 24), (10, 20)] {
+        let places = crossed(seeds, configurations);
+        let runs = Runs::new(&places);
+        for name in
+            ["nothing", "noise, up to 100-fold", "one seed of 10-fold noise", "noise of configurations", "slope"]
+        {
+            let (mut alarms, mut seen) = (0, 0);
+            for study in 0..STUDIES {
+                let mut random = stream(12, Purpose::Data, study);
+                let noise: Vec<f64> = (0..seeds)
+                    .map(|seed| match name {
+                        "noise, up to 100-fold" => 10f64.powf(2.0 * random.random::<f64>() - 1.0),
+                        "one seed of 10-fold noise" if seed == 0 => 10.0,
+                        _ => 1.0,
+                    })
+                    .collect();
+                let slopes: Vec<[f64; 2]> = (0..seeds)
+                    .map(|_| if name == "slope" { [normal(&mut random), normal(&mut random)] } else { [0.0; 2] })
+                    .collect();
+                let of_configurations: Vec<f64> = (0..configurations)
+                    .map(|_| if name == "noise of configurations" { normal(&mut random).exp() } else { 1.0 })
+                    .collect();
+                let mut clear = |rho: f64| {
+                    let pairs = places.iter().map(|&Place { seed, configuration }| {
+                        let [e, f] = two(rho, &mut random).map(|e| noise[seed] * of_configurations[configuration] * e);
+                        let at = 3.0 * configuration as f64 / configurations as f64;
+                        [at + slopes[seed][0] * at + e, at + slopes[seed][1] * at + f]
+                    });
+                    let (x, y): (Vec<f64>, Vec<f64>) = pairs.map(|[x, y]| (x, y)).unzip();
+                    runs.partial(&Settings::default(), &x, &y).expect("noise is left").is_clear()
+                };
+                alarms += u64::from(clear(0.0));
+                seen += u64::from(clear(0.5));
+            }
+            let line = format!("| {seeds} × {configurations} | {name} | {alarms} | {seen} |");
+            println!("{line}");
+            // 5 % and two standard errors.
+            assert!(alarms <= 16, "{line}");
+            assert!(name != "nothing" || seen >= 100, "{line}");
             (all, studies) = (all + alarms, studies + STUDIES);
         }
     }

@@ -140,6 +140,10 @@ pub fn count<M: Module>(module: &M) -> usize {
 }
 
 /// The trainable parameters as one vector `[P]` outside the autodiff graph; `None` for a module without any.
+///
+/// # Panics
+///
+/// When parameters differ in float type or device, as Burn does on joining such tensors.
 #[must_use]
 pub fn ravel<M: Module>(module: &M) -> Option<Tensor<1>> {
     let (mut left, _) = layout(module);
@@ -154,6 +158,10 @@ pub fn ravel<M: Module>(module: &M) -> Option<Tensor<1>> {
 }
 
 /// The gradient as one vector in the order of [`ravel`]; a parameter without a gradient contributes zeros.
+///
+/// # Panics
+///
+/// As [`ravel`].
 #[must_use]
 pub fn ravel_gradient<M: Module>(module: &M, gradients: &GradientsParams) -> Option<Tensor<1>> {
     struct Ravel<'a> {

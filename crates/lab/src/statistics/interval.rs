@@ -13,14 +13,14 @@
 //! taken as its mean over the class, from x alone and from y alone. That leaves little noise: estimating `E[x_p y_p x_q y_q]`
 //! from products, as a jackknife or a bootstrap does, has as many degrees of freedom as there are seeds.
 //!
-//! What a seed does to many configurations at once, as an initial network of some width does, is seen by comparing x of
-//! one seed with y of *another*: of unrelated quantities that is the same statistic. What its variance exceeds the sum
-//! above by is added. Where seeds have few configurations in common, and for settings, which are the same in every seed,
-//! the statistics of the seeds themselves are taken instead, with Student's quantile (Satterthwaite 1946).
+//! Added is the larger of what two other variances exceed that sum by. What a seed does to many configurations at once, as
+//! an initial network of some width does, is seen by comparing x of one seed with y of *another*: of unrelated quantities
+//! that is the same statistic. (Seeds need configurations in common for that, and settings have none of it: they are the
+//! same in every seed.) And where the relation itself differs from seed to seed, the statistics of the seeds do, which is
+//! known as well as there are seeds: then with Student's quantile (Satterthwaite 1946).
 //!
 //! On the scale of artanh θ the variance depends little on θ (Fieller, Hartley & Pearson 1957). The half-width there is
-//! `artanh(1.96 √var θ)`, so that zero is left out exactly when `|θ| > 1.96 √var θ`. The interval is thus made for small and
-//! middling θ: where `|θ|` is 0.8 and more, or its size differs much from seed to seed, it can cover 85 to 90 %.
+//! `artanh(1.96 √var θ)`, so that zero is left out exactly when `|θ| > 1.96 √var θ`.
 
 use std::collections::HashMap;
 
@@ -175,18 +175,17 @@ impl Sums {
         }
         // How far the statistics of two seeds are apart, were the sums all there is.
         let apart = seeds * self.same - self.cross * seeds / (seeds - 1.0);
-        if let Some(exchanged) = exchanged(pairs, crossing, x, y) {
-            let excess = (spread(&exchanged) * seeds / (seeds - 1.0) - apart).max(0.0) / seeds;
-            return (plain + excess, student(f64::INFINITY));
-        }
+        let beyond =
+            |values: &[f64], scale: f64| (spread(values) * seeds / (seeds - 1.0) / scale - apart).max(0.0) / seeds;
         let mut own = vec![0.0; crossing.seeds];
         for pair in pairs {
             own[pair.stratum] += seeds * pair.weight * agreement(&pair.runs, x, y);
         }
-        let shrunk = (1.0 - theta * theta).max(1e-3).powi(2);
-        let excess = (spread(&own) * seeds / (seeds - 1.0) / shrunk - apart).max(0.0) / seeds;
-        let variance = plain + excess;
-        (variance, student(variance.powi(2) * (seeds - 1.0) / excess.powi(2)))
+        let differing = beyond(&own, (1.0 - theta * theta).max(1e-3).powi(2));
+        let everywhere = exchanged(pairs, crossing, x, y).map_or(0.0, |exchanged| beyond(&exchanged, 1.0));
+        let variance = plain + differing.max(everywhere);
+        let freedom = variance.powi(2) * (seeds - 1.0) / differing.powi(2);
+        (variance, student(if differing > everywhere { freedom } else { f64::INFINITY }))
     }
 }
 

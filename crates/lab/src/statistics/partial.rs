@@ -15,12 +15,13 @@
 //!   the settings is nearly the same in both.
 
 use losscape_model::random::{Purpose, stream};
+use rand::RngExt;
 use rand::seq::SliceRandom;
 
 use super::kendall::tau_b;
 
-/// Permutations of the seeds that a variance is taken from.
-const PERMUTATIONS: u64 = 100;
+/// Draws of either kind that a variance is taken from.
+const DRAWS: u64 = 100;
 
 /// Runs that each is compared with.
 const NEIGHBOURS: usize = 2;
@@ -40,22 +41,30 @@ pub struct Settings {
 /// Both quantities by seed and configuration; absent where no run has both.
 pub(super) type Grid = Vec<Vec<Option<(f64, f64)>>>;
 
-/// The mean over pairs of seeds of Kendall's τ-b, over configurations, of the differences between them; and its variance were
-/// x and y independent given the settings. That is the mean square of the same statistic with y's seeds permuted, none
-/// in its place. `None` where the differences have no order.
-pub(super) fn between_seeds(grid: &Grid) -> Option<(f64, f64)> {
+/// The mean over pairs of seeds of Kendall's τ-b, over configurations, of the differences between them; and two variances
+/// of it were x and y independent given the settings. `None` where the differences have no order.
+///
+/// Each is the mean square of draws that are distributed as the statistic on a condition of their own: y's seeds permuted, none in its place, where seeds can be exchanged; and the signs of y's differences, less their
+/// median, turned at random, in a configuration all alike, where seeds are unlike (in noise, say) but the differences in
+/// a configuration as often lie above their median as below.
+pub(super) fn between_seeds(grid: &Grid) -> Option<(f64, [f64; 2])> {
     let seeds = grid.len();
-    let theta = |of: &[usize]| {
+    let theta = |of: &[usize], turn: Option<&[bool]>| {
         let (mut sum, mut count) = (0.0, 0.0);
         for s in 0..seeds {
             for u in 0..s {
-                let differences: Vec<(f64, f64)> = (0..grid[s].len())
-                    .filter_map(|at| {
-                        let ((xs, _), (xu, _)) = (grid[s][at]?, grid[u][at]?);
-                        let ((_, ys), (_, yu)) = (grid[of[s]][at]?, grid[of[u]][at]?);
-                        Some((xs - xu, ys - yu))
-                    })
-                    .collect();
+                let of_configuration = |at: usize| {
+                    let ((xs, _), (xu, _)) = (grid[s][at]?, grid[u][at]?);
+                    let ((_, ys), (_, yu)) = (grid[of[s]][at]?, grid[of[u]][at]?);
+                    Some((at, (xs - xu, ys - yu)))
+                };
+                let (places, mut differences): (Vec<usize>, Vec<(f64, f64)>) =
+                    (0..grid[s].len()).filter_map(of_configuration).unzip();
+                if let Some(turn) = turn {
+                    let middle = median(differences.iter().map(|(_, y)| *y).collect());
+                    let turned = differences.iter_mut().zip(&places).filter(|(_, at)| turn[**at]);
+                    turned.for_each(|((_, y), _)| *y = 2.0 * middle - *y);
+                }
                 let tau = tau_b(&differences);
                 if !tau.is_nan() {
                     sum += tau;
@@ -66,21 +75,31 @@ pub(super) fn between_seeds(grid: &Grid) -> Option<(f64, f64)> {
         sum / count
     };
     let mut order: Vec<usize> = (0..seeds).collect();
-    let value = Some(theta(&order)).filter(|value| !value.is_nan())?;
+    let value = Some(theta(&order, None)).filter(|value| !value.is_nan())?;
     let mut random = stream(0, Purpose::Bootstrap, 0);
-    let (mut sum, mut count) = (0.0, 0.0);
-    for _ in 0..PERMUTATIONS {
+    let mean_square = |draws: Vec<f64>| {
+        let there: Vec<f64> = draws.into_iter().filter(|draw| !draw.is_nan()).collect();
+        there.iter().map(|draw| draw * draw).sum::<f64>() / there.len() as f64
+    };
+    let turned = (0..DRAWS).map(|_| {
+        let turn: Vec<bool> = grid[0].iter().map(|_| random.random()).collect();
+        theta(&order, Some(&turn))
+    });
+    let turned = mean_square(turned.collect());
+    let permuted = (0..DRAWS).map(|_| {
         order.shuffle(&mut random);
         while seeds > 1 && order.iter().enumerate().any(|(at, &to)| at == to) {
             order.shuffle(&mut random);
         }
-        let permuted = theta(&order);
-        if !permuted.is_nan() {
-            sum += permuted * permuted;
-            count += 1.0;
-        }
-    }
-    Some((value, sum / count))
+        theta(&order, None)
+    });
+    Some((value, [mean_square(permuted.collect()), turned]))
+}
+
+/// The middle value.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// Normal scores of a quantity less their least-squares fit by the settings and the seeds; NaN stays NaN. `None` where there

@@ -118,9 +118,10 @@ impl Runs {
     #[must_use]
     pub fn partial(&self, settings: &Settings, x: &[f64], y: &[f64]) -> Option<Tau> {
         if self.crossed && self.strata.len() >= 2 * self.distinct {
-            let (value, variance) = partial::between_seeds(&self.grid(x, y))?;
-            // Of few configurations the ranks say less than the variance is worth.
-            let reach = student(self.distinct as f64 - 1.0) * variance.sqrt();
+            let (value, [permuted, turned]) = partial::between_seeds(&self.grid(x, y))?;
+            // Of few configurations the permuted ranks say less than their variance is worth.
+            let reach = student(self.distinct as f64 - 1.0) * permuted.sqrt();
+            let reach = reach.max(student(f64::INFINITY) * turned.sqrt());
             let interval = self.suffice().then(|| ends(value, reach, self.strata.len()));
             return Some(Tau { value, interval });
         }

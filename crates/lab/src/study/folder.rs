@@ -64,7 +64,7 @@ struct Failure {
 }
 
 /// What planning did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planned {
     /// Runs in the plan.
     pub runs: usize,
@@ -72,6 +72,8 @@ pub struct Planned {
     pub added: usize,
     /// Points of the design that are the same run as one before them.
     pub repeated: usize,
+    /// What a user should know of the data that are read, in words.
+    pub notices: Vec<String>,
 }
 
 /// How far a run of a study is.
@@ -189,7 +191,8 @@ impl StudyFolder {
         }
         let before: HashSet<&String> = earlier.iter().map(|run| &run.run_id).collect();
         let new: Vec<PlannedRun> = found.into_iter().filter(|run| !before.contains(&run.run_id)).collect();
-        let planned = Planned { runs: earlier.len() + new.len(), added: new.len(), repeated };
+        let (runs, added) = (earlier.len() + new.len(), new.len());
+        let planned = Planned { runs, added, repeated, notices: data.notices() };
         let runs = earlier.iter().chain(&new).enumerate().map(|(index, run)| PlannedRun { index, ..run.clone() });
         let lines: String =
             runs.map(|run| serde_json::to_string(&run).expect("a record has only string keys") + "\n").collect();

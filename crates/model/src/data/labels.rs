@@ -8,6 +8,8 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use unicode_normalization::UnicodeNormalization;
+
 use super::{DataError, Dataset, Matrix, Parts, Targets};
 
 /// Up to so many classes are never too many for the samples there are.
@@ -186,8 +188,13 @@ impl Labels {
         DataError::Format { path: path.clone(), line, problem }
     }
 
+    /// The file, and what in it holds the labels.
+    fn place(&self) -> String {
+        format!("{}, {}", self.path.display(), self.what)
+    }
+
     /// Where all words are whole numbers, they become numbers.
-    fn settle(&mut self) -> Result<(), DataError> {
+    fn settle(&mut self, notices: &mut Vec<String>) -> Result<(), DataError> {
         let plus = self.index.contains_key(&Label::Word("+".into()));
         for (label, at) in &self.distinct {
             // Beside "+" a "-" is the other class.
@@ -222,6 +229,13 @@ impl Labels {
             return Err(self.wrong(at, &problem));
         }
         if words.clone().all(|(word, _)| whole(word).is_some()) {
+            let mut written = HashMap::new();
+            let twin = words.filter_map(|(word, _)| Some((whole(word)?, word)));
+            let twin = twin.filter_map(|(number, word)| Some((written.insert(number, word)?, word))).next();
+            if let Some((one, other)) = twin {
+                let words = "are one number, and so one class; write classes that differ as words";
+                notices.push(format!("{}: the labels `{one}` and `{other}` {words}", self.place()));
+            }
             self.renumber(|label| match label {
                 Label::Word(word) => whole(word).map(Label::Number).unwrap_or(Label::Word(word.clone())),
                 Label::Number(_) => label.clone(),
@@ -274,9 +288,9 @@ impl Labels {
                     Label::Number(number) if classes.given => {
                         let sample = self.of.iter().position(|of| *of == label).unwrap_or(0);
                         let error = DataError::LabelOutOfRange { sample, label: *number, classes: classes.count };
-                        error.within(format!("{}, {}", self.path.display(), self.what))
+                        error.within(self.place())
                     }
-                    _ => self.wrong(*at, &format!("label `{text}` is not among the training labels")),
+                    _ => self.wrong(*at, &classes.unknown(text)),
                 })
             })
             .collect::<Result<_, _>>()?;
@@ -305,6 +319,42 @@ impl Classes {
             (None, Label::Word(_)) => None,
         }
     }
+
+    /// That a label has no class.
+    fn unknown(&self, label: &Label) -> String {
+        let name = label.to_string();
+        let alike = self.labels.iter().flatten().map(Label::to_string).find(|known| skeleton(known) == skeleton(&name));
+        let alike = alike.map(|known| format!("; `{}` is", in_ascii(&known)));
+        match alike {
+            Some(alike) => format!("label `{}` is not among the training labels{alike}", in_ascii(&name)),
+            None => format!("label `{name}` is not among the training labels"),
+        }
+    }
+}
+
+/// What is left of a label without what a reader may not see or does not count: case, spaces, characters of no width,
+/// and the several ways in which Unicode writes one letter (NFKC).
+fn skeleton(label: &str) -> String {
+    let seen =
+        |c: &char| !c.is_whitespace() && !matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}');
+    label.nfkc().filter(seen).flat_map(char::to_lowercase).nfkc().collect()
+}
+
+/// A label with escapes for what is not ASCII, so that those that look alike are told apart.
+fn in_ascii(label: &str) -> String {
+    let escaped = |c: char| if c.is_ascii() { c.to_string() } else { c.escape_unicode().to_string() };
+    label.chars().map(escaped).collect()
+}
+
+/// Whether a label is written as a date or a time: numbers, with two or more signs between them.
+fn is_date(label: &Label) -> bool {
+    let Label::Word(word) = label else { return false };
+    let signs = word.chars().filter(|c| ['-', '/', '.', ':'].contains(c)).count();
+    let digits = word.chars().filter(char::is_ascii_digit).count();
+    signs >= 2
+        && digits >= 4
+        && word.starts_with(|c: char| c.is_ascii_digit())
+        && word.chars().all(|c| c.is_ascii_digit() || "-/.:TZ+ ".contains(c))
 }
 
 /// Targets of both parts, with notices where labels are not the classes 0 to C−1 as they stand, or are easily mistaken.
@@ -314,7 +364,7 @@ fn classify(
     asked: &Asked,
     notices: &mut Vec<String>,
 ) -> Result<(Targets, Option<Targets>), DataError> {
-    train.settle()?;
+    train.settle(notices)?;
     let mut test = test;
     if let Some(names) = asked.names.as_ref().filter(|_| !train.are_numbers()) {
         train.number_by(names)?;
@@ -338,7 +388,11 @@ fn classify(
         let must = "there may be as many classes as samples, and 65,536 in any case";
         return Err(DataError::Setting { name: "classes", value: count.to_string(), must });
     }
-    let place = format!("{}, {}", train.path.display(), train.what);
+    let place = train.place();
+    if let Some(date) = sorted.iter().find(|label| is_date(label)) {
+        let words = "looks like a date or a time, and is the name of a class; is this the target?";
+        notices.push(format!("{place}: the label `{date}` {words}"));
+    }
     let classes = match given {
         Some(count) if numbers => {
             let names = asked.names.clone().unwrap_or_default();
@@ -360,12 +414,11 @@ fn classify(
                 let names = short(&names);
                 notices.push(format!("{place}: the labels {names} are the classes 0 to {}{key}", distinct - 1));
             }
-            let mut lower = HashMap::new();
-            let twin = names.iter().find_map(|name| Some((lower.insert(name.to_lowercase(), name)?, name)));
+            let mut seen = HashMap::new();
+            let twin = names.iter().find_map(|name| Some((seen.insert(skeleton(name), name)?, name)));
             if let Some((one, other)) = twin {
-                notices.push(format!(
-                    "{place}: the labels `{one}` and `{other}` differ in case alone, and are two classes"
-                ));
+                let words = "look alike (case, spaces, forms of Unicode), and are two classes";
+                notices.push(format!("{place}: the labels `{}` and `{}` {words}", in_ascii(one), in_ascii(other)));
             }
             let count = given.unwrap_or(distinct);
             if distinct > count {
@@ -380,7 +433,7 @@ fn classify(
     let test = test
         .map(|mut test| {
             if numbers {
-                test.settle()?;
+                test.settle(notices)?;
             } else if let Some((word, at)) = test.distinct.iter().find_map(|(label, at)| match label {
                 Label::Word(word) if is_missing(word) && classes.class(label).is_none() => Some((word, *at)),
                 _ => None,

@@ -348,10 +348,10 @@ impl Dataset {
     }
 }
 
-/// What a source holds, as it came.
+/// Data in its parts, with what is to be said of them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parts {
-    /// The training part, or all there is.
+    /// The training part; of a source, all where it has no other.
     pub train: Dataset,
     /// The test part, where the source has one of its own.
     pub test: Option<Dataset>,

@@ -108,6 +108,14 @@ impl Npz {
         };
         let test = names.test.as_ref().map(|[x, y]| self.part(&mut archive, x, y, Some(task), &mut Vec::new()));
         let (test, test_one_hot) = test.transpose()?.map_or((None, None), |(test, one_hot)| (Some(test), one_hot));
+        // The outputs of a network are its classes, or the columns of its targets.
+        if let (Target::Values(values), Some(classes)) = (&train.target, self.classes)
+            && values.columns != classes
+        {
+            let what = "outputs of a network (classes) and columns of targets that are numbers";
+            let error = DataError::Mismatch { what, left: classes, right: values.columns };
+            return Err(error.within(format!("{}, array {y}", self.path.display())));
+        }
         let mut classes = self.classes;
         for columns in one_hot.into_iter().chain(test_one_hot.filter(|_| one_hot.is_some())) {
             let known = *classes.get_or_insert(columns);

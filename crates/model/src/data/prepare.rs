@@ -54,13 +54,11 @@ pub struct Prepared {
     pub train: Dataset,
     /// What generalization is measured on; absent when `test_fraction` is 0.
     pub test: Option<Dataset>,
-    /// What was understood in a way that a user should know of, a sentence each.
-    pub notices: Vec<String>,
 }
 
 impl From<Dataset> for Prepared {
     fn from(train: Dataset) -> Self {
-        Self { train, test: None, notices: Vec::new() }
+        Self { train, test: None }
     }
 }
 
@@ -116,13 +114,23 @@ impl DataConfig {
         words
     }
 
-    /// Reads or makes the data and prepares it.
+    /// Reads or makes the data and prepares it. What a file leaves to be said is in [`parts`](Self::parts).
+    ///
+    /// # Errors
+    ///
+    /// As [`parts`](Self::parts).
+    pub fn load(&self) -> Result<Prepared, DataError> {
+        let Parts { train, test, notices: _ } = self.parts()?;
+        Ok(Prepared { train, test })
+    }
+
+    /// The prepared data, with notices on how it was understood.
     ///
     /// # Errors
     ///
     /// What the source reports, and [`DataError::Setting`] or [`DataError::Empty`] when a share is out of range or leaves a part
     /// without samples.
-    pub fn load(&self) -> Result<Prepared, DataError> {
+    pub fn parts(&self) -> Result<Parts, DataError> {
         let (test_fraction, standardize) = (self.test_share(), self.standardization());
         if !(0.0..1.0).contains(&test_fraction) {
             let value = test_fraction.to_string();
@@ -148,7 +156,7 @@ impl DataConfig {
         if let Some(test) = &mut test {
             scaling.apply(test, "test")?;
         }
-        Ok(Prepared { train, test, notices })
+        Ok(Parts { train, test, notices })
     }
 
     /// The last `round(test_fraction · n)` samples of a permutation drawn from `(seed, Split)` are the test part.

@@ -85,7 +85,8 @@ pub struct Csv {
     /// as it could be a sample.
     #[serde(default, serialize_with = "true_by_default")]
     pub header: Option<bool>,
-    /// The target column, by name or number. Default: the last one.
+    /// The target column, by name or number. Default: the last one, which is refused where not it but another is called
+    /// `label`, `labels`, `class`, `target` or `y`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<ColumnKey>,
     /// The input columns, by names or numbers, in the order wanted. Default: all but the target.
@@ -139,6 +140,15 @@ impl Layout {
             Some(name) => format!("{name:?}"),
         }
     }
+
+    /// Whether the first line calls a column what targets are usually called.
+    fn is_called_target(&self, column: usize) -> bool {
+        self.names.as_ref().is_some_and(|names| is_targets_name(&names[column]))
+    }
+}
+
+fn is_targets_name(name: &str) -> bool {
+    ["label", "labels", "class", "target", "y"].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 struct Table {
@@ -163,12 +173,20 @@ impl Csv {
     pub(super) fn read(&self) -> Result<Parts, DataError> {
         let train = self.table(&self.path, None)?;
         let test = self.test_path.as_ref().map(|path| self.table(path, Some(&train.layout))).transpose()?;
-        let notices = row_counter(&train).map(|column| {
+        let mut notices = Vec::new();
+        if let Some(column) = row_counter(&train) {
             let (what, key) = (train.layout.word(column), train.layout.key(column));
-            format!("{}: {what} counts the rows; drop = [{key}] leaves it out", self.path.display())
-        });
+            notices.push(format!("{}: {what} counts the rows; drop = [{key}] leaves it out", self.path.display()));
+        }
+        if self.target.is_none()
+            && let Some(other) = train.layout.inputs.iter().find(|&&column| train.layout.is_called_target(column))
+        {
+            let (target, other) = (train.layout.word(train.layout.target), train.layout.word(*other));
+            let words = "is the target, as the last one, and TAKEN an input; target = … takes another";
+            notices.push(format!("{}: {target} {}", self.path.display(), words.replace("TAKEN", &other)));
+        }
         let asked = Asked { classes: self.classes, names: None, explicit: self.task.is_some() };
-        Raw::assemble(train.raw, test.map(|test| test.raw), &asked, notices.into_iter().collect())
+        Raw::assemble(train.raw, test.map(|test| test.raw), &asked, notices)
     }
 
     fn delimiter(&self) -> Result<Delimiter, DataError> {
@@ -311,6 +329,16 @@ impl Csv {
                     let problem = "the last column has no name: does a delimiter end every line? Remove it, or name \
                                    the target (target = …) and drop = [LAST]";
                     return Err(wrong(problem.replace("LAST", &last.to_string())));
+                }
+                if let Some(names) = names.as_ref().filter(|names| !is_targets_name(&names[last])) {
+                    let open =
+                        |at: &usize| is_targets_name(&names[*at]) && !dropped.contains(at) && !chosen.contains(at);
+                    if let Some(other) = (0..last).find(open) {
+                        return Err(wrong(format!(
+                            "is the target the last column, `{}`, or `{}`? Set target to one of them",
+                            names[last], names[other]
+                        )));
+                    }
                 }
                 last
             }

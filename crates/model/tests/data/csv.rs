@@ -1,7 +1,7 @@
 //! CSV: files as pandas, R, Excel and UCI write them, read or refused with what to do.
 
 use losscape_model::data::table::{ColumnKey, Csv, Task};
-use losscape_model::data::{DataError, Prepared, Source};
+use losscape_model::data::{DataError, Parts, Source};
 
 use crate::{Folder, gzip, labels, refused, values};
 
@@ -10,14 +10,14 @@ fn name(name: &str) -> ColumnKey {
 }
 
 /// Reads `text` with the settings.
-fn read(text: impl AsRef<[u8]>, csv: &Csv) -> Result<Prepared, DataError> {
+fn read(text: impl AsRef<[u8]>, csv: &Csv) -> Result<Parts, DataError> {
     let folder = Folder::new();
     let path = folder.write("d.csv", text);
     crate::load(Source::Csv(Csv { path, ..csv.clone() }))
 }
 
 /// Reads a training and a test file with the settings.
-fn read_both(train: &str, test: &str, csv: &Csv) -> Result<Prepared, DataError> {
+fn read_both(train: &str, test: &str, csv: &Csv) -> Result<Parts, DataError> {
     let folder = Folder::new();
     let (path, test_path) = (folder.write("train.csv", train), Some(folder.write("test.csv", test)));
     crate::load(Source::Csv(Csv { path, test_path, ..csv.clone() }))
@@ -95,7 +95,23 @@ fn a_target_of_any_kind_makes_classes_with_names() {
     let said = notices("x,y\n1,1\n0.5,2\n");
     assert!(said[0].contains("d.csv, column `y`: the labels 1, 2 are the classes 0 to 1; classes = 3"), "{said:?}");
     assert!(notices("x,y\n1,b\n0.5,a\n").is_empty());
-    assert!(notices("x,y\n1,a\n0.5,A\n")[0].contains("`A` and `a` differ in case alone"));
+    // What looks alike, is one number or a date.
+    let cases = [
+        ("x,y\n1,a\n0.5,A\n", "`A` and `a` look alike (case, spaces, forms of Unicode), and are two classes"),
+        ("x,y\n1,caf\u{e9}\n0.5,cafe\u{301}\n", "`cafe\\u{301}` and `caf\\u{e9}` look alike"),
+        ("x,y\n1,a\u{200b}b\n0.5,ab\n", "`ab` and `a\\u{200b}b` look alike"),
+        ("x,y\n1,new york\n0.5,new\u{a0}york\n", "`new york` and `new\\u{a0}york` look alike"),
+        ("x,y\n1,01\n0.5,1\n2,0\n", "`01` and `1` are one number, and so one class"),
+        ("x,y\n1,2024-01-31\n0.5,2024-02-01\n", "`2024-01-31` looks like a date or a time"),
+        ("x,y\n1,31.1.2024 12:00\n0.5,no\n", "`31.1.2024 12:00` looks like a date or a time"),
+    ];
+    for (text, said) in cases {
+        let notices = notices(text);
+        assert!(notices.iter().any(|notice| notice.contains(said)), "{text}: {notices:?}");
+    }
+    for text in ["x,y\n1,v1.2.3\n0.5,10-20\n", "x,y\n1,e\n0.5,\u{e9}\n"] {
+        assert!(notices(text).is_empty(), "{text}: {:?}", notices(text));
+    }
     // The setting that decides.
     let data = read("x,y\n1,1\n0.5,2\n", &Csv { classes: Some(3), ..Csv::default() }).expect("it is read");
     assert_eq!((labels(&data.train), data.train.outputs()), (&[1, 2][..], 3));
@@ -129,6 +145,9 @@ fn test_files_are_matched_by_name() {
     refused(read_both(train, "a,b,c,y\n5,6,7,yes\n", &csv), &["test.csv:1", "column `c` is not in the training file"]);
     refused(read_both(train, "5,6,yes\n", &csv), &["test.csv:1", "set header = false", "header = true"]);
     refused(read_both(train, "a,b,y\n5,6,maybe\n", &csv), &["test.csv:2", "`maybe` is not among the training labels"]);
+    let accents = ["x,y\n1,e\u{301}\n2,a\n", "x,y\n1,\u{e9}\n"];
+    let words = "label `\\u{e9}` is not among the training labels; `e\\u{301}` is";
+    refused(read_both(accents[0], accents[1], &csv), &["test.csv:2", words]);
     refused(read_both(train, "a,b,y\n5,6,?\n", &csv), &["test.csv:2", "the target is missing (`?`)"]);
     refused(read_both("a,y\n1,1\n2,2\n", "a,y\n1,3\n", &csv), &["test.csv:2", "label `3` is not among the training"]);
     let headerless = Csv { header: Some(false), ..Csv::default() };
@@ -272,4 +291,17 @@ fn columns_are_given_by_name_or_number() {
         let message = read(wrong).expect_err("no column").to_string();
         assert!(message.contains("the name of a column or its number, counted from 0"), "{message}");
     }
+}
+
+#[test]
+fn the_last_column_is_the_target_unless_another_is_called_so() {
+    let csv = Csv::default();
+    refused(read("label,a,b\n0,1,2\n1,3,4\n", &csv), &["d.csv:1", "the last column, `b`, or `label`? Set target"]);
+    let data = read("label,a,b\n0,1,2\n1,3,4\n", &Csv { target: Some(name("label")), ..Csv::default() });
+    assert_eq!(data.expect("it is read").train.inputs.values, [1.0, 2.0, 3.0, 4.0]);
+    let dropped = Csv { drop: vec![name("label")], ..Csv::default() };
+    assert!(read("label,a,b\n0,1,2\n1,3,4\n", &dropped).expect("it is read").notices[0].contains("the labels 2, 4"));
+    let data = read("x,y,Class\n0.5,1,0\n1,3,1\n", &csv).expect("it is read");
+    assert!(data.notices[0].contains("column `Class` is the target, as the last one, and column `y` an input"));
+    assert_eq!(data.train.inputs.values, [0.5, 1.0, 1.0, 3.0]);
 }

@@ -2,7 +2,7 @@
 
 use losscape_model::data::cifar::{Cifar10, Cifar100, Granularity};
 use losscape_model::data::idx::{self, Idx};
-use losscape_model::data::{DataError, Prepared, Source};
+use losscape_model::data::{DataError, Parts, Source};
 
 use crate::{Folder, gzip, labels, load, refused};
 
@@ -14,7 +14,7 @@ fn of_labels(labels: &[u8]) -> Vec<u8> {
     [&[0, 0, 8, 1, 0, 0, 0, labels.len() as u8], labels].concat()
 }
 
-fn read(images: &[u8], labels: &[u8], classes: Option<usize>) -> Result<Prepared, DataError> {
+fn read(images: &[u8], labels: &[u8], classes: Option<usize>) -> Result<Parts, DataError> {
     let folder = Folder::new();
     let (images, labels) = (folder.write("images", images), folder.write("labels", labels));
     load(Source::Idx(Idx { images, labels, classes, ..Idx::default() }))

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use losscape_model::data::digits::{ARCHIVE, Digits};
 use losscape_model::data::generate::{LeastSquares, Moons, Spirals, TeacherStudent};
-use losscape_model::data::{DataConfig, DataError, Dataset, Matrix, Prepared, Source, Standardize, Targets, digits};
+use losscape_model::data::{DataConfig, DataError, Dataset, Matrix, Parts, Source, Standardize, Targets, digits};
 use serde::Deserialize;
 use serde::de::value::{Error, MapDeserializer};
 use sha2::{Digest, Sha256};
@@ -53,10 +53,10 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The data as it stands in its files.
-fn load(source: Source) -> Result<Prepared, DataError> {
+fn load(source: Source) -> Result<Parts, DataError> {
     let config =
         DataConfig { standardize: Some(Standardize::None), test_fraction: Some(0.0), ..DataConfig::new(source) };
-    let mut data = config.load()?;
+    let mut data = config.parts()?;
     data.notices.retain(|notice| !notice.starts_with("test_fraction"));
     Ok(data)
 }

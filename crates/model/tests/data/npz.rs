@@ -5,7 +5,7 @@ use std::path::Path;
 
 use losscape_model::data::npz::{self, Npz};
 use losscape_model::data::table::Task;
-use losscape_model::data::{DataConfig, DataError, Dataset, Matrix, Prepared, Source, Standardize, Targets};
+use losscape_model::data::{DataConfig, DataError, Dataset, Matrix, Parts, Source, Standardize, Targets};
 use zip::write::SimpleFileOptions;
 
 use crate::{Folder, labels, load, refused, values};
@@ -40,17 +40,17 @@ fn archive(arrays: &[(&str, Vec<u8>)]) -> Vec<u8> {
     zip.finish().expect("memory can be written").into_inner()
 }
 
-fn read_bytes(bytes: impl AsRef<[u8]>, npz: &Npz) -> Result<Prepared, DataError> {
+fn read_bytes(bytes: impl AsRef<[u8]>, npz: &Npz) -> Result<Parts, DataError> {
     let folder = Folder::new();
     load(Source::Npz(Npz { path: folder.write("d.npz", bytes), ..npz.clone() }))
 }
 
-fn read(arrays: &[(&str, Vec<u8>)], npz: &Npz) -> Result<Prepared, DataError> {
+fn read(arrays: &[(&str, Vec<u8>)], npz: &Npz) -> Result<Parts, DataError> {
     read_bytes(archive(arrays), npz)
 }
 
 /// Inputs of two samples with the given targets.
-fn with_y(y: Vec<u8>, task: Option<Task>) -> Result<Prepared, DataError> {
+fn with_y(y: Vec<u8>, task: Option<Task>) -> Result<Parts, DataError> {
     read(&[("x", floats(&[3, 1], &[0.5, 1.5, 2.5])), ("y", y)], &Npz { task, ..Npz::default() })
 }
 
@@ -205,6 +205,13 @@ fn what_decides_between_labels_and_numbers_is_said() {
     let data = with_y(integers(&[3, 2], &[2, 1, 1, 0, 0, 1]), None).expect("it is read").train;
     assert_eq!(data.outputs(), 2);
     assert!(data.classes().is_none());
+    // A number of classes says how many columns there are, too.
+    let soft = |classes| {
+        let given = Npz { classes: Some(classes), ..Npz::default() };
+        read(&[("x", floats(&[2, 1], &[0.5, 1.5])), ("y", floats(&[2, 2], &[0.9, 0.1, 0.5, 0.5]))], &given)
+    };
+    assert_eq!(soft(2).expect("it is read").train.outputs(), 2);
+    refused(soft(3), &["array y", "columns of targets that are numbers: 3 against 2"]);
 }
 
 #[test]
