@@ -15,6 +15,9 @@ use super::{DataError, Dataset, Matrix, Parts, Targets};
 /// Up to so many classes are never too many for the samples there are.
 const ALWAYS_FINE: usize = 50;
 
+/// So many classes, and no word on whether they are meant, are worth a notice.
+const MANY: usize = 20;
+
 /// The most classes that may outnumber the samples.
 const MOST_UNSEEN: usize = 1 << 16;
 
@@ -194,7 +197,7 @@ impl Labels {
     }
 
     /// Where all words are whole numbers, they become numbers.
-    fn settle(&mut self, notices: &mut Vec<String>) -> Result<(), DataError> {
+    fn settle(&mut self, explicit: bool, notices: &mut Vec<String>) -> Result<(), DataError> {
         let plus = self.index.contains_key(&Label::Word("+".into()));
         for (label, at) in &self.distinct {
             // Beside "+" a "-" is the other class.
@@ -213,6 +216,14 @@ impl Labels {
             Label::Word(word) => Some((word.as_str(), *at)),
             Label::Number(_) => None,
         });
+        let of_columns = |sign: &char| words.clone().all(|(word, _)| word.contains(*sign));
+        if let (Some(sign), Some((word, at))) =
+            ([';', '\t', '|'].iter().find(|sign| of_columns(sign)), words.clone().next())
+        {
+            let key = if *sign == '\t' { "tab".to_owned() } else { sign.to_string() };
+            let problem = format!("every label is like `{word}`; is delimiter = {key:?} right?");
+            return Err(self.wrong(at, &problem));
+        }
         let decimal = words.clone().find(|(word, _)| whole(word).is_none() && word.parse::<f64>().is_ok());
         if let Some((word, at)) = decimal {
             let problem = format!(
@@ -236,12 +247,36 @@ impl Labels {
                 let words = "are one number, and so one class; write classes that differ as words";
                 notices.push(format!("{}: the labels `{one}` and `{other}` {words}", self.place()));
             }
+            let pointed =
+                self.distinct.iter().map(|(label, _)| label.to_string()).find(|word| word.parse::<i128>().is_err());
+            if let Some(word) = pointed.filter(|_| !explicit) {
+                let words = "is a whole number, and the label of a class";
+                notices.push(format!("{}: `{word}` {words}; {REGRESSION}", self.place()));
+            }
             self.renumber(|label| match label {
                 Label::Word(word) => whole(word).map(Label::Number).unwrap_or(Label::Word(word.clone())),
                 Label::Number(_) => label.clone(),
             });
         }
         Ok(())
+    }
+
+    /// Why the labels may not be classes, though they can be; nothing where it is said that they are.
+    fn doubt(&self, asked: &Asked) -> Option<String> {
+        let (samples, distinct) = (self.of.len(), self.distinct.len());
+        let first = &self.distinct.first()?.0;
+        if distinct == 1 && samples > 1 {
+            return Some(format!("every sample has the label `{first}`; is this the target?"));
+        }
+        if asked.classes.is_some() || asked.names.is_some() || asked.explicit || distinct <= MANY {
+            return None;
+        }
+        let alike = |label: &Label| label.to_string().replace(|c: char| c.is_ascii_digit() || c == '.', "");
+        let measured = !self.are_numbers() && self.distinct.iter().all(|(label, _)| alike(label) == alike(first));
+        if self.are_numbers() || measured {
+            return Some(format!("{distinct} numbers as `{first}` are read as classes; {REGRESSION}"));
+        }
+        (2 * distinct > samples).then(|| format!("{distinct} labels for {samples} samples; is this the target?"))
     }
 
     /// Replaces every word by its place among the names of the classes.
@@ -257,6 +292,22 @@ impl Labels {
         }
         self.renumber(|label| place(label).map_or_else(|| label.clone(), |at| Label::Number(at as i128)));
         Ok(())
+    }
+
+    /// Says so where labels that are places among the names could be taken for the names.
+    fn told_from(&self, names: &[String], notices: &mut Vec<String>) {
+        let names_of_others = |(label, _): &(Label, u64)| match label {
+            Label::Number(number) => {
+                let at = usize::try_from(*number).ok()?;
+                let name = names.get(at)?;
+                (name != &at.to_string() && names.contains(&at.to_string())).then_some((at, name))
+            }
+            Label::Word(_) => None,
+        };
+        if let Some((at, name)) = self.distinct.iter().find_map(names_of_others) {
+            let words = "are places among the names of the classes, counted from 0, not these names";
+            notices.push(format!("{}: the labels {words}: label {at} is class `{name}`", self.place()));
+        }
     }
 
     /// Replaces every label, merging those that become equal.
@@ -332,12 +383,13 @@ impl Classes {
     }
 }
 
-/// What is left of a label without what a reader may not see or does not count: case, spaces, characters of no width,
-/// and the several ways in which Unicode writes one letter (NFKC).
+/// What is left of a label without what a reader may not see or does not count: case, spaces, quotes around it, characters
+/// of no width, and the several ways in which Unicode writes one letter (NFKC).
 fn skeleton(label: &str) -> String {
-    let seen =
-        |c: &char| !c.is_whitespace() && !matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}');
-    label.nfkc().filter(seen).flat_map(char::to_lowercase).nfkc().collect()
+    const QUOTES: [char; 9] = ['"', '\'', '`', '´', '“', '”', '„', '‘', '’'];
+    const NO_WIDTH: [char; 4] = ['\u{ad}', '\u{200b}', '\u{2060}', '\u{feff}'];
+    let seen = |c: &char| !(c.is_whitespace() || NO_WIDTH.contains(c) || ('\u{200c}'..='\u{200f}').contains(c));
+    label.trim_matches(QUOTES).nfkc().filter(seen).flat_map(char::to_lowercase).nfkc().collect()
 }
 
 /// A label with escapes for what is not ASCII, so that those that look alike are told apart.
@@ -346,15 +398,28 @@ fn in_ascii(label: &str) -> String {
     label.chars().map(escaped).collect()
 }
 
-/// Whether a label is written as a date or a time: numbers, with two or more signs between them.
+/// Whether a label is written as a date or a time: numbers between signs, with a year or two colons' worth of time, or with
+/// the name of a month.
 fn is_date(label: &Label) -> bool {
+    const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
     let Label::Word(word) = label else { return false };
-    let signs = word.chars().filter(|c| ['-', '/', '.', ':'].contains(c)).count();
+    let word = word.to_ascii_lowercase();
+    if !word.starts_with(|c: char| c.is_ascii_digit()) || !word.ends_with(|c: char| c.is_ascii_digit() || c == 'z') {
+        return false;
+    }
+    let parts: Vec<&str> =
+        word.split(['-', '/', '.', ':', ' ', 't', 'z', '+']).filter(|part| !part.is_empty()).collect();
+    let numbers = parts.iter().filter(|part| part.chars().all(|c| c.is_ascii_digit())).count();
+    let months = parts.iter().filter(|part| MONTHS.iter().any(|month| part.starts_with(month))).count();
+    let year = |part: &&&str| part.len() == 4 && (part.starts_with("19") || part.starts_with("20"));
     let digits = word.chars().filter(char::is_ascii_digit).count();
-    signs >= 2
-        && digits >= 4
-        && word.starts_with(|c: char| c.is_ascii_digit())
-        && word.chars().all(|c| c.is_ascii_digit() || "-/.:TZ+ ".contains(c))
+    let of_numbers = numbers == parts.len()
+        && match parts.len() {
+            0 | 1 => false,
+            2 => parts.iter().any(|part| year(&part)) || word.contains(':'),
+            _ => digits >= 4,
+        };
+    of_numbers || months == 1 && numbers + 1 == parts.len() && numbers >= 2
 }
 
 /// Targets of both parts, with notices where labels are not the classes 0 to C−1 as they stand, or are easily mistaken.
@@ -364,11 +429,16 @@ fn classify(
     asked: &Asked,
     notices: &mut Vec<String>,
 ) -> Result<(Targets, Option<Targets>), DataError> {
-    train.settle(notices)?;
     let mut test = test;
-    if let Some(names) = asked.names.as_ref().filter(|_| !train.are_numbers()) {
-        train.number_by(names)?;
-        test.as_mut().map(|test| test.number_by(names)).transpose()?;
+    let explicit = asked.explicit || asked.classes.is_some();
+    match &asked.names {
+        // Text is the name of a class, also where it is written in digits.
+        Some(names) if !train.are_numbers() => {
+            train.number_by(names)?;
+            test.as_mut().map(|test| test.number_by(names)).transpose()?;
+        }
+        Some(names) => train.told_from(names, notices),
+        None => train.settle(explicit, notices)?,
     }
     let numbers = train.are_numbers();
     let mut sorted: Vec<Label> = train.distinct.iter().map(|(label, _)| label.clone()).collect();
@@ -389,6 +459,9 @@ fn classify(
         return Err(DataError::Setting { name: "classes", value: count.to_string(), must });
     }
     let place = train.place();
+    if let Some(doubt) = train.doubt(asked) {
+        notices.push(format!("{place}: {doubt}"));
+    }
     if let Some(date) = sorted.iter().find(|label| is_date(label)) {
         let words = "looks like a date or a time, and is the name of a class; is this the target?";
         notices.push(format!("{place}: the label `{date}` {words}"));
@@ -417,7 +490,7 @@ fn classify(
             let mut seen = HashMap::new();
             let twin = names.iter().find_map(|name| Some((seen.insert(skeleton(name), name)?, name)));
             if let Some((one, other)) = twin {
-                let words = "look alike (case, spaces, forms of Unicode), and are two classes";
+                let words = "look alike (case, spaces, quotes, forms of Unicode), and are two classes";
                 notices.push(format!("{place}: the labels `{}` and `{}` {words}", in_ascii(one), in_ascii(other)));
             }
             let count = given.unwrap_or(distinct);
@@ -433,7 +506,7 @@ fn classify(
     let test = test
         .map(|mut test| {
             if numbers {
-                test.settle(notices)?;
+                test.settle(true, notices)?;
             } else if let Some((word, at)) = test.distinct.iter().find_map(|(label, at)| match label {
                 Label::Word(word) if is_missing(word) && classes.class(label).is_none() => Some((word, *at)),
                 _ => None,
@@ -465,18 +538,60 @@ pub(super) fn whole(text: &str) -> Option<i128> {
     })
 }
 
-/// Whether a text is a number but for a currency's or per cent sign, separators of thousands, or a comma for the point.
+/// Whether a text is a number but for a currency's or per cent sign, brackets, separators of thousands, or a comma for the
+/// point.
 pub(super) fn looks_like_a_number(text: &str) -> bool {
-    let bare = text.trim_matches(['$', '€', '£', '¥', '%', ' ']).replace([',', '\'', ' ', '\u{a0}', '\u{202f}'], "");
+    const AROUND: [char; 8] = ['$', '€', '£', '¥', '%', ' ', '(', ')'];
+    let bare = text.trim_matches(AROUND).replace([',', '\'', ' ', '_', '\u{a0}', '\u{202f}'], "");
     bare != text && bare.contains(|c: char| c.is_ascii_digit()) && bare.parse::<f64>().is_ok()
 }
 
-/// Whether a text is one of the ways to write that there is no value: those of pandas, R, Excel, SQL and UCI's files.
+/// Whether a text is one of the ways to write that there is no value: those of pandas, R, Excel, SQL and UCI's files, of C's
+/// printf, and of people.
 pub(super) fn is_missing(text: &str) -> bool {
     const MARKERS: &[&str] = &[
-        "", "?", "-", "--", "---", ".", "..", "*", "na", "n/a", "n.a.", "#n/a", "#na", "#n/a n/a", "<na>", "nan",
-        "-nan", "+nan", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan", "null", "#null!", "none", "nil", "nat", "missing",
-        "#value!", "#div/0!", "#ref!", "#name?", "#num!", "\\n",
+        "",
+        "?",
+        ".",
+        "..",
+        "*",
+        "_",
+        "na",
+        "n/a",
+        "n.a.",
+        "n.a",
+        "n / a",
+        "n/d",
+        "#n/a",
+        "#na",
+        "#n/a n/a",
+        "#nv",
+        "#n/d",
+        "#null",
+        "nan",
+        "null",
+        "none",
+        "nil",
+        "nat",
+        "missing",
+        "undefined",
+        "undef",
+        "not available",
+        "no data",
+        "nodata",
+        "\\n",
     ];
-    text.len() <= 8 && MARKERS.contains(&text.to_ascii_lowercase().as_str())
+    if text.len() > 40 {
+        return false;
+    }
+    let lower = text.to_lowercase();
+    let bare = lower.trim_matches(['(', ')', '<', '>', '[', ']', '\'', '"', '“', '”', '‘', '’']);
+    let number = bare.trim_start_matches(['-', '+']);
+    MARKERS.contains(&bare)
+        || !bare.is_empty() && bare.chars().all(|c| ['-', '–', '—', '…'].contains(&c))
+        || bare.starts_with('#') && bare.ends_with(['!', '?'])
+        || number == "nan"
+        || number.starts_with("nan(")
+        || number.starts_with("1.#")
+        || lower == "(blank)"
 }

@@ -302,14 +302,25 @@ impl Npz {
                     format!("`{y}` has {columns} columns and is not one-hot; save {y}.argmax(1) if classes are meant");
                 Err(archive.wrong(problem))
             }
-            (None, None) if header.kind == Kind::Bool => {
+            (None, None) if whole && values.iter().all(|value| [0.0, 1.0].contains(value)) => {
                 let problem =
                     format!("`{y}` has several truths in a row; set task = \"regression\" to take them as 0 and 1");
                 Err(archive.wrong(problem))
             }
+            (None, None) if shares(&values, columns) => {
+                let words = "add up to 1, and are read as targets of a regression: classes are taken from labels alone";
+                notices.push(format!("the rows of {y} {words}"));
+                Ok((Target::Values(Matrix { values, columns }), None))
+            }
             _ => Ok((Target::Values(Matrix { values, columns }), None)),
         }
     }
+}
+
+/// Whether rows look like the probabilities of classes.
+fn shares(values: &[f64], columns: usize) -> bool {
+    values.iter().all(|value| *value >= 0.0)
+        && values.chunks(columns).all(|row| (row.iter().sum::<f64>() - 1.0).abs() < 1e-6)
 }
 
 /// An archive that is being read.
@@ -438,6 +449,11 @@ impl Archive {
         self.check_growth(&[name])?;
         let header = self.header(name)?;
         let names = self.values(name, &header, Header::text)?;
+        let mut known = std::collections::HashSet::new();
+        if let Some(twice) = names.iter().find(|name| !known.insert(*name)) {
+            let problem = format!("array `{name}` has `{twice}` twice: it names the classes, each once");
+            return Err(self.wrong(problem));
+        }
         match classes.filter(|classes| *classes != names.len()) {
             None => Ok(names),
             Some(classes) => {

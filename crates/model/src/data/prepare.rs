@@ -3,6 +3,8 @@
 //! In this order: the test part is split off (or is the source's own), labels of the training part are replaced where asked, and
 //! inputs are standardized by the statistics of the training part alone.
 
+use std::collections::HashSet;
+
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
@@ -141,6 +143,12 @@ impl DataConfig {
             return Err(DataError::Setting { name: "random_labels", value, must: "it must be from 0 to 1" });
         }
         let Parts { train: all, test: own_test, mut notices } = self.source.load(self.seed)?;
+        let mut known = HashSet::new();
+        let paths = self.source.clone().paths_mut().into_iter().map(|path| path.clone()).collect::<Vec<_>>();
+        let twice = paths.iter().find(|path| !known.insert(path.canonicalize().unwrap_or_else(|_| path.to_path_buf())));
+        if let Some(path) = twice {
+            notices.push(format!("{} is read twice: what is tested on must not be trained on", path.display()));
+        }
         let (mut train, mut test) = match own_test {
             Some(test) => {
                 if self.test_fraction.is_some() {

@@ -142,7 +142,11 @@ impl Records {
                 }
             } else {
                 let length = self.delimiter.find(&line[at..]).unwrap_or(line.len() - at);
-                record.text.push_str(&line[at..at + length]);
+                let field = &line[at..at + length];
+                if field.trim_start().starts_with('"') {
+                    return Err(self.wrong(self.line, "a quote stands behind a blank; remove the blank before it"));
+                }
+                record.text.push_str(field);
                 at += length;
             }
             // Below 2³² by the longest record.

@@ -86,7 +86,7 @@ pub struct Csv {
     #[serde(default, serialize_with = "true_by_default")]
     pub header: Option<bool>,
     /// The target column, by name or number. Default: the last one, which is refused where not it but another is called
-    /// `label`, `labels`, `class`, `target` or `y`.
+    /// as targets are: `label`, `class`, `target`, `y`, ….
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<ColumnKey>,
     /// The input columns, by names or numbers, in the order wanted. Default: all but the target.
@@ -148,7 +148,9 @@ impl Layout {
 }
 
 fn is_targets_name(name: &str) -> bool {
-    ["label", "labels", "class", "target", "y"].iter().any(|known| name.eq_ignore_ascii_case(known))
+    const NAMES: [&str; 10] =
+        ["label", "labels", "class", "class_label", "target", "targets", "y", "species", "digit", "diagnosis"];
+    NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 struct Table {
@@ -174,9 +176,9 @@ impl Csv {
         let train = self.table(&self.path, None)?;
         let test = self.test_path.as_ref().map(|path| self.table(path, Some(&train.layout))).transpose()?;
         let mut notices = Vec::new();
-        if let Some(column) = row_counter(&train) {
+        if let Some((column, does)) = row_counter(&train) {
             let (what, key) = (train.layout.word(column), train.layout.key(column));
-            notices.push(format!("{}: {what} counts the rows; drop = [{key}] leaves it out", self.path.display()));
+            notices.push(format!("{}: {what} {does}; drop = [{key}] leaves it out", self.path.display()));
         }
         if self.target.is_none()
             && let Some(other) = train.layout.inputs.iter().find(|&&column| train.layout.is_called_target(column))
@@ -184,6 +186,11 @@ impl Csv {
             let (target, other) = (train.layout.word(train.layout.target), train.layout.word(*other));
             let words = "is the target, as the last one, and TAKEN an input; target = … takes another";
             notices.push(format!("{}: {target} {}", self.path.display(), words.replace("TAKEN", &other)));
+        }
+        if self.target.is_none() && train.layout.names.is_none() {
+            let target = train.layout.word(train.layout.target);
+            notices
+                .push(format!("{}: {target}, the last, is the target; target = … takes another", self.path.display()));
         }
         let asked = Asked { classes: self.classes, names: None, explicit: self.task.is_some() };
         Raw::assemble(train.raw, test.map(|test| test.raw), &asked, notices)
@@ -231,6 +238,21 @@ impl Csv {
             match &mut target {
                 Target::Labels(labels) => {
                     let field = record.get(layout.target);
+                    if layout.target == 0 && field.starts_with('#') {
+                        let problem =
+                            format!("`{field}`: comments are not read: remove the line, or the # of the label");
+                        return Err(records.wrong(record.line, problem));
+                    }
+                    if field.parse::<f64>().is_err()
+                        && layout.names.as_ref().is_some_and(|names| names[layout.target] == field)
+                    {
+                        let problem =
+                            format!("the label `{field}` is the name of its column: is this the header again?");
+                        return Err(records.wrong(record.line, problem));
+                    }
+                    if field.contains('\n') {
+                        return Err(records.wrong(record.line, format!("the label {field:?} has a line break in it")));
+                    }
                     if field.len() > MAX_LABEL {
                         let what = layout.word(layout.target);
                         let problem = format!("{what} holds a label of {} bytes; is it the target?", field.len());
@@ -297,7 +319,17 @@ impl Csv {
         let names: Option<Vec<String>> = named.then(|| first.iter().map(str::to_owned).collect());
         let width = first.len();
         let find = |key: &ColumnKey| match (key, &names) {
-            (ColumnKey::Number(number), _) if *number < width => Ok(*number),
+            (ColumnKey::Number(number), names) if *number < width => {
+                let called = names.as_ref().and_then(|names| names.iter().position(|name| *name == number.to_string()));
+                match called.filter(|called| called != number) {
+                    None => Ok(*number),
+                    Some(called) => Err(wrong(format!(
+                        "column {number}, counted from 0, is called `{}`, and column {called} is called `{number}`: give \
+                         the name of the one that is meant, in quotes",
+                        names.as_ref().map_or("", |names| names[*number].as_str())
+                    ))),
+                }
+            }
             (ColumnKey::Number(number), _) => {
                 Err(wrong(format!("no column {number}; there are {width}, counted from 0")))
             }
@@ -433,6 +465,8 @@ impl Csv {
             "; if R wrote row names, write the file with row.names = FALSE"
         } else if record.get(0).starts_with(['#', '%', '@']) {
             "; comments are not read: remove the line"
+        } else if found > width {
+            "; is there a delimiter within a field, which wants quotes right behind the delimiter before it?"
         } else {
             ""
         };
@@ -444,7 +478,16 @@ impl Csv {
 /// The number in a column, where there is one.
 fn number(records: &Records, record: &Record, layout: &Layout, column: usize) -> Result<f64, DataError> {
     let field = record.get(column);
-    let rounded = |value: f64| value.abs() >= LARGEST_WHOLE && field.parse::<i128>().is_ok();
+    let whole = field
+        .trim_start_matches(['+', '-'])
+        .split_once('.')
+        .map_or(field, |(whole, rest)| if rest.bytes().all(|byte| byte == b'0') { whole } else { "" });
+    let digits = whole.trim_start_matches(['+', '-']);
+    let is_whole = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let vanishes = |value: f64| {
+        value == 0.0 && field.bytes().take_while(|byte| !b"eE".contains(byte)).any(|byte| (b'1'..=b'9').contains(&byte))
+    };
+    let rounded = |value: f64| value.abs() >= LARGEST_WHOLE && is_whole || vanishes(value);
     if let Ok(value) = field.parse::<f64>()
         && value.is_finite()
         && !rounded(value)
@@ -458,7 +501,11 @@ fn number(records: &Records, record: &Record, layout: &Layout, column: usize) ->
         format!("; drop = [{}] leaves the column out", layout.key(column))
     };
     if field.parse().is_ok_and(|value: f64| value.is_finite()) {
-        let problem = format!("{what} holds `{field}`: whole numbers beyond 2⁵³ are not told apart in 64 bits{way}");
+        let problem = if is_whole {
+            format!("{what} holds `{field}`: whole numbers beyond 2⁵³ are not told apart in 64 bits{way}")
+        } else {
+            format!("{what} holds `{field}`, which is 0 in 64 bits{way}")
+        };
         return Err(records.wrong(record.line, problem));
     }
     let comma = field.split_once(',').is_some_and(|(a, b)| [a, b].iter().all(|part| part.parse::<f64>().is_ok()));
@@ -481,16 +528,38 @@ fn number(records: &Records, record: &Record, layout: &Layout, column: usize) ->
     Err(records.wrong(record.line, problem))
 }
 
-/// An input column that counts the rows, from 0 or from 1.
-fn row_counter(table: &Table) -> Option<usize> {
+/// An input column that counts the rows or is called so and tells them apart, and which of both.
+fn row_counter(table: &Table) -> Option<(usize, &'static str)> {
     let Matrix { values, columns } = &table.raw.inputs;
+    let column = |at: usize| values.iter().skip(at).step_by(*columns).copied();
     let counts = |at: usize| {
-        let mut column = values.iter().skip(at).step_by(*columns);
-        let first = values.get(at).copied().filter(|first| [0.0, 1.0].contains(first));
-        first.is_some_and(|first| column.by_ref().enumerate().all(|(row, value)| *value == first + row as f64))
+        let first = values[at];
+        first.fract() == 0.0 && column(at).enumerate().all(|(row, value)| value == first + row as f64)
     };
-    let at = (0..*columns).find(|&at| table.raw.inputs.rows() > 4 && counts(at))?;
-    Some(table.layout.inputs[at])
+    let named = |at: usize| {
+        let name = table.layout.names.as_ref().map(|names| names[table.layout.inputs[at]].as_str());
+        let is = |name: &str| {
+            let lower = name.to_ascii_lowercase();
+            ["id", "index", "rownames", "row"].contains(&lower.as_str())
+                || lower.ends_with("_id")
+                || name.ends_with("Id")
+        };
+        let mut known = HashSet::new();
+        name.is_some_and(is) && column(at).all(|value| value.fract() == 0.0 && known.insert(value.to_bits()))
+    };
+    if table.raw.inputs.rows() <= 4 {
+        return None;
+    }
+    (0..*columns).find_map(|at| {
+        let what = if counts(at) {
+            "counts the rows"
+        } else if named(at) {
+            "is another number in each row"
+        } else {
+            return None;
+        };
+        Some((table.layout.inputs[at], what))
+    })
 }
 
 /// Names for a message, the first of many.

@@ -63,7 +63,10 @@ fn files_of_every_origin_are_read_alike() {
             let data = read(bytes, &csv).unwrap_or_else(|error| panic!("{}: {error}", String::from_utf8_lossy(text)));
             assert_eq!(data.train.inputs.values, [1.0, 2.5, -3.0, 0.4], "{}", String::from_utf8_lossy(text));
             assert_eq!((labels(&data.train), data.train.outputs()), (&[0, 1][..], 2));
-            assert!(data.notices.is_empty(), "{:?}", data.notices);
+            let told = |notice: &String| {
+                notice.contains("`0.0` is a whole number") || notice.contains("the last, is the target")
+            };
+            assert!(data.notices.iter().all(told), "{:?}", data.notices);
         }
     }
 }
@@ -97,18 +100,35 @@ fn a_target_of_any_kind_makes_classes_with_names() {
     assert!(notices("x,y\n1,b\n0.5,a\n").is_empty());
     // What looks alike, is one number or a date.
     let cases = [
-        ("x,y\n1,a\n0.5,A\n", "`A` and `a` look alike (case, spaces, forms of Unicode), and are two classes"),
+        ("x,y\n1,a\n0.5,A\n", "`A` and `a` look alike (case, spaces, quotes, forms of Unicode), and are two classes"),
         ("x,y\n1,caf\u{e9}\n0.5,cafe\u{301}\n", "`cafe\\u{301}` and `caf\\u{e9}` look alike"),
         ("x,y\n1,a\u{200b}b\n0.5,ab\n", "`ab` and `a\\u{200b}b` look alike"),
         ("x,y\n1,new york\n0.5,new\u{a0}york\n", "`new york` and `new\\u{a0}york` look alike"),
         ("x,y\n1,01\n0.5,1\n2,0\n", "`01` and `1` are one number, and so one class"),
         ("x,y\n1,2024-01-31\n0.5,2024-02-01\n", "`2024-01-31` looks like a date or a time"),
         ("x,y\n1,31.1.2024 12:00\n0.5,no\n", "`31.1.2024 12:00` looks like a date or a time"),
+        ("x,y\n1,2020-05\n0.5,2020-06\n", "`2020-05` looks like a date or a time"),
+        ("x,y\n1,12:30\n0.5,13:00\n", "`12:30` looks like a date or a time"),
+        ("x,y\n1,3-Jan-20\n0.5,4-Feb-20\n", "`3-Jan-20` looks like a date or a time"),
+        ("x,y\n1,'a'\n0.5,a\n", "`'a'` and `a` look alike"),
+        ("x,y\n1,0\n0.5,0\n", "every sample has the label `0`; is this the target?"),
+        ("x,y\n1,1.0\n0.5,0.0\n", "`1.0` is a whole number, and the label of a class; set task = \"regression\""),
     ];
     for (text, said) in cases {
         let notices = notices(text);
         assert!(notices.iter().any(|notice| notice.contains(said)), "{text}: {notices:?}");
     }
+    // As many classes as nobody may have meant.
+    let many = |label: &dyn Fn(usize) -> String| -> String {
+        (0..30).map(|at| format!("{},{}\n", 0.1 * at as f64, label(at))).collect()
+    };
+    let said = notices(&format!("x,y\n{}", many(&|at| at.to_string())));
+    assert!(said[0].contains("30 numbers as `0` are read as classes; set task"), "{said:?}");
+    let said = notices(&format!("x,y\n{}", many(&|at| format!("{at}.5 kg"))));
+    assert!(said[0].contains("30 numbers as `0.5 kg` are read as classes"), "{said:?}");
+    let letters = |at: usize| (0..=at).map(|_| 'a').collect::<String>();
+    let said = notices(&format!("x,y\n{}", many(&letters)));
+    assert!(said[0].contains("30 labels for 30 samples; is this the target?"), "{said:?}");
     for text in ["x,y\n1,v1.2.3\n0.5,10-20\n", "x,y\n1,e\n0.5,\u{e9}\n"] {
         assert!(notices(text).is_empty(), "{text}: {:?}", notices(text));
     }
@@ -260,6 +280,10 @@ fn a_column_that_counts_the_rows_is_told() {
     let rows: String = (1..=6).map(|row| format!("{row},0.5,{}\n", row % 2)).collect();
     let data = read(format!("Id,x,y\n{rows}"), &Csv::default()).expect("it is read");
     assert!(data.notices[0].contains("column `Id` counts the rows; drop = [\"Id\"]"), "{:?}", data.notices);
+    let data = read("PassengerId,x,y\n892,1,a\n893,2,b\n894,0,a\n895,7,b\n896,3,b\n", &Csv::default());
+    assert!(data.expect("it is read").notices[0].contains("`PassengerId` counts the rows"));
+    let data = read("id,x,y\n842,1,a\n84,2,b\n94,0,a\n9,7,b\n6,3,b\n", &Csv::default());
+    assert!(data.expect("it is read").notices[0].contains("`id` is another number in each row; drop = [\"id\"]"));
 }
 
 #[test]
@@ -304,4 +328,40 @@ fn the_last_column_is_the_target_unless_another_is_called_so() {
     let data = read("x,y,Class\n0.5,1,0\n1,3,1\n", &csv).expect("it is read");
     assert!(data.notices[0].contains("column `Class` is the target, as the last one, and column `y` an input"));
     assert_eq!(data.train.inputs.values, [0.5, 1.0, 1.0, 3.0]);
+}
+
+#[test]
+fn what_is_no_sample_is_no_class() {
+    let first = Csv { target: Some(name("y")), ..Csv::default() };
+    refused(read("y,a\nq,1\n#q,2\n", &first), &["d.csv:3", "comments are not read"]);
+    refused(read("y,a\nq,1\ny,2\n", &first), &["d.csv:3", "is the name of its column: is this the header again?"]);
+    refused(read("y,a\nq,1\n\"a\nb\",2\n", &first), &["d.csv:3", "has a line break in it"]);
+    refused(read("a,y\n1, \"q\"\n", &Csv::default()), &["d.csv:2", "a quote stands behind a blank"]);
+    let headerless = Csv { header: Some(false), ..Csv::default() };
+    refused(read("1,5;2\n1,6;3\n2,7;4\n", &headerless), &["every label is like `5;2`; is delimiter = \";\" right?"]);
+    for missing in ["-nan(ind)", "1.#QNAN0", "#WERT!", "(null)", "—", "undefined", "''", "[]", "n/a", "-", "#NAME?"] {
+        let text = format!("x,y\n1,p\n2,{missing}\n3,q\n");
+        refused(read(text, &Csv::default()), &["d.csv:3", "the target is missing"]);
+    }
+}
+
+#[test]
+fn numbers_that_64_bits_do_not_hold_are_refused() {
+    let digits = "1".repeat(40);
+    for number in [digits.as_str(), "9007199254740993.0", "1e-400", "-0.000e5x"] {
+        let text = format!("x,y\n{number},a\n1,b\n");
+        refused(read(text, &Csv::default()), &["d.csv:2: column `x` holds"]);
+    }
+    assert!(read("x,y\n-0.000e5,a\n1e300,b\n", &Csv::default()).is_ok());
+}
+
+#[test]
+fn a_number_that_is_a_name_too_is_asked_for() {
+    let drop = |key: ColumnKey| Csv { drop: vec![key], header: Some(true), ..Csv::default() };
+    let text = "id,0,1,2,y\n5,6,7,8,a\n1,2,3,4,b\n";
+    refused(read(text, &drop(ColumnKey::Number(2))), &["column 2, counted from 0, is called `1`, and column 3", "`2`"]);
+    let data = read(text, &drop(name("2"))).expect("it is read");
+    assert_eq!(data.train.inputs.values, [5.0, 6.0, 7.0, 1.0, 2.0, 3.0]);
+    // Where both are the same column nothing is in doubt.
+    assert!(read("0,1,y\n5,6,a\n1,2,b\n", &drop(ColumnKey::Number(1))).is_ok());
 }

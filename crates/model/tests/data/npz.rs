@@ -196,6 +196,11 @@ fn what_decides_between_labels_and_numbers_is_said() {
     let given = Npz { classes: Some(4), ..Npz::default() };
     let data = read(&[("x", floats(&[2, 1], &[0.5, 1.5])), ("y", floats(&[2], &[3.0, 0.0]))], &given).expect("read");
     assert_eq!((labels(&data.train), data.train.outputs(), data.notices.len()), (&[3, 0][..], 4, 0));
+    says(
+        floats(&[3, 2], &[0.3, 0.7, 0.9, 0.1, 0.5, 0.5]),
+        "the rows of y add up to 1, and are read as targets of a reg",
+    );
+    refused(with_y(integers(&[3, 2], &[1, 1, 1, 0, 0, 0]), None), &["has several truths in a row", "\"regression\""]);
     let regression = Some(Task::Regression);
     for y in [integers(&[3], &[7, -1, 0]), integers(&[3, 1], &[7, -1, 0]), floats(&[3], &[7.0, -1.0, 0.0])] {
         assert_eq!(values(&with_y(y, regression).expect("it is read").train), [7.0, -1.0, 0.0]);
@@ -379,4 +384,26 @@ fn classes_and_shapes_keep_their_order() {
     let y = || integers(&[2], &[0, 1]);
     let read = read(&[("data", column()), ("y", y()), ("x_test", column()), ("y_test", y())], &named);
     assert!(read.expect("all are there").notices[0].contains("x_test and y_test are taken for the test part"));
+}
+
+/// Text is the name of a class; a number is a place among the names.
+#[test]
+fn classes_named_by_numbers_are_not_mixed_up() {
+    let named = |y: Vec<u8>, names: Vec<u8>| {
+        read(&[("x", floats(&[3, 1], &[0.5, 1.5, 2.5])), ("y", y), ("classes", names)], &Npz::default())
+    };
+    let text = |letters: &[u8]| npy("|S1", false, &[letters.len()], letters);
+    let data = named(text(b"120"), text(b"120")).expect("it is read");
+    assert_eq!((labels(&data.train), data.train.class_name(0)), (&[0, 1, 2][..], "1".to_owned()));
+    refused(named(text(b"123"), text(b"120")), &["sample 2", "label `3` is not among the names of the classes"]);
+    let data = named(integers(&[3], &[1, 2, 1]), text(b"123")).expect("it is read");
+    assert_eq!(labels(&data.train), [1, 2, 1]);
+    assert!(
+        data.notices[0].contains("are places among the names of the classes, counted from 0"),
+        "{:?}",
+        data.notices
+    );
+    let data = named(integers(&[3], &[1, 2, 1]), text(b"789")).expect("it is read");
+    assert!(data.notices.is_empty(), "no label is another's name: {:?}", data.notices);
+    refused(named(integers(&[3], &[1, 2, 1]), text(b"aac")), &["array `classes` has `a` twice"]);
 }
