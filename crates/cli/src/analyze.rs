@@ -3,8 +3,8 @@
 use std::sync::Mutex;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use losscape_lab::analysis::{AnalysisSettings, Measure, Progress, json};
 use losscape_lab::config::Precision;
+use losscape_lab::measure::{AnalysisSettings, Measure, Progress};
 use losscape_lab::subject::Layout;
 use losscape_lab::{Analysis, RunFolder, Subject};
 use losscape_report::{landscape, page};
@@ -44,7 +44,7 @@ pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
     };
     bar.clear();
     if args.json {
-        terminal::out(&(json(&analysis) + "\n"));
+        terminal::out(&(analysis.json() + "\n"));
     } else {
         show!("{}", landscape::text(&analysis));
     }
@@ -65,13 +65,18 @@ pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
 }
 
 fn settings(args: &AnalyzeArgs) -> Result<AnalysisSettings, CliError> {
-    let mut settings = AnalysisSettings {
+    let only = if args.only.is_empty() {
+        AnalysisSettings::default()
+    } else {
+        AnalysisSettings::only(args.only.iter().map(|name| named(name)).collect::<Result<_, _>>()?)
+    };
+    let settings = AnalysisSettings {
         precision: if args.precision == "f32" { Precision::F32 } else { Precision::F64 },
         seed: args.seed,
         top: args.top,
         memory: args.memory.as_deref().map(memory::bytes).transpose()?,
         rise: args.rise,
-        ..AnalysisSettings::default()
+        ..only
     };
     if !(args.rise > 0.0 && args.rise.is_finite()) {
         return Err(CliError::Message(format!("--rise {} is not possible: it must be positive", args.rise)));
@@ -79,22 +84,12 @@ fn settings(args: &AnalyzeArgs) -> Result<AnalysisSettings, CliError> {
     if args.top == Some(0) {
         return Err(CliError::Message("--top 0 is not possible: it must be at least 1".to_owned()));
     }
-    if !args.only.is_empty() {
-        settings.only = args.only.iter().map(|name| measure(name)).collect::<Result<_, _>>()?;
-        // Who names the kernel waits for it.
-        if [Measure::Ntk, Measure::Pl].iter().any(|measure| settings.only.contains(measure)) {
-            settings.kernel_size = usize::MAX;
-        }
-    }
     Ok(settings)
 }
 
-fn measure(name: &str) -> Result<Measure, CliError> {
-    let found = Measure::ALL.iter().find(|(_, known, _)| *known == name);
-    found.map(|(measure, ..)| *measure).ok_or_else(|| {
-        let names: Vec<&str> = Measure::ALL.iter().map(|(_, known, _)| *known).collect();
-        CliError::Message(format!("unknown measure `{name}`; known are {}", names.join(", ")))
-    })
+fn named(name: &str) -> Result<&'static Measure, CliError> {
+    let unknown = || CliError::Message(format!("unknown measure `{name}`; known are {}", Measure::names()));
+    Measure::named(name).ok_or_else(unknown)
 }
 
 /// The progress bar; silent when standard error is no terminal.

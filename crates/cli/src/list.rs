@@ -1,6 +1,6 @@
 //! `losscape list`: names from the registries.
 
-use losscape_lab::analysis::Measure;
+use losscape_lab::measure;
 use losscape_model::data::Source;
 use losscape_model::{Activation, Loss, ModelConfig};
 use losscape_optim::{RuleConfig, ScheduleConfig};
@@ -10,7 +10,7 @@ use crate::terminal::say;
 
 /// Prints names with what they are, one a line.
 pub fn print(what: Names) {
-    let measures: Vec<(&str, &str)> = Measure::ALL.iter().map(|(_, name, words)| (*name, *words)).collect();
+    let measures: Vec<(&str, &str)> = measure::ALL.iter().map(|measure| (measure.name, measure.words)).collect();
     let rows = match what {
         Names::Optimizers => RuleConfig::ALL,
         Names::Schedules => ScheduleConfig::ALL,

@@ -266,7 +266,7 @@ fn numbers_do_not_depend_on_threads() {
 
 #[test]
 fn the_largest_eigenvalue_does_not_replace_the_whole_spectrum() {
-    use losscape_lab::analysis::{AnalysisSettings, Measure};
+    use losscape_lab::measure::{AnalysisSettings, norms, ntk};
     use losscape_lab::{Analysis, RunFolder, Subject};
     let place = Place::new("");
     let folder = RunFolder::new(place.path());
@@ -275,14 +275,16 @@ fn the_largest_eigenvalue_does_not_replace_the_whole_spectrum() {
     let subject = Subject::of_files(weights, &Default::default(), data, model, &burn::tensor::Device::flex())
         .expect("the files fit");
     for kernel_size in [5000, 0] {
-        let settings = AnalysisSettings { only: vec![Measure::Ntk, Measure::Norms], kernel_size, ..Default::default() };
+        let only = AnalysisSettings::only(vec![&ntk::MEASURE, &norms::MEASURE]);
+        let settings = AnalysisSettings { kernel_size, ..only };
         let analysis = Analysis::measure(&subject, &settings, &|_| {}).expect("it is finite");
-        assert_eq!(analysis.ntk.as_ref().is_some_and(|ntk| ntk.min.is_some()), kernel_size > 0);
+        assert_eq!(analysis.get(ntk::NTK).is_some_and(|kernel| kernel.min.is_some()), kernel_size > 0);
         analysis.write(&folder).expect("the folder can be written");
     }
     let kept = Analysis::read(&folder).expect("it is whole").expect("it is there");
-    let ntk = kept.ntk.expect("it was measured");
-    assert!(ntk.min.is_some() && ntk.eigenvalues.len() == ntk.size && kept.norms.is_some());
+    let kernel = kept.get(ntk::NTK).expect("it was measured");
+    let eigenvalues = kept.array(ntk::EIGENVALUES).len();
+    assert!(kernel.min.is_some() && eigenvalues == kernel.size && kept.get(norms::NORMS).is_some());
 }
 
 /// Where ϵ is large beside the gradients, Adam's preconditioner is `(1 − β₁ᵏ) ϵ` for all parameters alike.

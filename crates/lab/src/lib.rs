@@ -21,6 +21,7 @@ pub mod export;
 pub mod folder;
 #[cfg(feature = "learner")]
 pub mod learner;
+pub mod measure;
 pub mod memory;
 pub mod observe;
 mod overrides;

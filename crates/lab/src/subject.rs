@@ -412,6 +412,18 @@ impl Subject {
         hex(&hash.finalize())
     }
 
+    /// SHA-256 of the parameters, in hex.
+    #[must_use]
+    pub fn parameters_digest(&self) -> String {
+        let mut hash = Sha256::new();
+        self.values().iter().for_each(|value| hash.update(value.to_le_bytes()));
+        hex(&hash.finalize())
+    }
+
+    fn values(&self) -> Vec<f64> {
+        parameters::ravel(&self.network).map(|w| w.into_data().iter::<f64>().collect()).unwrap_or_default()
+    }
+
     /// Parameters P.
     #[must_use]
     pub fn parameters(&self) -> usize {

@@ -5,9 +5,9 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
-use crate::analysis::Measure;
 use crate::config::Precision;
 use crate::document::{Document, SourceError};
+use crate::measure::Measure;
 
 /// The `[study]` table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -208,12 +208,10 @@ impl StudyConfig {
     /// # Errors
     ///
     /// At the measure that is not known.
-    pub(crate) fn check_measures(&self, document: &Document) -> Result<Vec<Measure>, Box<SourceError>> {
+    pub(crate) fn check_measures(&self, document: &Document) -> Result<Vec<&'static Measure>, Box<SourceError>> {
         let find = |name: &String| {
-            let found = Measure::ALL.iter().find(|(_, known, _)| known == name).map(|(measure, ..)| *measure);
-            found.ok_or_else(|| {
-                let names: Vec<&str> = Measure::ALL.iter().map(|(_, known, _)| *known).collect();
-                let message = format!("unknown measure `{name}`; known are {}", names.join(", "));
+            Measure::named(name).ok_or_else(|| {
+                let message = format!("unknown measure `{name}`; known are {}", Measure::names());
                 document.error_at(&["study", "measures"], message)
             })
         };

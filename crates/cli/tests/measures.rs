@@ -1,0 +1,60 @@
+//! Every measure fills its sections, shows them, gives numbers to tables or says that it has none, and is documented.
+
+mod common;
+
+use std::collections::HashSet;
+
+use common::{CONFIG, Place, text};
+use losscape_lab::measure::{self, AnalysisSettings};
+use losscape_lab::{Analysis, RunFolder, Subject};
+use losscape_report::landscape;
+
+/// The words between backticks.
+fn quoted(text: &str) -> HashSet<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn every_measure_is_whole() {
+    let place = Place::new(CONFIG);
+    let output = place.run(&["train", "run.toml"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let folder = RunFolder::new(place.run_folder());
+    let (subject, _) = Subject::of_run(&folder, &burn::tensor::Device::flex()).expect("it is trained");
+    let (docs, mut sections, mut names) = (include_str!("../../../docs/measures.md"), HashSet::new(), HashSet::new());
+    for measure in measure::ALL {
+        let name = measure.name;
+        assert!(names.insert(name) && measure::Measure::named(name) == Some(measure), "{name} is one");
+        let settings = AnalysisSettings::only(vec![measure]);
+        let analysis = Analysis::measure(&subject, &settings, &|_| {}).expect("it is finite");
+        let found: Vec<&str> = analysis.measured.keys().map(String::as_str).collect();
+        let own: HashSet<&str> = measure.parts.iter().map(|part| part.section).collect();
+        assert_eq!(found.iter().copied().collect::<HashSet<_>>(), own, "{name} fills its sections");
+        assert!(own.iter().all(|section| sections.insert(*section)), "{name} shares a section");
+        assert_eq!(landscape::shown(&analysis), [name], "{name} is shown, and nothing else");
+
+        let row = docs.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
+        let cells: Vec<&str> = row.unwrap_or_else(|| panic!("{name} is not documented")).split(" | ").collect();
+        assert_eq!(quoted(cells[1]), own, "sections of {name}");
+        let scalars = quoted(cells[2]);
+        let of_all = ["gradient_norm", "measured_loss"];
+        let own: Vec<String> = analysis.scalars().into_keys().filter(|key| !of_all.contains(&key.as_str())).collect();
+        let documented = |key: &String| {
+            scalars.iter().any(|known| match known.split_once('…') {
+                Some((start, end)) => key.starts_with(start) && key.ends_with(end),
+                None => key == known,
+            })
+        };
+        assert!(own.iter().all(documented), "{name} gives {own:?}");
+        assert_eq!(own.is_empty(), cells[2] == "none", "{name} gives {own:?}");
+
+        // What is written is what is read.
+        analysis.write(&folder).expect("the folder can be written");
+        let read = Analysis::read(&folder).expect("it is whole").expect("it is there");
+        for key in analysis.scalars() {
+            assert_eq!(read.scalars().get(&key.0), Some(&key.1), "{name}: {}", key.0);
+        }
+    }
+    let read = Analysis::read(&folder).expect("it is whole").expect("it is there");
+    assert_eq!(read.measured.len(), sections.len(), "all are kept side by side");
+}

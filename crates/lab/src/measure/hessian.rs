@@ -1,0 +1,65 @@
+//! Spectra of the Hessian `H = G + R`, of the Gauss-Newton matrix G, of the residual part R and of the empirical Fisher
+//! matrix: both ends, trace, Frobenius norm, density.
+
+pub use losscape_analysis::spectrum::Spectrum;
+use losscape_analysis::spectrum::SpectrumSettings;
+pub use losscape_krylov::{Ended, Estimate};
+
+use super::bench::spectrum_settings;
+use super::{Measure, Needs, Section};
+use crate::Analysis;
+
+/// The spectrum of H.
+pub const HESSIAN: Section<Spectrum> = Section::new("hessian");
+/// The spectrum of G.
+pub const GAUSS_NEWTON: Section<Spectrum> = Section::new("gauss_newton");
+/// The spectrum of R.
+pub const RESIDUAL: Section<Spectrum> = Section::new("residual");
+/// The largest eigenvalues and the trace of the empirical Fisher matrix.
+pub const FISHER: Section<Spectrum> = Section::new("fisher");
+
+/// See the [module](self).
+pub const MEASURE: Measure = Measure {
+    name: "hessian",
+    words: "both ends, trace, norm and density of Hessian, Gauss-Newton matrix and residual part",
+    needs: |_| Needs::HESSIAN,
+    parts: &[
+        HESSIAN.part(|bench, into| {
+            let spectrum = bench.spectrum("Hessian", &bench.point.hessian(), &both_ends(bench), 1)?;
+            into.put(HESSIAN, &spectrum)
+        }),
+        GAUSS_NEWTON.part(|bench, into| {
+            let spectrum = bench.spectrum("Gauss-Newton matrix", &bench.point.gauss_newton(), &both_ends(bench), 2)?;
+            into.put(GAUSS_NEWTON, &spectrum)
+        }),
+        RESIDUAL.part(|bench, into| {
+            let spectrum = bench.spectrum("residual part", &bench.point.residual(), &both_ends(bench), 3)?;
+            into.put(RESIDUAL, &spectrum)
+        }),
+        FISHER.part(|bench, into| {
+            let settings = SpectrumSettings { bottom: 0, density: None, ..both_ends(bench) };
+            let spectrum = bench.spectrum("empirical Fisher matrix", &bench.point.fisher(), &settings, 4)?;
+            into.put(FISHER, &spectrum)
+        }),
+    ],
+    scalars,
+};
+
+fn both_ends(bench: &super::Bench) -> SpectrumSettings {
+    spectrum_settings(bench.settings, bench.point.space().dim)
+}
+
+fn scalars(analysis: &Analysis, put: &mut dyn FnMut(&str, Option<f64>)) {
+    for section in [HESSIAN, GAUSS_NEWTON, RESIDUAL, FISHER] {
+        let Some(spectrum) = analysis.get(section) else { continue };
+        let name = section.name;
+        put(&format!("{name}_max"), spectrum.top.first().map(|pair| pair.value));
+        put(&format!("{name}_min"), spectrum.bottom.first().map(|pair| pair.value));
+        for (quantity, estimate) in [("trace", &spectrum.trace), ("frobenius", &spectrum.frobenius)] {
+            put(&format!("{name}_{quantity}"), estimate.as_ref().map(|estimate| estimate.mean));
+            let sem = estimate.as_ref().and_then(|estimate: &Estimate| estimate.sem);
+            put(&format!("{name}_{quantity}_sem"), sem);
+        }
+        put(&format!("{name}_outliers"), spectrum.outliers.map(|count| count as f64));
+    }
+}
