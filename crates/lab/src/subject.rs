@@ -156,6 +156,7 @@ impl Subject {
         }
         let file = weights;
         let layers = read_layers(file, layout)?;
+        let order = layers.iter().map(|layer| layer.name.clone()).collect::<Vec<_>>().join(", ");
         let outputs = layers.last().map_or(0, |layer| layer.rows);
         if outputs == 1 && loss.kind == LossKind::CrossEntropy {
             let problem = "the network has one output, as for binary cross-entropy (BCEWithLogitsLoss), which is not among the \
@@ -171,7 +172,16 @@ impl Subject {
             LossKind::SquaredError => None,
         };
         let data = Npz { path: data.to_owned(), task, classes: Some(outputs), ..Npz::default() };
-        let Parts { train: data, mut notices, .. } = data.read()?;
+        let Parts { train: data, test, mut notices } = data.read()?;
+        if let Targets::Labels { labels, classes, .. } = &data.targets {
+            let mut seen = vec![false; *classes];
+            labels.iter().for_each(|&class| seen[class] = true);
+            let never = seen.iter().enumerate().filter(|(_, seen)| !**seen).map(|(class, _)| class.to_string());
+            let never: Vec<String> = never.take(20).collect();
+            if !never.is_empty() {
+                notices.push(format!("no sample has the label {}, counted from 0", never.join(", ")));
+            }
+        }
         if let Targets::Labels { names, .. } = &data.targets
             && !names.is_empty()
         {
@@ -198,10 +208,11 @@ impl Subject {
             return Err(damaged(format!("the network has {outputs} outputs, the data {} targets", data.outputs())));
         }
         check_loss(loss, data.classes(), &document)?;
+        let part = if test.is_some() { ", of which the training part" } else { "" };
         let setup = [
-            ("inputs", format!("as they stand in {}, not standardized by this program", archive.display())),
+            ("inputs", format!("as they stand in {}{part}, not standardized by this program", archive.display())),
             ("network", words(&config)),
-            ("weights", format!("those of {}", file.display())),
+            ("weights", format!("those of {}, layers in the order {order}", file.display())),
             ("mode", EVALUATION.to_owned()),
         ];
         let setup = setup.map(|(topic, words)| (topic.to_owned(), words)).into();
@@ -400,9 +411,8 @@ impl Subject {
     #[must_use]
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
-        let values = parameters::ravel(&self.network).map(|w| w.into_data().iter::<f64>().collect::<Vec<_>>());
         let mut numbers = |values: &[f64]| values.iter().for_each(|value| hash.update(value.to_le_bytes()));
-        numbers(&values.unwrap_or_default());
+        numbers(&self.values());
         numbers(&self.data.inputs.values);
         match &self.data.targets {
             Targets::Labels { labels, .. } => numbers(&labels.iter().map(|&label| label as f64).collect::<Vec<_>>()),
