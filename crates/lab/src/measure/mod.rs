@@ -1,7 +1,7 @@
 //! What can be measured of a network: a file a measure.
 //!
 //! A [`Measure`] says what it needs, how its [`Part`]s are measured, and which numbers it gives to a table. What it finds
-//! goes into the sections of an [`Analysis`](crate::Analysis), under keys that know their types ([`Section`]).
+//! goes into the sections of an [`Analysis`], under keys that know their types ([`Section`]).
 //!
 //! To add one: its file, a `mod` line, a row of [`ALL`]; a section of the page in `losscape-report`, and a row in
 //! `docs/measures.md`. A test asks every measure for them.
