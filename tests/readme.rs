@@ -12,7 +12,7 @@ fn names_every_crate() {
 
 #[test]
 fn names_every_claim_in_its_family() {
-    use losscape::lab::claims::ALL;
+    use losscape::claims::ALL;
     for claim in ALL {
         let row = README.lines().find(|line| line.starts_with(&format!("| {} |", claim.family))).unwrap_or_default();
         assert!(row.contains(&format!("`{}`", claim.id)), "{}: {}", claim.family, claim.id);
@@ -27,7 +27,7 @@ fn names_every_claim_in_its_family() {
 #[test]
 fn the_full_run_has_every_claim() {
     let results = include_str!("../docs/claims.md");
-    for claim in losscape::lab::claims::ALL {
+    for claim in losscape::claims::ALL {
         assert!(results.contains(&format!("| `{}` |", claim.id)), "{}", claim.id);
     }
 }

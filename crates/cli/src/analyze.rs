@@ -1,8 +1,5 @@
 //! `losscape analyze`.
 
-use std::sync::Mutex;
-
-use indicatif::{ProgressBar, ProgressStyle};
 use losscape_lab::config::Precision;
 use losscape_lab::measure::{AnalysisSettings, Measure, Progress};
 use losscape_lab::subject::Layout;
@@ -11,6 +8,7 @@ use losscape_report::{landscape, page};
 
 use crate::args::AnalyzeArgs;
 use crate::error::CliError;
+use crate::progress::Measuring;
 use crate::terminal::{self, note, say, show};
 use crate::{device, memory};
 
@@ -30,7 +28,7 @@ pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
     for note in subject.notices.iter().chain(&notes) {
         note!("note: {note}");
     }
-    let bar = Bar::new();
+    let bar = Measuring::new();
     let show = |progress: Progress| bar.show(&progress);
     let (analysis, unkept) = match &folder {
         None => (Analysis::measure(&subject, &settings, &show)?, None),
@@ -90,44 +88,4 @@ fn settings(args: &AnalyzeArgs) -> Result<AnalysisSettings, CliError> {
 fn named(name: &str) -> Result<&'static Measure, CliError> {
     let unknown = || CliError::Message(format!("unknown measure `{name}`; known are {}", Measure::names()));
     Measure::named(name).ok_or_else(unknown)
-}
-
-/// The progress bar; silent when standard error is no terminal.
-struct Bar(Mutex<ProgressBar>);
-
-impl Bar {
-    fn new() -> Self {
-        Self(Mutex::new(ProgressBar::new(0)))
-    }
-
-    fn show(&self, progress: &Progress) {
-        let Ok(mut bar) = self.0.lock() else { return };
-        match *progress {
-            Progress::Begin(what, parts) => {
-                bar.finish_and_clear();
-                let template = if parts > 0 {
-                    "{bar:28} {pos:>4}/{len:4} {elapsed:>4}  {msg}"
-                } else {
-                    "{spinner} {elapsed:>4}  {msg}"
-                };
-                let style = ProgressStyle::with_template(template).expect("the template is valid");
-                *bar = ProgressBar::new(parts as u64).with_style(style).with_message(what.to_owned());
-                bar.enable_steady_tick(std::time::Duration::from_millis(200));
-            }
-            Progress::Done(done) => {
-                let done = done as u64;
-                // Iterations end when they have converged: the length is a guess.
-                if bar.length().is_some_and(|length| done > length) {
-                    bar.set_length(done);
-                }
-                bar.set_position(done);
-            }
-        }
-    }
-
-    fn clear(&self) {
-        if let Ok(bar) = self.0.lock() {
-            bar.finish_and_clear();
-        }
-    }
 }

@@ -1,16 +1,15 @@
 //! `losscape claims`.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
-use losscape_lab::claims::{ALL, Claim, ClaimFolder, ClaimRecord, ClaimSettings, Effect, Effort, find};
+use losscape_claims::{ALL, Claim, ClaimFolder, ClaimRecord, ClaimSettings, Effect, Effort, find};
 use losscape_report::claims::{table, write};
 use serde_json::json;
 
 use crate::args::{ClaimsArgs, ClaimsCommand};
 use crate::device;
 use crate::error::CliError;
+use crate::progress;
 use crate::terminal::{self, note, say, show};
 
 /// Lists or measures; the exit code is 1 when a verdict is not the one expected.
@@ -41,10 +40,7 @@ fn measure(args: &ClaimsArgs) -> Result<ExitCode, CliError> {
     if known > 0 {
         note!("{known} of {} claims were measured before (--fresh measures them anew)", claims.len());
     }
-    let bar = ProgressBar::new(claims.len() as u64);
-    let template = "{bar:28} {pos:>3}/{len:3} {elapsed:>4}  {msg}";
-    bar.set_style(ProgressStyle::with_template(template).expect("the template is valid"));
-    bar.enable_steady_tick(Duration::from_millis(200));
+    let bar = progress::counter(claims.len());
     let mut records = Vec::new();
     for (claim, known) in claims.iter().zip(done) {
         bar.set_message(claim.id);

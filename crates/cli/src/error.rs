@@ -2,6 +2,7 @@
 
 use losscape_lab::{LabError, SourceError};
 use losscape_model::data::DataError;
+use losscape_study::launch::LaunchError;
 use miette::{Diagnostic, LabeledSpan, MietteError, MietteSpanContents, Report, SourceCode, SourceSpan, SpanContents};
 
 use crate::terminal::{self, clean};
@@ -12,6 +13,9 @@ pub enum CliError {
     /// From the laboratory.
     #[error(transparent)]
     Lab(#[from] LabError),
+    /// From handing a study over.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
     /// From data that no configuration file named.
     #[error(transparent)]
     Data(#[from] DataError),

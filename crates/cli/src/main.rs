@@ -3,8 +3,7 @@
 //! - [`args`]: the command line as types.
 //! - [`device`]: device names, and which devices this build has.
 //! - [`train`], [`analyze`], [`claims`], [`study`], [`data`], [`list`]: the commands that need more than a call.
-//! - [`workers`]: the processes of a study; [`cluster`]: scripts that hand it to a cluster.
-//! - [`signals`]: a word from outside that stops a run.
+//! - [`progress`]: bars; [`signals`]: a word from outside that stops a run.
 //! - [`terminal`]: what goes to the user; [`error`]: when something is wrong, and the exit code.
 //! - [`memory`], [`threads`]: how much of the machine there is.
 //!
@@ -13,18 +12,17 @@
 mod analyze;
 mod args;
 mod claims;
-mod cluster;
 mod data;
 mod device;
 mod error;
 mod list;
 mod memory;
+mod progress;
 mod signals;
 mod study;
 mod terminal;
 mod threads;
 mod train;
-mod workers;
 
 use std::process::ExitCode;
 

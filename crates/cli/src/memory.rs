@@ -1,8 +1,5 @@
 //! Amounts of memory.
 
-use losscape_lab::memory::TrainingMemory;
-use losscape_lab::{LabError, Plan};
-
 use crate::error::CliError;
 
 /// A number of bytes: digits, perhaps with a fraction, and K, M, G or T for powers of 1000, Ki, Mi, Gi or Ti for powers
@@ -25,47 +22,6 @@ pub fn bytes(text: &str) -> Result<usize, CliError> {
         (Ok(number), Some(power)) => Ok((number * base.powi(power)) as usize),
         _ => Err(CliError::Message(format!("`{text}` is no amount of memory; write 500M, 1.5GB or 12GiB"))),
     }
-}
-
-/// Whether a training fits into the bytes that it may take, which are those that are free where nothing is said.
-pub fn check(plan: &Plan, allowed: Option<usize>) -> Result<(), CliError> {
-    let Some(allowed) = allowed.or_else(available) else { return Ok(()) };
-    let needed = TrainingMemory::of(plan).map_err(LabError::from)?;
-    if needed.bytes() <= allowed {
-        return Ok(());
-    }
-    let TrainingMemory { count, parameters, data, activations } = needed;
-    Err(CliError::Message(format!(
-        "training needs about {} and {} are free: {} for {count} parameters with gradient and the optimizer's state, \
-         {} for the data, {} for the activations of a batch; take fewer parameters, samples or samples a batch, or allow more with --memory",
-        amount(needed.bytes()),
-        amount(allowed),
-        amount(parameters),
-        amount(data),
-        amount(activations)
-    )))
-}
-
-/// Bytes in words.
-fn amount(bytes: usize) -> String {
-    match bytes as f64 {
-        some if some < 1e8 => format!("{:.1} MB", some / 1e6),
-        many => format!("{:.2} GB", many / 1e9),
-    }
-}
-
-/// Bytes that are free, by what Linux says of the machine and of the control group; `None` elsewhere.
-pub fn available() -> Option<usize> {
-    let read = |path: &str| std::fs::read_to_string(path).ok();
-    let number = |text: &str| text.trim().parse::<usize>().ok();
-    let meminfo = read("/proc/meminfo")?;
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let machine = 1024 * number(line.trim().strip_suffix("kB")?)?;
-    let group = "/sys/fs/cgroup/memory";
-    let limit = read(&format!("{group}.max")).and_then(|text| number(&text));
-    let used = read(&format!("{group}.current")).and_then(|text| number(&text));
-    let group = limit.zip(used).map(|(limit, used)| limit.saturating_sub(used));
-    Some(group.map_or(machine, |group| group.min(machine)))
 }
 
 #[cfg(test)]

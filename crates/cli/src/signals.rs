@@ -3,13 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use losscape_study::launch::INTERRUPTED;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::flag;
 
 use crate::error::CliError;
-
-/// Exit code of something interrupted, as of sysexits' EX_TEMPFAIL: try again later.
-pub const INTERRUPTED: u8 = 75;
 
 /// What stops a run: Ctrl-C, a scheduler, a time limit, the end of the terminal or of the connection.
 const STOPPING: [i32; 4] = [SIGINT, SIGTERM, SIGUSR1, SIGHUP];

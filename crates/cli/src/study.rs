@@ -1,20 +1,23 @@
 //! `losscape study`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use losscape_lab::document;
 use losscape_lab::folder::Lock;
 use losscape_lab::records::State;
-use losscape_lab::study::{Evidence, Merged, PlannedRun, RunState, StudyFolder};
+use losscape_lab::{LabError, document, memory as bytes};
 use losscape_report::study as report;
+use losscape_study::launch::processes::{self, Processes, Tally};
+use losscape_study::launch::worker::Worker;
+use losscape_study::launch::{Array, INTERRUPTED, Job, kubernetes, slurm};
+use losscape_study::{Evidence, Merged, PlannedRun, RunState, StudyFolder};
 
-use crate::args::{StudyArgs, StudyCommand, StudyRunArgs};
+use crate::args::{Launcher, StudyArgs, StudyCommand, StudyRunArgs, SubmitArgs};
 use crate::error::CliError;
-use crate::signals::{self, INTERRUPTED};
 use crate::terminal::{note, say, show};
-use crate::workers::{Tally, Work, Workers};
-use crate::{cluster, device, memory};
+use crate::{device, memory, progress, signals};
 
 /// Seed of resamples and noise in the statistics.
 const SEED: u64 = 0;
@@ -50,11 +53,12 @@ pub fn run(command: &StudyCommand) -> Result<ExitCode, CliError> {
             device::parse(&args.device)?;
             // The tasks plan nothing.
             let (folder, _) = plan(&args.study)?;
-            return cluster::submit(&folder, args);
+            submit(&folder, args)?;
         }
         StudyCommand::Worker { folder, index, device, memory } => {
-            let work = Work { study: &StudyFolder::new(folder), index: *index, device, memory: *memory };
-            return Ok(ExitCode::from(work.run()));
+            let words = |words: &str| note!("{words}");
+            let code = work(&StudyFolder::new(folder), *index, device, *memory);
+            return Ok(ExitCode::from(code.unwrap_or_else(|error| processes::refuse(&error.to_string(), words))));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -117,7 +121,7 @@ fn start(args: &StudyRunArgs) -> Result<ExitCode, CliError> {
     device::parse(&args.device)?;
     let memory = match &args.memory {
         Some(text) => Some(memory::bytes(text)?),
-        None => memory::available().map(|bytes| bytes / jobs),
+        None => bytes::available().map(|bytes| bytes / jobs),
     };
     // The tasks of an array share the folder; each run has a lock of its own.
     let (folder, _lock) = match args.index {
@@ -147,9 +151,12 @@ fn start(args: &StudyRunArgs) -> Result<ExitCode, CliError> {
     if open.len() < total {
         note!("{} of {total} runs have ended already", total - open.len());
     }
-    let workers = Workers { study: &folder, device: &args.device, jobs, threads: args.threads, memory };
-    let tally = workers.run(open, known, total, &stop);
-    let Tally { done, diverged, failed } = tally;
+    let program = program()?;
+    let processes = Processes { study: &folder, program, device: &args.device, jobs, threads: args.threads, memory };
+    let bars = progress::Study::new(total);
+    bars.begin(known);
+    let Tally { done, diverged, failed } = processes.run(open, known, &stop, &|event| bars.show(&event));
+    bars.clear();
     say!("{done} done, {diverged} diverged, {failed} failed, of {total}");
     if done + diverged + failed < total {
         let why = if stop.load(Ordering::Relaxed) { "stopped" } else { "not all could be done" };
@@ -168,6 +175,54 @@ fn start(args: &StudyRunArgs) -> Result<ExitCode, CliError> {
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// This program.
+fn program() -> Result<PathBuf, LabError> {
+    std::env::current_exe().map_err(LabError::io("find", "the program itself"))
+}
+
+/// A process's side of a study: one run. Returns the exit code.
+fn work(study: &StudyFolder, index: usize, device: &str, memory: Option<usize>) -> Result<u8, CliError> {
+    let stop = signals::listen()?;
+    let measuring = Arc::new(AtomicBool::new(false));
+    signals::end_at_once(&measuring)?;
+    let (stopped, at_once) = (Arc::clone(&stop), Arc::clone(&measuring));
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        stopped.store(true, Ordering::Relaxed);
+        if at_once.load(Ordering::Relaxed) {
+            std::process::exit(INTERRUPTED.into());
+        }
+    });
+    let planned = study.planned()?;
+    let Some(run) = planned.get(index) else {
+        return Err(CliError::Message(format!("there is no run {index}: {} are planned", planned.len())));
+    };
+    note!("run {index} of {}, process {}", study.path().display(), std::process::id());
+    let (argv, stop) = (crate::argv(), Some(&*stop));
+    let worker = Worker { memory, argv, stop, ..Worker::new(study, device::parse(device)?, device) };
+    Ok(processes::serve(&worker, run, &measuring, |words| note!("{words}")))
+}
+
+/// Writes scripts for a scheduler and, unless it is a dry run, submits them.
+fn submit(study: &StudyFolder, args: &SubmitArgs) -> Result<(), CliError> {
+    let SubmitArgs { chunk, limit, threads, .. } = *args;
+    let job = Job::new(study, &program()?, Array { chunk, limit, threads, device: args.device.clone() })?;
+    match args.launcher {
+        Launcher::Slurm => {
+            let scripts = slurm::Scripts::write(&job, &args.options)?;
+            if args.dry_run {
+                scripts.commands().iter().for_each(|command| say!("{command}"));
+                return Ok(());
+            }
+            let submitted = scripts.submit()?;
+            say!("{} tasks of {} runs: job {}", job.tasks, job.chunk, submitted.array);
+            say!("merge when they have ended: job {}", submitted.merge);
+        }
+        Launcher::Kubernetes => say!("{}", kubernetes::command(&kubernetes::write(&job, &args.image)?)),
+    }
+    Ok(())
 }
 
 /// Writes the table. Whether it is whole: unless `partial`, it is not written when runs are missing or not measured.

@@ -2,16 +2,16 @@
 
 use std::process::ExitCode;
 
-use indicatif::{ProgressBar, ProgressStyle};
-use losscape_lab::records::{Metric, Split, State, Summary};
-use losscape_lab::{LabError, Observe, Outcome, Plan, Run, RunFolder, RunOptions, Trainer};
-use losscape_model::Model;
+use losscape_lab::records::{State, Summary};
+use losscape_lab::{Outcome, Plan, Run, RunFolder, RunOptions};
 use losscape_report::compare::Table;
 use losscape_report::{RunRecords, number, page, percent, training};
+use losscape_study::launch::INTERRUPTED;
 
 use crate::args::TrainArgs;
 use crate::error::CliError;
-use crate::signals::{self, INTERRUPTED};
+use crate::progress;
+use crate::signals;
 use crate::terminal::{self, note, say};
 use crate::{device, memory};
 
@@ -20,7 +20,7 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode, CliError> {
     let device = device::parse(&args.device)?;
     let allowed = args.memory.as_deref().map(memory::bytes).transpose()?;
     let plan = Plan::read(&args.config, &args.set)?;
-    memory::check(&plan, allowed)?;
+    losscape_lab::memory::check(&plan, allowed)?;
     let options = RunOptions {
         out: args.out.clone(),
         device,
@@ -49,7 +49,7 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode, CliError> {
     }
 
     let stop = signals::listen()?;
-    let mut progress = Progress::new(run.resumes_at());
+    let mut progress = progress::Training::new(run.resumes_at());
     let (_, outcome, summary) = run.train(&mut progress, &stop)?;
     progress.bar.finish_and_clear();
     page::write(&folder)?;
@@ -58,47 +58,6 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode, CliError> {
         Outcome::Interrupted => ExitCode::from(INTERRUPTED),
         Outcome::Finished(_) | Outcome::Diverged(_) => ExitCode::SUCCESS,
     })
-}
-
-/// The progress bar; silent when standard error is no terminal.
-struct Progress {
-    bar: ProgressBar,
-    test_accuracy: Option<f64>,
-    started_at: usize,
-}
-
-impl Progress {
-    fn new(started_at: usize) -> Self {
-        let style =
-            ProgressStyle::with_template("{bar:28} {percent:>3} %  step {pos}/{len}  {msg}  {per_sec}  {eta} left")
-                .expect("the template is valid")
-                .with_key("per_sec", |state: &indicatif::ProgressState, w: &mut dyn std::fmt::Write| {
-                    let _ = write!(w, "{:.0} steps/s", state.per_sec());
-                });
-        let bar = ProgressBar::new(0).with_style(style);
-        Self { bar, test_accuracy: None, started_at }
-    }
-}
-
-impl Observe<Model> for Progress {
-    fn batch(&mut self, trainer: &Trainer<Model>, record: &Metric) -> Result<(), LabError> {
-        if self.bar.length() == Some(0) {
-            self.bar.set_length(trainer.total_steps() as u64);
-            self.bar.set_position(self.started_at as u64);
-            self.bar.reset_eta();
-        }
-        let accuracy = self.test_accuracy.map(|share| format!("  test {}", percent(share))).unwrap_or_default();
-        self.bar.set_message(format!("loss {}{accuracy}", number(record.loss)));
-        self.bar.set_position(record.step as u64);
-        Ok(())
-    }
-
-    fn evaluation(&mut self, _: &Trainer<Model>, record: &Metric) -> Result<(), LabError> {
-        if record.split == Split::Test {
-            self.test_accuracy = record.accuracy;
-        }
-        Ok(())
-    }
 }
 
 /// The curves and numbers of a run, and where the rest is.

@@ -9,7 +9,7 @@ use serde_json::Value;
 fn claims_are_listed_measured_and_gone_on_with() {
     let place = Place::new("");
     let listed = place.run(&["claims", "list"]);
-    assert!(listed.status.success() && text(&listed.stdout).lines().count() == losscape_lab::claims::ALL.len());
+    assert!(listed.status.success() && text(&listed.stdout).lines().count() == losscape_claims::ALL.len());
     let arguments = ["claims", "run", "oscillation", "optimality-gap", "momentum-variance", "--seed", "2", "--json"];
     let output = place.run(&arguments);
     assert!(output.status.success(), "{}", text(&output.stderr));

@@ -9,8 +9,8 @@ use std::fs;
 use std::path::Path;
 
 use common::{CONFIG, Place, text};
-use losscape_lab::study::{StudyConfig, StudyFolder};
 use losscape_lab::{Document, Plan, RunConfig, document};
+use losscape_study::{StudyConfig, StudyFolder};
 
 /// Numbers in a fixed order for each seed: an xorshift (Marsaglia 2003).
 struct Draw(u64);

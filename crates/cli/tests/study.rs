@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{Place, text};
-use losscape_lab::study::{RunResult, StudyFolder};
+use losscape_study::{RunResult, StudyFolder};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 
@@ -272,7 +272,7 @@ fn a_run_that_another_process_holds_is_waited_for() {
     lock.lock().expect("nobody else holds it");
     let mut child = start(&place, &["study", "run", "small.toml", "-j", "1"]);
     let states = || folder.states(&planned).expect("the study can be read");
-    until("the others are done", || states()[1..].iter().all(losscape_lab::study::RunState::is_finished));
+    until("the others are done", || states()[1..].iter().all(losscape_study::RunState::is_finished));
     assert!(child.try_wait().expect("it can be asked").is_none(), "it waits");
     assert!(!states()[0].is_finished());
     drop(lock);

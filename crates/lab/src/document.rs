@@ -413,11 +413,7 @@ fn remove(table: &mut DeTable<'_>, path: &[String]) {
 }
 
 /// An error that an override made, as one at `place` of the file that the override came from; any other stays as it is.
-pub(crate) fn relocate(
-    error: Box<SourceError>,
-    document: &Document,
-    place: impl Fn(&str) -> Vec<String>,
-) -> Box<SourceError> {
+pub fn relocate(error: Box<SourceError>, document: &Document, place: impl Fn(&str) -> Vec<String>) -> Box<SourceError> {
     let (None, Some(span)) = (error.position(), &error.span) else { return error };
     let line_start = error.text[..span.start.min(error.text.len())].rfind('\n').map_or(0, |newline| newline + 1);
     let line = error.text[line_start..].lines().next().unwrap_or_default();

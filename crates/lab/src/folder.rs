@@ -181,7 +181,11 @@ pub struct Lock {
 
 /// Opens and locks a file, which is made if it does not exist; `what` is named when another process holds it. A file system
 /// without locks (Lustre and NFS as they are often mounted) is no reason not to work.
-pub(crate) fn lock(path: &Path, what: &Path) -> Result<Lock, LabError> {
+///
+/// # Errors
+///
+/// [`LabError::Busy`] when another process holds it, and when the file cannot be made.
+pub fn lock(path: &Path, what: &Path) -> Result<Lock, LabError> {
     let file =
         OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(LabError::io("write", path))?;
     // Who only looks whether the file is locked holds it for a moment.
@@ -209,7 +213,11 @@ fn has_no_locks(error: &std::io::Error) -> bool {
 }
 
 /// Creates a folder and those above it.
-pub(crate) fn create(path: &Path) -> Result<(), LabError> {
+///
+/// # Errors
+///
+/// When one of them cannot be created.
+pub fn create(path: &Path) -> Result<(), LabError> {
     std::fs::create_dir_all(path).map_err(LabError::io("create", path))
 }
 
@@ -266,7 +274,11 @@ pub(crate) fn sync_folder(path: &Path) -> std::io::Result<()> {
 }
 
 /// Refuses a link where a run has a file or folder of its own: writing or removing would touch what it points to.
-pub(crate) fn no_link(path: &Path) -> Result<(), LabError> {
+///
+/// # Errors
+///
+/// When there is a link.
+pub fn no_link(path: &Path) -> Result<(), LabError> {
     if std::fs::symlink_metadata(path).is_ok_and(|there| there.file_type().is_symlink()) {
         let problem = "it is a link, and what it points to is not this run's; remove the link".to_owned();
         return Err(LabError::Damaged { path: path.to_owned(), problem });
@@ -275,14 +287,26 @@ pub(crate) fn no_link(path: &Path) -> Result<(), LabError> {
 }
 
 /// Writes a value as indented JSON, whole or not at all.
-pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), LabError> {
+///
+/// # Errors
+///
+/// As [`write_whole`].
+///
+/// # Panics
+///
+/// For a value whose maps have keys that are no strings.
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), LabError> {
     let mut text = serde_json::to_vec_pretty(value).expect("records have only string keys");
     text.push(b'\n');
     write_whole(path, &text)
 }
 
 /// Reads a value from JSON.
-pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, LabError> {
+///
+/// # Errors
+///
+/// When the file cannot be read, or is none of such a value.
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, LabError> {
     let text = std::fs::read(path).map_err(LabError::io("read", path))?;
     serde_json::from_slice(&text)
         .map_err(|error| LabError::Damaged { path: path.to_owned(), problem: error.to_string() })

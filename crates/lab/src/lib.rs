@@ -8,13 +8,12 @@
 //! - [`run`]: a run in its folder, with [`checkpoint`]s and step-exact resume; [`folder`]: the folder's layout.
 //! - [`records`]: the types of the files in it, for whoever reads them.
 //! - [`subject`]: a network to be measured, from a run or from files; [`analysis`]: the measurements of it, as records.
-//! - [`study`]: many runs that differ in chosen settings, in one table; [`statistics`]: rank correlations over runs, for studies and claims.
+//! - [`statistics`]: rank correlations over runs, for studies and claims.
 //! - [`export`]: weights for PyTorch.
 //! - `learner` (feature `learner`): the same networks and methods under Burn's own `Learner`.
 
 pub mod analysis;
 pub mod checkpoint;
-pub mod claims;
 pub mod config;
 pub mod document;
 pub mod export;
@@ -29,7 +28,6 @@ pub mod plan;
 pub mod records;
 pub mod run;
 pub mod statistics;
-pub mod study;
 pub mod subject;
 pub mod track;
 pub mod trainer;
@@ -142,6 +140,19 @@ pub enum LabError {
         /// What is wrong with each.
         problems: String,
     },
+    /// A training does not fit into the memory.
+    #[error(
+        "training needs about {} and {} are free: {needed}; take fewer parameters, samples or samples a batch, or allow more \
+         with --memory",
+        memory::amount(needed.bytes()),
+        memory::amount(*allowed)
+    )]
+    Memory {
+        /// What it needs.
+        needed: memory::TrainingMemory,
+        /// Bytes allowed, or free.
+        allowed: usize,
+    },
     /// Another process is at work on the run or study.
     #[error("another process is at work on {}", path.display())]
     Busy {
@@ -163,8 +174,8 @@ pub enum LabError {
 }
 
 impl LabError {
-    /// The error of a file operation.
-    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+    /// The error of a file operation, from what the system said.
+    pub fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { action, path, source }
     }

@@ -5,6 +5,7 @@ use losscape_model::ModelError;
 use losscape_model::data::Dataset;
 use losscape_optim::RuleConfig;
 
+use crate::LabError;
 use crate::config::RunConfig;
 use crate::plan::Plan;
 use crate::trainer::{EVALUATION_CHUNK, batch_size};
@@ -62,6 +63,54 @@ impl TrainingMemory {
     #[must_use]
     pub fn bytes(&self) -> usize {
         [self.parameters, self.data, self.activations].into_iter().fold(PROGRAM, usize::saturating_add)
+    }
+}
+
+impl std::fmt::Display for TrainingMemory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { count, parameters, data, activations } = *self;
+        write!(
+            f,
+            "{} for {count} parameters with gradient and the optimizer's state, {} for the data, {} for the activations \
+             of a batch",
+            amount(parameters),
+            amount(data),
+            amount(activations)
+        )
+    }
+}
+
+/// Whether a training fits into the bytes that it may take, which are those that are free where nothing is said.
+///
+/// # Errors
+///
+/// [`LabError::Memory`] when it does not, and when its network cannot be built.
+pub fn check(plan: &Plan, allowed: Option<usize>) -> Result<(), LabError> {
+    let Some(allowed) = allowed.or_else(available) else { return Ok(()) };
+    let needed = TrainingMemory::of(plan)?;
+    if needed.bytes() <= allowed { Ok(()) } else { Err(LabError::Memory { needed, allowed }) }
+}
+
+/// Bytes that are free, by what Linux says of the machine and of the control group; `None` elsewhere.
+#[must_use]
+pub fn available() -> Option<usize> {
+    let read = |path: &str| std::fs::read_to_string(path).ok();
+    let number = |text: &str| text.trim().parse::<usize>().ok();
+    let meminfo = read("/proc/meminfo")?;
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let machine = 1024 * number(line.trim().strip_suffix("kB")?)?;
+    let group = "/sys/fs/cgroup/memory";
+    let limit = read(&format!("{group}.max")).and_then(|text| number(&text));
+    let used = read(&format!("{group}.current")).and_then(|text| number(&text));
+    let group = limit.zip(used).map(|(limit, used)| limit.saturating_sub(used));
+    Some(group.map_or(machine, |group| group.min(machine)))
+}
+
+/// Bytes in words.
+pub(crate) fn amount(bytes: usize) -> String {
+    match bytes as f64 {
+        some if some < 1e8 => format!("{:.1} MB", some / 1e6),
+        many => format!("{:.2} GB", many / 1e9),
     }
 }
 

@@ -113,7 +113,11 @@ fn folder_name(label: &str, run_id: &str) -> String {
 }
 
 /// Identity and folder of the run of a configuration, checked as [`Plan::of`] checks it, with data that are not kept.
-pub(crate) fn identity(
+///
+/// # Errors
+///
+/// As [`Plan::read`].
+pub fn identity(
     document: &Document,
     folder: &Path,
     stem: &str,
@@ -232,7 +236,7 @@ impl Facts {
 
 /// Facts on data by their settings, so that planning many runs loads each once and keeps none in memory.
 #[derive(Debug, Default)]
-pub(crate) struct KnownData(HashMap<String, Facts>);
+pub struct KnownData(HashMap<String, Facts>);
 
 impl KnownData {
     fn facts(&mut self, config: &DataConfig) -> Result<Facts, DataError> {
@@ -245,7 +249,8 @@ impl KnownData {
     }
 
     /// What is to be said of the data, each once.
-    pub(crate) fn notices(&self) -> Vec<String> {
+    #[must_use]
+    pub fn notices(&self) -> Vec<String> {
         let notices: BTreeSet<&String> = self.0.values().flat_map(|facts| &facts.notices).collect();
         notices.into_iter().cloned().collect()
     }

@@ -175,7 +175,12 @@ pub struct Curvature {
     pub kernel_samples: usize,
 }
 
-pub(crate) fn null_is_nan<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+/// Reads `null`, which JSON has for a NaN, as one.
+///
+/// # Errors
+///
+/// When there is neither a number nor `null`.
+pub fn null_is_nan<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 

@@ -151,7 +151,8 @@ impl<N: Network<Input = Tensor<2>>> Tracker<N> {
 }
 
 /// What a method with the preconditioner `P = diag(diagonal)` and weight decay δ sees of H: `P^{−½} (H + δI) P^{−½}`.
-pub(crate) fn preconditioned<A: SymmetricOperator>(
+#[must_use]
+pub fn preconditioned<A: SymmetricOperator>(
     hessian: A,
     diagonal: Tensor<1>,
     weight_decay: Option<f64>,

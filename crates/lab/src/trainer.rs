@@ -455,8 +455,12 @@ fn outputs_fit<N: Network<Input = Tensor<2>>>(network: &N, data: &Part) -> Resul
     )))
 }
 
-/// The batch size in samples; or the setting that is wrong, and why.
-pub(crate) fn batch_size(training: &TrainingConfig, samples: usize) -> Result<usize, (&'static str, String)> {
+/// The batch size in samples.
+///
+/// # Errors
+///
+/// The setting that is wrong, and why.
+pub fn batch_size(training: &TrainingConfig, samples: usize) -> Result<usize, (&'static str, String)> {
     match training.batch_size {
         BatchSize::Full => Ok(samples),
         BatchSize::Samples(0) => Err(("batch_size", "batches need at least one sample".to_owned())),

@@ -1,8 +1,8 @@
 //! The claims: a table for the terminal, and one page with statements, figures, numbers and verdicts.
 
 use askama::Template;
+use losscape_claims::{Check, ClaimFolder, ClaimRecord, Effect, Form, Pair, Relation, counterexample};
 use losscape_lab::LabError;
-use losscape_lab::claims::{Check, ClaimFolder, ClaimRecord, Effect, Form, Pair, Relation, counterexample};
 use losscape_lab::folder::write_whole;
 use math_core::{LatexToMathML, MathCoreConfig, MathDisplay};
 
@@ -68,7 +68,7 @@ fn page(records: &[ClaimRecord], entries: Vec<Entry<'_>>) -> String {
 }
 
 fn entry(record: &ClaimRecord) -> Entry<'_> {
-    use losscape_lab::claims::Verdict;
+    use losscape_claims::Verdict;
     let class = match record.verdict {
         Verdict::Holds | Verdict::Supported => "good",
         Verdict::HoldsAsCorrected => "corrected",
@@ -95,8 +95,8 @@ fn entry(record: &ClaimRecord) -> Entry<'_> {
         Some(Drawing { name, title: &plot.title, reading: &plot.reading, svg })
     });
     let effort = match record.effort {
-        losscape_lab::claims::Effort::Quick => "--quick",
-        losscape_lab::claims::Effort::Full => "--full",
+        losscape_claims::Effort::Quick => "--quick",
+        losscape_claims::Effort::Full => "--full",
     };
     Entry {
         record,
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn every_statement_can_be_typeset() {
-        for claim in losscape_lab::claims::ALL {
+        for claim in losscape_claims::ALL {
             for statement in [claim.printed, claim.exact] {
                 let formulas = statement.matches('$').count() / 2;
                 assert_eq!(statement.matches('$').count(), 2 * formulas, "{}: {statement}", claim.id);

@@ -9,7 +9,7 @@ use kuva::plot::{ContourPlot, LinePlot, ScatterPlot};
 use kuva::render::layout::{Layout, TickFormat};
 use kuva::render::plots::Plot;
 use kuva::render::render::render_multiple;
-use losscape_lab::claims::Heights;
+use losscape_claims::Heights;
 
 use crate::number;
 

@@ -8,8 +8,8 @@ use losscape_lab::LabError;
 use losscape_lab::folder::write_whole;
 use losscape_lab::records::State;
 use losscape_lab::statistics::{FEWEST, Tau};
-use losscape_lab::study::evidence::OUTCOMES;
-use losscape_lab::study::{Association, Comparable, Evidence, PlannedRun, RunState, StudyFolder, Table};
+use losscape_study::evidence::OUTCOMES;
+use losscape_study::{Association, Comparable, Evidence, PlannedRun, RunState, StudyFolder, Table};
 
 use crate::compare;
 use crate::figure::{AMBER, BLUE, Curve, GREEN, ORANGE, PURPLE, SKY, scatter, slug};

@@ -1,7 +1,7 @@
 //! The loss along lines and on a plane.
 
+use losscape_claims::Heights;
 use losscape_lab::Analysis;
-use losscape_lab::claims::Heights;
 use losscape_lab::measure::slices::SLICES;
 
 use super::Page;

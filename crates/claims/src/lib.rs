@@ -1,0 +1,203 @@
+//! Every statement of the lecture notes, and some of the literature's, put to a measurement.
+//!
+//! A [`Claim`] has a statement as printed and one that is exact, and measures [`Evidence`]: checks of relations between numbers, effects over
+//! seeds, key figures, plots. The [`Verdict`] is read from the evidence alone, by one rule for all claims, so that other evidence gives another
+//! verdict. What theory expects of it stands in the registry, [`ALL`], from before the measurement, and so do
+//! statements near it that are false, which its checks have to catch. [`Workbench`] notes how inputs were prepared.
+//!
+//! Losses, kernels and factors of two follow the conventions of [`losscape_analysis`].
+
+mod descent;
+mod evidence;
+mod false_statement;
+mod problem;
+mod record;
+mod training;
+mod verdict;
+mod workbench;
+
+mod adam_moments;
+mod basin_width_ratio;
+mod batch_sharpness;
+mod convergence_theorem;
+mod descent_lemma;
+mod edge;
+mod flat_generalizes;
+mod full_batch_sharper;
+mod gradient_formula;
+mod gradient_norm_rate;
+mod hessian_width;
+mod initialization_distance;
+mod interpolating_sgd;
+mod lazy_kernel;
+mod lipschitz_pessimism;
+mod local_nonconvexity;
+mod momentum_average;
+mod momentum_rate;
+mod momentum_variance;
+mod nesterov_rate;
+mod newton_step;
+mod optimality_gap;
+mod oscillation;
+mod overparameterization;
+mod pl_inequality;
+mod pl_star;
+mod quadratic_hessian;
+mod reparameterization;
+mod rmsprop_scaling;
+mod sam_flattens;
+mod smoothness_bound;
+mod spectrum_outliers;
+mod step_bound;
+mod tangent_kernel;
+
+pub use evidence::{Check, Effect, Evidence, Figure, Form, Heights, Interval, Pair, Plot, Relation, Series};
+pub use false_statement::{FalseStatement, Gives};
+pub use record::{ClaimFolder, ClaimRecord};
+pub use verdict::{Expectation, Verdict, counterexample};
+pub use workbench::Workbench;
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+use losscape_lab::LabError;
+
+/// How much is spent on a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effort {
+    /// All claims in under three minutes on two cores.
+    Quick,
+    /// More seeds, widths and steps: about ten minutes.
+    Full,
+}
+
+impl Effort {
+    /// The one or the other.
+    fn of<T>(self, quick: T, full: T) -> T {
+        match self {
+            Self::Quick => quick,
+            Self::Full => full,
+        }
+    }
+}
+
+/// How a claim is measured.
+#[derive(Debug, Clone)]
+pub struct ClaimSettings {
+    /// Seed of everything random.
+    pub seed: u64,
+    /// How much is spent.
+    pub effort: Effort,
+    /// Where it is calculated, in f64 unless a claim says otherwise.
+    pub device: Device,
+}
+
+impl ClaimSettings {
+    /// The seed of the k-th repetition; no two seeds share one.
+    fn seed_of(&self, k: u64) -> u64 {
+        self.seed.wrapping_mul(1_000_000).wrapping_add(k)
+    }
+}
+
+/// Which part of the notes a claim belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Family {
+    /// Gradient descent and its step size.
+    StepSize,
+    /// How fast it converges.
+    Convergence,
+    /// Momentum, Nesterov, RMSProp, Adam.
+    Optimizers,
+    /// Polyak-Łojasiewicz conditions and the tangent kernel.
+    PolyakLojasiewicz,
+    /// The edge of stability.
+    Edge,
+    /// Wide networks.
+    Width,
+    /// Flat minima.
+    Flatness,
+}
+
+impl std::fmt::Display for Family {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::StepSize => "step size",
+            Self::Convergence => "convergence",
+            Self::Optimizers => "optimizers",
+            Self::PolyakLojasiewicz => "PL and the tangent kernel",
+            Self::Edge => "edge of stability",
+            Self::Width => "width",
+            Self::Flatness => "flatness",
+        })
+    }
+}
+
+/// A statement and how it is put to a measurement.
+pub struct Claim {
+    /// Its name on the command line.
+    pub id: &'static str,
+    /// Where it belongs.
+    pub family: Family,
+    /// As printed in the notes, in words and LaTeX between dollar signs.
+    pub printed: &'static str,
+    /// What is exactly true, likewise.
+    pub exact: &'static str,
+    /// Where it comes from.
+    pub source: &'static str,
+    /// What theory expects.
+    pub expected: Expectation,
+    /// Statements near it that are false, at least one for each check of the exact form and each effect.
+    pub false_statements: &'static [FalseStatement],
+    /// Measures it.
+    pub measure: fn(&Workbench) -> Result<Evidence, LabError>,
+}
+
+/// Every claim, in the order of the notes.
+pub const ALL: &[Claim] = &[
+    gradient_formula::CLAIM,
+    quadratic_hessian::CLAIM,
+    step_bound::CLAIM,
+    newton_step::CLAIM,
+    smoothness_bound::CLAIM,
+    gradient_norm_rate::CLAIM,
+    basin_width_ratio::CLAIM,
+    full_batch_sharper::CLAIM,
+    flat_generalizes::CLAIM,
+    sam_flattens::CLAIM,
+    oscillation::CLAIM,
+    momentum_average::CLAIM,
+    momentum_variance::CLAIM,
+    momentum_rate::CLAIM,
+    nesterov_rate::CLAIM,
+    rmsprop_scaling::CLAIM,
+    adam_moments::CLAIM,
+    overparameterization::CLAIM,
+    local_nonconvexity::CLAIM,
+    descent_lemma::CLAIM,
+    optimality_gap::CLAIM,
+    initialization_distance::CLAIM,
+    lipschitz_pessimism::CLAIM,
+    pl_inequality::CLAIM,
+    tangent_kernel::CLAIM,
+    pl_star::CLAIM,
+    convergence_theorem::CLAIM,
+    interpolating_sgd::CLAIM,
+    edge::GD,
+    edge::MOMENTUM,
+    edge::NESTEROV,
+    edge::ADAM,
+    edge::SAM,
+    batch_sharpness::CLAIM,
+    lazy_kernel::CLAIM,
+    hessian_width::CLAIM,
+    reparameterization::CLAIM,
+    spectrum_outliers::CLAIM,
+];
+
+/// The claim of that name.
+#[must_use]
+pub fn find(id: &str) -> Option<&'static Claim> {
+    ALL.iter().find(|claim| claim.id == id)
+}

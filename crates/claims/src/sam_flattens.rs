@@ -1,0 +1,133 @@
+//! What SAM does to the minima that SGD finds.
+
+use burn::tensor::Tensor;
+use losscape_analysis::AnalysisError;
+use losscape_krylov::Eigensolver;
+use losscape_krylov::trace::hutchinson;
+use losscape_optim::{OptimizerConfig, SamConfig, SharpnessPenaltyConfig};
+use rayon::prelude::*;
+
+use super::false_statement::{doubled, negated, none};
+use super::problem::{draws, geometric, gradient_descent, inner, log_slope, norm, solve};
+use super::{Check, Claim, Effect, Evidence, Expectation, FalseStatement, Family, Pair, Plot, Series, Workbench};
+use losscape_lab::LabError;
+
+pub const CLAIM: Claim = Claim {
+    id: "sam-flattens",
+    family: Family::Flatness,
+    printed: r"the largest eigenvalue, added to the loss, gives SAM",
+    exact: r"SAM minimizes $\max_{\|e\|\le\rho}L(w+e)$ by a first-order ascent and never sees an eigenvalue; what it aims at is, where $\nabla L=0$, $L+\frac{\rho^2}2\lambda_{\max}+O(\rho^3)$, but its step is not the gradient of that, and $L+\alpha\lambda_{\max}$ is another method; after both, at equal training loss, $\lambda_{\max}(H)$ is lower than after SGD",
+    source: "lecture notes, Basin Sizes; Foret et al. 2021",
+    expected: Expectation::HoldsAsCorrected,
+    false_statements: &[
+        FalseStatement::samples("the method leaves λ_max where SGD has it", "−log of λ_max", none),
+        FalseStatement::samples("the method sharpens", "−log of λ_max", negated),
+        FalseStatement::pairs("minima of twice the loss are compared", "their losses", doubled),
+        FalseStatement::pairs("SAM aims at ρ² λ_max, or a quarter", "over ½ρ² λ_max", doubled),
+        FalseStatement::pairs("the rest is of the same order", "the rest is O(ρ³)", |pair| Pair {
+            right: 0.0,
+            ..pair
+        }),
+    ],
+    measure,
+};
+
+/// Training loss at which minima are compared.
+const TARGET: f64 = 0.02;
+
+fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
+    let mut evidence = Evidence::default();
+    let seeds = bench.effort.of(3, 8);
+    let sgd = || gradient_descent(0.1);
+    let methods: [(&str, OptimizerConfig); 5] = [
+        ("SGD", sgd()),
+        ("SAM, ρ = 0.05", sgd().with_sam(SamConfig::new(0.05))),
+        ("SAM, ρ = 0.1", sgd().with_sam(SamConfig::new(0.1))),
+        ("ASAM, ρ = 0.5", sgd().with_sam(SamConfig::adaptive(0.5))),
+        ("penalty, 0.01 λ_max", sgd().with_sharpness_penalty(SharpnessPenaltyConfig::new(0.01))),
+    ];
+    let jobs: Vec<(u64, usize)> = (0..seeds).flat_map(|seed| (0..methods.len()).map(move |at| (seed, at))).collect();
+    let runs = jobs.into_par_iter().map(|(seed, at)| -> Result<Option<[f64; 5]>, LabError> {
+        let own = bench.seed_of(seed);
+        let data = bench.digits_split(usize::MAX, own)?;
+        let Some(found) = bench.minimum(&data, &methods[at].1, 32, TARGET, 40_000, own)? else { return Ok(None) };
+        let point = found.objective.here()?;
+        let sharpest = found.sharpest(&point, own)?;
+        let (trace, _) = hutchinson(&point.hessian(), 10, &mut draws(own, 22)).map_err(AnalysisError::from)?;
+        // What SAM adds to the gradient, and the gradient of the largest eigenvalue: the same direction?
+        let gradient_at = |w: Tensor<1>| -> Result<Tensor<1>, LabError> { Ok(found.objective.gradient(&w)?.1) };
+        let (w, g, v) = (point.parameters(), point.gradient(), sharpest.direction.clone());
+        let added = gradient_at(w.clone() + g.clone() * (0.1 / norm(g)))? - g.clone();
+        let h = 1e-3;
+        let [high, low] = [h, -h].map(|h| gradient_at(w.clone() + v.clone() * h));
+        let eigenvalue = high? - g.clone() * 2.0 + low?;
+        let cosine = inner(&added, &eigenvalue) / (norm(&added) * norm(&eigenvalue));
+        Ok(Some([sharpest.largest, sharpest.largest / sharpest.fifth, trace.mean, cosine, found.loss]))
+    });
+    let runs: Vec<Option<[f64; 5]>> = runs.collect::<Result<_, _>>()?;
+    let of = |at: usize, measure: usize| {
+        let runs = runs.iter().skip(at).step_by(methods.len());
+        runs.map(|run| run.map_or(f64::NAN, |run| run[measure])).collect::<Vec<_>>()
+    };
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let plain = of(0, 0);
+    let cosines = of(0, 3);
+    evidence.figure("mean cosine of what SAM adds to the gradient and ∇λ_max, at SGD's minima", mean(&cosines));
+    let name = "SGD's minima: cosine of what SAM adds to the gradient and ∇λ_max = 1";
+    evidence.check(Check::equal(name, 0.1, cosines.into_iter().map(|cosine| (cosine, 1.0))).printed());
+    ideal(bench, &mut evidence)?;
+    let losses = runs.iter().map(|run| (run.map_or(f64::NAN, |run| run[4]), TARGET));
+    evidence.check(Check::equal("their losses = 0.02", 0.1, losses.collect::<Vec<_>>()));
+    let mut series = Vec::new();
+    for (at, (name, _)) in methods.iter().enumerate() {
+        let sharpness = of(at, 0);
+        if at > 0 {
+            let ratios = sharpness.iter().zip(&plain).map(|(with, without)| -(with / without).ln());
+            evidence.effect(Effect::above(format!("{name}: −log of λ_max over that of SGD"), 0.0, ratios));
+        }
+        evidence.figure(format!("mean λ_max, {name}"), mean(&sharpness));
+        evidence.figure(format!("mean λ₁/λ₅, {name}"), mean(&of(at, 1)));
+        evidence.figure(format!("mean tr H, {name}"), mean(&of(at, 2)));
+        series
+            .push(Series::measured(*name, sharpness.into_iter().enumerate().map(|(seed, value)| (seed as f64, value))));
+    }
+    evidence.plot(Plot {
+        title: "Sharpness at equal training loss".to_owned(),
+        reading: "Tanh 64-64-64-10 on digits, learning rate 0.1, batches of 32, cross-entropy to 0.02; one point for each seed.".to_owned(),
+        x: "seed".to_owned(),
+        y: "λ_max(H)".to_owned(),
+        log_y: true,
+        series, ..Plot::default() });
+    Ok(evidence)
+}
+
+/// What SAM aims at where the gradient is zero: `max L(w + e) − L(w)` over `‖e‖ ≤ ρ` against `½ρ² λ_max`, at a global
+/// minimum of a network.
+fn ideal(bench: &Workbench, evidence: &mut Evidence) -> Result<(), LabError> {
+    let objective = bench.student(&[16], 10, bench.seed)?;
+    let (w, loss) = solve(&objective, objective.parameters(), 1e-26, 200)?;
+    let solver = Eigensolver { max_products: 1000, ..Eigensolver::top(1) }.with_tolerance(1e-9);
+    let found = solver.solve(&objective.at(&w)?.hessian(), None, &mut draws(bench.seed, 27));
+    let found = found.map_err(AnalysisError::from)?;
+    let (largest, top): (f64, Tensor<1>) = (found.top[0].value, found.vectors.squeeze_dim(0));
+    let (mut ratios, mut errors) = (Vec::new(), Vec::new());
+    for rho in geometric(1e-4, 1e-2, 5) {
+        let mut highest = f64::NEG_INFINITY;
+        for sign in [1.0, -1.0] {
+            // The first-order ascent, repeated until it stands: its fixed point is the highest on the sphere.
+            let mut e = top.clone() * (sign * rho);
+            for _ in 0..50 {
+                let g = objective.gradient(&(w.clone() + e))?.1;
+                e = g.clone() * (rho / norm(&g));
+            }
+            highest = highest.max(objective.value(&(w.clone() + e))? - loss);
+        }
+        let ratio = highest / (0.5 * rho * rho * largest);
+        ratios.push((ratio, 1.0));
+        errors.push((rho, (ratio - 1.0).abs()));
+    }
+    let slope = log_slope(&errors[1..]);
+    evidence.check(Check::equal("where ∇L = 0, ρ = 1e-4: max L(w + e) − L(w) over ½ρ² λ_max = 1", 1e-3, [ratios[0]]));
+    evidence.check(Check::at_most("the rest is O(ρ³): 0.9 ≤ log-log slope of that ratio's error", 0.0, [(0.9, slope)]));
+    Ok(())
+}

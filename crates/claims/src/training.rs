@@ -1,0 +1,101 @@
+//! Networks trained to the same loss by different methods, and what their minima look like.
+
+use std::sync::atomic::AtomicBool;
+
+use burn::tensor::{DType, Tensor};
+use losscape_analysis::{AnalysisError, Objective, Point};
+use losscape_krylov::Eigensolver;
+use losscape_model::data::digits::Digits;
+use losscape_model::data::{DataConfig, Prepared, Source};
+use losscape_model::{Loss, Mlp, MlpConfig};
+use losscape_optim::OptimizerConfig;
+
+use super::Workbench;
+use super::problem::{DIGITS, draws, start};
+use losscape_lab::config::{BatchSize, TrainingConfig};
+use losscape_lab::{LabError, Trainer};
+
+/// A network at the loss that it was trained to.
+pub struct Minimum {
+    /// Its loss on the training part, in f64.
+    pub objective: Objective<Mlp>,
+    /// Its loss on the training part.
+    pub loss: f64,
+    /// Its loss on the test part.
+    pub test_loss: f64,
+    /// The share of the test part that it gets wrong.
+    pub test_error: f64,
+}
+
+/// λ_max(H) with its eigenvector, and the fifth largest eigenvalue.
+pub struct Sharpest {
+    pub largest: f64,
+    pub fifth: f64,
+    pub direction: Tensor<1>,
+}
+
+impl Minimum {
+    /// The largest curvatures.
+    pub fn sharpest(&self, point: &Point<'_, Mlp>, seed: u64) -> Result<Sharpest, LabError> {
+        let solver = Eigensolver::top(5).with_tolerance(1e-3);
+        let found = solver.solve(&point.hessian(), None, &mut draws(seed, 902)).map_err(AnalysisError::from)?;
+        let direction = found.vectors.narrow(0, 0, 1).squeeze_dim(0);
+        Ok(Sharpest { largest: found.top[0].value, fifth: found.top[4].value, direction })
+    }
+}
+
+impl Workbench {
+    /// Digits, the first `samples` of the training part, and the usual test part; the split belongs to the seed.
+    pub(super) fn digits_split(&self, samples: usize, seed: u64) -> Result<Prepared, LabError> {
+        self.note(format!("{DIGITS}; the first of the training part, samples"), [samples.min(1438)]);
+        let config = DataConfig { test_fraction: Some(0.2), seed, ..DataConfig::new(Source::Digits(Digits {})) };
+        let data = config.load()?;
+        let train = data.train.select(&(0..samples.min(data.train.len())).collect::<Vec<_>>());
+        Ok(Prepared { train, ..data })
+    }
+
+    /// Trains tanh 64-64-64-10 with cross-entropy, in f32, until the whole training part has the loss `target`; none if it does not get there in so many
+    /// steps. From 1.3 times the target on, the loss is looked at after every step, so that runs are stopped at equal losses.
+    pub(super) fn minimum(
+        &self,
+        data: &Prepared,
+        optimizer: &OptimizerConfig,
+        batch: usize,
+        target: f64,
+        most: usize,
+        seed: u64,
+    ) -> Result<Option<Minimum>, LabError> {
+        let (inputs, outputs) = (data.train.inputs.columns, data.train.outputs());
+        let device = self.device.clone().autodiff();
+        let config = MlpConfig::new([64, 64]);
+        self.note(start(&config), config.widths(inputs, outputs)?);
+        self.note(
+            "trained in f32 with cross-entropy, mean over samples, batches in an order shuffled anew each epoch",
+            [],
+        );
+        self.note("measured in f64, loss over the training part", []);
+        let network = config.init(inputs, outputs, seed, &device, DType::F32)?;
+        let batch = if batch >= data.train.len() { BatchSize::Full } else { BatchSize::Samples(batch) };
+        let train = |network: Mlp, target: f64, every: usize, seed: u64| -> Result<_, LabError> {
+            let training = TrainingConfig {
+                target_loss: Some(target),
+                evaluate_every: Some(every),
+                ..TrainingConfig::steps(most, batch)
+            };
+            let mut trainer = Trainer::new(network, data, Loss::cross_entropy(), optimizer, &training, seed)?;
+            trainer.run(&mut [], &AtomicBool::new(false))?;
+            let records = trainer.evaluate();
+            Ok((records[0].loss <= target).then(|| (trainer.network().clone(), records)))
+        };
+        let Some((near, _)) = train(network, 1.3 * target, 10, seed)? else { return Ok(None) };
+        // Another order of samples for what follows.
+        let Some((network, records)) = train(near, target, 1, seed.wrapping_add(1 << 40))? else { return Ok(None) };
+        let (x, y) =
+            (data.train.input_tensor(&self.device, DType::F32), data.train.target_tensor(&self.device, DType::F32));
+        let objective = Objective::new(network, x, y, Loss::cross_entropy())?.precision(DType::F64);
+        let test = records.get(1);
+        let test_loss = test.map_or(f64::NAN, |record| record.loss);
+        let test_error = test.and_then(|record| record.accuracy).map_or(f64::NAN, |accuracy| 1.0 - accuracy);
+        Ok(Some(Minimum { objective, loss: records[0].loss, test_loss, test_error }))
+    }
+}
