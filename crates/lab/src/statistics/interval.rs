@@ -22,7 +22,7 @@
 //! On the scale of artanh θ the variance depends little on θ (Fieller, Hartley & Pearson 1957). The half-width there is
 //! `artanh(1.96 √var θ)`, so that zero is left out exactly when `|θ| > 1.96 √var θ`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -134,7 +134,8 @@ impl Sums {
         let configurations = crossing.configurations.iter().max().map_or(0, |last| last + 1);
         let (mut of_run, mut of_configuration) =
             (vec![[0.0; 3]; crossing.strata.len()], vec![[0.0; 3]; configurations]);
-        let mut of_both: HashMap<[usize; 2], [f64; 3]> = HashMap::new();
+        // In an order: sums of floats depend on it.
+        let mut of_both: BTreeMap<[usize; 2], [f64; 3]> = BTreeMap::new();
         let mut itself = Shared::default();
         for Pair { runs: [a, b], weight, .. } in pairs {
             let [ca, cb] = [crossing.configurations[*a], crossing.configurations[*b]];
