@@ -138,5 +138,22 @@ pub fn read(path: &Path) -> Result<(Vec<usize>, Vec<f64>), DataError> {
     if bytes.fill(&mut [0])? > 0 {
         return Err(format(format!("it goes on behind the {expected} bytes of its shape {shape:?}")));
     }
+    if is_reversed(code, &values) {
+        return Err(format("its numbers make sense with their bytes in the other order: IDX is big-endian".into()));
+    }
     Ok((shape, values))
+}
+
+/// Whether numbers are such as come of small whole ones, or of any floats, when their bytes are read in the wrong order.
+fn is_reversed(code: u8, values: &[f64]) -> bool {
+    const TOP_BYTE: f64 = 16_777_216.0;
+    const DENORMAL: f64 = 1e-37;
+    let mut some = values.iter().filter(|value| **value != 0.0).peekable();
+    some.peek().is_some()
+        && match code {
+            0x0C => some.all(|value| value % TOP_BYTE == 0.0),
+            0x0D => some.all(|value| value.abs() < DENORMAL),
+            0x0E => some.all(|value| value.abs() < 1e-300),
+            _ => false,
+        }
 }

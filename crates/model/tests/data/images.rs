@@ -56,11 +56,14 @@ fn labels_from_1_are_as_many_classes_as_there_are() {
 fn idx_files_that_are_not_whole_are_refused() {
     let labels = of_labels(&[0, 1]);
     let behind = |bytes: &[u8]| [bytes, &[0]].concat();
+    let of_type = |code: u8, number: &[u8]| [&[0, 0, code, 2, 0, 0, 0, 2, 0, 0, 0, 1], number, number].concat();
     let cases: Vec<(Vec<u8>, Vec<u8>, &str)> = vec![
         (IMAGES[..20].to_vec(), labels.clone(), "images is truncated: 22 bytes expected, 20 found"),
         (IMAGES[..7].to_vec(), labels.clone(), "images is truncated: 16 bytes expected, 7 found"),
         (IMAGES[..3].to_vec(), labels.clone(), "images is truncated: 4 bytes expected, 3 found"),
         (gzip(&IMAGES[..20]), labels.clone(), "images is truncated: 22 bytes expected, 20 found"),
+        (of_type(0x0C, &1_i32.to_le_bytes()), labels.clone(), "images: its numbers make sense with their bytes in"),
+        (of_type(0x0D, &1_f32.to_le_bytes()), labels.clone(), "IDX is big-endian"),
         (behind(IMAGES), labels.clone(), "images: it goes on behind the 22 bytes of its shape [2, 1, 3]"),
         (gzip(&behind(IMAGES)), labels.clone(), "it goes on behind the 22 bytes"),
         (IMAGES.to_vec(), behind(&labels), "labels: it goes on behind the 10 bytes"),
