@@ -5,7 +5,7 @@
 //! - [`operator`]: the trait, and operators made of operators.
 //! - [`eigen`]: eigenpairs at either end of the spectrum, with bounds on their errors.
 //! - [`lanczos`](mod@lanczos): tridiagonalization; [`density`]: spectral densities and traces of functions from it.
-//! - [`trace`]: Hutchinson, Hutch++ and XTrace; the Frobenius norm.
+//! - [`trace`]: Hutchinson, Hutch++ and XTrace; the Frobenius norm; [`diagonal`](mod@diagonal): the diagonal.
 //! - [`cg`]: conjugate gradients; [`power`]: power iteration.
 //! - [`dense`]: small and middling matrices on the host, in f64.
 //!
@@ -15,6 +15,7 @@ mod basis;
 pub mod cg;
 pub mod dense;
 pub mod density;
+pub mod diagonal;
 pub mod eigen;
 pub mod lanczos;
 pub mod operator;
@@ -24,6 +25,7 @@ pub mod trace;
 pub use basis::{inner, norm, sum};
 pub use cg::{ConjugateGradient, Solution};
 pub use density::{Quadrature, SpectralDensity};
+pub use diagonal::{DiagonalEstimate, diagonal};
 pub use eigen::{Eigenpairs, Eigensolver, Eigenvalue, Unseen};
 pub use lanczos::{Lanczos, lanczos};
 pub use operator::{

@@ -13,6 +13,7 @@ mod section;
 pub mod basin;
 pub mod blocks;
 pub mod bounds;
+pub mod diagonal;
 pub mod hessian;
 pub mod norms;
 pub mod ntk;
@@ -32,6 +33,7 @@ use crate::Analysis;
 pub const ALL: &[&Measure] = &[
     &hessian::MEASURE,
     &blocks::MEASURE,
+    &diagonal::MEASURE,
     &ntk::MEASURE,
     &pl::MEASURE,
     &bounds::MEASURE,

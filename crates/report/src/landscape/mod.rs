@@ -3,6 +3,7 @@
 mod basin;
 mod blocks;
 mod bounds;
+mod diagonal;
 mod hessian;
 mod norms;
 mod ntk;
@@ -26,6 +27,7 @@ const PAGES: &[Page] = &[
     basin::PAGE,
     norms::PAGE,
     blocks::PAGE,
+    diagonal::PAGE,
     slices::PAGE,
 ];
 
