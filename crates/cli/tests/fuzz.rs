@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use common::{CONFIG, Place, text};
-use losscape_lab::{Document, Plan, RunConfig, document};
+use losscape_lab::{Document, Plan, RunConfig, Subject, document};
 use losscape_study::{StudyConfig, StudyFolder};
 
 /// Numbers in a fixed order for each seed: an xorshift (Marsaglia 2003).
@@ -227,4 +227,41 @@ fn plans() {
             Err(error) => assert!(!error.to_string().is_empty()),
         }
     }
+}
+
+/// Weights with bytes changed, cut or doubled: refused, or those of the network described, by the reader of safetensors itself.
+#[test]
+fn weights() {
+    const PARAMETERS: usize = 147;
+    let reference = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/landscapes/tanh");
+    let whole = fs::read(reference.join("weights.safetensors")).expect("it is there");
+    let place = Place::new("");
+    let path = place.path().join("weights.safetensors");
+    let (data, model) = (reference.join("data.npz"), reference.join("model.toml"));
+    let (mut read, mut refused) = (0, 0);
+    for seed in 0..inputs() {
+        let mut draw = Draw::of(seed);
+        let mut bytes = whole.clone();
+        for _ in 0..=draw.below(3) {
+            // Most of what can go wrong stands in the header.
+            let near = if draw.below(4) > 0 { 400.min(bytes.len()) } else { bytes.len() };
+            let at = draw.below(near);
+            match draw.below(4) {
+                0 => bytes[at] ^= 1 << draw.below(8),
+                1 => bytes[at] = draw.below(256) as u8,
+                2 => bytes.truncate(at + 1),
+                _ => bytes.extend_from_within(at..),
+            }
+        }
+        fs::write(&path, &bytes).expect("the folder can be written");
+        match Subject::of_files(&path, &Default::default(), &data, &model, &burn::tensor::Device::flex()) {
+            Ok(subject) => {
+                read += 1;
+                assert_eq!(subject.parameters(), PARAMETERS, "seed {seed}");
+            }
+            Err(_) => refused += 1,
+        }
+    }
+    println!("{read} read, {refused} refused");
+    assert!(refused > 0);
 }
