@@ -229,7 +229,8 @@ fn plans() {
     }
 }
 
-/// Weights with bytes changed, cut or doubled: refused, or those of the network described, by the reader of safetensors itself.
+/// Weights with bytes changed, cut or doubled: refused, or those of the network described, by the reader of safetensors
+/// itself.
 #[test]
 fn weights() {
     const PARAMETERS: usize = 147;
