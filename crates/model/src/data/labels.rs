@@ -216,12 +216,15 @@ impl Labels {
             Label::Word(word) => Some((word.as_str(), *at)),
             Label::Number(_) => None,
         });
-        let of_columns = |sign: &char| words.clone().all(|(word, _)| word.contains(*sign));
+        let in_doubt = self.lines && !explicit;
+        let of_columns = |sign: &char| in_doubt && words.clone().all(|(word, _)| word.contains(*sign));
         if let (Some(sign), Some((word, at))) =
             ([';', '\t', '|'].iter().find(|sign| of_columns(sign)), words.clone().next())
         {
             let key = if *sign == '\t' { "tab".to_owned() } else { sign.to_string() };
-            let problem = format!("every label is like `{word}`; is delimiter = {key:?} right?");
+            let problem = format!(
+                "every label is like `{word}`; is delimiter = {key:?} right? If not, set task = \"classification\""
+            );
             return Err(self.wrong(at, &problem));
         }
         let decimal = words.clone().find(|(word, _)| whole(word).is_none() && word.parse::<f64>().is_ok());
@@ -398,8 +401,8 @@ fn in_ascii(label: &str) -> String {
     label.chars().map(escaped).collect()
 }
 
-/// Whether a label is written as a date or a time: numbers between signs, with a year or two colons' worth of time, or with
-/// the name of a month.
+/// Whether a label is written as a date or a time: two numbers with a year among them or a colon between, three numbers or
+/// more with four digits in all, or the name of a month with two numbers.
 fn is_date(label: &Label) -> bool {
     const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
     let Label::Word(word) = label else { return false };

@@ -339,6 +339,8 @@ fn what_is_no_sample_is_no_class() {
     refused(read("a,y\n1, \"q\"\n", &Csv::default()), &["d.csv:2", "a quote stands behind a blank"]);
     let headerless = Csv { header: Some(false), ..Csv::default() };
     refused(read("1,5;2\n1,6;3\n2,7;4\n", &headerless), &["every label is like `5;2`; is delimiter = \";\" right?"]);
+    let said = Csv { task: Some(Task::Classification), ..headerless };
+    assert_eq!(labels(&read("1,a|b\n2,b|c\n", &said).expect("labels of several words").train), [0, 1]);
     for missing in ["-nan(ind)", "1.#QNAN0", "#WERT!", "(null)", "—", "undefined", "''", "[]", "n/a", "-", "#NAME?"] {
         let text = format!("x,y\n1,p\n2,{missing}\n3,q\n");
         refused(read(text, &Csv::default()), &["d.csv:3", "the target is missing"]);
