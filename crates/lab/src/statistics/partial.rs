@@ -44,9 +44,10 @@ pub(super) type Grid = Vec<Vec<Option<(f64, f64)>>>;
 /// The mean over pairs of seeds of Kendall's τ-b, over configurations, of the differences between them; and two variances
 /// of it were x and y independent given the settings. `None` where the differences have no order.
 ///
-/// Each is the mean square of draws that are distributed as the statistic on a condition of their own: y's seeds permuted, none in its place, where seeds can be exchanged; and the signs of y's differences, less their
-/// median, turned at random, in a configuration all alike, where seeds are unlike (in noise, say) but the differences in
-/// a configuration as often lie above their median as below.
+/// Each is the mean square of draws that are distributed as the statistic on a condition of their own. Where seeds can be
+/// exchanged, y's seeds are permuted, none in its place. Where seeds are unlike (in noise, say), but the differences in a
+/// configuration lie as often above their median as below, the signs of y's differences, less their median, are turned at
+/// random, in a configuration all alike.
 pub(super) fn between_seeds(grid: &Grid) -> Option<(f64, [f64; 2])> {
     let seeds = grid.len();
     let theta = |of: &[usize], turn: Option<&[bool]>| {
