@@ -58,11 +58,7 @@ fn export(name: &str, out: &Path, set: &[String]) -> Result<(), CliError> {
         note!("note: {notice}");
     }
     let mut archive = Cursor::new(Vec::new());
-    npz::write(&mut archive, &data.train, data.test.as_ref()).map_err(|source| LabError::Io {
-        action: "write",
-        path: out.to_owned(),
-        source,
-    })?;
+    npz::write(&mut archive, &data.train, data.test.as_ref()).map_err(LabError::io("write", out))?;
     write_whole(out, archive.get_ref())?;
     let test = data.test.as_ref().map_or(0, losscape_model::data::Dataset::len);
     say!(

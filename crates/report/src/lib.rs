@@ -49,11 +49,7 @@ impl RunRecords {
             metrics: folder.read_metrics()?,
             summary: if folder.summary().exists() { Some(folder.read_summary()?) } else { None },
             analysis: Analysis::read(folder)?,
-            config: std::fs::read_to_string(&config).map_err(|source| LabError::Io {
-                action: "read",
-                path: config,
-                source,
-            })?,
+            config: std::fs::read_to_string(&config).map_err(LabError::io("read", &config))?,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The report of one run: a single HTML file with its figures inside.
 
 use askama::Template;
-use losscape_lab::folder::write_whole;
+use losscape_lab::folder::{create, write_whole};
 use losscape_lab::records::State;
 use losscape_lab::{Analysis, LabError, RunFolder};
 
@@ -73,7 +73,7 @@ pub fn write_landscape(folder: &RunFolder, analysis: &Analysis) -> Result<(), La
 
 fn write_figures(folder: &RunFolder, figures: &[Figure]) -> Result<(), LabError> {
     let plots = folder.plots();
-    std::fs::create_dir_all(&plots).map_err(|source| LabError::Io { action: "create", path: plots.clone(), source })?;
+    create(&plots)?;
     figures
         .iter()
         .try_for_each(|figure| write_whole(&plots.join(format!("{}.svg", figure.name)), figure.svg.as_bytes()))

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use askama::Template;
 use losscape_lab::LabError;
-use losscape_lab::folder::write_whole;
+use losscape_lab::folder::{create, write_whole};
 use losscape_lab::records::State;
 use losscape_lab::statistics::{FEWEST, Tau};
 use losscape_study::evidence::OUTCOMES;
@@ -149,11 +149,7 @@ pub fn write(study: &StudyFolder, table: &Table, evidence: &Evidence, missing: u
     let mut figures = outcomes(table, evidence, &rows);
     figures.extend(settings(table, evidence, &rows));
     let folder = study.file("figures");
-    std::fs::create_dir_all(&folder).map_err(|source| LabError::Io {
-        action: "create",
-        path: folder.clone(),
-        source,
-    })?;
+    create(&folder)?;
     for figure in &figures {
         write_whole(&folder.join(format!("{}.svg", figure.id)), figure.svg.as_bytes())?;
     }
