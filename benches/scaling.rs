@@ -1,8 +1,10 @@
-//! Time and peak memory against width, depth, samples, outputs and parameters: the tables and figures of `docs/scaling.md`.
+//! Time and peak memory against width, depth, samples, outputs and parameters: the tables and figures of
+//! `docs/scaling.md`.
 //!
-//! `cargo bench --bench scaling -- FOLDER` measures every series, prints its table in Markdown with the exponent expected and the one measured (the slope of
-//! a least-squares line through the upper half of the points, both axes logarithmic), and writes the figures to FOLDER. Every point is measured in a
-//! process of its own, so that its peak memory is its own: VmHWM of Linux, less what the process had before.
+//! `cargo bench --bench scaling -- FOLDER` measures every series, prints its table in Markdown with the exponent
+//! expected and the one measured (the slope of a least-squares line through the upper half of the points, both axes
+//! logarithmic), and writes the figures to FOLDER. Every point is measured in a process of its own, so that its peak
+//! memory is its own: VmHWM of Linux, less what the process had before.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -69,17 +71,20 @@ impl Size {
         self.widths().windows(2).map(|pair| (pair[0] + 1) * pair[1]).sum()
     }
 
-    /// Operations of all matrix products and numbers in memory at once, counted on paper: what sets the exponents that are expected.
+    /// Operations of all matrix products and numbers in memory at once, counted on paper: what sets the exponents that
+    /// are expected.
     fn counted(&self, work: Work) -> [f64; 2] {
         let widths: Vec<f64> = self.widths().into_iter().map(|width| width as f64).collect();
         let (n, p, c) = (self.samples as f64, self.parameters() as f64, self.outputs as f64);
         let hidden: f64 = widths[1..].iter().sum();
         match work {
-            // Forward, weights' gradients, back-signals but for the inputs'; weights twice and their gradient, values with a cotangent each.
+            // Forward, weights' gradients, back-signals but for the inputs'; weights twice and their gradient, values
+            // with a cotangent each.
             Work::Step => [2.0 * n * (3.0 * p - widths[0] * widths[1]), 3.0 * p + 2.0 * n * hidden],
             // Two products for each of the three; value, slope, curvature, cotangent and tangent of every entry.
             Work::Product => [4.0 * n * (3.0 * p - widths[0] * widths[1]), 5.0 * p + 5.0 * n * hidden],
-            // Forward, a reverse pass for each output, Gram products of inputs once and of back-signals for each pair of outputs.
+            // Forward, a reverse pass for each output, Gram products of inputs once and of back-signals for each pair
+            // of outputs.
             Work::Kernel => {
                 let gram: f64 = widths.windows(2).map(|pair| pair[0] + c * c * pair[1]).sum();
                 [2.0 * n * p * (1.0 + c) + n * n * gram, 2.5 * (n * c).powi(2) + n * hidden * (1.0 + c) + p]

@@ -1,8 +1,8 @@
 //! The gap to the minimum against its bound, on least squares: where the printed bound breaks and the exact one holds.
 //!
-//! Gradient descent with `ε = 1/β` keeps `L_t − L* ≤ 2β‖w₀ − w*‖²/(t + 1)`. The lecture notes print the distance without its square. Known answer: from a start
-//! at distance 10 the exact bound holds at every step and the printed one fails at the first. Run with
-//! `cargo run --release --example convergence`.
+//! Gradient descent with `ε = 1/β` keeps `L_t − L* ≤ 2β‖w₀ − w*‖²/(t + 1)`. The lecture notes print the distance
+//! without its square. Known answer: from a start at distance 10 the exact bound holds at every step and the printed
+//! one fails at the first. Run with `cargo run --release --example convergence`.
 
 use burn::tensor::{DType, Device, Tensor};
 use losscape::analysis::Objective;

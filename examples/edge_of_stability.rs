@@ -1,7 +1,8 @@
 //! Gradient descent raises the sharpness until it hovers at 2/ε.
 //!
-//! A small network on 200 digits with half of the labels random, so that there is much to learn. Known answer: λ_max(H) starts below `2/ε` and ends within
-//! 15 % of it (Cohen et al. 2021). Run with `cargo run --release --example edge_of_stability`; `examples/edge.toml` does the same without a program.
+//! A small network on 200 digits with half of the labels random, so that there is much to learn. Known answer: λ_max(H)
+//! starts below `2/ε` and ends within 15 % of it (Cohen et al. 2021). Run with `cargo run --release --example
+//! edge_of_stability`; `examples/edge.toml` does the same without a program.
 
 use burn::tensor::{DType, Device};
 use losscape::analysis::Objective;

@@ -1,7 +1,8 @@
 //! Gradient descent on a quadratic, at the step size where it stops converging.
 //!
-//! `½‖Φw − y‖²` with λ_max(ΦᵀΦ) = β converges for ε < 2/β, oscillates for ever at ε = 2/β, and diverges beyond. Known answer: with
-//! ε = 0.99·2/β the loss falls below 1e-6 of its start, with 1.01·2/β it grows. Run with `cargo run --release --example gradient_descent`.
+//! `½‖Φw − y‖²` with λ_max(ΦᵀΦ) = β converges for ε < 2/β, oscillates for ever at ε = 2/β, and diverges beyond. Known
+//! answer: with ε = 0.99·2/β the loss falls below 1e-6 of its start, with 1.01·2/β it grows. Run with `cargo run
+//! --release --example gradient_descent`.
 
 use std::sync::atomic::AtomicBool;
 

@@ -1,7 +1,8 @@
-//! The landscape of a module of your own: a small convolutional network with layer norm, trained a little and then measured.
+//! The landscape of a module of your own: a small convolutional network with layer norm, trained a little and then
+//! measured.
 //!
-//! Known answer: the tangent kernel has the nonzero spectrum of the Gauss-Newton matrix, the Hessian has negative curvature, and PL* holds with
-//! room to spare. Run with `cargo run --release --example landscape`.
+//! Known answer: the tangent kernel has the nonzero spectrum of the Gauss-Newton matrix, the Hessian has negative
+//! curvature, and PL* holds with room to spare. Run with `cargo run --release --example landscape`.
 
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};

@@ -1,4 +1,5 @@
-//! Burn's own `Learner` trains one of our networks with SAM around momentum; both gradients of SAM are taken inside its train step.
+//! Burn's own `Learner` trains one of our networks with SAM around momentum; both gradients of SAM are taken inside its
+//! train step.
 //!
 //! Known answer: two moons with little noise are separated almost without error. Run with
 //! `cargo run --release --example learner`.

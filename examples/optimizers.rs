@@ -1,8 +1,9 @@
 //! How many steps each method needs on an ill-conditioned quadratic.
 //!
-//! With condition number κ = 100 the loss of gradient descent falls by `((κ − 1)/(κ + 1))²` a step, that of the heavy ball at its best by about
-//! `((√κ − 1)/(√κ + 1))²`: ten times fewer steps. Known answer: both within a half of these (the ball at its best has a double root, which costs a few steps), Nesterov between them. Run with
-//! `cargo run --release --example optimizers`.
+//! With condition number κ = 100 the loss of gradient descent falls by `((κ − 1)/(κ + 1))²` a step, that of the heavy
+//! ball at its best by about `((√κ − 1)/(√κ + 1))²`: ten times fewer steps. Known answer: both within a half of these
+//! (the ball at its best has a double root, which costs a few steps), Nesterov between them. Run with `cargo run
+//! --release --example optimizers`.
 
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;

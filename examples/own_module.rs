@@ -1,4 +1,5 @@
-//! A Burn module of your own under the trainer, with an observer that watches it: here a residual network with layer norm.
+//! A Burn module of your own under the trainer, with an observer that watches it: here a residual network with layer
+//! norm.
 //!
 //! Known answer: it learns to tell ten handwritten digits apart, above 95 % on unseen ones. Run with
 //! `cargo run --release --example own_module`.

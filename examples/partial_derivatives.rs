@@ -1,7 +1,7 @@
 //! A differential equation in the objective: a network learns `u′ = −u`, `u(0) = 1` on [0, 2], whose solution is `e⁻ˣ`.
 //!
-//! The residual `r = u_x + u` contains a derivative by the input, so the gradient of `½ mean r²` by the weights needs the mixed second derivative
-//! `∂²u/∂w∂x`, which `bend` gives.
+//! The residual `r = u_x + u` contains a derivative by the input, so the gradient of `½ mean r²` by the weights needs
+//! the mixed second derivative `∂²u/∂w∂x`, which `bend` gives.
 
 use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor};

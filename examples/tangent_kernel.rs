@@ -1,8 +1,9 @@
 //! PL* in a wide network: measured at a point through the tangent kernel, and proved in a whole ball.
 //!
-//! `‖∇L‖² ≥ 2 λ_min(K_c) L` holds at every point, for squared error. From bounds on σ′ and σ″ a certificate bounds λ_min in a ball, and in a network that is
-//! wide enough the ball holds every path of gradient descent: then it converges to zero loss, with a rate known before it starts. Known answer:
-//! 64 units are too few for the proof, 65,536 are enough. Run with `cargo run --release --example tangent_kernel`.
+//! `‖∇L‖² ≥ 2 λ_min(K_c) L` holds at every point, for squared error. From bounds on σ′ and σ″ a certificate bounds
+//! λ_min in a ball, and in a network that is wide enough the ball holds every path of gradient descent: then it
+//! converges to zero loss, with a rate known before it starts. Known answer: 64 units are too few for the proof, 65,536
+//! are enough. Run with `cargo run --release --example tangent_kernel`.
 
 use burn::tensor::{DType, Device, Tensor};
 use losscape::analysis::Objective;

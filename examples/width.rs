@@ -1,7 +1,8 @@
 //! The wider a network, the less its tangent kernel moves while it learns.
 //!
-//! In NTK parameterization the relative change of the kernel shrinks about like `1/√m` to `1/m` with the width m (Jacot et al. 2018; Chizat et al. 2019). Known
-//! answer: sixteen times the width, less than a third of the change. Run with `cargo run --release --example width`.
+//! In NTK parameterization the relative change of the kernel shrinks about like `1/√m` to `1/m` with the width m (Jacot
+//! et al. 2018; Chizat et al. 2019). Known answer: sixteen times the width, less than a third of the change. Run with
+//! `cargo run --release --example width`.
 
 use burn::tensor::{DType, Device};
 use losscape::analysis::Objective;

@@ -12,7 +12,8 @@ use losscape::optim::momentum::MomentumConfig;
 use losscape::optim::{OptimizerConfig, RuleConfig, SamConfig};
 use losscape::tangent::parameters;
 
-/// The weights after 100 steps of momentum with SAM in f64: with compiled gradients on flex, through autodiff on ndarray.
+/// The weights after 100 steps of momentum with SAM in f64: with compiled gradients on flex, through autodiff on
+/// ndarray.
 fn weights(device: &Device, activation: Activation, loss: Loss) -> Vec<f64> {
     let device = device.clone().autodiff();
     let data = DataConfig::new(Source::Moons(Moons { samples: 200, noise: 0.1 })).load().expect("valid");

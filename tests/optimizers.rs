@@ -1,4 +1,5 @@
-//! Every optimizer against trajectories from PyTorch and NumPy, against known minima, and against the identities it must satisfy.
+//! Every optimizer against trajectories from PyTorch and NumPy, against known minima, and against the identities it
+//! must satisfy.
 //!
 //! `reference/optimizers.json` is made by the program beside it.
 
@@ -157,7 +158,8 @@ mod trajectories {
 
     #[test]
     fn of_burns_rules_follow_the_references() {
-        // Settings rounded to f32 differ by up to 6e-8; over 120 steps that grows to 1e-6, which is small against steps of 1e-3 to 1e-1.
+        // Settings rounded to f32 differ by up to 6e-8; over 120 steps that grows to 1e-6, which is small against steps
+        // of 1e-3 to 1e-1.
         follow(&burn_configs(), &reference().burn, DType::F64, 1e-5);
     }
 }
@@ -179,7 +181,8 @@ mod minima {
         (weight.sum() + at.bias.val().square().sum().mul_scalar(3.0)).mul_scalar(0.5)
     }
 
-    /// `(1 − w₁)² + 10 (w₂ − w₁²)² + b²`: Rosenbrock's valley, with the factor 10 instead of 100, and a bias to go with it.
+    /// `(1 − w₁)² + 10 (w₂ − w₁²)² + b²`: Rosenbrock's valley, with the factor 10 instead of 100, and a bias to go with
+    /// it.
     fn rosenbrock(at: &Affine) -> Tensor<1> {
         let w = at.weight.val();
         let (x, y) = (w.clone().narrow(0, 0, 1), w.narrow(0, 1, 1));
@@ -187,7 +190,8 @@ mod minima {
         valley.sum() + at.bias.val().square().sum()
     }
 
-    /// Regularized logistic regression of four points, labels −1 and 1: `mean log(1 + e^{−y(x·w + b)}) + 0.05(‖w‖² + b²)`.
+    /// Regularized logistic regression of four points, labels −1 and 1: `mean log(1 + e^{−y(x·w + b)}) + 0.05(‖w‖² +
+    /// b²)`.
     fn logistic(at: &Affine) -> Tensor<1> {
         let x = tensor(&[1.0, 2.0, 2.0, 0.5, -1.0, -1.5, 0.5, -1.0], [4, 2], DType::F64);
         let y = tensor(&[1.0, 1.0, -1.0, -1.0], [4, 1], DType::F64);
@@ -401,7 +405,8 @@ mod identities {
         }
     }
 
-    /// The Hessian of `x²(2 + y²)/2 + y² + 0.3 xy` has eigenvalues in closed form; their gradient by differences is what the penalty adds.
+    /// The Hessian of `x²(2 + y²)/2 + y² + 0.3 xy` has eigenvalues in closed form; their gradient by differences is
+    /// what the penalty adds.
     #[test]
     fn the_penalty_adds_the_gradient_of_the_largest_eigenvalue() {
         let largest = |x: f64, y: f64| {
@@ -529,7 +534,8 @@ mod edges {
         OptimizerConfig { weight_decay, ..OptimizerConfig::new(rule, rate) }
     }
 
-    /// Methods at work on a quadratic whose curvature is a hundredth off their edge: below it they shrink, above it they grow.
+    /// Methods at work on a quadratic whose curvature is a hundredth off their edge: below it they shrink, above it
+    /// they grow.
     #[test]
     fn separate_steps_that_shrink_from_steps_that_grow() {
         let gd = || RuleConfig::Gd(GradientDescentConfig {});

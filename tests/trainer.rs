@@ -89,7 +89,8 @@ fn what_is_compiled() {
     assert!(!trainer(regularized(false, true), &adam()).is_compiled(), "running statistics are not updated");
 }
 
-/// Forty steps of Adam and SAM with the compiled gradient on flex, and with autodiff on ndarray: weights and preconditioner.
+/// Forty steps of Adam and SAM with the compiled gradient on flex, and with autodiff on ndarray: weights and
+/// preconditioner.
 #[test]
 fn both_ways_lead_to_the_same_weights() {
     #[allow(deprecated, reason = "ndarray stays tested while Burn has it")]

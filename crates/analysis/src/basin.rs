@@ -25,8 +25,8 @@ pub struct Width {
     pub backward: Option<f64>,
 }
 
-/// Width of the basin at a point along a direction of any length, to a relative accuracy of 1e-4 or to the rounding of w. Where the loss is not
-/// finite, it has risen.
+/// Width of the basin at a point along a direction of any length, to a relative accuracy of 1e-4 or to the rounding of
+/// w. Where the loss is not finite, it has risen.
 ///
 /// # Errors
 ///

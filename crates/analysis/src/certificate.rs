@@ -1,20 +1,25 @@
 //! PL* and smoothness in a whole ball, from bounds instead of samples.
 //!
-//! For a network of one hidden layer with a smooth activation, `f(x) = s₂ Σ_r a_r σ(u_r·x̃) + b₂` with `u_r = (w_r, b_r)` and `x̃ = (s₁ x, 1)` (without biases
-//! `x̃ = s₁ x`), everything that changes with the parameters is bounded by `S₁ = sup|σ′|` and `S₂ = sup|σ″|`. Write `s = ‖X̃‖₂`, `A = max_r ‖a_r‖` at the
-//! centre, and `h(p, q) = p/2 + √(p²/4 + q²)`, the norm of the matrix `((p, q), (q, 0))`. At a distance ρ from the centre
+//! For a network of one hidden layer with a smooth activation, `f(x) = s₂ Σ_r a_r σ(u_r·x̃) + b₂` with `u_r = (w_r,
+//! b_r)` and `x̃ = (s₁ x, 1)` (without biases `x̃ = s₁ x`), everything that changes with the parameters is bounded by `S₁
+//! = sup|σ′|` and `S₂ = sup|σ″|`. Write `s = ‖X̃‖₂`, `A = max_r ‖a_r‖` at the centre, and `h(p, q) = p/2 + √(p²/4 +
+//! q²)`, the norm of the matrix `((p, q), (q, 0))`. At a distance ρ from the centre
 //!
-//! - `‖J − J₀‖₂ ≤ ℓρ` with `ℓ = s₂ h(A S₂ s max_i‖x̃_i‖, S₁ s)`: `a σ′(z) − a₀ σ′(z₀) = (a − a₀) σ′(z) + a₀ (σ′(z) − σ′(z₀))`;
+//! - `‖J − J₀‖₂ ≤ ℓρ` with `ℓ = s₂ h(A S₂ s max_i‖x̃_i‖, S₁ s)`: `a σ′(z) − a₀ σ′(z₀) = (a − a₀) σ′(z) + a₀ (σ′(z) −
+//!   σ′(z₀))`;
 //! - hence `λ_min(K_c) ≥ μ(ρ) = (√λ_min(K_c⁰) − √c ℓρ)₊²`, by Weyl's inequality for singular values;
-//! - `‖r‖ ≤ ‖r₀‖ + ‖J₀‖ρ + ℓρ²/2` for the residual `r = F − y`, and `‖Σ r_i ∇²f_i‖ ≤ s₂ h((A + ρ) S₂ s² ‖r‖, S₁ s ‖r‖)`, block by block of the hidden units;
+//! - `‖r‖ ≤ ‖r₀‖ + ‖J₀‖ρ + ℓρ²/2` for the residual `r = F − y`, and `‖Σ r_i ∇²f_i‖ ≤ s₂ h((A + ρ) S₂ s² ‖r‖, S₁ s
+//!   ‖r‖)`, block by block of the hidden units;
 //! - hence `‖H‖ ≤ β(ρ) = (√λ_max(K_c⁰) + √c ℓρ)² + c ‖Σ r_i ∇²f_i‖`.
 //!
-//! The convergence theorem of Liu, Zhu & Belkin 2020 (Theorem 6) asks for both in a ball of radius `R = 2√(2βL₀)/μ`; a radius ρ with `R(μ(ρ), β(ρ)) ≤ ρ`
-//! is therefore a proof that gradient descent with `η ≤ 1/β` converges to zero loss from here, linearly and inside the
-//! ball: R is at least the length of the path since `β(ρ) ≥ μ(ρ)`. The path itself is shorter than `2√(2L₀/μ)`, without
-//! β (`√L_t − √L_{t+1} ≥ η‖g‖√(2μ)/4`, summed over the steps), so that a smaller ball suffices.
+//! The convergence theorem of Liu, Zhu & Belkin 2020 (Theorem 6) asks for both in a ball of radius `R = 2√(2βL₀)/μ`; a
+//! radius ρ with `R(μ(ρ), β(ρ)) ≤ ρ` is therefore a proof that gradient descent with `η ≤ 1/β` converges to zero loss
+//! from here, linearly and inside the ball: R is at least the length of the path since `β(ρ) ≥ μ(ρ)`. The path itself
+//! is shorter than `2√(2L₀/μ)`, without β (`√L_t − √L_{t+1} ≥ η‖g‖√(2μ)/4`, summed over the steps), so that a smaller
+//! ball suffices.
 //!
-//! The kernel's eigenvalues are taken with their rounding, `size · ϵ · λ_max`, off; other rounding, of some ϵ, is not accounted for.
+//! The kernel's eigenvalues are taken with their rounding, `size · ϵ · λ_max`, off; other rounding, of some ϵ, is not
+//! accounted for.
 
 use burn::tensor::Tensor;
 use losscape_krylov::dense;
@@ -66,8 +71,8 @@ impl Certificate {
     ///
     /// # Errors
     ///
-    /// [`AnalysisError::NotCertifiable`] for another depth than one hidden layer, an activation without bounded second derivative, and losses
-    /// other than squared error; what [`KernelSpectrum::of`] reports.
+    /// [`AnalysisError::NotCertifiable`] for another depth than one hidden layer, an activation without bounded second
+    /// derivative, and losses other than squared error; what [`KernelSpectrum::of`] reports.
     pub fn of(objective: &Objective<Mlp>) -> Result<Self, AnalysisError> {
         let not = |reason| Err(AnalysisError::NotCertifiable { reason });
         let network = objective.network();
@@ -123,7 +128,8 @@ impl Certificate {
         (self.largest + self.lipschitz * radius).powi(2) + self.scale * residual * bent
     }
 
-    /// The smallest ball that holds the theorem's, of radius `2√(2βL₀)/μ`; none when every ball is too large for its constants.
+    /// The smallest ball that holds the theorem's, of radius `2√(2βL₀)/μ`; none when every ball is too large for its
+    /// constants.
     #[must_use]
     pub fn theorem(&self) -> Option<CertifiedBall> {
         self.smallest_ball(|mu, beta| 2.0 * (2.0 * beta * self.loss).sqrt() / mu)
@@ -135,7 +141,8 @@ impl Certificate {
         self.smallest_ball(|mu, _| 2.0 * (2.0 * self.loss / mu).sqrt())
     }
 
-    /// The smallest ρ with `needed(μ(ρ), β(ρ)) ≤ ρ`. What is needed grows with ρ, so repeating `ρ ← needed` from 0 climbs to it and never beyond.
+    /// The smallest ρ with `needed(μ(ρ), β(ρ)) ≤ ρ`. What is needed grows with ρ, so repeating `ρ ← needed` from 0
+    /// climbs to it and never beyond.
     fn smallest_ball(&self, needed: impl Fn(f64, f64) -> f64) -> Option<CertifiedBall> {
         let needed = |radius: f64| needed(self.mu(radius), self.beta(radius));
         let mut radius = 0.0;

@@ -1,8 +1,9 @@
 //! The spectrum of the tangent kernel `K_c = c J Jᵀ`.
 //!
-//! Its nonzero eigenvalues are those of `c JᵀJ`, which for squared error is the Gauss-Newton matrix. λ_min says how well conditioned the outputs
-//! are as functions of the parameters; it is small by nature, and a matrix calculated with rounding ϵ has no eigenvalues below
-//! `floor = size · ϵ · λ_max` (the rule of LAPACK and NumPy for ranks): a λ_min below it is noise, and is not called positive.
+//! Its nonzero eigenvalues are those of `c JᵀJ`, which for squared error is the Gauss-Newton matrix. λ_min says how
+//! well conditioned the outputs are as functions of the parameters; it is small by nature, and a matrix calculated with
+//! rounding ϵ has no eigenvalues below `floor = size · ϵ · λ_max` (the rule of LAPACK and NumPy for ranks): a λ_min
+//! below it is noise, and is not called positive.
 
 use burn::tensor::Tensor;
 use losscape_krylov::{KrylovError, dense};
@@ -27,14 +28,15 @@ pub struct KernelSpectrum {
     pub floor: f64,
     /// The trace.
     pub trace: f64,
-    /// Kernel-target alignment `yᵀKy / (‖K‖_F ‖y‖²)` (Cristianini et al. 2001), targets flattened by rows; absent for targets of zero.
+    /// Kernel-target alignment `yᵀKy / (‖K‖_F ‖y‖²)` (Cristianini et al. 2001), targets flattened by rows; absent for
+    /// targets of zero.
     pub alignment: Option<f64>,
     /// All eigenvalues, ascending.
     pub eigenvalues: Vec<f64>,
 }
 
-/// Bytes needed at the peak of forming a kernel of this size with numbers of so many bytes and of finding its spectrum in f64; with `change`, of
-/// comparing it with another one, too.
+/// Bytes needed at the peak of forming a kernel of this size with numbers of so many bytes and of finding its spectrum
+/// in f64; with `change`, of comparing it with another one, too.
 #[must_use]
 pub fn memory(size: usize, bytes: usize, change: bool) -> usize {
     let entries = size.saturating_mul(size);

@@ -3,17 +3,20 @@
 //! # Map
 //!
 //! - [`objective`]: the loss over a data set as a function of the parameters, and a point on it.
-//! - [`operator`]: the matrices at a point as operators: Hessian, Gauss-Newton, residual part, tangent kernel, empirical Fisher.
+//! - [`operator`]: the matrices at a point as operators: Hessian, Gauss-Newton, residual part, tangent kernel,
+//!   empirical Fisher.
 //! - [`spectrum`]: what is measured of any of them: both ends, trace, norm, density.
-//! - [`kernel`]: the tangent kernel's spectrum; [`pl`]: the Polyak-Łojasiewicz inequality through it; [`certificate`]: a proof that it holds in a ball.
-//! - [`steps`]: step-size bounds; [`sharpness`]: how much the loss can rise nearby; [`basin`]: how far it takes to rise.
+//! - [`kernel`]: the tangent kernel's spectrum; [`pl`]: the Polyak-Łojasiewicz inequality through it; [`certificate`]:
+//!   a proof that it holds in a ball.
+//! - [`steps`]: step-size bounds; [`sharpness`]: how much the loss can rise nearby; [`basin`]: how far it takes to
+//!   rise.
 //! - [`norms`]: norms of the parameters for studies of generalization.
 //! - [`slice`](mod@slice): the loss along lines and planes.
 //!
 //! # Conventions
 //!
-//! n samples, C outputs, `F(w) ∈ R^{nC}`, loss `L` with the factor c (1 for a sum over samples, 1/n for a mean), Jacobian `J = ∂F/∂w`, tangent kernel
-//! `K_c = c J Jᵀ`, Gauss-Newton `G = Jᵀ (∂²L/∂F²) J`, Hessian `H = G + R`.
+//! n samples, C outputs, `F(w) ∈ R^{nC}`, loss `L` with the factor c (1 for a sum over samples, 1/n for a mean),
+//! Jacobian `J = ∂F/∂w`, tangent kernel `K_c = c J Jᵀ`, Gauss-Newton `G = Jᵀ (∂²L/∂F²) J`, Hessian `H = G + R`.
 
 pub mod basin;
 pub mod certificate;

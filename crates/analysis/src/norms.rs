@@ -15,8 +15,8 @@ pub struct Norms {
     pub l2: f64,
     /// `‖w − w₀‖`, when the initial parameters are known.
     pub distance: Option<f64>,
-    /// The Fisher-Rao norm squared `wᵀ G w` (Liang et al. 2019). For these losses G is the Fisher matrix times n c: that matrix itself for a mean over
-    /// samples, n times it for a sum.
+    /// The Fisher-Rao norm squared `wᵀ G w` (Liang et al. 2019). For these losses G is the Fisher matrix times n c:
+    /// that matrix itself for a mean over samples, n times it for a sum.
     pub fisher_rao: f64,
     /// Product of the spectral norms of the weight matrices; matrices are the parameters of two axes.
     pub spectral_product: f64,

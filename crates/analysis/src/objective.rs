@@ -17,8 +17,8 @@ type Forward<N> = fn(&N, <N as Network>::Input) -> Tensor<2>;
 
 /// `L(w)`: a network, a data set in fixed order, a loss.
 ///
-/// Everything is deterministic: there are no batches, and a network with a training mode is taken in evaluation mode. Samples are worked through
-/// in chunks and must not see each other.
+/// Everything is deterministic: there are no batches, and a network with a training mode is taken in evaluation mode.
+/// Samples are worked through in chunks and must not see each other.
 ///
 /// ```
 /// use burn::tensor::{DType, Device, Tensor};
@@ -101,7 +101,8 @@ where
         self
     }
 
-    /// Works in chunks that fit into so many bytes; where the values of all samples do not, they are calculated anew for each product.
+    /// Works in chunks that fit into so many bytes; where the values of all samples do not, they are calculated anew
+    /// for each product.
     #[must_use]
     pub fn within(mut self, bytes: usize) -> Self {
         self.second = self.second.within(bytes);

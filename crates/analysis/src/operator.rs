@@ -1,4 +1,5 @@
-//! The matrices at a point, as operators: compositions of push, pull and bend of the network's outputs with the derivatives of the loss in them.
+//! The matrices at a point, as operators: compositions of push, pull and bend of the network's outputs with the
+//! derivatives of the loss in them.
 //!
 //! | operator | product | on |
 //! |---|---|---|
@@ -8,8 +9,8 @@
 //! | tangent kernel K_c | `c J Jᵀ u` | `R^{nC}` |
 //! | empirical Fisher | `c Σ_n g_n (g_nᵀ v)` | `R^P` |
 //!
-//! Blocks of one layer are [`Restricted`](losscape_krylov::Restricted) to its range, the curvature that a preconditioned method sees is a
-//! [`Congruence`](losscape_krylov::Congruence): both are operators made of operators.
+//! Blocks of one layer are [`Restricted`](losscape_krylov::Restricted) to its range, the curvature that a
+//! preconditioned method sees is a [`Congruence`](losscape_krylov::Congruence): both are operators made of operators.
 
 use std::ops::Range;
 

@@ -1,9 +1,9 @@
 //! The Polyak-Łojasiewicz inequality, and PL* through the tangent kernel.
 //!
-//! PL with constant μ: `½‖g‖² ≥ μ (L − L*)`; PL* is the same with `L* = 0`. For squared error `‖g‖² = c² rᵀKr ≥ 2 λ_min(K_c) L` with the residual
-//! `r = F − y`, at every w: so PL* holds locally with `μ = λ_min(K_c)` (Liu, Zhu & Belkin 2020, Theorem 1). The ratio `‖g‖²/(2L)` is the
-//! constant that the point itself shows, and the slack is what is between them. For cross-entropy the kernel bounds nothing of the kind, and no
-//! number is given.
+//! PL with constant μ: `½‖g‖² ≥ μ (L − L*)`; PL* is the same with `L* = 0`. For squared error `‖g‖² = c² rᵀKr ≥ 2
+//! λ_min(K_c) L` with the residual `r = F − y`, at every w: so PL* holds locally with `μ = λ_min(K_c)` (Liu, Zhu &
+//! Belkin 2020, Theorem 1). The ratio `‖g‖²/(2L)` is the constant that the point itself shows, and the slack is what is
+//! between them. For cross-entropy the kernel bounds nothing of the kind, and no number is given.
 
 use losscape_krylov::Eigenvalue;
 use losscape_model::{Loss, LossKind, Network};

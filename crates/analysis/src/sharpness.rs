@@ -9,8 +9,8 @@
 //! | adaptive average | `e_i ~ N(0, σ² w_i²)` | Andriushchenko et al. 2023, §3.1 |
 //! | PAC-Bayes σ | the σ at which the average rise is Δ | Jiang et al. 2020, §C.4, where Δ is a loss of accuracy instead |
 //!
-//! The adaptive ones do not change when weights are rescaled so that the network's function stays the same. Worst cases are found by projected
-//! gradient ascent, which gives a lower bound on the true maximum; averages, and the σ made of
+//! The adaptive ones do not change when weights are rescaled so that the network's function stays the same. Worst cases
+//! are found by projected gradient ascent, which gives a lower bound on the true maximum; averages, and the σ made of
 //! them, carry standard errors. Where the loss is not finite nearby, there is no number.
 
 use burn::tensor::Tensor;
@@ -95,11 +95,11 @@ impl Neighbourhood {
     }
 }
 
-/// The worst case in a neighbourhood: the better of two ascents, from the farthest points along the gradient and along a random direction, which
-/// leads away from a minimum too.
+/// The worst case in a neighbourhood: the better of two ascents, from the farthest points along the gradient and along
+/// a random direction, which leads away from a minimum too.
 ///
-/// An ascent takes steps of a quarter of the neighbourhood's size along the steepest direction, projected back, halved when the loss falls; `steps`
-/// gradients in all.
+/// An ascent takes steps of a quarter of the neighbourhood's size along the steepest direction, projected back, halved
+/// when the loss falls; `steps` gradients in all.
 ///
 /// # Errors
 ///
@@ -171,8 +171,8 @@ fn at_least_one(name: &'static str, value: usize) -> Result<(), AnalysisError> {
     if value > 0 { Ok(()) } else { Err(AnalysisError::Setting { name, value: 0.0, must: "at least one" }) }
 }
 
-/// The average rise `E L(w + s ∘ σu) − L(w)` over standard normal u; `adaptive` scales each parameter by its size. For small σ the plain one is
-/// `½ σ² tr H`. None where a loss is not finite.
+/// The average rise `E L(w + s ∘ σu) − L(w)` over standard normal u; `adaptive` scales each parameter by its size. For
+/// small σ the plain one is `½ σ² tr H`. None where a loss is not finite.
 ///
 /// # Errors
 ///
@@ -262,8 +262,8 @@ pub(crate) fn seen(loss: f64, rise: f64) -> Result<(), AnalysisError> {
     }
 }
 
-/// A t in `(0, last]` at which a condition begins to hold, to a relative `accuracy` or to `least`: the first found by doubling from `first`, then
-/// bisection. None when it holds nowhere there.
+/// A t in `(0, last]` at which a condition begins to hold, to a relative `accuracy` or to `least`: the first found by
+/// doubling from `first`, then bisection. None when it holds nowhere there.
 pub(crate) fn crossing(
     first: f64,
     last: f64,
@@ -320,7 +320,8 @@ pub struct Average {
 /// What to measure.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SharpnessSettings {
-    /// Default: a ball and an adaptive ball of radius 0.05 (SAM's default ρ), boxes of size 1e-3 and 5e-4 (Keskar et al., Table 3).
+    /// Default: a ball and an adaptive ball of radius 0.05 (SAM's default ρ), boxes of size 1e-3 and 5e-4 (Keskar et
+    /// al., Table 3).
     pub neighbourhoods: Vec<Neighbourhood>,
     /// Gradients for each of two ascents. Default: 20.
     pub steps: usize,

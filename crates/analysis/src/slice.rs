@@ -1,10 +1,11 @@
 //! The loss along lines and planes through a point.
 //!
-//! Directions can be random and *filter-normalized* (Li et al. 2018, §4): each filter of a random direction is given the norm of the same filter
-//! of w, so that pictures of networks of different scale can be compared; parameters of one axis (biases, scales) do not move.
+//! Directions can be random and *filter-normalized* (Li et al. 2018, §4): each filter of a random direction is given
+//! the norm of the same filter of w, so that pictures of networks of different scale can be compared; parameters of one
+//! axis (biases, scales) do not move.
 //!
-//! A filter is the weights into one output: of a fully connected layer, one neuron's. Which axis counts them is told by the name of the type
-//! that holds the parameter:
+//! A filter is the weights into one output: of a fully connected layer, one neuron's. Which axis counts them is told by
+//! the name of the type that holds the parameter:
 //!
 //! | type | weight | filters along |
 //! |---|---|---|

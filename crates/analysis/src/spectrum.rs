@@ -1,7 +1,7 @@
 //! What is measured of a symmetric operator: both ends of its spectrum, trace, Frobenius norm, density.
 //!
-//! Small operators are written down and decomposed, so that nothing is estimated; large ones are seen through products, and every number comes with
-//! its error.
+//! Small operators are written down and decomposed, so that nothing is estimated; large ones are seen through products,
+//! and every number comes with its error.
 
 use losscape_krylov::trace::{frobenius, hutch_plus_plus, hutchinson};
 use losscape_krylov::{
@@ -69,8 +69,8 @@ pub struct Spectrum {
     /// The Frobenius norm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frobenius: Option<Estimate>,
-    /// How many of the largest eigenvalues stand above the widest gap (in ratio) between neighbours among them: a rule of thumb for
-    /// outliers. Absent with fewer than two positive ones.
+    /// How many of the largest eigenvalues stand above the widest gap (in ratio) between neighbours among them: a rule
+    /// of thumb for outliers. Absent with fewer than two positive ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outliers: Option<usize>,
     /// The spectral density.

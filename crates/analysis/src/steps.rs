@@ -15,8 +15,8 @@ pub struct StepBounds {
     pub beta: Eigenvalue,
     /// `2/β`: the edge of gradient descent. Absent when β is not positive.
     pub two_over_beta: Option<f64>,
-    /// `2 gᵀg / (gᵀHg)`: up to it a step along −g lowers the quadratic model (Cauchy's bound). Never below `2/β`. Absent when `gᵀHg ≤ 0`: the model
-    /// falls without end along −g.
+    /// `2 gᵀg / (gᵀHg)`: up to it a step along −g lowers the quadratic model (Cauchy's bound). Never below `2/β`.
+    /// Absent when `gᵀHg ≤ 0`: the model falls without end along −g.
     pub cauchy: Option<f64>,
     /// `2/λ_max(K_c)`: the edge with the kernel held fixed, squared error only.
     pub kernel: Option<f64>,

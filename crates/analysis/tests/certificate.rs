@@ -94,7 +94,8 @@ fn unit(activation: Activation, bias: bool, [w, a]: [f64; 2], (n, x, y): (usize,
         .expect("it can be measured")
 }
 
-/// The Jacobian of `a σ(w x)` changes by `ℓρ` to first order, along the steepest direction; equal samples change nothing of a mean.
+/// The Jacobian of `a σ(w x)` changes by `ℓρ` to first order, along the steepest direction; equal samples change
+/// nothing of a mean.
 #[test]
 fn the_jacobians_bound_is_attained() {
     for (activation, x, steepest) in [
@@ -135,7 +136,8 @@ fn the_jacobians_bound_is_attained() {
     }
 }
 
-/// Where the residual is large and the output weight has moved from 0 to ρ, the Hessian is `r ρ σ″ x²` and what the bound says beside it is small.
+/// Where the residual is large and the output weight has moved from 0 to ρ, the Hessian is `r ρ σ″ x²` and what the
+/// bound says beside it is small.
 #[test]
 fn the_hessians_bound_is_nearly_attained() {
     let (x, radius) = (10.0, 1.0);

@@ -145,8 +145,9 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
         evidence.effect(Effect::within(format!("B = {batch}: λ_max(H) over 2/ε, {name}"), band, largest));
         series.push(Series::measured(format!("B = {batch}"), of[0].series.iter().copied()));
     }
-    // Still falling is by three tenths over the window; what is at rest has a ratio of one. The first and the last quarter
-    // are three quarters of the window apart: at a steady rate, 0.7^¾. A run alone may pause, so each batch size is judged.
+    // Still falling is by three tenths over the window; what is at rest has a ratio of one. The first and the last
+    // quarter are three quarters of the window apart: at a steady rate, 0.7^¾. A run alone may pause, so each batch
+    // size is judged.
     let falls = runs.chunks(seeds as usize).map(|of| {
         let [first, last] = [0, 1].map(|at| mean(&of.iter().map(|run| run.falls[at]).collect::<Vec<_>>()));
         (last, STILL_FALLS * first)

@@ -104,8 +104,8 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
         paths.push((losses, lengths));
     }
     let (losses, lengths) = paths.swap_remove(0);
-    // Sampling a ball of many dimensions proves nothing of it: how far out β and μ were seen to hold is reported, and the part of the ball where the path is
-    // is checked.
+    // Sampling a ball of many dimensions proves nothing of it: how far out β and μ were seen to hold is reported, and
+    // the part of the ball where the path is is checked.
     let travelled = lengths[lengths.len() - 1].0;
     let random = &mut draws(bench.seed, 14);
     let mut seen = 0f64;
@@ -136,7 +136,8 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     let name = format!("length of the path ≤ 2√(2L₀/μ)/(2 − ηβ): {on}");
     evidence.check(Check::at_most(name, 0.0, theorem.lengths));
 
-    // A linear network is β-smooth and PL* everywhere, with β and μ the ends of its spectrum: at 2/β it does not converge.
+    // A linear network is β-smooth and PL* everywhere, with β and μ the ends of its spectrum: at 2/β it does not
+    // converge.
     let (linear, _, _) = bench.least_squares(&[4.0, 1.0], [2, 2], 0.0, bench.seed)?;
     let mut ends = Vec::new();
     for factor in [1.9, 2.0] {

@@ -29,8 +29,8 @@ impl At<'_> {
     }
 }
 
-/// Follows a method for so many steps at its learning rate from `start`; `function` gives value and gradient. Every point is shown to `see`, the start
-/// and the last one included, until it says no more.
+/// Follows a method for so many steps at its learning rate from `start`; `function` gives value and gradient. Every
+/// point is shown to `see`, the start and the last one included, until it says no more.
 pub fn descend(
     config: &OptimizerConfig,
     start: Tensor<1>,

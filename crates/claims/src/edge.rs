@@ -113,9 +113,9 @@ struct Run {
     loss: Vec<(f64, f64)>,
 }
 
-/// Tanh 64-32-32-10 on 200 digits, half of them with random labels so that there is much to learn, squared error: the ratio of sharpness
-/// and edge over the last third of so many steps (twice as many at full effort). Rates are such that the edge is about 50, above the sharpness at the start,
-/// and steps as many as it takes to get there.
+/// Tanh 64-32-32-10 on 200 digits, half of them with random labels so that there is much to learn, squared error: the
+/// ratio of sharpness and edge over the last third of so many steps (twice as many at full effort). Rates are such that
+/// the edge is about 50, above the sharpness at the start, and steps as many as it takes to get there.
 fn measure(bench: &Workbench, config: &OptimizerConfig, steps: usize) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
     let steps = bench.effort.of(steps, 2 * steps);

@@ -83,7 +83,8 @@ impl Check {
         Self { form: Form::Condition, ..self }
     }
 
-    /// The room that a pair leaves, relative to the larger of its numbers; negative where the relation fails. NaN where one of them is.
+    /// The room that a pair leaves, relative to the larger of its numbers; negative where the relation fails. NaN where
+    /// one of them is.
     fn slack(&self, pair: &Pair) -> f64 {
         if pair.left.is_nan() || pair.right.is_nan() {
             return f64::NAN;
@@ -121,7 +122,8 @@ impl Check {
         slacks.min_by(|a, b| rank(a.1).total_cmp(&rank(b.1)))
     }
 
-    /// Whether every pair holds; none where that cannot be said: without pairs, or where one of them is no number and the others hold.
+    /// Whether every pair holds; none where that cannot be said: without pairs, or where one of them is no number and
+    /// the others hold.
     #[must_use]
     pub fn outcome(&self) -> Option<bool> {
         let numbers = || self.pairs.iter().filter(|pair| !self.slack(pair).is_nan());

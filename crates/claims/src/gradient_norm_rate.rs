@@ -70,7 +70,8 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     });
     let mut times: Vec<(f64, f64)> = times.collect();
 
-    // A network: its β is the largest along the path, which depends on the step; it is raised until it is none too small.
+    // A network: its β is the largest along the path, which depends on the step; it is raised until it is none too
+    // small.
     let objective = bench.student(&[16], 30, bench.seed)?;
     let every = (steps / 100).max(1);
     let largest_along = |guess: f64| -> Result<(f64, Vec<f64>), LabError> {
@@ -107,8 +108,8 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
         2.0 * guess * initial / (norms.len() as f64 * least * least)
     });
 
-    // The printed bound, for the norm itself: the Huber function, ½x² up to |x| = δ and a line beyond, has β = 1 and, started at 1/δ + δ/2, L₀ − L* = 1. Its
-    // gradient is δ for 1/δ² steps.
+    // The printed bound, for the norm itself: the Huber function, ½x² up to |x| = δ and a line beyond, has β = 1 and,
+    // started at 1/δ + δ/2, L₀ − L* = 1. Its gradient is δ for 1/δ² steps.
     let mut printed = Vec::new();
     for t in [10usize, 100, 1000] {
         let slope = 1.0 / (t as f64).sqrt();

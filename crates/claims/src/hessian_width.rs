@@ -86,8 +86,8 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     Ok(evidence)
 }
 
-/// The largest `‖∇²F‖` of one output over some inputs, as the residual part of a loss with residual one. A single input could be one at which a bent
-/// output happens to be straight.
+/// The largest `‖∇²F‖` of one output over some inputs, as the residual part of a loss with residual one. A single input
+/// could be one at which a bent output happens to be straight.
 fn curvature<N: Network<Input = Tensor<2>>>(bench: &Workbench, network: &N, seed: u64) -> Result<f64, LabError> {
     let loss = Loss::squared_error().with_reduction(Reduction::Sum);
     bench.note("one input ~ N(0, I) at a time, residual 1, f64", []);

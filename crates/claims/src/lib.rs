@@ -1,9 +1,10 @@
 //! Every statement of the lecture notes, and some of the literature's, put to a measurement.
 //!
-//! A [`Claim`] has a statement as printed and one that is exact, and measures [`Evidence`]: checks of relations between numbers, effects over
-//! seeds, key figures, plots. The [`Verdict`] is read from the evidence alone, by one rule for all claims, so that other evidence gives another
-//! verdict. What theory expects of it stands in the registry, [`ALL`], from before the measurement, and so do
-//! statements near it that are false, which its checks have to catch. [`Workbench`] notes how inputs were prepared.
+//! A [`Claim`] has a statement as printed and one that is exact, and measures [`Evidence`]: checks of relations between
+//! numbers, effects over seeds, key figures, plots. The [`Verdict`] is read from the evidence alone, by one rule for
+//! all claims, so that other evidence gives another verdict. What theory expects of it stands in the registry, [`ALL`],
+//! from before the measurement, and so do statements near it that are false, which its checks have to catch.
+//! [`Workbench`] notes how inputs were prepared.
 //!
 //! Losses, kernels and factors of two follow the conventions of [`losscape_analysis`].
 

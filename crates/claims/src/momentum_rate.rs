@@ -103,8 +103,8 @@ fn shrinking(bench: &Workbench, config: &OptimizerConfig, eigenvalues: &[f64], b
     Ok((last / first).ln() / steps as f64)
 }
 
-/// The factor by which a step shrinks the distance to the minimum in the end, from the last two thirds of a path. A double root's factor t is taken
-/// out by a second fit: `log ‖w_t‖ = a + t log ρ + p log t` through three points.
+/// The factor by which a step shrinks the distance to the minimum in the end, from the last two thirds of a path. A
+/// double root's factor t is taken out by a second fit: `log ‖w_t‖ = a + t log ρ + p log t` through three points.
 fn rate(bench: &Workbench, config: &OptimizerConfig, eigenvalues: &[f64], steps: usize) -> Result<f64, LabError> {
     let mut distances = Vec::new();
     let start = bench.vector(&vec![1.0; eigenvalues.len()]);

@@ -59,7 +59,8 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
         let all = dense::eigenvalues(dense::materialize(&objective.here()?.hessian())).map_err(analysis)?;
         let floor = 30.0 * f64::EPSILON * all[7];
         flat.push((all.iter().filter(|&&value| value > floor).count() as f64, 3.0));
-        // Conjugate gradients on a gradient in H's range give the pseudo-inverse's step, which solves it; a damped one leaves λ/(λ + λ_i).
+        // Conjugate gradients on a gradient in H's range give the pseudo-inverse's step, which solves it; a damped one
+        // leaves λ/(λ + λ_i).
         let point = wide.here()?;
         let hessian = point.hessian();
         let step = newton(&hessian, point.gradient(), 1e-12)?.0;

@@ -67,7 +67,8 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     let positive = constants.iter().map(|(_, mu)| *mu).fold(f64::INFINITY, f64::min);
     evidence.check(Check::at_most("the kernel's smallest eigenvalue is no rounding: floor ≤ λ_min", 0.0, floors));
     evidence.check(Check::equal("c ‖F − y‖² = L", 1e-12, identity).printed());
-    // With the residual along the kernel's bottom eigenvector it is an equality: nothing smaller than the factor two would do.
+    // With the residual along the kernel's bottom eigenvector it is an equality: nothing smaller than the factor two
+    // would do.
     let (mut attained, mut doubled, mut single) = (Vec::new(), Vec::new(), 0.0);
     for network in 0..bench.effort.of(3, 10) {
         let objective = bench.student(&[64], 20, bench.seed_of(network))?;

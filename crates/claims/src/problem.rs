@@ -84,10 +84,11 @@ pub fn spectrum(operator: &impl SymmetricOperator) -> Result<Vec<f64>, LabError>
     Ok(dense::eigenvalues(dense::materialize(operator)).map_err(AnalysisError::from)?)
 }
 
-/// Levenberg's damped Gauss-Newton steps until the loss is below `target` or so many are done: the parameters and the loss reached.
+/// Levenberg's damped Gauss-Newton steps until the loss is below `target` or so many are done: the parameters and the
+/// loss reached.
 ///
-/// The step solves `(G + λI) δ = g`; λ falls by ten after a step that lowers the loss, and rises by ten until one does. Where twenty steps lower it by
-/// less than a tenth, no solution is near.
+/// The step solves `(G + λI) δ = g`; λ falls by ten after a step that lowers the loss, and rises by ten until one does.
+/// Where twenty steps lower it by less than a tenth, no solution is near.
 pub fn solve<N>(
     objective: &Objective<N>,
     start: Tensor<1>,
@@ -265,7 +266,8 @@ impl Workbench {
         Ok(data.select(&(0..samples.min(data.len())).collect::<Vec<_>>()))
     }
 
-    /// An MLP on the first digits, with this share of labels random; squared error on one-hot labels, mean over samples.
+    /// An MLP on the first digits, with this share of labels random; squared error on one-hot labels, mean over
+    /// samples.
     pub(super) fn digits(
         &self,
         config: &MlpConfig,
@@ -278,7 +280,8 @@ impl Workbench {
         self.on(network, &data, Loss::squared_error())
     }
 
-    /// Draws samples with a tenth of the labels flipped, and finds the minimum of logistic regression by Newton's method.
+    /// Draws samples with a tenth of the labels flipped, and finds the minimum of logistic regression by Newton's
+    /// method.
     pub(super) fn logistic(&self, samples: usize, inputs: usize, seed: u64) -> Result<Logistic, LabError> {
         let made =
             "logistic regression without intercept: x ~ N(0, I) as drawn, a tenth of the labels flipped, no split";
@@ -306,8 +309,8 @@ impl Workbench {
     }
 }
 
-/// Logistic regression without intercept: `mean log(1 + e^{−y x·w})` with labels ±1 that no plane separates, value and gradient; its smoothness
-/// `λ_max(XᵀX)/(4n)`; and its minimum.
+/// Logistic regression without intercept: `mean log(1 + e^{−y x·w})` with labels ±1 that no plane separates, value and
+/// gradient; its smoothness `λ_max(XᵀX)/(4n)`; and its minimum.
 pub struct Logistic {
     /// Rows `y_i x_i`, `[n, d]`.
     margins: Tensor<2>,

@@ -125,8 +125,8 @@ impl ClaimFolder {
         self.path.join(format!("{id}.json"))
     }
 
-    /// The evidence of a claim that this very program measured with these settings, if it is there. Another one, and one that cannot be read, is as good
-    /// as none.
+    /// The evidence of a claim that this very program measured with these settings, if it is there. Another one, and
+    /// one that cannot be read, is as good as none.
     #[must_use]
     pub fn of(&self, id: &str, settings: &ClaimSettings) -> Option<ClaimRecord> {
         let record: ClaimRecord = read_json(&self.record(id)).ok()?;

@@ -54,8 +54,9 @@ impl Workbench {
         Ok(Prepared { train, ..data })
     }
 
-    /// Trains tanh 64-64-64-10 with cross-entropy, in f32, until the whole training part has the loss `target`; none if it does not get there in so many
-    /// steps. From 1.3 times the target on, the loss is looked at after every step, so that runs are stopped at equal losses.
+    /// Trains tanh 64-64-64-10 with cross-entropy, in f32, until the whole training part has the loss `target`; none if
+    /// it does not get there in so many steps. From 1.3 times the target on, the loss is looked at after every
+    /// step, so that runs are stopped at equal losses.
     pub(super) fn minimum(
         &self,
         data: &Prepared,

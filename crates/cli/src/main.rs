@@ -34,8 +34,9 @@ use crate::args::{Cli, Command};
 use crate::error::CliError;
 use crate::terminal::{note, say, show};
 
-/// Keeps freed memory: training and measuring give back and take arrays of the same sizes all the time, and the system's allocator on Linux returns the
-/// large ones to the kernel in between, which cost a fifth of a full-batch gradient in page faults.
+/// Keeps freed memory: training and measuring give back and take arrays of the same sizes all the time, and the
+/// system's allocator on Linux returns the large ones to the kernel in between, which cost a fifth of a full-batch
+/// gradient in page faults.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

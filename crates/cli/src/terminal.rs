@@ -1,7 +1,7 @@
 //! What goes to the user: results to standard output, words beside them to standard error.
 //!
-//! Names and values come from files; control characters in them are shown, not obeyed. A reader who has seen enough (`| head`) ends the process
-//! quietly; any other failure of standard output ends it with a word and exit code 2.
+//! Names and values come from files; control characters in them are shown, not obeyed. A reader who has seen enough (`|
+//! head`) ends the process quietly; any other failure of standard output ends it with a word and exit code 2.
 
 use std::io::{ErrorKind, Write};
 
@@ -22,7 +22,8 @@ macro_rules! note {
 
 pub(crate) use {note, say, show};
 
-/// The text with its control characters in words, `\u{1b}`: those that steer a terminal, and those that turn the direction of writing.
+/// The text with its control characters in words, `\u{1b}`: those that steer a terminal, and those that turn the
+/// direction of writing.
 pub fn clean(text: &str) -> String {
     let steers = |c: char| {
         (c.is_control() && !matches!(c, '\n' | '\t')) || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -140,7 +140,8 @@ fn a_folder_that_cannot_be_written_loses_no_measurement() {
     assert!(text(&output.stdout).contains("\"norms\""));
 }
 
-/// Sections are there when they are measured; the next start does the rest, and all numbers are those of an undisturbed one.
+/// Sections are there when they are measured; the next start does the rest, and all numbers are those of an undisturbed
+/// one.
 #[test]
 fn a_measurement_that_was_killed_goes_on() {
     let place = Place::new(&CONFIG.replace("hidden = [16]", "hidden = [48, 48]"));

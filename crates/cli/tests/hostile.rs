@@ -1,5 +1,5 @@
-//! Input that means harm, or that nobody thought of: no panic, no memory or time without end, nothing written elsewhere, nothing that a shell,
-//! a terminal or a spreadsheet would obey.
+//! Input that means harm, or that nobody thought of: no panic, no memory or time without end, nothing written
+//! elsewhere, nothing that a shell, a terminal or a spreadsheet would obey.
 
 mod common;
 

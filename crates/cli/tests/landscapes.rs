@@ -1,5 +1,5 @@
-//! Six networks trained in PyTorch, analysed from their safetensors: everything as dense float64 linear algebra has it there
-//! (`reference/landscapes.py`, which made weights, data and numbers).
+//! Six networks trained in PyTorch, analysed from their safetensors: everything as dense float64 linear algebra has it
+//! there (`reference/landscapes.py`, which made weights, data and numbers).
 
 mod common;
 
@@ -16,8 +16,8 @@ fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or(f64::NAN)
 }
 
-/// A number, an eigenvalue or an estimate; and what it may be off, relative to `scale`: a millionth, or what it says itself. Only where the network is
-/// too large to write its Hessian down does it say more, and never much.
+/// A number, an eigenvalue or an estimate; and what it may be off, relative to `scale`: a millionth, or what it says
+/// itself. Only where the network is too large to write its Hessian down does it say more, and never much.
 fn reading(found: &Value, scale: f64) -> (&Value, f64) {
     let Some(value) = found.get("value").or(found.get("mean")) else { return (found, 1e-6) };
     let estimate = 4.0 * found["sem"].as_f64().unwrap_or(0.0);

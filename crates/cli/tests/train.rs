@@ -175,7 +175,8 @@ evaluate_every = 3
     }
 }
 
-/// A checkpoint of the other way to a gradient holds another optimizer's state: going on would not end in the same bits.
+/// A checkpoint of the other way to a gradient holds another optimizer's state: going on would not end in the same
+/// bits.
 #[test]
 fn a_checkpoint_of_the_other_way_is_refused() {
     let place = Place::new(CONFIG);

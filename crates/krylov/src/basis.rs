@@ -14,7 +14,8 @@ pub(crate) struct Rows {
     space: Space,
     /// The first rows, [`ROWS`] a tensor.
     blocks: Vec<Tensor<2>>,
-    /// The rest, fewer than [`ROWS`]: put together when a block is full, so that appending copies and clears no memory.
+    /// The rest, fewer than [`ROWS`]: put together when a block is full, so that appending copies and clears no
+    /// memory.
     tail: Vec<Tensor<1>>,
 }
 
@@ -106,7 +107,8 @@ impl Rows {
         Tensor::cat(self.blocks().collect(), 0)
     }
 
-    /// `w` without its components along these rows, which are orthonormal, and the components: one pass of classical Gram-Schmidt.
+    /// `w` without its components along these rows, which are orthonormal, and the components: one pass of classical
+    /// Gram-Schmidt.
     fn removed(&self, w: Tensor<1>) -> (Tensor<1>, Vec<f64>) {
         let along = self.dot(&w);
         let (of_blocks, of_tail) = along.split_at(self.blocks.len() * ROWS);
@@ -123,9 +125,10 @@ impl Rows {
 
     /// What is left of `w` when its components along these rows, which are orthonormal, are removed.
     ///
-    /// First those along the newest two: of a Lanczos process they are nearly all that is to be removed. Then Gram-Schmidt over all rows, again and
-    /// again until a pass leaves more than `1/√2` (Daniel, Gragg, Kaufman & Stewart 1976), thrice at most. One pass alone would multiply the loss
-    /// of orthogonality from vector to vector.
+    /// First those along the newest two: of a Lanczos process they are nearly all that is to be removed. Then
+    /// Gram-Schmidt over all rows, again and again until a pass leaves more than `1/√2` (Daniel, Gragg, Kaufman &
+    /// Stewart 1976), thrice at most. One pass alone would multiply the loss of orthogonality from vector to
+    /// vector.
     pub fn orthogonalize(&self, w: Tensor<1>) -> Orthogonal {
         let mut along = vec![0.0; self.len()];
         let mut rest = w;

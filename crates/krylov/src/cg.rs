@@ -8,8 +8,8 @@ use crate::{Ended, KrylovError};
 
 /// The method of Hestenes & Stiefel (1952); Golub & Van Loan 2013, Algorithm 11.3.3, from `x = 0`.
 ///
-/// A direction of curvature `pᵀAp ≤ 0` ends it with the solution so far, as Newton methods want it (Steihaug 1983). On a singular A with b in its
-/// range the solution is the one of least norm.
+/// A direction of curvature `pᵀAp ≤ 0` ends it with the solution so far, as Newton methods want it (Steihaug 1983). On
+/// a singular A with b in its range the solution is the one of least norm.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

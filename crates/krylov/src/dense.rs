@@ -1,7 +1,8 @@
-//! Matrices small enough to be written down: an operator as a matrix, and all eigenvalues of a matrix, in f64 on the host.
+//! Matrices small enough to be written down: an operator as a matrix, and all eigenvalues of a matrix, in f64 on the
+//! host.
 //!
-//! faer divides a decomposition into as many parts as it is told, and results depend on how many: here that is a function of the matrix
-//! alone, so that results do not depend on the number of threads.
+//! faer divides a decomposition into as many parts as it is told, and results depend on how many: here that is a
+//! function of the matrix alone, so that results do not depend on the number of threads.
 
 use burn::tensor::Tensor;
 use faer::diag::Diag;
@@ -35,7 +36,8 @@ pub fn materialize(operator: &impl SymmetricOperator) -> Tensor<2> {
     Tensor::cat(blocks.collect(), 0)
 }
 
-/// All eigenvalues of a symmetric matrix in ascending order; its lower triangle is read. Memory: two copies of the matrix in f64.
+/// All eigenvalues of a symmetric matrix in ascending order; its lower triangle is read. Memory: two copies of the
+/// matrix in f64.
 ///
 /// # Errors
 ///

@@ -1,8 +1,9 @@
 //! Spectral densities by stochastic Lanczos quadrature (Ubaru, Chen & Saad 2017; Ghorbani, Krishnan & Xiao 2019).
 //!
-//! A Lanczos process from a random unit vector gives nodes θ_k and weights τ_k² with `vᵀ f(A) v ≈ Σ τ_k² f(θ_k)`, exactly for polynomials of
-//! degree below twice the steps. The mean over vectors estimates `tr f(A) / dim`, and their spread gives the error of sampling. That of the quadrature
-//! is not in it: for functions that change within the distance of two nodes, [`SpectralDensity::resolution`], it is larger.
+//! A Lanczos process from a random unit vector gives nodes θ_k and weights τ_k² with `vᵀ f(A) v ≈ Σ τ_k² f(θ_k)`,
+//! exactly for polynomials of degree below twice the steps. The mean over vectors estimates `tr f(A) / dim`, and their
+//! spread gives the error of sampling. That of the quadrature is not in it: for functions that change within the
+//! distance of two nodes, [`SpectralDensity::resolution`], it is larger.
 
 use rand::Rng;
 use serde::{Deserialize, Serialize};
@@ -111,9 +112,9 @@ impl SpectralDensity {
         Estimate::of(&samples, self.products)
     }
 
-    /// The smallest deviation that the density may be smoothed with: the distance of m nodes in the middle of their range, `π (θ_max − θ_min)/(2m)`, as
-    /// of the zeros of a Chebyshev polynomial. A uniform spectrum then comes out flat to 1e-8; with a third of it, it ripples by a quarter. Zero where
-    /// all eigenvalues are known.
+    /// The smallest deviation that the density may be smoothed with: the distance of m nodes in the middle of their
+    /// range, `π (θ_max − θ_min)/(2m)`, as of the zeros of a Chebyshev polynomial. A uniform spectrum then comes
+    /// out flat to 1e-8; with a third of it, it ripples by a quarter. Zero where all eigenvalues are known.
     #[must_use]
     pub fn resolution(&self) -> f64 {
         let (low, high) = self.range();
@@ -125,8 +126,8 @@ impl SpectralDensity {
         }
     }
 
-    /// The density at a point, smoothed with a normal distribution of deviation `sigma`, at least the [`resolution`](Self::resolution); its
-    /// integral over the line is one.
+    /// The density at a point, smoothed with a normal distribution of deviation `sigma`, at least the
+    /// [`resolution`](Self::resolution); its integral over the line is one.
     #[must_use]
     pub fn at(&self, point: f64, sigma: f64) -> Estimate {
         let scale = 1.0 / (sigma * (2.0 * std::f64::consts::PI).sqrt() * self.dim as f64);

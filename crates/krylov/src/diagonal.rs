@@ -1,7 +1,7 @@
 //! The diagonal of an operator from few products (Bekas, Kokiopoulou & Saad 2007, eq. 2, with signs for probes).
 //!
-//! For a vector ω of independent signs `E[ω ⊙ Aω] = diag A`: the entry i of a sample is `A_ii + Σ_{j≠i} ω_i ω_j A_ij`, with
-//! the variance `Σ_{j≠i} A_ij²`. The mean over m probes has the standard error that their spread says.
+//! For a vector ω of independent signs `E[ω ⊙ Aω] = diag A`: the entry i of a sample is `A_ii + Σ_{j≠i} ω_i ω_j A_ij`,
+//! with the variance `Σ_{j≠i} A_ij²`. The mean over m probes has the standard error that their spread says.
 
 use burn::tensor::Tensor;
 use rand::Rng;

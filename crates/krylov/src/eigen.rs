@@ -2,13 +2,14 @@
 //!
 //! # Method
 //!
-//! Rayleigh-Ritz on a growing Krylov space with full orthogonalization and thick restarts (Wu & Simon 2000; Stewart 2001). The basis V and the
-//! products W = A V are both kept, so that the residual `‖A x − θ x‖` of a Ritz pair is calculated from W and V, not taken from a recurrence.
+//! Rayleigh-Ritz on a growing Krylov space with full orthogonalization and thick restarts (Wu & Simon 2000; Stewart
+//! 2001). The basis V and the products W = A V are both kept, so that the residual `‖A x − θ x‖` of a Ritz pair is
+//! calculated from W and V, not taken from a recurrence.
 //!
-//! A Krylov space of one start vector holds only one vector of each eigenspace, so a multiple eigenvalue is found once, and one whose
-//! eigenvector happens to be nearly orthogonal to the start may be overlooked. Therefore, when everything asked for has converged, *probes*
-//! follow: a fresh random vector orthogonal to V starts a Krylov space of its own, that of B, which is A restricted to the complement of V. What
-//! it brings to light joins the rest.
+//! A Krylov space of one start vector holds only one vector of each eigenspace, so a multiple eigenvalue is found once,
+//! and one whose eigenvector happens to be nearly orthogonal to the start may be overlooked. Therefore, when everything
+//! asked for has converged, *probes* follow: a fresh random vector orthogonal to V starts a Krylov space of its own,
+//! that of B, which is A restricted to the complement of V. What it brings to light joins the rest.
 //!
 //! # What may have been missed
 //!
@@ -18,32 +19,35 @@
 //! λ_max(B) ≤ θ⁺ + ε s,   ε = (ln(1.648 √n / p) / (2j − 1))²      (Kuczyński & Woźniakowski 1992, §4)
 //! ```
 //!
-//! where θ⁻ and θ⁺ are the probe's extreme Ritz values and `s ≤ (θ⁺ − θ⁻)/(1 − 2ε)` bounds the width of B's spectrum. A probe that breaks down with
-//! a remainder of length β has met all eigenvectors, unless its start had next to nothing of one: with a component c along the eigenvector of
-//! λ_max(B), `|c| (λ_max(B) − θ⁺) ≤ β`, and `|c| ≥ p √(π/2n)` with probability `1 − p`, so that
+//! where θ⁻ and θ⁺ are the probe's extreme Ritz values and `s ≤ (θ⁺ − θ⁻)/(1 − 2ε)` bounds the width of B's spectrum. A
+//! probe that breaks down with a remainder of length β has met all eigenvectors, unless its start had next to nothing
+//! of one: with a component c along the eigenvector of λ_max(B), `|c| (λ_max(B) − θ⁺) ≤ β`, and `|c| ≥ p √(π/2n)` with
+//! probability `1 − p`, so that
 //!
 //! ```text
 //! λ_max(B) ≤ θ⁺ + β √(2n/π) / p.
 //! ```
 //!
-//! The i-th look at a probe may fail with probability `failure / (i (i + 1))`, which add up to [`Eigensolver::failure`]; p is a quarter of that, for two
-//! bounds at two ends.
+//! The i-th look at a probe may fail with probability `failure / (i (i + 1))`, which add up to
+//! [`Eigensolver::failure`]; p is a quarter of that, for two bounds at two ends.
 //!
-//! Let `H = V A Vᵀ` and let C couple V to its complement, `C = W − H V`. By the inertia of the Schur complement, for any `u > λ_max(B)`,
+//! Let `H = V A Vᵀ` and let C couple V to its complement, `C = W − H V`. By the inertia of the Schur complement, for
+//! any `u > λ_max(B)`,
 //!
 //! ```text
 //! #{eigenvalues of A above u} ≤ #{eigenvalues of H + C Cᵀ / (u − λ_max(B)) above u}.
 //! ```
 //!
-//! The smallest u found for which that count is no more than the number asked for is reported as [`Unseen::above`]; likewise below. Probing
-//! ends when u is at most the last value asked for plus the tolerance, or when [`Eigensolver::probes`] products have changed no value asked for by more than
-//! that: a cluster at the end asked for, as that of a network's Hessian at zero, takes probe after probe to fill.
+//! The smallest u found for which that count is no more than the number asked for is reported as [`Unseen::above`];
+//! likewise below. Probing ends when u is at most the last value asked for plus the tolerance, or when
+//! [`Eigensolver::probes`] products have changed no value asked for by more than that: a cluster at the end asked for,
+//! as that of a network's Hessian at zero, takes probe after probe to fill.
 //!
 //! # Error bounds
 //!
-//! For Ritz pairs with residual norms r_i there are as many eigenvalues, each paired with one θ_i, within the root of the sum of r_i² over a
-//! cluster of overlapping intervals (Kahan; Parlett 1998, Theorem 11.5.1, with the Frobenius norm for the spectral one). To this the
-//! rounding of a product is added, `ϵ √n ‖A‖`.
+//! For Ritz pairs with residual norms r_i there are as many eigenvalues, each paired with one θ_i, within the root of
+//! the sum of r_i² over a cluster of overlapping intervals (Kahan; Parlett 1998, Theorem 11.5.1, with the Frobenius
+//! norm for the spectral one). To this the rounding of a product is added, `ϵ √n ‖A‖`.
 
 use std::collections::VecDeque;
 
@@ -79,14 +83,16 @@ pub struct Eigensolver {
     pub top: usize,
     /// How many of the smallest (most negative) ones.
     pub bottom: usize,
-    /// Residual norms at most this, relative to the norm of the operator. Default: 1e-4. Where rounding is in the way, twice that of a product
-    /// (`2 ϵ √n`, or `ϵ (√n + 30)` in few dimensions) is as much as is asked for.
+    /// Residual norms at most this, relative to the norm of the operator. Default: 1e-4. Where rounding is in the way,
+    /// twice that of a product (`2 ϵ √n`, or `ϵ (√n + 30)` in few dimensions) is as much as is asked for.
     pub tolerance: f64,
     /// Products allowed, at least one for each eigenvalue. Default: 100 + 50 for each eigenvalue.
     pub max_products: usize,
-    /// Vectors of the basis before a restart; as many products are kept beside them. Default: 60 + 4 for each eigenvalue.
+    /// Vectors of the basis before a restart; as many products are kept beside them. Default: 60 + 4 for each
+    /// eigenvalue.
     pub max_vectors: usize,
-    /// Products that probes for missed eigenvalues may take without finding one, once everything has converged. Default: 24.
+    /// Products that probes for missed eigenvalues may take without finding one, once everything has converged.
+    /// Default: 24.
     pub probes: usize,
     /// The probability p that more hides than [`Unseen`] says. Default: 0.001.
     pub failure: f64,
@@ -104,7 +110,8 @@ pub struct Eigenvalue {
     pub error_bound: f64,
 }
 
-/// What can still hide: with probability `1 − p`, no more eigenvalues than were asked for lie above `above`, and below `below`.
+/// What can still hide: with probability `1 − p`, no more eigenvalues than were asked for lie above `above`, and below
+/// `below`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Unseen {
     /// Upper bound on those not reported; absent without a bound.
@@ -130,7 +137,8 @@ pub struct Eigenpairs {
     pub norm: f64,
     /// Products used.
     pub products: usize,
-    /// [`Ended::Converged`], [`Ended::InvariantSubspace`] when the whole space was exhausted, [`Ended::Budget`] or [`Ended::Stagnated`].
+    /// [`Ended::Converged`], [`Ended::InvariantSubspace`] when the whole space was exhausted, [`Ended::Budget`] or
+    /// [`Ended::Stagnated`].
     pub ended: Ended,
 }
 
@@ -169,12 +177,13 @@ impl Eigensolver {
         self
     }
 
-    /// Finds them. `start`, rows of any length, are approximate eigenvectors from a similar operator; without them, a random vector is drawn.
+    /// Finds them. `start`, rows of any length, are approximate eigenvectors from a similar operator; without them, a
+    /// random vector is drawn.
     ///
     /// # Errors
     ///
-    /// When more eigenvalues are asked for than the operator has, `start` has another number of columns, a setting is out of range, or a
-    /// product is not finite.
+    /// When more eigenvalues are asked for than the operator has, `start` has another number of columns, a setting is
+    /// out of range, or a product is not finite.
     pub fn solve(
         &self,
         operator: &impl SymmetricOperator,
@@ -194,8 +203,8 @@ impl Eigensolver {
         search.run(random)
     }
 
-    /// Bytes that a search takes at its peak beside those of a product, with vectors of `dim` entries of so many bytes: the basis, its products, and what
-    /// of these leads out of it.
+    /// Bytes that a search takes at its peak beside those of a product, with vectors of `dim` entries of so many bytes:
+    /// the basis, its products, and what of these leads out of it.
     #[must_use]
     pub fn memory(&self, dim: usize, bytes: usize) -> usize {
         (3 * self.max_vectors * bytes).saturating_mul(dim)
@@ -288,7 +297,8 @@ struct Search<'a, A> {
     /// The largest |θ| or norm of a product with a unit vector met.
     size: f64,
     probe: Option<Probe>,
-    /// Whether the basis holds more than one Krylov space: then what leads out of it is no longer one direction for all Ritz pairs.
+    /// Whether the basis holds more than one Krylov space: then what leads out of it is no longer one direction for
+    /// all Ritz pairs.
     mixed: bool,
     /// Products spent on probes since the values asked for last changed.
     probed: usize,
@@ -407,7 +417,8 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
         }
     }
 
-    /// Products from one look to the next: a look at one Krylov space costs little, see [`is_far`](Self::is_far), one at several about half a product.
+    /// Products from one look to the next: a look at one Krylov space costs little, see [`is_far`](Self::is_far), one
+    /// at several about half a product.
     fn stride(&self) -> usize {
         if self.mixed { (self.basis.len() / 8).max(3) } else { (self.basis.len() / 16).max(1) }
     }
@@ -419,8 +430,8 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
         (self.basis.len() + step).max(wanted).min(self.settings.max_vectors).min(self.space.dim)
     }
 
-    /// Whether residuals need not be formed to see that some are too large: with a basis of one Krylov space, whose remainder is `r`, the residual of the
-    /// Ritz pair of `s` has the norm `‖r‖ |s_m|` (Parlett 1998, §13.2).
+    /// Whether residuals need not be formed to see that some are too large: with a basis of one Krylov space, whose
+    /// remainder is `r`, the residual of the Ritz pair of `s` has the norm `‖r‖ |s_m|` (Parlett 1998, §13.2).
     fn is_far(&self, ritz: &Ritz) -> bool {
         let length = self.basis.len();
         let (1, false) = (self.queue.len(), self.mixed) else { return false };
@@ -433,7 +444,8 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
         self.wanted(ritz.values.len()).into_iter().any(|at| residual(at) > self.allowed())
     }
 
-    /// Multiplies the next candidate, if it leads out of the basis, and takes it in; what the product adds is a candidate in its turn.
+    /// Multiplies the next candidate, if it leads out of the basis, and takes it in; what the product adds is a
+    /// candidate in its turn.
     fn expand(&mut self) -> Result<(), KrylovError> {
         let Some(Candidate { vector, against, scale }) = self.queue.pop_front() else { return Ok(()) };
         let (vector, length) = if against == self.basis.len() {
@@ -488,7 +500,8 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
         Ok(Ritz { values, vectors })
     }
 
-    /// Indices of the wanted pairs among so many in ascending order: the largest in descending order, then the smallest in ascending order.
+    /// Indices of the wanted pairs among so many in ascending order: the largest in descending order, then the smallest
+    /// in ascending order.
     fn wanted(&self, found: usize) -> Vec<usize> {
         let top = self.settings.top.min(found);
         let bottom = self.settings.bottom.min(found - top);
@@ -528,7 +541,8 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
         (self.settings.tolerance * self.size).max(reachable)
     }
 
-    /// Replaces the basis by the Ritz vectors nearest to either end that is asked for: all wanted ones, and a third of the rest of the room.
+    /// Replaces the basis by the Ritz vectors nearest to either end that is asked for: all wanted ones, and a third of
+    /// the rest of the room.
     fn restart(&mut self, ritz: &Ritz) {
         self.restarts += 1;
         for candidate in &mut self.queue {
@@ -565,7 +579,8 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
         self.images.minus(&self.basis, &projection).gram()
     }
 
-    /// Counts a look at the probe under way, which spends a share of the failure probability. Looking again at the same costs nothing.
+    /// Counts a look at the probe under way, which spends a share of the failure probability. Looking again at the same
+    /// costs nothing.
     fn look(&mut self) {
         if self.probe.is_some() && self.looks.1 != self.products.done {
             self.looks = (self.looks.0 + 1, self.products.done);
@@ -650,7 +665,8 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
         Ok(true)
     }
 
-    /// The smallest u, to a thousandth of the operator's norm, beyond which the probe leaves room for no more than what was asked for.
+    /// The smallest u, to a thousandth of the operator's norm, beyond which the probe leaves room for no more than what
+    /// was asked for.
     fn bound(&self, end: End, asked: usize, last: f64) -> Result<Option<f64>, KrylovError> {
         let (mut low, mut high) = (last + self.allowed(), last + 4.0 * self.size);
         if self.none_beyond(end, asked, low)? {
@@ -724,7 +740,8 @@ impl Unseen {
     }
 }
 
-/// Kahan's bound for each value: the root of the sum of squared residuals over its cluster of overlapping intervals, plus `floor`.
+/// Kahan's bound for each value: the root of the sum of squared residuals over its cluster of overlapping intervals,
+/// plus `floor`.
 fn error_bounds(values: &[f64], residuals: &[f64], floor: f64) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));

@@ -1,4 +1,5 @@
-//! The Lanczos process: an orthonormal basis V of the Krylov space of a start vector, in which the operator is tridiagonal.
+//! The Lanczos process: an orthonormal basis V of the Krylov space of a start vector, in which the operator is
+//! tridiagonal.
 //!
 //! ```text
 //! β_{j+1} v_{j+1} = A v_j − α_j v_j − β_j v_{j−1},   α_j = v_jᵀ A v_j      (Golub & Van Loan 2013, Algorithm 10.1.1)
@@ -104,7 +105,8 @@ pub fn lanczos(operator: &impl SymmetricOperator, start: &Tensor<1>, steps: usiz
 
 /// The length below which what is left of a vector of length `size` after orthogonalization is rounding.
 ///
-/// There is no √n in it: a random vector meets a single eigenvector with a weight of 1/√n, and what such a meeting leaves is no rounding.
+/// There is no √n in it: a random vector meets a single eigenvector with a weight of 1/√n, and what such a meeting
+/// leaves is no rounding.
 pub(crate) fn breakdown(space: &Space, size: f64) -> f64 {
     10.0 * space.epsilon() * size
 }

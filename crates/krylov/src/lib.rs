@@ -46,8 +46,8 @@ pub enum Ended {
     InvariantSubspace,
     /// The products allowed were used up; results carry their residuals.
     Budget,
-    /// Residuals above what was asked for can no longer be made smaller: what is left of them lies in the space that was searched, which it cannot
-    /// for a symmetric operator. The products are not symmetric to that accuracy.
+    /// Residuals above what was asked for can no longer be made smaller: what is left of them lies in the space that
+    /// was searched, which it cannot for a symmetric operator. The products are not symmetric to that accuracy.
     Stagnated,
     /// Conjugate gradients met a direction v with `vᵀAv ≤ 0`: the operator is not positive definite.
     NegativeCurvature,

@@ -67,7 +67,8 @@ impl Space {
         }
     }
 
-    /// The relative error that a product with n entries is taken to have: `ϵ √n`, as of a sum of n roundings in random directions.
+    /// The relative error that a product with n entries is taken to have: `ϵ √n`, as of a sum of n roundings in random
+    /// directions.
     #[must_use]
     pub fn rounding(&self) -> f64 {
         self.epsilon() * (self.dim as f64).sqrt()
@@ -254,7 +255,8 @@ impl<A: SymmetricOperator> SymmetricOperator for Deflated<A> {
     }
 }
 
-/// `D A D` with a diagonal `D`. With `D = P^{−½}` it has the eigenvalues of `P⁻¹A`: the curvature that a preconditioned method sees.
+/// `D A D` with a diagonal `D`. With `D = P^{−½}` it has the eigenvalues of `P⁻¹A`: the curvature that a preconditioned
+/// method sees.
 #[derive(Debug, Clone)]
 pub struct Congruence<A> {
     /// A.

@@ -1,4 +1,5 @@
-//! Power iteration: the eigenvalue of largest magnitude, by multiplying again and again. The simple sibling of [`Eigensolver`](crate::Eigensolver).
+//! Power iteration: the eigenvalue of largest magnitude, by multiplying again and again. The simple sibling of
+//! [`Eigensolver`](crate::Eigensolver).
 
 use burn::tensor::Tensor;
 use rand::Rng;
@@ -43,7 +44,8 @@ pub struct PowerResult {
     pub vector: Tensor<1>,
     /// `‖A v − θ v‖`.
     pub residual: f64,
-    /// An eigenvalue lies within this of θ: the residual and the rounding of a product. Nothing tells that it is the largest.
+    /// An eigenvalue lies within this of θ: the residual and the rounding of a product. Nothing tells that it is the
+    /// largest.
     pub error_bound: f64,
     /// Products used.
     pub products: usize,

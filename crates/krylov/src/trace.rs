@@ -6,11 +6,11 @@
 //! | [`hutch_plus_plus`] | a third for a range, a third to project, a third for the rest | `O(m^{−1})` for positive semidefinite A | Meyer, Musco, Musco & Woodruff 2021, Algorithm 1 |
 //! | [`xtrace`] | half for a range, half to project; every probe serves both | as Hutch++, smaller in practice | Epperly, Tropp & Webber 2024, §2.1 |
 //!
-//! Probes are vectors of independent signs. The samples of Hutchinson and of the rest in Hutch++ are independent. Those of XTrace share their
-//! probes: each enters the mean twice, as a test vector and through the range of the others, so that the spread of the samples (the error
-//! estimate of Epperly et al., §4.1) is up to half of the variance too small: half for a flat spectrum, whose sample mean is a degenerate
-//! U-statistic of order two, a fifth for one that decays fast. We multiply it by √2: without that, two standard errors held the truth in 79 of a
-//! hundred cases.
+//! Probes are vectors of independent signs. The samples of Hutchinson and of the rest in Hutch++ are independent. Those
+//! of XTrace share their probes: each enters the mean twice, as a test vector and through the range of the others, so
+//! that the spread of the samples (the error estimate of Epperly et al., §4.1) is up to half of the variance too small:
+//! half for a flat spectrum, whose sample mean is a degenerate U-statistic of order two, a fifth for one that decays
+//! fast. We multiply it by √2: without that, two standard errors held the truth in 79 of a hundred cases.
 
 use burn::tensor::Tensor;
 use rand::Rng;
@@ -93,7 +93,8 @@ fn orthonormal(rows: impl Iterator<Item = Tensor<1>>, operator: &impl SymmetricO
     basis
 }
 
-/// `tr A = tr(Q A Qᵀ) + tr((I − QᵀQ) A (I − QᵀQ))`: the first term exactly on the range Q of a third of the products, the second by Hutchinson.
+/// `tr A = tr(Q A Qᵀ) + tr((I − QᵀQ) A (I − QᵀQ))`: the first term exactly on the range Q of a third of the products,
+/// the second by Hutchinson.
 ///
 /// The standard error is that of the second term, for a fixed Q.
 ///
@@ -124,16 +125,16 @@ pub fn hutch_plus_plus(
     Ok(Estimate { mean: inside + estimate.mean, ..estimate })
 }
 
-/// The exchangeable estimator: for each of m probes, the trace on the range of the others' images, and the probe's own estimate of the rest; their
-/// mean. With `Y = AΩ = QR`, `H = QᵀAQ`, `W = QᵀΩ` and s_i the normalized i-th column of `R^{−ᵀ}`, the range without probe i is that of Q
-/// without `Q s_i`, and with `x_i = w_i − s_i (s_iᵀ w_i)`
+/// The exchangeable estimator: for each of m probes, the trace on the range of the others' images, and the probe's own
+/// estimate of the rest; their mean. With `Y = AΩ = QR`, `H = QᵀAQ`, `W = QᵀΩ` and s_i the normalized i-th column of
+/// `R^{−ᵀ}`, the range without probe i is that of Q without `Q s_i`, and with `x_i = w_i − s_i (s_iᵀ w_i)`
 ///
 /// ```text
 /// t_i = tr H − s_iᵀ H s_i + w_iᵀ r_i − 2 x_iᵀ r_i + x_iᵀ H x_i.
 /// ```
 ///
-/// When an image lies in the span of those before it, the rank is found, and `tr A = tr H` but for what the probe could not see: the standard error
-/// is then `√n` times the length below which an image counts as dependent.
+/// When an image lies in the span of those before it, the rank is found, and `tr A = tr H` but for what the probe could
+/// not see: the standard error is then `√n` times the length below which an image counts as dependent.
 ///
 /// # Errors
 ///
@@ -192,7 +193,8 @@ pub fn xtrace(
     Ok(Estimate { sem: estimate.sem.map(|sem| sem * std::f64::consts::SQRT_2), ..estimate })
 }
 
-/// The unit vector s with `sᵀ r_j = 0` for all columns `j ≠ i` of the upper triangular R: the solution of `Rᵀ s = e_i`, normalized.
+/// The unit vector s with `sᵀ r_j = 0` for all columns `j ≠ i` of the upper triangular R: the solution of `Rᵀ s = e_i`,
+/// normalized.
 fn left_out(r: &[Vec<f64>], i: usize) -> Vec<f64> {
     let m = r.len();
     let mut s = vec![0.0; m];

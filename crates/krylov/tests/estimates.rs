@@ -47,7 +47,8 @@ fn operators_made_of_operators() {
     }
 }
 
-/// Over repetitions: the share whose error is within two standard errors, and the root mean square of errors over that of standard errors.
+/// Over repetitions: the share whose error is within two standard errors, and the root mean square of errors over that
+/// of standard errors.
 fn calibration(exact: f64, mut estimate: impl FnMut(u64) -> Estimate) -> (f64, f64) {
     const REPETITIONS: u64 = 200;
     let (mut hits, mut errors, mut sems) = (0, 0.0, 0.0);

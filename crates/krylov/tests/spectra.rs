@@ -81,7 +81,8 @@ fn a_thousand_prescribed_spectra_within_their_bounds_and_none_missed() {
         products += found.products;
         assert_ne!(found.ended, Ended::Budget, "case {case}, {name}, n = {n}, {top} + {bottom}");
         assert_eq!((found.top.len(), found.bottom.len()), (top, bottom));
-        // A small basis may leave no room for probes long enough to bound what is unseen; values must be right all the same.
+        // A small basis may leave no room for probes long enough to bound what is unseen; values must be right all the
+        // same.
         let certain = found.unseen.above.is_some();
         assert!(certain || case % 2 == 1, "case {case}, {name}: certain");
         // What the tolerance lets hide.
@@ -126,7 +127,8 @@ fn in_single_precision_the_bounds_are_wider_and_true() {
     }
 }
 
-/// What is reported is what whoever calculates it again finds, also behind many restarts, and no more than was asked for.
+/// What is reported is what whoever calculates it again finds, also behind many restarts, and no more than was asked
+/// for.
 #[test]
 fn residuals_are_those_of_the_vectors_given() {
     for (dtype, tolerance) in [(DType::F64, 1e-3), (DType::F64, 1e-9), (DType::F32, 1e-3), (DType::F32, 1e-5)] {
@@ -189,7 +191,8 @@ fn few_large_eigenvalues_among_millions_in_single_precision() {
     }
 }
 
-/// With loose residuals much of a wanted eigenvector lies outside the basis: the bound on what is unseen has to reckon with the coupling.
+/// With loose residuals much of a wanted eigenvector lies outside the basis: the bound on what is unseen has to reckon
+/// with the coupling.
 #[test]
 fn what_is_unseen_is_bounded_where_residuals_are_large() {
     let mut bounded = 0;
@@ -214,7 +217,8 @@ fn what_is_unseen_is_bounded_where_residuals_are_large() {
     assert!(bounded > 150, "{bounded}");
 }
 
-/// As the Hessian of a network has it: most eigenvalues near zero, where the smallest are asked for. One Krylov space holds few of them.
+/// As the Hessian of a network has it: most eigenvalues near zero, where the smallest are asked for. One Krylov space
+/// holds few of them.
 #[test]
 fn a_cluster_at_the_end_asked_for_is_filled() {
     let mut values: Vec<f64> = (0..160).map(|at| 15.0 * 0.963f64.powi(at)).collect();
@@ -238,7 +242,8 @@ fn a_zero_operator_is_certain_at_once() {
     assert!(found.products <= 5 && found.ended == Ended::Converged, "{found:?}");
 }
 
-/// Rounding of one product in a million, as of a product by differences: the residual falls no further, and that is said.
+/// Rounding of one product in a million, as of a product by differences: the residual falls no further, and that is
+/// said.
 #[test]
 fn an_operator_that_is_not_quite_symmetric_ends() {
     let space = Space { dim: 200, device: Device::flex(), dtype: DType::F64 };

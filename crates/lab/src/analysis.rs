@@ -1,9 +1,9 @@
 //! What was measured of a network, as a record.
 //!
-//! An [`Analysis`] is one object with sections, which the [measures](crate::measure) fill; in a run folder each section is
-//! a file of its own in `analysis/`, so that a later measurement of one thing replaces that alone. Sections belong to the
-//! parameters they were measured at, and to the data and the network: when one of them changes, the folder is emptied
-//! first.
+//! An [`Analysis`] is one object with sections, which the [measures](crate::measure) fill; in a run folder each section
+//! is a file of its own in `analysis/`, so that a later measurement of one thing replaces that alone. Sections belong
+//! to the parameters they were measured at, and to the data and the network: when one of them changes, the folder is
+//! emptied first.
 //!
 //! Numbers follow the conventions of [`losscape_analysis`]: the kernel is `K_c = c J Jᵀ` in the loss's own scale.
 
@@ -116,7 +116,8 @@ impl Analysis {
     ///
     /// # Errors
     ///
-    /// [`AnalysisError::NotFinite`] where the value has a NaN or an infinity in a place for a number, which no record holds.
+    /// [`AnalysisError::NotFinite`] where the value has a NaN or an infinity in a place for a number, which no record
+    /// holds.
     pub(crate) fn put<T: Serialize + DeserializeOwned>(
         &mut self,
         section: Section<T>,
@@ -212,8 +213,8 @@ impl Analysis {
         Ok(Some(analysis))
     }
 
-    /// Writes the sections that were measured into a run folder. Others that belong to the same parameters stay, and so does
-    /// a kernel's whole spectrum where now only its largest eigenvalue was found.
+    /// Writes the sections that were measured into a run folder. Others that belong to the same parameters stay, and so
+    /// does a kernel's whole spectrum where now only its largest eigenvalue was found.
     ///
     /// # Errors
     ///

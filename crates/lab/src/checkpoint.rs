@@ -1,8 +1,8 @@
 //! Checkpoints: everything a run needs to go on as if it had never stopped.
 //!
-//! A checkpoint is written into a folder of another name, brought to the disk and renamed; only then does `latest` name it. A kill
-//! at any moment leaves the one before it whole. Its state holds digests of its files, of the records before it, and of itself:
-//! what was changed since is found, and passed over.
+//! A checkpoint is written into a folder of another name, brought to the disk and renamed; only then does `latest` name
+//! it. A kill at any moment leaves the one before it whole. Its state holds digests of its files, of the records before
+//! it, and of itself: what was changed since is found, and passed over.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -97,8 +97,8 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// The newest checkpoint of a run that is whole, with what was wrong with newer ones; `None` when no checkpoint was ever
-    /// finished.
+    /// The newest checkpoint of a run that is whole, with what was wrong with newer ones; `None` when no checkpoint was
+    /// ever finished.
     ///
     /// # Errors
     ///

@@ -66,7 +66,8 @@ pub struct TrackConfig {
     /// What to measure. Default: sharpness.
     #[serde(default = "sharpness")]
     pub measures: Vec<Tracked>,
-    /// The kernel and PL* are measured on so many of the first training samples, everything else on all of them. Default: all.
+    /// The kernel and PL* are measured on so many of the first training samples, everything else on all of them.
+    /// Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub samples: Option<usize>,
     /// The type measured in. Default: f64.
@@ -187,14 +188,15 @@ pub struct TrainingConfig {
     /// Stop when the loss over the whole training part is at most this; looked at with each evaluation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_loss: Option<f64>,
-    /// Stop when the norm of the gradient over the whole training part is at most this; looked at with each evaluation.
+    /// Stop when the norm of the gradient over the whole training part is at most this; looked at with each
+    /// evaluation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_gradient_norm: Option<f64>,
     /// Steps between records of the batch loss. Default: 10.
     #[serde(default = "ten")]
     pub log_every: usize,
-    /// Steps between evaluations on the whole training and test part. Default: an epoch; or, without a target to look for, a hundredth of
-    /// the run if that is longer.
+    /// Steps between evaluations on the whole training and test part. Default: an epoch; or, without a target to look
+    /// for, a hundredth of the run if that is longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evaluate_every: Option<usize>,
     /// Steps between checkpoints. Default: as for evaluations.

@@ -9,9 +9,9 @@
 //! learning_rate = 0.05
 //! ```
 //!
-//! The types behind them are enums, which serde would write `rule = { momentum = { momentum = 0.9 } }`. This file turns one form into
-//! the other, in one place (`NAMED`) and with the source positions kept, so that the types need no serde code of their own and
-//! an error points at the very word.
+//! The types behind them are enums, which serde would write `rule = { momentum = { momentum = 0.9 } }`. This file turns
+//! one form into the other, in one place (`NAMED`) and with the source positions kept, so that the types need no serde
+//! code of their own and an error points at the very word.
 
 use std::ops::Range;
 

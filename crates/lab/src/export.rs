@@ -1,8 +1,8 @@
 //! Weights for PyTorch: safetensors under the names and in the layout of an `nn.Sequential`.
 //!
-//! For an MLP these are `0.weight`, `0.bias`, `2.weight`, …: the linear layers of `Sequential(Linear, σ, Linear, …)`, each weight
-//! `[out, in]`, the multipliers of the NTK and mean-field parameterizations multiplied in. A linear model is the single layer
-//! `0.weight` on its features.
+//! For an MLP these are `0.weight`, `0.bias`, `2.weight`, …: the linear layers of `Sequential(Linear, σ, Linear, …)`,
+//! each weight `[out, in]`, the multipliers of the NTK and mean-field parameterizations multiplied in. A linear model
+//! is the single layer `0.weight` on its features.
 
 use std::path::Path;
 

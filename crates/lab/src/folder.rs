@@ -179,8 +179,8 @@ pub struct Lock {
     pub unguarded: Option<LabError>,
 }
 
-/// Opens and locks a file, which is made if it does not exist; `what` is named when another process holds it. A file system
-/// without locks (Lustre and NFS as they are often mounted) is no reason not to work.
+/// Opens and locks a file, which is made if it does not exist; `what` is named when another process holds it. A file
+/// system without locks (Lustre and NFS as they are often mounted) is no reason not to work.
 ///
 /// # Errors
 ///

@@ -1,8 +1,9 @@
 //! The same networks, losses and methods under Burn's own [`Learner`](burn::train::Learner).
 //!
-//! [`Learned`] implements Burn's `TrainStep` and `InferenceStep`; with SAM both gradients are taken inside one train step. What
-//! Burn's loop does not have stays behind: exact resume (it resumes by epoch and draws another order of samples), L-BFGS and the
-//! look-ahead form of Nesterov's gradient. With gradient accumulation SAM perturbs each accumulated batch by itself (m-SAM).
+//! [`Learned`] implements Burn's `TrainStep` and `InferenceStep`; with SAM both gradients are taken inside one train
+//! step. What Burn's loop does not have stays behind: exact resume (it resumes by epoch and draws another order of
+//! samples), L-BFGS and the look-ahead form of Nesterov's gradient. With gradient accumulation SAM perturbs each
+//! accumulated batch by itself (m-SAM).
 
 use std::sync::Arc;
 

@@ -4,7 +4,8 @@
 //!
 //! - [`config`]: what a run is made of; [`document`]: the TOML it comes from, with errors that point at their source.
 //! - [`plan`]: a configuration with its data, checked, and its identity.
-//! - [`trainer`]: one step-level loop for every network and method; [`observe`]: how to measure along it; [`track`]: curvature along it.
+//! - [`trainer`]: one step-level loop for every network and method; [`observe`]: how to measure along it; [`track`]:
+//!   curvature along it.
 //! - [`run`]: a run in its folder, with [`checkpoint`]s and step-exact resume; [`folder`]: the folder's layout.
 //! - [`records`]: the types of the files in it, for whoever reads them.
 //! - [`subject`]: a network to be measured, from a run or from files; [`analysis`]: the measurements of it, as records.

@@ -15,7 +15,8 @@ use crate::trainer::{EVALUATION_CHUNK, batch_size};
 pub struct TrainingMemory {
     /// Parameters P of the network.
     pub count: usize,
-    /// Weights, gradient and the optimizer's state: a vector of P numbers each; and the widest layer while it is drawn, in f64.
+    /// Weights, gradient and the optimizer's state: a vector of P numbers each; and the widest layer while it is
+    /// drawn, in f64.
     pub parameters: usize,
     /// Inputs and targets, as they were read and on the device.
     pub data: usize,
@@ -26,7 +27,8 @@ pub struct TrainingMemory {
 /// The program itself.
 const PROGRAM: usize = 30_000_000;
 
-/// Vectors of P numbers beside the optimizer's state: weights before and after a step, in the network and as a vector, and their gradient.
+/// Vectors of P numbers beside the optimizer's state: weights before and after a step, in the network and as a vector,
+/// and their gradient.
 const VECTORS: usize = 5;
 
 /// Numbers for each unit and sample: before and behind the activation, its slope, and their cotangents.

@@ -31,8 +31,8 @@ pub struct Plan {
     pub label: String,
     /// Identity of the run: the first 16 hex digits of the SHA-256 over configuration, data and schema version.
     ///
-    /// Seed and precision are part of the configuration; label, paths, the distance of records, host, device and threads do
-    /// not count.
+    /// Seed and precision are part of the configuration; label, paths, the distance of records, host, device and
+    /// threads do not count.
     pub run_id: String,
 }
 

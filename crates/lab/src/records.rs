@@ -168,7 +168,8 @@ pub struct Curvature {
     /// `‖g‖²/(2L)`, of the samples that the kernel is taken of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pl_ratio: Option<f64>,
-    /// `μ = λ_min(K_c)`, which bounds that ratio from below: for squared error, with the kernel measured, above the floor.
+    /// `μ = λ_min(K_c)`, which bounds that ratio from below: for squared error, with the kernel measured, above the
+    /// floor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pl_mu: Option<f64>,
     /// The number of samples that kernel and PL ratio are taken of.
@@ -243,8 +244,9 @@ pub struct CheckpointState {
     pub metrics_bytes: u64,
     /// Seconds of training so far.
     pub wall_s: f64,
-    /// Whether the optimizer's state is that of the parameters as one vector, stepped with the compiled gradient; otherwise it is that of the
-    /// network's tensors. A run goes on the way it began, or it would not end in the same bits.
+    /// Whether the optimizer's state is that of the parameters as one vector, stepped with the compiled gradient;
+    /// otherwise it is that of the network's tensors. A run goes on the way it began, or it would not end in the
+    /// same bits.
     #[serde(default)]
     pub compiled: bool,
     /// SHA-256 of the checkpoint's other files, by name.

@@ -35,7 +35,8 @@ pub struct RunOptions {
     pub device_name: String,
     /// Throw away what an earlier start of the same run left.
     pub fresh: bool,
-    /// A run that this one goes on from, if it has no checkpoint of its own: of the same configuration but for its length.
+    /// A run that this one goes on from, if it has no checkpoint of its own: of the same configuration but for its
+    /// length.
     pub extend: Option<PathBuf>,
     /// The command line, for the manifest.
     pub argv: Vec<String>,
@@ -58,8 +59,8 @@ impl Run {
     ///
     /// # Errors
     ///
-    /// When the folder cannot be written, belongs to another run or device, is worked on by another process, or holds checkpoints of
-    /// which none is whole.
+    /// When the folder cannot be written, belongs to another run or device, is worked on by another process, or holds
+    /// checkpoints of which none is whole.
     pub fn open(mut plan: Plan, options: &RunOptions) -> Result<Self, LabError> {
         let folder = RunFolder::new(options.out.join(plan.folder_name()));
         create(folder.path())?;
@@ -113,8 +114,8 @@ impl Run {
         &self.plan
     }
 
-    /// The summary, when the run has ended already and what it ended in is all there; otherwise training goes on from the
-    /// newest checkpoint that is whole.
+    /// The summary, when the run has ended already and what it ended in is all there; otherwise training goes on from
+    /// the newest checkpoint that is whole.
     #[must_use]
     pub fn ended(&self) -> Option<Summary> {
         let state = self.folder.read_status().ok()?.state;

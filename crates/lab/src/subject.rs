@@ -64,8 +64,8 @@ struct Description {
 }
 
 impl Subject {
-    /// The newest checkpoint of a run that is whole, with its training data. The notes say when that is not what the run
-    /// ended in, and why.
+    /// The newest checkpoint of a run that is whole, with its training data. The notes say when that is not what the
+    /// run ended in, and why.
     ///
     /// # Errors
     ///
@@ -130,9 +130,9 @@ impl Subject {
         Ok((Self { source, network, data, loss: config.loss, training: Some(training), setup, notices }, notes))
     }
 
-    /// A network described by the `[model]` and `[loss]` tables of a file, with weights that were trained elsewhere (safetensors,
-    /// PyTorch's names and layout: `NAME.weight` `[out, in]` and `NAME.bias`) and data from a NumPy archive. Layers stand in the
-    /// order of the numbers in their names, unless `layout` says another.
+    /// A network described by the `[model]` and `[loss]` tables of a file, with weights that were trained elsewhere
+    /// (safetensors, PyTorch's names and layout: `NAME.weight` `[out, in]` and `NAME.bias`) and data from a NumPy
+    /// archive. Layers stand in the order of the numbers in their names, unless `layout` says another.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
 //! Curvature along training: what `[track]` asks for.
 //!
-//! Eigenvalues are looked for from those of the measurement before. A checkpoint forgets them, so that a run that goes on from
-//! one measures the same, to the bit, as one that was never stopped at that checkpoint. A checkpoint that a signal asks for is
-//! one more: behind it eigenvalues agree to their errors, until the next.
+//! Eigenvalues are looked for from those of the measurement before. A checkpoint forgets them, so that a run that goes
+//! on from one measures the same, to the bit, as one that was never stopped at that checkpoint. A checkpoint that a
+//! signal asks for is one more: behind it eigenvalues agree to their errors, until the next.
 
 use burn::tensor::Tensor;
 use losscape_analysis::kernel::KernelSpectrum;
@@ -124,7 +124,8 @@ impl<N: Network<Input = Tensor<2>>> Tracker<N> {
         }))
     }
 
-    /// The largest eigenpair of the Hessian, or of the preconditioned one for methods that see that: none before their first step.
+    /// The largest eigenpair of the Hessian, or of the preconditioned one for methods that see that: none before their
+    /// first step.
     fn sharpness(&self, point: &Point<'_, N>, trainer: &Trainer<N>) -> Result<Option<Eigenpairs>, LabError> {
         // Eigenvalues cross: one that overtakes the last is seen by the probe alone.
         let solver = Eigensolver { probes: 12, max_products: 300, ..Eigensolver::top(1) }.with_tolerance(1e-3);

@@ -1,8 +1,8 @@
 //! The training loop: one for every network and every method.
 //!
-//! Everything that decides a step is a function of configuration and step number: the batch order of epoch `e` is drawn from
-//! `(seed, Shuffle, e)`, the learning rate from the schedule at the step. A trainer moved to step `t` by [`Trainer::restore`]
-//! therefore goes on as if it had never stopped.
+//! Everything that decides a step is a function of configuration and step number: the batch order of epoch `e` is drawn
+//! from `(seed, Shuffle, e)`, the learning rate from the schedule at the step. A trainer moved to step `t` by
+//! [`Trainer::restore`] therefore goes on as if it had never stopped.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -109,8 +109,8 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
     ///
     /// # Errors
     ///
-    /// [`LabError::Setting`] when the network has nothing to train or does not fit the data, or optimizer or training settings do not fit each
-    /// other or the data.
+    /// [`LabError::Setting`] when the network has nothing to train or does not fit the data, or optimizer or training
+    /// settings do not fit each other or the data.
     pub fn new(
         network: N,
         data: &Prepared,
@@ -231,7 +231,8 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
         self.method.save(path).map_err(|error| LabError::Damaged { path: path.to_owned(), problem: error.to_string() })
     }
 
-    /// Takes up where a checkpoint was taken: its network, its optimizer state, its step and the seconds spent until then.
+    /// Takes up where a checkpoint was taken: its network, its optimizer state, its step and the seconds spent until
+    /// then.
     ///
     /// # Errors
     ///
@@ -255,8 +256,8 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
     ///
     /// The first error of an observer.
     pub fn run(&mut self, observers: &mut [&mut dyn Observe<N>], stop: &AtomicBool) -> Result<Outcome, LabError> {
-        // Inside the thread pool: a matrix product called from outside it waits for a pool thread to wake up, and a product of
-        // 128×512×512 then takes twice as long on two cores as it needs to.
+        // Inside the thread pool: a matrix product called from outside it waits for a pool thread to wake up, and a
+        // product of 128×512×512 then takes twice as long on two cores as it needs to.
         rayon::scope(|_| self.train(observers, stop))
     }
 
@@ -308,7 +309,8 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
         observers.iter_mut().try_for_each(|observer| observer.step(self))
     }
 
-    /// Tells observers that it is time for a checkpoint; or says that training is over, since there is nothing worth keeping.
+    /// Tells observers that it is time for a checkpoint; or says that training is over, since there is nothing worth
+    /// keeping.
     fn checkpoint(&self, observers: &mut [&mut dyn Observe<N>]) -> Result<Option<Outcome>, LabError> {
         let finite = parameters::ravel(self.network()).is_none_or(|w| w.is_finite().all().into_scalar::<bool>());
         if !finite {
@@ -320,8 +322,8 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
         Ok(None)
     }
 
-    /// One optimizer step; the record is that of its batch, of the network in training mode (with dropout and the batch's statistics). The
-    /// gradient's norm is in it when the step is one to be logged.
+    /// One optimizer step; the record is that of its batch, of the network in training mode (with dropout and the
+    /// batch's statistics). The gradient's norm is in it when the step is one to be logged.
     pub fn advance(&mut self) -> Metric {
         self.draw();
         let rate = self.learning_rate * self.schedule.next_factor();
@@ -355,8 +357,8 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
         self.order = Some((epoch, order));
     }
 
-    /// Loss, and accuracy where there are labels, over the training part and, where there is one, the test part, of the network as at
-    /// inference (running statistics, no dropout), which stays as it is.
+    /// Loss, and accuracy where there are labels, over the training part and, where there is one, the test part, of the
+    /// network as at inference (running statistics, no dropout), which stays as it is.
     #[must_use]
     pub fn evaluate(&self) -> Vec<Metric> {
         let network = self.network().valid();
@@ -388,7 +390,8 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
             .collect()
     }
 
-    /// `‖∇L‖` over the whole training part, of the network as at inference: that of the loss which [`evaluate`](Self::evaluate) gives.
+    /// `‖∇L‖` over the whole training part, of the network as at inference: that of the loss which
+    /// [`evaluate`](Self::evaluate) gives.
     #[must_use]
     pub fn gradient_norm(&self) -> f64 {
         let network = &at_inference(self.network());

@@ -1,9 +1,10 @@
 //! The weights under training, and the way to their gradient.
 //!
-//! Burn's autodiff is the reference and works for every module. Where the forward and its loss can be compiled for the memory of the CPU, no layer works
-//! otherwise in training than at inference, the method allows it, and both ways agree to rounding on the first batch at the initial weights, training goes
-//! on a flat vector with the compiled gradient ([`losscape_tangent::Compiled`]): nothing is recorded from step to step. The choice is a function of
-//! configuration, data and device, so that a run that goes on from a checkpoint makes it again.
+//! Burn's autodiff is the reference and works for every module. Where the forward and its loss can be compiled for the
+//! memory of the CPU, no layer works otherwise in training than at inference, the method allows it, and both ways agree
+//! to rounding on the first batch at the initial weights, training goes on a flat vector with the compiled gradient
+//! ([`losscape_tangent::Compiled`]): nothing is recorded from step to step. The choice is a function of configuration,
+//! data and device, so that a run that goes on from a checkpoint makes it again.
 
 use std::sync::OnceLock;
 
@@ -45,7 +46,8 @@ struct OnVector<N> {
 }
 
 impl<N: Network<Input = Tensor<2>>> Weights<N> {
-    /// A network to be trained on batches of these sizes of `samples`, by a method that steps every number on its own, or not.
+    /// A network to be trained on batches of these sizes of `samples`, by a method that steps every number on its own,
+    /// or not.
     pub fn new(network: N, loss: Loss, samples: Samples, sizes: &[usize], elementwise: bool) -> Self {
         let network = tied(network);
         let compiled = if elementwise { compile(&network, loss, &samples, sizes) } else { None };
@@ -92,8 +94,8 @@ impl<N: Network<Input = Tensor<2>>> Weights<N> {
         preconditioner(method, self.network(), self.is_compiled())
     }
 
-    /// One step on the samples with these rows (all of them without). Returns the loss of the batch before it, and the norm of its gradient if it is
-    /// `logged`.
+    /// One step on the samples with these rows (all of them without). Returns the loss of the batch before it, and the
+    /// norm of its gradient if it is `logged`.
     pub fn step(&mut self, method: &mut Method, rate: f64, rows: Option<&[usize]>, logged: bool) -> (f64, Option<f64>) {
         let mut norm = None;
         let loss = match &mut self.way {
@@ -147,7 +149,8 @@ impl<N: Network<Input = Tensor<2>>> OnVector<N> {
     }
 }
 
-/// The diagonal of a method's preconditioner as the parameters of a network, where the method's state is that of the network as a vector, or not.
+/// The diagonal of a method's preconditioner as the parameters of a network, where the method's state is that of the
+/// network as a vector, or not.
 pub fn preconditioner<N: Module>(method: &Method, network: &N, vector: bool) -> Option<N> {
     if !vector {
         return method.preconditioner(network.clone());
@@ -180,8 +183,9 @@ fn differentiate<N: Network<Input = Tensor<2>>>(
     (value.into_scalar(), gradients)
 }
 
-/// The weights as a vector, with the compiled gradient for every size of a batch; `None` where it cannot be compiled or does not agree with autodiff's.
-/// What training does and inference does not, as dropout, is not recorded: a network with such a layer is not compiled.
+/// The weights as a vector, with the compiled gradient for every size of a batch; `None` where it cannot be compiled or
+/// does not agree with autodiff's. What training does and inference does not, as dropout, is not recorded: a network
+/// with such a layer is not compiled.
 fn compile<N: Network<Input = Tensor<2>>>(
     network: &N,
     loss: Loss,

@@ -43,7 +43,8 @@ fn trained(place: &Path) -> (RunFolder, String) {
     (folder, run_id)
 }
 
-/// Every bit of state and records, and every number of them written anew: the checkpoint is refused, or stands for the same.
+/// Every bit of state and records, and every number of them written anew: the checkpoint is refused, or stands for the
+/// same.
 #[test]
 fn any_changed_bit_is_noticed() {
     let place = tempfile::tempdir().expect("a temporary folder");

@@ -1,5 +1,6 @@
-//! Rank correlations: against SciPy (the numbers and the program that made them are in `reference/`), against what is known of
-//! them, and what their intervals promise, by simulation. Run with `--nocapture`, the simulations print their shares.
+//! Rank correlations: against SciPy (the numbers and the program that made them are in `reference/`), against what is
+//! known of them, and what their intervals promise, by simulation. Run with `--nocapture`, the simulations print their
+//! shares.
 
 use losscape_lab::statistics::kendall::tau_b;
 use losscape_lab::statistics::{Place, Runs, Settings};
@@ -49,8 +50,8 @@ fn two(rho: f64, random: &mut impl Rng) -> [f64; 2] {
     [x, rho * x + (1.0 - rho * rho).sqrt() * e]
 }
 
-/// Which share of the variance comes from the configuration, from seed and width together, and from the run alone. (What
-/// comes from the seed alone is in all runs that are compared.)
+/// Which share of the variance comes from the configuration, from seed and width together, and from the run alone.
+/// (What comes from the seed alone is in all runs that are compared.)
 type Shares = [f64; 3];
 
 /// Two quantities of crossed runs, correlated by ρ in each of their parts. Configurations have two widths.
@@ -226,8 +227,8 @@ const EFFECTS: [Effects; 4] = [
     ("z and z², noise 0.3, on a log scale", |z| 3.0 * z, |z| 3.0 * z * z, 0.3),
 ];
 
-/// Quantities that depend on the rate, and on each other only through it, are not partially correlated, in designs of few
-/// levels and of many; quantities whose noise is shared are.
+/// Quantities that depend on the rate, and on each other only through it, are not partially correlated, in designs of
+/// few levels and of many; quantities whose noise is shared are.
 #[test]
 fn what_the_settings_explain_is_no_partial_correlation() {
     const STUDIES: u64 = 200;
@@ -272,7 +273,8 @@ fn what_the_settings_explain_is_no_partial_correlation() {
             println!("{line}");
             // 7 %.
             assert!(alarms <= 14, "{line}");
-            // Differences are taken of the quantities as they are: on a log scale, with eight configurations, less is seen.
+            // Differences are taken of the quantities as they are: on a log scale, with eight configurations, less is
+            // seen.
             assert!(seen >= 65, "{line}");
             (all, studies) = (all + alarms, studies + STUDIES);
         }

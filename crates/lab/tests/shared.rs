@@ -1,5 +1,5 @@
-//! What is shared inside a network or between its clones: tied weights are one parameter whatever the method and the way to the
-//! gradient, and measuring moves neither statistics nor masks.
+//! What is shared inside a network or between its clones: tied weights are one parameter whatever the method and the
+//! way to the gradient, and measuring moves neither statistics nor masks.
 
 use std::sync::atomic::AtomicBool;
 
@@ -258,8 +258,8 @@ mod measuring {
         [host(norm.running_mean.value()), host(norm.running_var.value())].concat()
     }
 
-    /// After a step the running mean is a tenth of the batch's at the point of the step's first gradient: that before the step,
-    /// which for look-ahead at its first step is the extended point too.
+    /// After a step the running mean is a tenth of the batch's at the point of the step's first gradient: that before
+    /// the step, which for look-ahead at its first step is the extended point too.
     #[test]
     fn statistics_move_once_a_step() {
         for (name, rule) in rules() {

@@ -53,8 +53,8 @@ impl Activation {
 
     /// The variance gain `g²` of a layer followed by σ: initial weights have variance `g² / fan_in`.
     ///
-    /// 2 for relu and its smooth relatives gelu and silu (He et al. 2015, eq. 10: half of the signal's second moment is lost),
-    /// 1 otherwise (LeCun et al. 1998, §4.6).
+    /// 2 for relu and its smooth relatives gelu and silu (He et al. 2015, eq. 10: half of the signal's second moment is
+    /// lost), 1 otherwise (LeCun et al. 1998, §4.6).
     #[must_use]
     pub fn variance_gain(self) -> f64 {
         match self {
@@ -65,8 +65,8 @@ impl Activation {
 
     /// `[sup|σ′|, sup|σ″|]`, rounded up; none for relu, whose slope jumps.
     ///
-    /// Where they are attained: tanh 0 and `artanh(1/√3)`; sigmoid 0 and `ln(2 + √3)`; softplus ∞ and 0; gelu `√2` and 0 (`2φ(0)`); silu 2.3994 (where
-    /// `x tanh(x/2) = 2`) and 0.
+    /// Where they are attained: tanh 0 and `artanh(1/√3)`; sigmoid 0 and `ln(2 + √3)`; softplus ∞ and 0; gelu `√2` and
+    /// 0 (`2φ(0)`); silu 2.3994 (where `x tanh(x/2) = 2`) and 0.
     #[must_use]
     pub fn slope_bounds(self) -> Option<[f64; 2]> {
         match self {
@@ -83,8 +83,8 @@ impl Activation {
 
 /// `x Φ(x) = x (1 + erf(x/√2))/2`.
 ///
-/// Written out because Burn's own, but for flex, differentiates the tanh approximation (with constants of six digits) whatever the value
-/// was computed by: its slope is off by up to 8.7e-4 (at x = −2.02).
+/// Written out because Burn's own, but for flex, differentiates the tanh approximation (with constants of six digits)
+/// whatever the value was computed by: its slope is off by up to 8.7e-4 (at x = −2.02).
 fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     let distribution = x.clone().mul_scalar(std::f64::consts::FRAC_1_SQRT_2).erf().add_scalar(1.0);
     x * distribution.mul_scalar(0.5)
@@ -107,10 +107,11 @@ fn sigmoid<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 
 /// `y = value(x)` with `dy/dx = slope(y)`, which is kept from the forward pass.
 ///
-/// Autodiff runs most functions a second time in the backward pass, one elementary operation after the other. Where gradients are wanted, the
-/// value is computed outside the graph and `y + (x − x₀) slope(y)` enters it, with everything but `x` constant and `x₀ = x`: the value is
-/// y to the bit, the derivative is the slope. Measured on 64-512-512-10, batch 128, two cores: a training step takes 3.4 ms, against 4.9 ms with
-/// Burn's logistic function inside the graph, both on rows.
+/// Autodiff runs most functions a second time in the backward pass, one elementary operation after the other. Where
+/// gradients are wanted, the value is computed outside the graph and `y + (x − x₀) slope(y)` enters it, with everything
+/// but `x` constant and `x₀ = x`: the value is y to the bit, the derivative is the slope. Measured on 64-512-512-10,
+/// batch 128, two cores: a training step takes 3.4 ms, against 4.9 ms with Burn's logistic function inside the graph,
+/// both on rows.
 fn with_derivative<const D: usize>(
     x: Tensor<D>,
     value: impl Fn(Tensor<D>) -> Tensor<D>,

@@ -23,8 +23,8 @@ pub enum FeatureMap {
         /// Largest total degree.
         degree: usize,
     },
-    /// `φ_j(x) = √(2/m) cos(ω_j·x + b_j)`, `ω_j ~ N(0, I/ℓ²)`, `b_j ~ U[0, 2π)`: features of the Gaussian kernel of length scale
-    /// ℓ (Rahimi & Recht 2007, Algorithm 1).
+    /// `φ_j(x) = √(2/m) cos(ω_j·x + b_j)`, `ω_j ~ N(0, I/ℓ²)`, `b_j ~ U[0, 2π)`: features of the Gaussian kernel of
+    /// length scale ℓ (Rahimi & Recht 2007, Algorithm 1).
     RandomFourier {
         /// Number of features m.
         features: usize,

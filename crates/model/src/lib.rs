@@ -1,7 +1,7 @@
 //! Networks, losses and data: what is trained, and on what.
 //!
-//! A network here is a plain Burn [`Module`](burn::module::Module) with nothing but a forward pass; nothing in this crate knows
-//! an optimizer. The rooms:
+//! A network here is a plain Burn [`Module`](burn::module::Module) with nothing but a forward pass; nothing in this
+//! crate knows an optimizer. The rooms:
 //!
 //! - [`Network`]: the one trait; any Burn module that maps an input to `[n, C]` outputs can be trained and measured.
 //! - [`mlp`]: multilayer perceptrons in standard, NTK or mean-field parameterization.

@@ -8,8 +8,8 @@
 //! | squared error | `(c/2) ‖F − Y‖²` | `c (F − Y)` | `c V` |
 //! | cross-entropy | `−c Σ Y ∘ log p` | `c (s ∘ p − Y)` | `c s ∘ p ∘ (V − (p·V))` |
 //!
-//! where `p = softmax(F)` by rows, `s_i = Σ_k Y_ik` (1 for labels) and `(p·V)_i = Σ_k p_ik V_ik`. The mean is over samples and
-//! **never** over outputs (Burn's `MseLoss` divides by `n·C`). The notes use squared error with `c = 1`.
+//! where `p = softmax(F)` by rows, `s_i = Σ_k Y_ik` (1 for labels) and `(p·V)_i = Σ_k p_ik V_ik`. The mean is over
+//! samples and **never** over outputs (Burn's `MseLoss` divides by `n·C`). The notes use squared error with `c = 1`.
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::{log_softmax, softmax};

@@ -1,8 +1,8 @@
 //! Multilayer perceptrons in three parameterizations.
 //!
-//! With `h₀ = x` and widths `n₀, …, n_L`, layer `l` computes `h_l = σ(s_l W_l h_{l−1} + b_l)`, the last one without σ. What
-//! differs between the parameterizations is the multiplier `s_l` and the variance of the initial `W_l` (`g²` is the gain of
-//! σ, [`Activation::variance_gain`]; the last layer has `g² = 1`):
+//! With `h₀ = x` and widths `n₀, …, n_L`, layer `l` computes `h_l = σ(s_l W_l h_{l−1} + b_l)`, the last one without σ.
+//! What differs between the parameterizations is the multiplier `s_l` and the variance of the initial `W_l` (`g²` is
+//! the gain of σ, [`Activation::variance_gain`]; the last layer has `g² = 1`):
 //!
 //! | parameterization | multiplier `s_l` | initial variance of `W_l` | as width grows |
 //! |---|---|---|---|
@@ -10,9 +10,9 @@
 //! | NTK | `1/√n_{l−1}` | `g²` | the kernel stays fixed: lazy (Jacot et al. 2018, §3) |
 //! | mean-field | `1/√n_{l−1}`, last layer `1/n_{l−1}` | `g²` | features move (Mei et al. 2018, eq. 2) |
 //!
-//! Biases start at zero and carry no multiplier (Jacot et al. scale theirs by a constant β; ours is β = 1). In the mean-field
-//! parameterization the outputs and their gradients shrink with the width `m` of the last hidden layer: a learning rate of order
-//! `m` keeps training at the same pace.
+//! Biases start at zero and carry no multiplier (Jacot et al. scale theirs by a constant β; ours is β = 1). In the
+//! mean-field parameterization the outputs and their gradients shrink with the width `m` of the last hidden layer: a
+//! learning rate of order `m` keeps training at the same pace.
 
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::{DType, Device, Tensor, TensorData};
@@ -124,8 +124,8 @@ impl MlpConfig {
 
     /// Builds the network with weights drawn from `seed`.
     ///
-    /// Layer `l` draws from stream `(seed, Init, l)` in f64, row by row of `W_l` `[n_l, n_{l−1}]`, and rounds to `dtype`: the weights are the same
-    /// on every device, and in f32 and f64 up to that rounding.
+    /// Layer `l` draws from stream `(seed, Init, l)` in f64, row by row of `W_l` `[n_l, n_{l−1}]`, and rounds to
+    /// `dtype`: the weights are the same on every device, and in f32 and f64 up to that rounding.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
-//! Adam (Kingma & Ba 2015, Algorithm 1): momentum and RMSProp together, both averages corrected for their start at zero.
+//! Adam (Kingma & Ba 2015, Algorithm 1): momentum and RMSProp together, both averages corrected for their start at
+//! zero.
 //!
 //! At step `k = 1, 2, …`:
 //!
@@ -8,8 +9,8 @@
 //! w ← w − ε m̂/(√v̂ + ϵ)       or with epsilon_inside, the notes' form: w − ε m̂/√(v̂ + ϵ)
 //! ```
 //!
-//! The notes write `v = δ v + (1 − γ) g²`, mixing the factors of the two averages; v has one factor, γ = β₂. Burn's own Adam rounds
-//! its factors to f32 and has ϵ = 1e-5 by default.
+//! The notes write `v = δ v + (1 − γ) g²`, mixing the factors of the two averages; v has one factor, γ = β₂. Burn's own
+//! Adam rounds its factors to f32 and has ϵ = 1e-5 by default.
 
 use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Device, Tensor};

@@ -15,7 +15,8 @@ pub fn global_norm<M: Module>(module: &M, gradients: &GradientsParams) -> f64 {
     impl ModuleVisitor for Squares<'_> {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             if let Some(g) = self.0.get::<D>(param.id) {
-                // By rows first: flex adds up more than four million numbers at once in whatever order its threads come.
+                // By rows first: flex adds up more than four million numbers at once in whatever order its threads
+                // come.
                 let square = g.square().sum_dim(D - 1).sum();
                 self.1 = Some(match self.1.take() {
                     Some(sum) => sum + square,
@@ -29,7 +30,8 @@ pub fn global_norm<M: Module>(module: &M, gradients: &GradientsParams) -> f64 {
     visitor.1.map_or(0.0, |square| square.into_scalar::<f64>().sqrt())
 }
 
-/// The gradients times `min(1, limit/‖g‖)`. (PyTorch's `clip_grad_norm_` adds 1e-6 to the norm, and so clips a little harder.)
+/// The gradients times `min(1, limit/‖g‖)`. (PyTorch's `clip_grad_norm_` adds 1e-6 to the norm, and so clips a little
+/// harder.)
 #[must_use]
 pub fn clip_global_norm<M: Module>(module: &M, gradients: GradientsParams, limit: f64) -> GradientsParams {
     struct Scale {

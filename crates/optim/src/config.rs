@@ -25,8 +25,9 @@ use crate::{OptimError, check_factor, check_not_negative, check_positive};
 
 /// An update rule and its settings.
 ///
-/// The rules up to [`Adam`](Self::Adam) are ours; the others are Burn's, with Burn's defaults unless a setting says otherwise. Where
-/// Burn's AdaGrad, RMSProp, SGD and Adam and ours take a weight decay, it is coupled (`g + λw`); the others decouple it.
+/// The rules up to [`Adam`](Self::Adam) are ours; the others are Burn's, with Burn's defaults unless a setting says
+/// otherwise. Where Burn's AdaGrad, RMSProp, SGD and Adam and ours take a weight decay, it is coupled (`g + λw`); the
+/// others decouple it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RuleConfig {
@@ -55,7 +56,8 @@ pub enum RuleConfig {
     Adan(NoSettings),
     /// LAMB (You et al. 2020).
     Lamb(Betas),
-    /// L-BFGS (Liu & Nocedal 1989); one step runs up to `iterations` inner iterations on one batch, so use it full-batch.
+    /// L-BFGS (Liu & Nocedal 1989); one step runs up to `iterations` inner iterations on one batch, so use it
+    /// full-batch.
     Lbfgs(LbfgsSettings),
     /// Burn's SGD with its momentum (dampening 0.1).
     BurnSgd(MomentumConfig),
@@ -116,8 +118,8 @@ pub struct LbfgsSettings {
     /// Pairs kept. Default: 100 (Burn, PyTorch).
     #[serde(default = "history")]
     pub history: usize,
-    /// Whether to search for a step that meets the strong Wolfe conditions. Default: true (Nocedal & Wright 2006, §7.2: without it
-    /// the curvature condition can fail); Burn's and PyTorch's is false.
+    /// Whether to search for a step that meets the strong Wolfe conditions. Default: true (Nocedal & Wright 2006,
+    /// §7.2: without it the curvature condition can fail); Burn's and PyTorch's is false.
     #[serde(default = "yes")]
     pub line_search: bool,
 }
@@ -174,8 +176,8 @@ impl RuleConfig {
 
     /// Whether a saved state comes back as it was in this type.
     ///
-    /// True for all rules of this crate, and for every rule in f32. Burn reads the states of its own rules in the device's default type:
-    /// in f64 they would come back rounded.
+    /// True for all rules of this crate, and for every rule in f32. Burn reads the states of its own rules in the
+    /// device's default type: in f64 they would come back rounded.
     #[must_use]
     pub fn restores(&self, dtype: DType) -> bool {
         let ours =
@@ -183,7 +185,8 @@ impl RuleConfig {
         ours || dtype == DType::F32
     }
 
-    /// Whether every number is stepped on its own, whatever tensor it stands in: parameters may then be joined into one [`Vector`](crate::Vector).
+    /// Whether every number is stepped on its own, whatever tensor it stands in: parameters may then be joined into one
+    /// [`Vector`](crate::Vector).
     #[must_use]
     pub fn is_elementwise(&self) -> bool {
         match self {

@@ -9,9 +9,10 @@
 //! | Adam, `P = (1 − β₁ᵏ) diag(√v̂ + ϵ)` after k steps | `λ_max(P⁻¹H) < (2 + 2β₁)/((1 − β₁) ε)` | Cohen et al. 2022, eq. 2 |
 //! | gradient descent with SAM, radius ρ | `λ_max(H) < ‖g‖/(2ρ) · (√(1 + 8ρ/(ε‖g‖)) − 1)` | Long & Bartlett 2024, eq. 1 |
 //!
-//! The preconditioner of a method at work is [`Method::preconditioner`](crate::Method::preconditioner). Coupled weight decay δ adds δ to every
-//! eigenvalue of H: it is taken off the right side of the first three, and off `2/ε` in SAM's condition `λ + ρλ²/‖g‖ < 2/ε`; with a
-//! preconditioner H stands for `H + δI`. Steps are full batches, and are not clipped.
+//! The preconditioner of a method at work is [`Method::preconditioner`](crate::Method::preconditioner). Coupled weight
+//! decay δ adds δ to every eigenvalue of H: it is taken off the right side of the first three, and off `2/ε` in SAM's
+//! condition `λ + ρλ²/‖g‖ < 2/ε`; with a preconditioner H stands for `H + δI`. Steps are full batches, and are not
+//! clipped.
 
 use burn::module::Module;
 use burn::optim::{GradientsParams, LearningRate, ModuleOptimizer, Optimizer, RecordState, StateSink, StateSource};
@@ -47,8 +48,9 @@ pub fn seen_by(config: &OptimizerConfig) -> Curvature {
     if Reveal::of(&config.rule).is_some() { Curvature::Preconditioned } else { Curvature::Hessian }
 }
 
-/// The edge of a configured method at learning rate ε, where the gradient has this norm. None for a rate of zero, at which every sharpness is
-/// stable, for a weight decay so large that none is, for methods without a known edge (the sharpness penalty among them), and for SAM around anything but gradient descent.
+/// The edge of a configured method at learning rate ε, where the gradient has this norm. None for a rate of zero, at
+/// which every sharpness is stable, for a weight decay so large that none is, for methods without a known edge (the
+/// sharpness penalty among them), and for SAM around anything but gradient descent.
 #[must_use]
 pub fn edge(config: &OptimizerConfig, learning_rate: f64, gradient_norm: f64) -> Option<Edge> {
     let (rate, decay) = (learning_rate, config.weight_decay.unwrap_or(0.0));
@@ -92,7 +94,8 @@ impl<const D: usize> RecordState for Moments<D> {
     }
 }
 
-/// A rule that puts the preconditioner's diagonal in the place of every parameter: the way Burn offers to states and parameters at once.
+/// A rule that puts the preconditioner's diagonal in the place of every parameter: the way Burn offers to states and
+/// parameters at once.
 #[derive(Clone)]
 pub(crate) struct Reveal {
     /// β₁ and β₂, for Adam's corrections.

@@ -1,7 +1,7 @@
 //! Burn's L-BFGS over the parameters that have a gradient, each once.
 //!
-//! Over a module it would take every place of a parameter for one, and frozen parameters and running statistics for variables. It is
-//! given the parameters as vectors instead ([`Parts`]).
+//! Over a module it would take every place of a parameter for one, and frozen parameters and running statistics for
+//! variables. It is given the parameters as vectors instead ([`Parts`]).
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsParams, LBFGS, LearningRate, Optimizer};
@@ -9,8 +9,8 @@ use burn::tensor::{Device, Tensor};
 
 use crate::shared::{self, elsewhere, visit_once};
 
-/// One step at rate `lr`, and the loss of the closure's first call, at the parameters before it. The closure is called once for each
-/// inner iteration and more often by the line search.
+/// One step at rate `lr`, and the loss of the closure's first call, at the parameters before it. The closure is called
+/// once for each inner iteration and more often by the line search.
 pub(crate) fn step<M: Module>(
     rule: &mut LBFGS,
     lr: LearningRate,

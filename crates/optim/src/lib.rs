@@ -1,8 +1,8 @@
 //! Update rules for any Burn module: gradient descent, momentum, Nesterov, RMSProp, Adam, and SAM around any of them.
 //!
-//! With parameters `w`, gradient `g` and learning rate `ε`, each rule is three types: `XConfig` (settings, each default with its
-//! source) builds `X` (the rule, a [`burn::optim::Optimizer`]) which keeps an `XState` for each parameter. As Burn optimizers they
-//! also run in Burn's own `Learner` and take Burn's parameter groups.
+//! With parameters `w`, gradient `g` and learning rate `ε`, each rule is three types: `XConfig` (settings, each default
+//! with its source) builds `X` (the rule, a [`burn::optim::Optimizer`]) which keeps an `XState` for each parameter. As
+//! Burn optimizers they also run in Burn's own `Learner` and take Burn's parameter groups.
 //!
 //! | file | rule |
 //! |---|---|
@@ -22,8 +22,8 @@
 //! | [`shared`] | tied weights, running statistics: what stands in several places, or in several clones |
 //! | [`edge`] | the edge of stability of each method, and the preconditioner of RMSProp and Adam |
 //!
-//! Methods that need more than one gradient a step (SAM, the penalty, look-ahead, L-BFGS) take a closure, in the way of Burn's L-BFGS; see
-//! [`Method::step`].
+//! Methods that need more than one gradient a step (SAM, the penalty, look-ahead, L-BFGS) take a closure, in the way of
+//! Burn's L-BFGS; see [`Method::step`].
 //!
 //! # Example
 //!
@@ -78,8 +78,8 @@ pub use sam::{Sam, SamConfig};
 pub use schedule::{Schedule, ScheduleConfig};
 pub use vector::Vector;
 
-// Burn's `derive(RecordState)` (used by `muon`) names these by their place in Burn's own crate: it expects them at the root, and
-// `burn_pack` beside.
+// Burn's `derive(RecordState)` (used by `muon`) names these by their place in Burn's own crate: it expects them at the
+// root, and `burn_pack` beside.
 use burn::optim::{RecordState, StateSink, StateSource, join_path};
 
 /// A setting that no optimizer can work with.

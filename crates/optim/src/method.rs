@@ -35,7 +35,8 @@ pub enum Surrogate {
 }
 
 impl Surrogate {
-    /// The plain loss at `module`, and the gradients that the rule is to step with; `closure` gives loss and gradients of the plain one.
+    /// The plain loss at `module`, and the gradients that the rule is to step with; `closure` gives loss and gradients
+    /// of the plain one.
     pub fn gradients<M: Module>(
         &self,
         module: &M,
@@ -48,7 +49,8 @@ impl Surrogate {
     }
 }
 
-/// A rule with a surrogate loss and clipping around it; built by [`OptimizerConfig::init`](crate::OptimizerConfig::init).
+/// A rule with a surrogate loss and clipping around it; built by
+/// [`OptimizerConfig::init`](crate::OptimizerConfig::init).
 #[derive(Clone)]
 pub struct Method {
     rule: Rule,
@@ -67,8 +69,9 @@ impl Method {
         Self { rule, surrogate, clip_norm, reveal }
     }
 
-    /// A module whose parameters are the diagonal of the preconditioner P by which RMSProp (`√s + ϵ`) or Adam (`(1 − β₁ᵏ)(√v̂ + ϵ)`, k steps done)
-    /// divides the steps of `module`'s parameters; ones before the first step. `None` for other rules.
+    /// A module whose parameters are the diagonal of the preconditioner P by which RMSProp (`√s + ϵ`) or Adam (`(1 −
+    /// β₁ᵏ)(√v̂ + ϵ)`, k steps done) divides the steps of `module`'s parameters; ones before the first step. `None`
+    /// for other rules.
     #[must_use]
     pub fn preconditioner<M: Module>(&self, module: M) -> Option<M> {
         match (&self.reveal, &self.rule) {
@@ -79,9 +82,10 @@ impl Method {
 
     /// One step at rate `lr`.
     ///
-    /// `closure` gives loss and gradients at the module it is handed; it is called once by most rules, twice by SAM, more often by
-    /// the penalty and L-BFGS. Its first call alone moves running statistics, and gives the loss returned beside the module after the
-    /// step: that at the parameters before the step (at the extended point for look-ahead).
+    /// `closure` gives loss and gradients at the module it is handed; it is called once by most rules, twice by SAM,
+    /// more often by the penalty and L-BFGS. Its first call alone moves running statistics, and gives the loss
+    /// returned beside the module after the step: that at the parameters before the step (at the extended point for
+    /// look-ahead).
     pub fn step<M: Module>(
         &mut self,
         lr: LearningRate,
@@ -110,8 +114,8 @@ impl Method {
         }
     }
 
-    /// The rule as a Burn optimizer, with the surrogate loss and the clipping norm that belong around it; `None` for look-ahead and L-BFGS, which
-    /// are none.
+    /// The rule as a Burn optimizer, with the surrogate loss and the clipping norm that belong around it; `None` for
+    /// look-ahead and L-BFGS, which are none.
     #[must_use]
     pub fn into_module_optimizer(self) -> Option<(ModuleOptimizer, Option<Surrogate>, Option<f64>)> {
         match self.rule {
@@ -133,8 +137,8 @@ impl Method {
         }
     }
 
-    /// Reads the state that [`save`](Self::save) wrote for the same configuration. States belong to parameters by their id: load
-    /// the module's record first.
+    /// Reads the state that [`save`](Self::save) wrote for the same configuration. States belong to parameters by their
+    /// id: load the module's record first.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
 //! Momentum, the heavy ball (Polyak 1964): `v ← b v − ε g`, `w ← w + v`.
 //!
-//! This is the notes' form `ΔW⁽ᵏ⁾ = β ΔW⁽ᵏ⁻¹⁾ − η ∇`. PyTorch keeps `u ← b u + g` and steps `w − ε u`: the same path at a constant
-//! rate, while under a schedule ours rescales only new gradients (Sutskever et al. 2013, eq. 1–2), PyTorch's the whole average.
-//! Burn's own momentum adds a dampening of 0.1 by default; there is none here.
+//! This is the notes' form `ΔW⁽ᵏ⁾ = β ΔW⁽ᵏ⁻¹⁾ − η ∇`. PyTorch keeps `u ← b u + g` and steps `w − ε u`: the same path at
+//! a constant rate, while under a schedule ours rescales only new gradients (Sutskever et al. 2013, eq. 1–2), PyTorch's
+//! the whole average. Burn's own momentum adds a dampening of 0.1 by default; there is none here.
 //!
 //! A constant gradient drives the step to `ε g/(1 − b)`, an alternating one to `ε g/(1 + b)`.
 

@@ -1,7 +1,8 @@
 //! Muon (Jordan et al. 2024) for a whole module: Burn's Muon takes matrices only, so the other parameters go to AdamW.
 //!
-//! The step of a matrix is scaled to the root-mean-square of an AdamW step (Moonshot AI 2025, §2.2: `0.2·√max(rows, columns)`), so that
-//! one learning rate serves both. Jordan et al. also give first and last layer to AdamW; here every matrix goes to Muon.
+//! The step of a matrix is scaled to the root-mean-square of an AdamW step (Moonshot AI 2025, §2.2: `0.2·√max(rows,
+//! columns)`), so that one learning rate serves both. Jordan et al. also give first and last layer to AdamW; here every
+//! matrix goes to Muon.
 
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;

@@ -1,12 +1,12 @@
 //! Nesterov's accelerated gradient in its two forms, which are one method seen from two points.
 //!
-//! **Look-ahead** (the notes: "extend the previous step, then calculate the gradient"; Nesterov 1983, in the words of Sutskever et
-//! al. 2013, eq. 3–4): `v ← b v − ε ∇f(w + b v)`, `w ← w + v`. The gradient is taken at another point than `w`, so this form takes
-//! a closure: [`LookAhead`].
+//! **Look-ahead** (the notes: "extend the previous step, then calculate the gradient"; Nesterov 1983, in the words of
+//! Sutskever et al. 2013, eq. 3–4): `v ← b v − ε ∇f(w + b v)`, `w ← w + v`. The gradient is taken at another point than
+//! `w`, so this form takes a closure: [`LookAhead`].
 //!
 //! **Re-parameterised** (Bengio, Boulanger-Lewandowski & Pascanu 2013, eq. 7): keep `y = w + b v` as the parameters,
-//! `v ← b v − ε ∇f(y)`, `y ← y + b v − ε ∇f(y)` with the new v. An ordinary rule: [`Nesterov`]. At every step its parameters are
-//! `y_t = w_t + b v_t` of the look-ahead form; at a constant rate it is PyTorch's `SGD(nesterov=True)`.
+//! `v ← b v − ε ∇f(y)`, `y ← y + b v − ε ∇f(y)` with the new v. An ordinary rule: [`Nesterov`]. At every step its
+//! parameters are `y_t = w_t + b v_t` of the look-ahead form; at a constant rate it is PyTorch's `SGD(nesterov=True)`.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsParams, LearningRate, ModuleOptimizer, Optimizer};
@@ -107,7 +107,8 @@ impl LookAhead {
         shared::step(&mut self.momentum.clone(), 0.0, module.clone(), zero_gradients(module))
     }
 
-    /// One step; `closure` gives loss and gradients at the module it is handed. The loss returned is that of the extended point.
+    /// One step; `closure` gives loss and gradients at the module it is handed. The loss returned is that of the
+    /// extended point.
     pub fn step<M: Module>(
         &mut self,
         lr: LearningRate,

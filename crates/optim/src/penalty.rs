@@ -1,15 +1,15 @@
 //! The largest eigenvalue of the Hessian as a penalty: `L(w) + α λ(w)`, for any rule.
 //!
-//! The notes name this and call it SAM; [SAM](crate::sam) is another method. With a unit eigenvector v of `λ_max`, held fixed,
-//! `∇λ = ∂_w(vᵀHv)`. Both v and this derivative come from gradients alone, at two points a product:
+//! The notes name this and call it SAM; [SAM](crate::sam) is another method. With a unit eigenvector v of `λ_max`, held
+//! fixed, `∇λ = ∂_w(vᵀHv)`. Both v and this derivative come from gradients alone, at two points a product:
 //!
 //! - `Hv ≈ (g(w + hv) − g(w − hv)) / 2h`, and power iteration from `v = g/‖g‖`, `v ← Hv/‖Hv‖`;
 //! - `∂_w(vᵀHv) ≈ (g(w + hv) − 2 g(w) + g(w − hv)) / h²`, from the points of the last product.
 //!
-//! So a step asks for `1 + 2k` gradients with k iterations. There is no state: v begins anew at every step, at the gradient, whose largest
-//! components late in training are those along the sharpest directions. After few iterations v is between the two, and the penalty that of
-//! the curvature along it. Power iteration finds the eigenvalue of largest magnitude; where that is negative, it is lowered further.
-//! Running statistics are moved by the forward at `w` alone.
+//! So a step asks for `1 + 2k` gradients with k iterations. There is no state: v begins anew at every step, at the
+//! gradient, whose largest components late in training are those along the sharpest directions. After few iterations v
+//! is between the two, and the penalty that of the curvature along it. Power iteration finds the eigenvalue of largest
+//! magnitude; where that is negative, it is lowered further. Running statistics are moved by the forward at `w` alone.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -33,8 +33,8 @@ pub struct SharpnessPenaltyConfig {
     /// Power iterations k, from 1 to 1000. Default: 2, five gradients a step.
     #[serde(default = "iterations")]
     pub iterations: usize,
-    /// Distance h of the differences, positive. Default: 0.01, between the rounding of f32 gradients (`ϵ‖g‖/h²`) and their fourth derivative
-    /// (`h²/12`).
+    /// Distance h of the differences, positive. Default: 0.01, between the rounding of f32 gradients (`ϵ‖g‖/h²`) and
+    /// their fourth derivative (`h²/12`).
     #[serde(default = "distance")]
     pub distance: f64,
 }
@@ -77,7 +77,8 @@ pub struct SharpnessPenalty {
 impl SharpnessPenalty {
     /// Loss at `module`, without the penalty, and the gradients of both together.
     ///
-    /// `closure` gives loss and gradients at the module it is handed; it is called `1 + 2k` times (once if α = 0 or the gradient is zero).
+    /// `closure` gives loss and gradients at the module it is handed; it is called `1 + 2k` times (once if α = 0 or the
+    /// gradient is zero).
     pub fn gradients<M: Module>(
         &self,
         module: &M,

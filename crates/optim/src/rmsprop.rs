@@ -1,9 +1,10 @@
-//! RMSProp (Tieleman & Hinton 2012, lecture 6e): each parameter's step is divided by the root of its mean squared derivative.
+//! RMSProp (Tieleman & Hinton 2012, lecture 6e): each parameter's step is divided by the root of its mean squared
+//! derivative.
 //!
 //! `s ← γ s + (1 − γ) g²`, `w ← w − ε g/(√s + ϵ)`, or with `epsilon_inside` the notes' `w − ε g/√(s + ϵ)`.
 //!
-//! The notes print the update without the learning rate and with `∂²` in place of the derivative; both are slips. There is no
-//! momentum and no centring (Burn's own RMSProp has a momentum of 0.9 and ϵ = 1e-5 by default).
+//! The notes print the update without the learning rate and with `∂²` in place of the derivative; both are slips. There
+//! is no momentum and no centring (Burn's own RMSProp has a momentum of 0.9 and ϵ = 1e-5 by default).
 
 use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Device, Tensor};

@@ -1,13 +1,13 @@
 //! Sharpness-aware minimization: the gradient of the loss at the worst point nearby, for any rule.
 //!
-//! **SAM** (Foret et al. 2021, eq. 2 and Algorithm 1): `min_w max_{‖e‖ ≤ ρ} L(w + e)`, the inner problem solved to first order:
-//! `ê = ρ g/‖g‖`. The rule then steps from `w` with the gradient at `w + ê`.
+//! **SAM** (Foret et al. 2021, eq. 2 and Algorithm 1): `min_w max_{‖e‖ ≤ ρ} L(w + e)`, the inner problem solved to
+//! first order: `ê = ρ g/‖g‖`. The rule then steps from `w` with the gradient at `w + ê`.
 //!
-//! **ASAM** (Kwon et al. 2021, eq. 8, elementwise normalization): with `T = |w| + η`, `ê = ρ T² g/‖T g‖`, which does not change
-//! when weights are rescaled. Biases are normalized like weights.
+//! **ASAM** (Kwon et al. 2021, eq. 8, elementwise normalization): with `T = |w| + η`, `ê = ρ T² g/‖T g‖`, which does
+//! not change when weights are rescaled. Biases are normalized like weights.
 //!
-//! The notes say that adding the largest eigenvalue to the loss "gives SAM". That is another method, an explicit [penalty](crate::penalty): SAM
-//! never computes an eigenvalue, and its ascent direction is the gradient.
+//! The notes say that adding the largest eigenvalue to the loss "gives SAM". That is another method, an explicit
+//! [penalty](crate::penalty): SAM never computes an eigenvalue, and its ascent direction is the gradient.
 //!
 //! A zero gradient has no direction: the point is then not moved. With `ρ = 0` SAM is the base rule, bit for bit.
 //!
@@ -79,7 +79,8 @@ pub struct Sam {
 impl Sam {
     /// Loss at `module`, and gradients at the perturbed point `w + ê`.
     ///
-    /// `closure` gives loss and gradients at the module it is handed; it is called twice (once if ρ = 0 or the gradient is zero).
+    /// `closure` gives loss and gradients at the module it is handed; it is called twice (once if ρ = 0 or the gradient
+    /// is zero).
     pub fn gradients<M: Module>(
         &self,
         module: &M,

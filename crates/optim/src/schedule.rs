@@ -1,8 +1,8 @@
 //! Learning-rate schedules: Burn's own, as factors on the configured rate.
 //!
-//! Burn's schedulers accept rates up to 1 only, while gradient descent on a flat quadratic may want 100. They run here from 1 on, and
-//! what they give is multiplied by the configured rate. Linear and cosine hold their last value after their last step (Burn's
-//! cosine would rise again).
+//! Burn's schedulers accept rates up to 1 only, while gradient descent on a flat quadratic may want 100. They run here
+//! from 1 on, and what they give is multiplied by the configured rate. Linear and cosine hold their last value after
+//! their last step (Burn's cosine would rise again).
 
 use burn::optim::lr_scheduler::constant::ConstantLr;
 use burn::optim::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
@@ -133,7 +133,8 @@ impl ScheduleConfig {
             }
             Self::Noam(NoamConfig { warmup }) => {
                 count("warmup", warmup)?;
-                // Burn's factor stands in front of d^(-1/2) min(t^(-1/2), t warmup^(-3/2)); at d = 1 the peak is warmup^(-1/2).
+                // Burn's factor stands in front of d^(-1/2) min(t^(-1/2), t warmup^(-3/2)); at d = 1 the peak is
+                // warmup^(-1/2).
                 NoamLrSchedulerConfig::new((warmup as f64).sqrt()).with_warmup_steps(warmup).with_model_size(1).init()
             }
         };

@@ -1,13 +1,15 @@
 //! What is shared inside a module, and between its clones.
 //!
-//! **Tied weights.** A `Param` that is cloned into two places of a module keeps its `ParamId` there: it is one parameter, whose gradient
-//! is the sum of what comes from its places. Burn goes from place to place: its optimizers take the gradient away at the first one, and
-//! `train`, `load_record` and every mapper make two tensors of one. Everything in this crate goes by identity: a parameter counts once
-//! in a norm, is stepped once, and has the value of its first place in all of them ([`tied`], [`gradients`]).
+//! **Tied weights.** A `Param` that is cloned into two places of a module keeps its `ParamId` there: it is one
+//! parameter, whose gradient is the sum of what comes from its places. Burn goes from place to place: its optimizers
+//! take the gradient away at the first one, and `train`, `load_record` and every mapper make two tensors of one.
+//! Everything in this crate goes by identity: a parameter counts once in a norm, is stepped once, and has the value of
+//! its first place in all of them ([`tied`], [`gradients`]).
 //!
-//! **Running statistics** (those of batch norm) are shared between all clones of a module, and every forward in training mode moves
-//! them. A step moves them once, with the batch's statistics at the point where its first gradient is taken (Foret et al. 2021 do so in
-//! SAM); the other forwards of a step are made on a copy [`apart`]. What only measures works [`at_inference`].
+//! **Running statistics** (those of batch norm) are shared between all clones of a module, and every forward in
+//! training mode moves them. A step moves them once, with the batch's statistics at the point where its first gradient
+//! is taken (Foret et al. 2021 do so in SAM); the other forwards of a step are made on a copy [`apart`]. What only
+//! measures works [`at_inference`].
 
 use std::any::Any;
 use std::collections::{HashMap, HashSet};
@@ -16,7 +18,8 @@ use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::{GradientsParams, LearningRate, ModuleOptimizer};
 use burn::tensor::{Gradients, Tensor};
 
-/// The module with every parameter's first value in all places of that parameter: one tensor, so that autodiff sees one leaf.
+/// The module with every parameter's first value in all places of that parameter: one tensor, so that autodiff sees one
+/// leaf.
 #[must_use]
 pub fn tied<M: Module>(module: M) -> M {
     module.map(&mut Tensors::default())
@@ -32,7 +35,8 @@ pub fn apart<M: Module>(module: &M) -> M {
     copy.map(&mut own)
 }
 
-/// A copy to differentiate at another point than `module`, whose gradients are these: [`apart`] where the module holds statistics.
+/// A copy to differentiate at another point than `module`, whose gradients are these: [`apart`] where the module holds
+/// statistics.
 pub(crate) fn elsewhere<M: Module>(module: &M, gradients: &GradientsParams) -> M {
     struct Other<'a>(&'a GradientsParams, bool);
     impl ModuleVisitor for Other<'_> {
@@ -46,8 +50,8 @@ pub(crate) fn elsewhere<M: Module>(module: &M, gradients: &GradientsParams) -> M
     if visitor.1 { apart(module) } else { module.clone() }
 }
 
-/// A copy that works as at inference (statistics fixed, no dropout) where gradients can still be taken, for layers that go by Burn's
-/// training flags as all of Burn's do; running statistics are its own.
+/// A copy that works as at inference (statistics fixed, no dropout) where gradients can still be taken, for layers that
+/// go by Burn's training flags as all of Burn's do; running statistics are its own.
 #[must_use]
 pub fn at_inference<M: Module>(module: &M) -> M {
     struct Off;

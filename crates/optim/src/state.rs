@@ -1,7 +1,7 @@
 //! States on disk, in the type they have in memory.
 //!
-//! Burn's `derive(RecordState)` reads every tensor in the device's default type: an f64 state would come back rounded to f32. The
-//! states of our rules are written out with the functions here instead.
+//! Burn's `derive(RecordState)` reads every tensor in the device's default type: an f64 state would come back rounded
+//! to f32. The states of our rules are written out with the functions here instead.
 
 use burn::optim::{StateSink, StateSource};
 use burn::tensor::{Device, Tensor};

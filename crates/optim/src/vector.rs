@@ -4,7 +4,8 @@ use burn::module::{Module, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
-/// A vector `w ∈ R^P` as a module of one parameter. It takes no part in a graph: whoever steps it brings the gradient along.
+/// A vector `w ∈ R^P` as a module of one parameter. It takes no part in a graph: whoever steps it brings the gradient
+/// along.
 ///
 /// ```
 /// # use burn::tensor::{Device, Tensor};
@@ -24,7 +25,8 @@ pub struct Vector {
 }
 
 impl Vector {
-    /// The identity under which methods keep their state: the same for all vectors, so that a state on disk is found again.
+    /// The identity under which methods keep their state: the same for all vectors, so that a state on disk is found
+    /// again.
     const ID: u64 = 1;
 
     /// The vector.

@@ -1,7 +1,8 @@
 //! Weight decay in front of any rule: the gradient of `L + (λ/2)‖w‖²`, `g + λ w`.
 //!
-//! This is L2 regularization, "coupled" to what the rule does with its gradient. The optimizers of Burn that bring a decoupled decay
-//! of their own (AdamW, Lion, Lamb, Adan, Adafactor, Muon) use that instead; see [`RuleConfig`](crate::RuleConfig).
+//! This is L2 regularization, "coupled" to what the rule does with its gradient. The optimizers of Burn that bring a
+//! decoupled decay of their own (AdamW, Lion, Lamb, Adan, Adafactor, Muon) use that instead; see
+//! [`RuleConfig`](crate::RuleConfig).
 
 use burn::optim::{LearningRate, Optimizer};
 use burn::tensor::{Device, Tensor};

@@ -80,8 +80,8 @@ pub(crate) struct Chart {
 }
 
 impl Chart {
-    /// A chart of what can be drawn of some curves: finite points, positive ones on a logarithmic axis, at most [`POINTS`]; none if no curve has
-    /// two points.
+    /// A chart of what can be drawn of some curves: finite points, positive ones on a logarithmic axis, at most
+    /// [`POINTS`]; none if no curve has two points.
     pub fn new(x: impl Into<String>, y: impl Into<String>, log_y: bool, curves: Vec<Curve>) -> Option<Self> {
         let (x, y) = (x.into(), y.into());
         let drawn = |value: f64| value.is_finite() && (!log_y || value > 0.0);
@@ -173,8 +173,8 @@ impl Chart {
     }
 }
 
-/// Dots by group, with the groups' names at the side. `None` where there are fewer than two dots. An axis whose values are positive and span more than a
-/// factor of 30 is logarithmic.
+/// Dots by group, with the groups' names at the side. `None` where there are fewer than two dots. An axis whose values
+/// are positive and span more than a factor of 30 is logarithmic.
 pub(crate) fn scatter(name: &str, [x, y]: [&str; 2], groups: &[Curve]) -> Option<String> {
     let finite = |(x, y): &&(f64, f64)| x.is_finite() && y.is_finite();
     let points = || groups.iter().flat_map(|group| &group.points).filter(finite);
@@ -215,8 +215,8 @@ fn tick(value: f64) -> String {
     format!("{}e{exponent}", digits.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// Lines of equal height, with curves over them; a curve of one point is a dot. None where there is not a height for every
-/// point of the grid.
+/// Lines of equal height, with curves over them; a curve of one point is a dot. None where there is not a height for
+/// every point of the grid.
 pub(crate) fn contours(name: &str, [x, y]: [&str; 2], heights: &Heights, curves: &[Curve]) -> Option<String> {
     let Heights { columns, rows, values, levels } = heights;
     let is_grid = values.len() == rows.len() && values.iter().all(|row| row.len() == columns.len());
@@ -241,8 +241,8 @@ fn sized(layout: Layout) -> Layout {
     layout.with_width(SIZE.0).with_height(SIZE.1).with_label_size(15).with_tick_size(13).with_body_size(13)
 }
 
-/// The drawing made fit to stand in a page with others: with a `viewBox`, so that it takes the width it is given instead of being cut off,
-/// and with ids of its own.
+/// The drawing made fit to stand in a page with others: with a `viewBox`, so that it takes the width it is given
+/// instead of being cut off, and with ids of its own.
 fn embeddable(svg: &str, name: &str) -> String {
     let (width, height) = SIZE;
     svg.replacen("<svg ", &format!("<svg viewBox=\"0 0 {width} {height}\" "), 1)

@@ -1,4 +1,5 @@
-//! Figures and pages from the records of run folders. No tensor enters here: what can be drawn was measured and written down before.
+//! Figures and pages from the records of run folders. No tensor enters here: what can be drawn was measured and written
+//! down before.
 //!
 //! - [`figure`]: drawing as SVG and for the terminal; [`training`]: the curves of a run.
 //! - [`page`]: the report of a run, one HTML file that needs no network.

@@ -53,7 +53,8 @@ struct Landscape<'a> {
     setup: Vec<(&'a String, &'a String)>,
 }
 
-/// Writes the figures of measurements of weights that were trained elsewhere to `plots/`, and their page to `report.html`.
+/// Writes the figures of measurements of weights that were trained elsewhere to `plots/`, and their page to
+/// `report.html`.
 ///
 /// # Errors
 ///

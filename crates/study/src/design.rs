@@ -22,7 +22,8 @@ pub struct StudyConfig {
     /// Seed of a random design. Default: 0.
     #[serde(default)]
     pub seed: u64,
-    /// What to measure at the end of every run: names of `losscape list measures`. Default: nothing but the results of training.
+    /// What to measure at the end of every run: names of `losscape list measures`. Default: nothing but the results of
+    /// training.
     #[serde(default)]
     pub measures: Vec<String>,
     /// Measure on so many of the first training samples. Default: all.
@@ -364,7 +365,8 @@ impl StudyConfig {
         }
     }
 
-    /// The settings of one run of a random design: a stream of its own, so that more runs leave those before as they are.
+    /// The settings of one run of a random design: a stream of its own, so that more runs leave those before as they
+    /// are.
     fn draw(&self, axes: &[Axis], run: usize) -> Vec<String> {
         let mut random = stream(self.seed, Purpose::Design, run as u64);
         let mut draw = |axis: &Axis| match &axis.values {

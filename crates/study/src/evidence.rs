@@ -7,8 +7,8 @@
 //! - Granulated τ (Jiang et al. 2020, eq. 6 to 8): for each axis the mean over groups of runs that differ in that axis
 //!   alone; and the mean over the axes in whose groups the measure varies. A measure that foretells an outcome only
 //!   because a setting moves both has a large τ and a small granulated τ of the other axes.
-//! - The partial τ given all settings ([`statistics::partial`](losscape_lab::statistics::partial)): zero for quantities that
-//!   depend on the settings alone. Settings have none themselves.
+//! - The partial τ given all settings ([`statistics::partial`](losscape_lab::statistics::partial)): zero for quantities
+//!   that depend on the settings alone. Settings have none themselves.
 //!
 //! Runs that diverged, or did not reach the target loss that the configuration names, are left out and counted: at
 //! different training losses gaps cannot be compared. Baselines stand among the measures: the settings themselves, the
@@ -79,7 +79,8 @@ pub struct Association {
     pub runs: usize,
     /// Kendall's τ-b, mean over seeds.
     pub tau: Tau,
-    /// Granulated τ of every axis; absent where no two runs differ in it alone, or the measure does not change with it.
+    /// Granulated τ of every axis; absent where no two runs differ in it alone, or the measure does not change with
+    /// it.
     pub granulated: BTreeMap<String, f64>,
     /// Their mean.
     pub granulated_mean: Option<Tau>,
@@ -163,7 +164,8 @@ impl Evidence {
         let given: Vec<String> = settings.iter().map(|setting| setting.name.clone()).collect();
         let mut measures = settings;
         for name in names(table) {
-            // The same numbers under another name, as a method's sharpness where it has no preconditioner, are no evidence more.
+            // The same numbers under another name, as a method's sharpness where it has no preconditioner, are no
+            // evidence more.
             if let Some(values) = pick(name).filter(|values| measures.iter().all(|known| known.values != *values)) {
                 measures.push(Quantity { name: name.to_owned(), values, set: false });
             }
@@ -261,7 +263,8 @@ fn axes(table: &Table) -> Vec<String> {
     axes
 }
 
-/// Whether a key of the configuration changes with an axis: it is the axis or in its table, which for a name is the table that the name chooses; and no axis of its own.
+/// Whether a key of the configuration changes with an axis: it is the axis or in its table, which for a name is the
+/// table that the name chooses; and no axis of its own.
 fn belongs(key: &str, axis: &str, axes: &[String]) -> bool {
     let within =
         |key: &str, table: &str| key.strip_prefix(table).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
@@ -287,7 +290,8 @@ fn places(table: &Table, rows: &[usize]) -> Vec<Place> {
     seeds.into_iter().zip(configurations).map(|(seed, configuration)| Place { seed, configuration }).collect()
 }
 
-/// The settings that are numbers and vary, but for those that order the runs as one before them does; the size of the network is one.
+/// The settings that are numbers and vary, but for those that order the runs as one before them does; the size of the
+/// network is one.
 fn settings(table: &Table, rows: &[usize]) -> Vec<Quantity> {
     let names = table.settings.iter().map(String::as_str).chain(["parameters"]).filter(|name| !SEEDS.contains(name));
     let mut settings: Vec<Quantity> = Vec::new();
@@ -305,7 +309,8 @@ fn settings(table: &Table, rows: &[usize]) -> Vec<Quantity> {
     settings
 }
 
-/// Everything that was set but seeds. A number that some runs have not is the mean of the others' there, and a kind of its own.
+/// Everything that was set but seeds. A number that some runs have not is the mean of the others' there, and a kind of
+/// its own.
 fn fixed(table: &Table, rows: &[usize]) -> Settings {
     let (mut numbers, mut words) = (Vec::new(), vec![String::new(); rows.len()]);
     for key in table.settings.iter().filter(|key| !SEEDS.contains(&key.as_str())) {

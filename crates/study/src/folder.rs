@@ -136,12 +136,13 @@ impl StudyFolder {
         std::fs::read_to_string(self.file("study.toml")).is_ok_and(|planned| planned == text)
     }
 
-    /// Plans the study of a file into a folder of its name in `out`. A study planned before may grow: runs keep their places, new ones come behind them.
-    /// Returns the folder, what was planned, and the [`lock`](Self::lock).
+    /// Plans the study of a file into a folder of its name in `out`. A study planned before may grow: runs keep their
+    /// places, new ones come behind them. Returns the folder, what was planned, and the [`lock`](Self::lock).
     ///
     /// # Errors
     ///
-    /// [`LabError::Config`], pointing at what is wrong in the file; when runs that were planned are no longer in it; and [`LabError::Busy`].
+    /// [`LabError::Config`], pointing at what is wrong in the file; when runs that were planned are no longer in it;
+    /// and [`LabError::Busy`].
     pub fn plan_file(file: &Path, out: &Path) -> Result<(Self, Planned, Lock), LabError> {
         let text = document::text(file)?;
         let name = file.display().to_string();

@@ -17,7 +17,8 @@ use losscape_lab::records::{SCHEMA, State, Summary};
 use losscape_lab::trainer::batch_size;
 use losscape_lab::{Analysis, LabError, RunFolder, Subject};
 
-/// `result.json`: a run as a row. Written when the run is trained, and again, last of all, when its network is measured.
+/// `result.json`: a run as a row. Written when the run is trained, and again, last of all, when its network is
+/// measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunResult {
     /// [`SCHEMA`].
@@ -30,8 +31,8 @@ pub struct RunResult {
     pub reason: String,
     /// The resolved configuration: a value for every dotted key.
     pub config: BTreeMap<String, Value>,
-    /// Numbers of training; see [`Summary`]. `batch_size` is in samples. Derived are `test_error = 1 − test_accuracy`, `loss_gap = test_loss − train_loss` and
-    /// `error_gap = train_accuracy − test_accuracy`.
+    /// Numbers of training; see [`Summary`]. `batch_size` is in samples. Derived are `test_error = 1 − test_accuracy`,
+    /// `loss_gap = test_loss − train_loss` and `error_gap = train_accuracy − test_accuracy`.
     pub training: BTreeMap<String, f64>,
     /// How the network was measured; absent until it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -140,7 +140,8 @@ impl Table {
         }
     }
 
-    /// A setting as numbers, where it is one: a list of one number counts as that number, and the batch size is that in samples, also where it is `"full"`.
+    /// A setting as numbers, where it is one: a list of one number counts as that number, and the batch size is that in
+    /// samples, also where it is `"full"`.
     #[must_use]
     pub fn setting(&self, name: &str) -> Option<Vec<f64>> {
         let name = if name == "training.batch_size" { "batch_size" } else { name };

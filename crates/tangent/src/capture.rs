@@ -1,7 +1,7 @@
 //! From a module and its forward to a [`Program`].
 //!
-//! Burn can run a forward on a device that records operations instead of executing them. The module's copy on that device tells which recorded
-//! tensor is which parameter; everything else that has a value is a constant.
+//! Burn can run a forward on a device that records operations instead of executing them. The module's copy on that
+//! device tells which recorded tensor is which parameter; everything else that has a value is a constant.
 
 use std::any::Any;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -25,7 +25,8 @@ thread_local! {
     static RECORDER: Device = Device::capture();
 }
 
-/// Records `forward` of `module`, whose float parameters are `visited`, for inputs like `inputs` (of `samples` samples, if given).
+/// Records `forward` of `module`, whose float parameters are `visited`, for inputs like `inputs` (of `samples` samples,
+/// if given).
 pub fn capture<M: Module, I: Inputs, const D: usize>(
     module: &M,
     visited: &[Visited],
@@ -124,7 +125,8 @@ pub fn capture<M: Module, I: Inputs, const D: usize>(
     Ok(program.simplified())
 }
 
-/// Replaces float parameters by tensors on the recorder that have no values, so that a forward cannot read them unnoticed.
+/// Replaces float parameters by tensors on the recorder that have no values, so that a forward cannot read them
+/// unnoticed.
 struct Blank<'a>(&'a Device);
 
 impl ModuleMapper for Blank<'_> {

@@ -27,7 +27,8 @@ pub enum TangentError {
         /// The parameter nearest before it, as words.
         near: String,
     },
-    /// The forward panicked when it was run without values: it looks at them, or its shapes depend on them, or it would panic anyway.
+    /// The forward panicked when it was run without values: it looks at them, or its shapes depend on them, or it would
+    /// panic anyway.
     #[error(
         "the forward cannot be recorded: {message}; it may not read values (into_data, into_scalar) nor choose shapes or branches by them \
          (the last operation recorded is {last})"

@@ -4,8 +4,8 @@ use burn::tensor::{Bool, Device, Int, Tensor};
 
 use crate::array::Array;
 
-/// Inputs of a forward: a float, integer or boolean tensor, or a tuple of up to four of them; `()` for a forward without. Samples lie along the
-/// first axis of each.
+/// Inputs of a forward: a float, integer or boolean tensor, or a tuple of up to four of them; `()` for a forward
+/// without. Samples lie along the first axis of each.
 pub trait Inputs: Clone + sealed::Sealed {}
 
 pub(crate) mod sealed {
@@ -17,8 +17,8 @@ pub(crate) mod sealed {
         /// The values.
         fn arrays(&self) -> Vec<Array>;
 
-        /// Tensors to record a forward with: of the same types and shapes (the first axis cut to `samples` if given), on the recorder
-        /// `device`, where they have no values that could be read.
+        /// Tensors to record a forward with: of the same types and shapes (the first axis cut to `samples` if given),
+        /// on the recorder `device`, where they have no values that could be read.
         fn blanks(&self, samples: Option<usize>, device: &Device) -> Self;
 
         /// The recorded identities of blanks, as dispatch tensors.

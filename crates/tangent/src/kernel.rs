@@ -1,11 +1,12 @@
 //! The tangent kernel `K = J Jᵀ` without J.
 //!
-//! Every sample runs through the program on its own: the program is recorded for one sample and evaluated with all of them along the block
-//! axis, so that a reverse pass gives for every sample its own cotangents. A parameter then contributes to `K(n, m)` in one of two ways.
+//! Every sample runs through the program on its own: the program is recorded for one sample and evaluated with all of
+//! them along the block axis, so that a reverse pass gives for every sample its own cotangents. A parameter then
+//! contributes to `K(n, m)` in one of two ways.
 //!
-//! - *Gram products.* If it enters once, as W in a matrix product `Z = A W` with T rows a sample, its gradient for sample n is `Σ_t a_nt d_ntᵀ`
-//!   with `d = ∂F/∂Z`, and `⟨∇F_n, ∇F_m⟩ = Σ_ts (a_nt · a_ms)(d_nt · d_ms)`. A bias added to Z adds one to the first factor. Nothing of the size of
-//!   W is formed.
+//! - *Gram products.* If it enters once, as W in a matrix product `Z = A W` with T rows a sample, its gradient for
+//!   sample n is `Σ_t a_nt d_ntᵀ` with `d = ∂F/∂Z`, and `⟨∇F_n, ∇F_m⟩ = Σ_ts (a_nt · a_ms)(d_nt · d_ms)`. A bias added
+//!   to Z adds one to the first factor. Nothing of the size of W is formed.
 //! - *Contraction.* Otherwise the gradients of all samples are formed and multiplied: `R_n · R_m`.
 //!
 //! K is built of tiles; of a symmetric one only the lower half is calculated.
@@ -38,12 +39,14 @@ where
     I: Inputs,
     F: Fn(&M, I) -> Tensor<D>,
 {
-    /// The tangent kernel `K = J Jᵀ` of the inputs' samples by the trainable parameters: `[nC, nC]` for n samples with C outputs each, rows
-    /// and columns in the order of the outputs (all of sample 0, then all of sample 1, …), in the element type of the module.
+    /// The tangent kernel `K = J Jᵀ` of the inputs' samples by the trainable parameters: `[nC, nC]` for n samples with
+    /// C outputs each, rows and columns in the order of the outputs (all of sample 0, then all of sample 1, …), in
+    /// the element type of the module.
     ///
-    /// Every sample is treated on its own, as if it were the only one in its batch; what the map differentiates by, chunks and a memory budget
-    /// do not matter here. Memory: at its peak two and a half times the result, and for each matrix product `[T, i] × [i, o]` of a sample
-    /// n T (i + C o) numbers, for each parameter of p entries that is contracted n C p.
+    /// Every sample is treated on its own, as if it were the only one in its batch; what the map differentiates by,
+    /// chunks and a memory budget do not matter here. Memory: at its peak two and a half times the result, and for
+    /// each matrix product `[T, i] × [i, o]` of a sample n T (i + C o) numbers, for each parameter of p entries
+    /// that is contracted n C p.
     ///
     /// # Errors
     ///
@@ -52,7 +55,8 @@ where
         Ok(Self::symmetric(&self.factors(module, None, inputs)?))
     }
 
-    /// As [`kernel`](Self::kernel), with the trainable parameters replaced as [`linearize_at`](Self::linearize_at) does.
+    /// As [`kernel`](Self::kernel), with the trainable parameters replaced as [`linearize_at`](Self::linearize_at)
+    /// does.
     ///
     /// # Errors
     ///
@@ -143,7 +147,8 @@ struct Product {
     node: usize,
     /// Which operand is the parameter.
     position: usize,
-    /// How often the parameter is used for a sample: rows of the other operand (columns, if the parameter is on the left).
+    /// How often the parameter is used for a sample: rows of the other operand (columns, if the parameter is on the
+    /// left).
     repeats: usize,
     /// The square of the number the parameter was scaled by on its way.
     scale: f64,
@@ -187,8 +192,8 @@ impl Routes {
         routes
     }
 
-    /// Merges a parameter into the product to which it is added, if it is a bias: one number for each entry of the product of a sample without
-    /// repetitions.
+    /// Merges a parameter into the product to which it is added, if it is a bias: one number for each entry of the
+    /// product of a sample without repetitions.
     fn bias(
         &mut self,
         program: &Program,
@@ -209,8 +214,8 @@ impl Routes {
     }
 }
 
-/// The only operation that a parameter enters, after being turned, reshaped, repeated or scaled: its node, the operand's position, and the
-/// square of the scale.
+/// The only operation that a parameter enters, after being turned, reshaped, repeated or scaled: its node, the
+/// operand's position, and the square of the scale.
 fn destination(program: &Program, readers: &[Vec<(usize, usize)>], leaf: usize) -> Option<(usize, usize, f64)> {
     let mut scale = 1.0;
     let mut at = leaf;
@@ -225,8 +230,8 @@ fn destination(program: &Program, readers: &[Vec<(usize, usize)>], leaf: usize) 
     }
 }
 
-/// How often a parameter is used for a sample, if as an operand of a node it is the matrix of a product whose Gram products take fewer operations
-/// than its gradients.
+/// How often a parameter is used for a sample, if as an operand of a node it is the matrix of a product whose Gram
+/// products take fewer operations than its gradients.
 fn gram_repeats(program: &Program, node: usize, position: usize) -> Option<usize> {
     let Operation::Bilinear(Bilinear::Matmul) = program.nodes[node].operation else { return None };
     let [a, b] = [0, 1].map(|operand| program.nodes[program.nodes[node].operands[operand]].shape.as_slice());
@@ -249,7 +254,8 @@ fn is_expanded(program: &Program, mut node: usize) -> bool {
 
 /// What the samples of a tile contribute.
 struct Factors {
-    /// For each product: `A` `[n, T, i]` and for each output `D` `[n, T, o]`, and the weights of A's Gram product and of ones.
+    /// For each product: `A` `[n, T, i]` and for each output `D` `[n, T, o]`, and the weights of A's Gram product and
+    /// of ones.
     products: Vec<(Array, Vec<Array>, f64, f64)>,
     /// For each output: gradients of the contracted parameters `[n, p]`.
     gradients: Vec<Option<Array>>,
@@ -263,7 +269,8 @@ impl Factors {
         let program = &point.program;
         let shape = program.output_shape();
         let outputs: usize = shape.iter().product();
-        // `[n, T, length]` of a product's operand or result, in which repetitions are rows (or columns, if the parameter is on the left).
+        // `[n, T, length]` of a product's operand or result, in which repetitions are rows (or columns, if the
+        // parameter is on the left).
         let rows = |value: &Value, position: usize| {
             let array = value.clone().expanded(Some(samples));
             if position == 1 { array } else { array.transpose() }

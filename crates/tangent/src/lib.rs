@@ -2,8 +2,8 @@
 //!
 //! # Guides
 //!
-//! [`guide::rules`] derives the rules of the three kinds of operation, [`guide::capture`] tells how a forward is recorded and what cannot
-//! be, [`guide::operations`] lists the operations that have derivatives.
+//! [`guide::rules`] derives the rules of the three kinds of operation, [`guide::capture`] tells how a forward is
+//! recorded and what cannot be, [`guide::operations`] lists the operations that have derivatives.
 
 mod array;
 mod capture;
@@ -47,7 +47,8 @@ use burn::tensor::Tensor;
 
 /// Records a forward and evaluates it at the module's parameters, for derivatives by them as often as wanted.
 ///
-/// With the same forward at several points, keep a [`Map`]: it records once. In chunks, by inputs, within a memory budget: [`Map`] too.
+/// With the same forward at several points, keep a [`Map`]: it records once. In chunks, by inputs, within a memory
+/// budget: [`Map`] too.
 ///
 /// ```
 /// # use burn::{nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
@@ -71,7 +72,8 @@ where
     Map::new(forward).linearize(module, inputs)
 }
 
-/// Jacobian-vector product `J v` by the trainable parameters: how the outputs change along `v`, `[P]` to `[m]` or `[k, P]` to `[k, m]`.
+/// Jacobian-vector product `J v` by the trainable parameters: how the outputs change along `v`, `[P]` to `[m]` or `[k,
+/// P]` to `[k, m]`.
 ///
 /// ```
 /// # use burn::{nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
@@ -106,7 +108,8 @@ where
     Ok(Map::new(forward).first_order().linearize(module, inputs)?.push(v))
 }
 
-/// Vector-Jacobian product `Jᵀ u`: the gradient of `⟨u, outputs⟩` by the trainable parameters, `[m]` to `[P]` or `[k, m]` to `[k, P]`.
+/// Vector-Jacobian product `Jᵀ u`: the gradient of `⟨u, outputs⟩` by the trainable parameters, `[m]` to `[P]` or `[k,
+/// m]` to `[k, P]`.
 ///
 /// ```
 /// # use burn::{nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
@@ -141,8 +144,8 @@ where
     Ok(Map::new(forward).first_order().linearize(module, inputs)?.pull(u))
 }
 
-/// Hessian-vector product `∇² f v` of the sum of the outputs (of a loss, if the forward returns one) by the trainable parameters, `[P]` or
-/// `[k, P]`.
+/// Hessian-vector product `∇² f v` of the sum of the outputs (of a loss, if the forward returns one) by the trainable
+/// parameters, `[P]` or `[k, P]`.
 ///
 /// ```
 /// # use burn::{nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
@@ -205,8 +208,8 @@ where
     Ok(Map::new(forward).first_order().linearize(module, inputs)?.jacobian())
 }
 
-/// The tangent kernel `K = J Jᵀ` `[nC, nC]` by the trainable parameters, of n samples (rows of the inputs) with C outputs each, without
-/// forming J.
+/// The tangent kernel `K = J Jᵀ` `[nC, nC]` by the trainable parameters, of n samples (rows of the inputs) with C
+/// outputs each, without forming J.
 ///
 /// ```
 /// # use burn::{nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};

@@ -85,10 +85,11 @@ impl Chunk {
 
 /// A map evaluated at a point, with its first and second derivatives as often as wanted.
 ///
-/// Flat vectors: the variables (P entries) are the trainable parameters in the module's order and then, if asked for, the float inputs, each row
-/// by row; the outputs (m entries) are the output tensor row by row. A method that takes a `Tensor<1>` works on one vector, with a
-/// `Tensor<2>` on a block of k vectors in its rows. A block goes through the program in as few passes as leave its values in a core's cache.
-/// Vectors of another float type than the program's are converted to it.
+/// Flat vectors: the variables (P entries) are the trainable parameters in the module's order and then, if asked for,
+/// the float inputs, each row by row; the outputs (m entries) are the output tensor row by row. A method that takes a
+/// `Tensor<1>` works on one vector, with a `Tensor<2>` on a block of k vectors in its rows. A block goes through the
+/// program in as few passes as leave its values in a core's cache. Vectors of another float type than the program's are
+/// converted to it.
 ///
 /// # Panics
 ///
@@ -177,7 +178,8 @@ impl Linearized {
 
     /// `(Σ u_i ∇²F_i) v`: the derivative of `Jᵀ u` along `v`. `v` and the result are `[P]`, or `[k, P]`.
     ///
-    /// For a scalar map and `u = 1` this is the Hessian product. With the same `u` again and again, [`curve`](Self::curve) is faster.
+    /// For a scalar map and `u = 1` this is the Hessian product. With the same `u` again and again,
+    /// [`curve`](Self::curve) is faster.
     #[must_use]
     #[doc(alias = "hvp")]
     pub fn bend<const B: usize>(&self, u: Tensor<1>, v: Tensor<B>) -> Tensor<B> {
@@ -244,8 +246,8 @@ impl Linearized {
         }
     }
 
-    /// `f` of every chunk, in parallel; results in order. Even a single chunk is worked on inside the thread pool, where matrix products
-    /// called from outside would first have to be handed over.
+    /// `f` of every chunk, in parallel; results in order. Even a single chunk is worked on inside the thread pool,
+    /// where matrix products called from outside would first have to be handed over.
     fn by_chunk<T: Send>(&self, f: impl Fn(&Chunk) -> T + Sync) -> Vec<T> {
         self.chunks.par_iter().with_max_len(1).map(&f).collect()
     }
@@ -353,11 +355,12 @@ impl Curve<'_> {
         self.second(v, |_, _| None)
     }
 
-    /// `Jᵀ A J v + (Σ u_i ∇²F_i) v` in one pass forward and one back: the Hessian product of a loss ℓ of the outputs, with `u = ∇ℓ` and
-    /// `A = ∇²ℓ`.
+    /// `Jᵀ A J v + (Σ u_i ∇²F_i) v` in one pass forward and one back: the Hessian product of a loss ℓ of the outputs,
+    /// with `u = ∇ℓ` and `A = ∇²ℓ`.
     ///
-    /// `A` is given block by block: `hessian(entries, t)` is its product with the rows of `t` `[k, entries]`, tangents of those entries of the
-    /// output, which are whole chunks of samples. It must not couple samples of different chunks.
+    /// `A` is given block by block: `hessian(entries, t)` is its product with the rows of `t` `[k, entries]`, tangents
+    /// of those entries of the output, which are whole chunks of samples. It must not couple samples of different
+    /// chunks.
     #[must_use]
     pub fn product<const B: usize>(
         &self,

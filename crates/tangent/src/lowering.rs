@@ -155,7 +155,8 @@ impl Lowering {
         self.mul(a, inverse)
     }
 
-    /// A product of matrices, or of stacks of them with broadcasting. One matrix on the right of a stack is one product with all rows.
+    /// A product of matrices, or of stacks of them with broadcasting. One matrix on the right of a stack is one product
+    /// with all rows.
     pub fn matmul(&mut self, a: usize, b: usize) -> usize {
         let (left, right) = (self.shape(a), self.shape(b));
         let rank = left.len();

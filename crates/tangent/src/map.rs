@@ -43,10 +43,10 @@ enum Batching {
 
 /// A differentiable map `F(w, x)`: a forward of a module, by the module's parameters `w` and the inputs `x`.
 ///
-/// The forward is recorded on its first use and again only when shapes, element types, the device, frozen or shared parameters change, so a map
-/// is made once and [linearized](Self::linearize) at as many points as wanted. The recording holds everything of the module but its float
-/// parameters and running statistics: use one map for modules that differ in nothing else (not in an activation, a flag or a table of
-/// integers).
+/// The forward is recorded on its first use and again only when shapes, element types, the device, frozen or shared
+/// parameters change, so a map is made once and [linearized](Self::linearize) at as many points as wanted. The
+/// recording holds everything of the module but its float parameters and running statistics: use one map for modules
+/// that differ in nothing else (not in an activation, a flag or a table of integers).
 ///
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
@@ -111,9 +111,9 @@ where
         self
     }
 
-    /// Works on at most `samples` rows of the inputs at a time, in parallel on the threads of the current rayon pool; sums are taken in the
-    /// order of the chunks, so results do not depend on the number of threads. For forwards that treat every sample on its own and give one
-    /// row of output for each.
+    /// Works on at most `samples` rows of the inputs at a time, in parallel on the threads of the current rayon pool;
+    /// sums are taken in the order of the chunks, so results do not depend on the number of threads. For forwards
+    /// that treat every sample on its own and give one row of output for each.
     ///
     /// # Panics
     ///
@@ -125,10 +125,11 @@ where
         self
     }
 
-    /// Works in chunks as [`in_chunks`](Self::in_chunks), as large as fit into so many bytes together with everything else that is kept and
-    /// calculated. Where the values of all samples do not fit, they are calculated anew for each product; where a block of directions does
-    /// not, it is taken in parts. Parameters, inputs, vectors and results are not counted (of results, each thread holds up to three), and
-    /// temporaries of the device's own operations are not known. Chunks become smaller with more threads: for the same bits everywhere use
+    /// Works in chunks as [`in_chunks`](Self::in_chunks), as large as fit into so many bytes together with everything
+    /// else that is kept and calculated. Where the values of all samples do not fit, they are calculated anew for
+    /// each product; where a block of directions does not, it is taken in parts. Parameters, inputs, vectors and
+    /// results are not counted (of results, each thread holds up to three), and temporaries of the device's own
+    /// operations are not known. Chunks become smaller with more threads: for the same bits everywhere use
     /// `in_chunks`.
     #[must_use]
     pub fn within(mut self, bytes: usize) -> Self {
@@ -143,7 +144,8 @@ where
         self
     }
 
-    /// Calculates in this float type whatever the module's is: derivatives in f64 of a module trained in f32. Vectors go in and come out in it.
+    /// Calculates in this float type whatever the module's is: derivatives in f64 of a module trained in f32. Vectors
+    /// go in and come out in it.
     ///
     /// The forward is recorded in the module's own type, and what is folded into constants then is calculated in that.
     #[must_use]
@@ -165,14 +167,16 @@ where
     ///
     /// # Errors
     ///
-    /// [`TangentError`] when the forward cannot be recorded, contains an operation without an entry, or there is nothing to differentiate by;
-    /// in chunks also when samples and outputs do not correspond or one sample does not fit into the memory.
+    /// [`TangentError`] when the forward cannot be recorded, contains an operation without an entry, or there is
+    /// nothing to differentiate by; in chunks also when samples and outputs do not correspond or one sample does
+    /// not fit into the memory.
     pub fn linearize(&self, module: &M, inputs: &I) -> Result<Linearized, TangentError> {
         self.linearized(module, None, inputs)
     }
 
-    /// As [`linearize`](Self::linearize), with the trainable parameters replaced by the entries of `w` `[P]`, in the map's precision and in the
-    /// order of [`parameters::ravel`]. The module stays as it is, and is not recorded anew.
+    /// As [`linearize`](Self::linearize), with the trainable parameters replaced by the entries of `w` `[P]`, in the
+    /// map's precision and in the order of [`parameters::ravel`]. The module stays as it is, and is not recorded
+    /// anew.
     ///
     /// # Errors
     ///
@@ -266,7 +270,8 @@ where
         inputs.arrays().into_iter().map(|array| self.cast(array)).collect()
     }
 
-    /// The parameters without repetitions: values, in the precision asked for, the trainable ones from `w` if it is given; and descriptions.
+    /// The parameters without repetitions: values, in the precision asked for, the trainable ones from `w` if it is
+    /// given; and descriptions.
     pub(crate) fn distinct(
         &self,
         visited: &[Visited],
@@ -354,16 +359,16 @@ where
     }
 }
 
-/// Recordings of the chunks with their numbers of samples (`None`: all at once), whether values are kept between products, and how many
-/// directions are taken at a time.
+/// Recordings of the chunks with their numbers of samples (`None`: all at once), whether values are kept between
+/// products, and how many directions are taken at a time.
 struct Plan {
     programs: Vec<(Arc<Program>, Option<usize>)>,
     keep: bool,
     directions: usize,
 }
 
-/// Samples a chunk, at most `size`, such that chunks are nearly equal and their number is even: no thread waits for the last one. The number of threads
-/// must not matter, or results would depend on it.
+/// Samples a chunk, at most `size`, such that chunks are nearly equal and their number is even: no thread waits for the
+/// last one. The number of threads must not matter, or results would depend on it.
 pub fn balanced(size: usize, total: usize) -> usize {
     match total.div_ceil(size) {
         1 => total,
@@ -371,9 +376,9 @@ pub fn balanced(size: usize, total: usize) -> usize {
     }
 }
 
-/// How many directions at a time leave the largest value of a program in a core's nearest caches: a block is worked through in parts of so many. Small
-/// programs gain by fewer passes over their operations; large ones are fastest direction by direction, where a product of matrices is one product and
-/// not a stack of them (docs/scaling.md).
+/// How many directions at a time leave the largest value of a program in a core's nearest caches: a block is worked
+/// through in parts of so many. Small programs gain by fewer passes over their operations; large ones are fastest
+/// direction by direction, where a product of matrices is one product and not a stack of them (docs/scaling.md).
 fn directions_in_cache(program: &Program) -> usize {
     const CACHE: usize = 1 << 18;
     let bytes = |shape: &[usize], dtype: DType| shape.iter().product::<usize>() * dtype.size();

@@ -1,10 +1,11 @@
 //! A module's trainable parameters as one flat vector `w ∈ R^P`, and back.
 //!
-//! The order is the module's own: float parameters in the order in which Burn visits them, each flattened row by row. Left out are frozen
-//! parameters (`require_grad` off), running statistics, integers and booleans. A parameter that stands in two places (a clone of one `Param`,
-//! which keeps its `ParamId`) counts once, where it is visited first.
+//! The order is the module's own: float parameters in the order in which Burn visits them, each flattened row by row.
+//! Left out are frozen parameters (`require_grad` off), running statistics, integers and booleans. A parameter that
+//! stands in two places (a clone of one `Param`, which keeps its `ParamId`) counts once, where it is visited first.
 //!
-//! A module on a device without autodiff is treated as `Module::train` would leave it: parameters that were trainable still are.
+//! A module on a device without autodiff is treated as `Module::train` would leave it: parameters that were trainable
+//! still are.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -27,7 +28,8 @@ pub(crate) struct Visited {
     pub array: Array,
 }
 
-/// All float parameters in the module's order, repeated ones repeated. Running statistics are those that inference would use.
+/// All float parameters in the module's order, repeated ones repeated. Running statistics are those that inference
+/// would use.
 pub(crate) fn visit<M: Module>(module: &M) -> Vec<Visited> {
     #[derive(Default)]
     struct Visitor {
@@ -83,8 +85,8 @@ pub(crate) fn visit<M: Module>(module: &M) -> Vec<Visited> {
     found
 }
 
-/// Burn's autodiff keeps an entry of about a kilobyte for every leaf until the next backward pass, whichever it is. This is one of a single number, when a
-/// thousand leaves more have been made.
+/// Burn's autodiff keeps an entry of about a kilobyte for every leaf until the next backward pass, whichever it is.
+/// This is one of a single number, when a thousand leaves more have been made.
 fn forget_leaves(made: usize, device: &Device) {
     static LEAVES: AtomicUsize = AtomicUsize::new(0);
     if LEAVES.fetch_add(made, Ordering::Relaxed) + made >= 1000 {

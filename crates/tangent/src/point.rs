@@ -109,8 +109,8 @@ impl Point {
         Self { program: program.clone(), active: active.clone(), kept, output }
     }
 
-    /// Tangents of all nodes from those of the leaves, `None` standing for zero. With `keep` they all stay for [`Reverse::second`];
-    /// otherwise only the output's does.
+    /// Tangents of all nodes from those of the leaves, `None` standing for zero. With `keep` they all stay for
+    /// [`Reverse::second`]; otherwise only the output's does.
     pub fn push(&self, leaf: impl Fn(&Operation) -> Option<Value>, keep: bool) -> Values {
         let program = &self.program;
         let mut uses = program.uses();
@@ -148,8 +148,8 @@ impl Point {
         tangents
     }
 
-    /// The reverse pass from a cotangent of the output; `None` stands for zero. `visit` sees every active node with its cotangent before it
-    /// is passed on. Returns the cotangents of the leaves, at their nodes.
+    /// The reverse pass from a cotangent of the output; `None` stands for zero. `visit` sees every active node with its
+    /// cotangent before it is passed on. Returns the cotangents of the leaves, at their nodes.
     pub fn pull(&self, seed: Option<Value>, reverse: &Reverse, mut visit: impl FnMut(usize, Option<&Value>)) -> Values {
         let program = &self.program;
         let mut cotangents: Values = vec![None; program.nodes.len()];
@@ -235,8 +235,8 @@ impl Point {
         parts
     }
 
-    /// Pulls `seed` back and keeps at every node what the second-order terms need: ȳ at bilinear nodes, f″ ȳ at elementwise ones. Returns
-    /// them and the cotangents of the leaves.
+    /// Pulls `seed` back and keeps at every node what the second-order terms need: ȳ at bilinear nodes, f″ ȳ at
+    /// elementwise ones. Returns them and the cotangents of the leaves.
     pub fn adjoints(&self, seed: Value) -> (Values, Values) {
         let mut adjoints: Values = vec![None; self.program.nodes.len()];
         let leaves = self.pull(Some(seed), &Reverse::default(), |index, cotangent| {

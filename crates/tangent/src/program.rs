@@ -10,7 +10,8 @@ use crate::array::Array;
 use crate::operation::{Bilinear, Discrete, Elementwise, Face, Linear, Operation, Order, Shapes, Step};
 use crate::value::Value;
 
-/// A forward in static single assignment: every operation is calculated from earlier ones, shapes and element types are known.
+/// A forward in static single assignment: every operation is calculated from earlier ones, shapes and element types are
+/// known.
 ///
 /// [`Display`](fmt::Display) prints one line an operation:
 ///
@@ -151,8 +152,8 @@ impl Program {
         self
     }
 
-    /// Pruned, and with elementwise operations of one variable merged into one node: `x · sigmoid(x)` is one function with its own f′ and
-    /// f″, so that push, pull and bend multiply once where they would have followed every step.
+    /// Pruned, and with elementwise operations of one variable merged into one node: `x · sigmoid(x)` is one function
+    /// with its own f′ and f″, so that push, pull and bend multiply once where they would have followed every step.
     pub(crate) fn simplified(self) -> Self {
         self.pruned().fused().pruned()
     }
@@ -212,8 +213,8 @@ impl Function {
     /// Longest function that is built; longer chains are cut into several.
     const MAX_STEPS: usize = 24;
 
-    /// The node as a function of one root, with those operands written out that `inner` knows as functions. `None` if its operands have
-    /// different roots.
+    /// The node as a function of one root, with those operands written out that `inner` knows as functions. `None` if
+    /// its operands have different roots.
     fn of(node: &Node, inner: impl Fn(usize) -> Option<Self>) -> Option<Self> {
         let operand = |index: usize| inner(index).unwrap_or(Self { root: index, steps: Vec::new() });
         match (&node.operation, node.operands.as_slice()) {
@@ -261,8 +262,9 @@ impl Function {
 
     /// Appends `f` of the last register.
     ///
-    /// `1/(1 + eᵃ)` is written as the logistic function of `−a`, whose slope `y (1 − y)` stays finite where `eᵃ` overflows: the chain rule
-    /// multiplies the zero of `1/(1 + eᵃ)²` with infinity there. `1 − 2σ(−2a)` is tanh a, one function for four.
+    /// `1/(1 + eᵃ)` is written as the logistic function of `−a`, whose slope `y (1 − y)` stays finite where `eᵃ`
+    /// overflows: the chain rule multiplies the zero of `1/(1 + eᵃ)²` with infinity there. `1 − 2σ(−2a)` is tanh a,
+    /// one function for four.
     fn apply(&mut self, f: Elementwise) {
         let last = self.steps.len();
         match (self.steps.as_slice(), &f) {

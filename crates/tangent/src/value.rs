@@ -1,7 +1,7 @@
 //! A value of a program at run time: one array, or a block of them along one more axis in front.
 //!
-//! The block axis carries k directions through one pass of `push`, `pull` or `bend`, or n samples through a program captured for one
-//! sample. A program's shapes are those without the block.
+//! The block axis carries k directions through one pass of `push`, `pull` or `bend`, or n samples through a program
+//! captured for one sample. A program's shapes are those without the block.
 
 use crate::array::Array;
 

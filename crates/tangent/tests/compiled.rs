@@ -1,4 +1,5 @@
-//! Compiled gradients against Burn's autodiff: networks with their losses, picked rows, both float types, what cannot be compiled.
+//! Compiled gradients against Burn's autodiff: networks with their losses, picked rows, both float types, what cannot
+//! be compiled.
 
 mod common;
 

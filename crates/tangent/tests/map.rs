@@ -286,7 +286,8 @@ fn recording_leaves_running_statistics_alone() {
     assert_eq!(numbers(norm.forward(x)), expected);
 }
 
-/// Burn holds updates of running statistics back until a module is put into evaluation mode; derivatives are those of evaluation.
+/// Burn holds updates of running statistics back until a module is put into evaluation mode; derivatives are those of
+/// evaluation.
 #[test]
 fn running_statistics_are_those_of_inference() {
     let device = flex();

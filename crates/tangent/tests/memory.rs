@@ -38,7 +38,8 @@ fn memory_is_bounded() {
     the_peak_is_within_the_budget();
 }
 
-/// Burn's autodiff keeps an entry for every leaf that a module's parameters have been until the next backward pass; here there is none.
+/// Burn's autodiff keeps an entry for every leaf that a module's parameters have been until the next backward pass;
+/// here there is none.
 fn nothing_stays_behind() {
     let device = Device::flex();
     let model = LinearConfig::new(3, 2).init(&device);
@@ -62,7 +63,8 @@ fn the_peak_is_within_the_budget() {
     let x = Tensor::<2>::from_data(TensorData::new(numbers(SAMPLES * 64), [SAMPLES, 64]), &device);
     let forward =
         |model: &Mlp, x: Tensor<2>| model.last.forward(model.second.forward(model.first.forward(x).tanh()).tanh());
-    // What goes in and comes out is not counted: u, the block of directions, the result, and of the results that each thread adds three.
+    // What goes in and comes out is not counted: u, the block of directions, the result, and of the results that each
+    // thread adds three.
     let p = 64 * 256 + 256 + 256 * 256 + 256 + 256 * 10 + 10;
     let vectors = 4 * (2 * SAMPLES * 10 + DIRECTIONS * p * (4 + 3 * rayon::current_num_threads()));
     for megabytes in [16, 64, 256] {

@@ -88,7 +88,8 @@ fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     x * distribution * 0.5
 }
 
-/// Token and position embeddings, one encoder block (attention, layer norms, feed-forward), a mean over positions, log-softmax.
+/// Token and position embeddings, one encoder block (attention, layer norms, feed-forward), a mean over positions,
+/// log-softmax.
 #[derive(Module, Debug)]
 struct Transformer {
     tokens: nn::Embedding,
@@ -119,7 +120,8 @@ impl Transformer {
     }
 }
 
-/// An autoencoder whose decoder is the encoder's weight transposed, with a frozen layer and a parameter that is never used.
+/// An autoencoder whose decoder is the encoder's weight transposed, with a frozen layer and a parameter that is never
+/// used.
 #[derive(Module, Debug)]
 struct Tied {
     weight: Param<Tensor<2>>,
@@ -195,7 +197,8 @@ fn transformer_encoder() {
         let model = in_f64(Transformer::new(&device), 3);
         let tokens = |data: [[i32; 3]; 2]| Tensor::<2, Int>::from_data(data, &device);
         let (x, y) = (tokens([[0, 6, 2], [3, 3, 1]]), tokens([[5, 4, 0], [1, 2, 6]]));
-        // Attention divides by √d, whose reciprocal Burn rounds to f32 in the backward pass; GELU's slope is approximate on ndarray.
+        // Attention divides by √d, whose reciprocal Burn rounds to f32 in the backward pass; GELU's slope is
+        // approximate on ndarray.
         let bound = if name == "flex" { 1e-7 } else { 1e-3 };
         check_network(
             &format!("transformer on {name}"),

@@ -54,14 +54,15 @@ fn image(w: Tensor<3>) -> Tensor<4> {
 }
 
 impl Case {
-    /// Burn's own value and derivative are off by up to `bound` on devices whose name contains `device`. It calculates some in f32 whatever
-    /// the element type is: the logistic function on ndarray, the hard logistic function under autodiff.
+    /// Burn's own value and derivative are off by up to `bound` on devices whose name contains `device`. It calculates
+    /// some in f32 whatever the element type is: the logistic function on ndarray, the hard logistic function under
+    /// autodiff.
     fn off(self, bound: f64, device: &'static str) -> Self {
         Self { value: Some((bound, device)), ..self.backward_off(bound, device) }
     }
 
-    /// Burn's own derivative is: of a division by a number 1/c is rounded to f32 in the backward pass, and on ndarray the slope of GELU is that
-    /// of the tanh approximation.
+    /// Burn's own derivative is: of a division by a number 1/c is rounded to f32 in the backward pass, and on ndarray
+    /// the slope of GELU is that of the tanh approximation.
     fn backward_off(self, bound: f64, device: &'static str) -> Self {
         Self { backward: Some((bound, device)), ..self }
     }
@@ -592,8 +593,8 @@ fn every_operation_takes_a_block_of_samples() {
     assert!(failed.is_empty(), "{failed:#?}");
 }
 
-/// Burn broadcasts the tensor by the mask too; its own autodiff then gives wrong numbers, and its ndarray panics. Here it is the same as with the
-/// tensor expanded before.
+/// Burn broadcasts the tensor by the mask too; its own autodiff then gives wrong numbers, and its ndarray panics. Here
+/// it is the same as with the tensor expanded before.
 #[test]
 fn a_mask_wider_than_the_tensor() {
     let device = Device::flex();
@@ -614,7 +615,8 @@ fn a_mask_wider_than_the_tensor() {
     assert!(difference(&found, &expected) < ROUNDING);
 }
 
-/// Far out every saturating function is flat or a line, and has the limit's derivatives: no overflow on the way there leaves a NaN.
+/// Far out every saturating function is flat or a line, and has the limit's derivatives: no overflow on the way there
+/// leaves a NaN.
 #[test]
 fn saturated_functions_have_the_derivatives_of_their_limits() {
     type Function = fn(Tensor<3>) -> Tensor<3>;

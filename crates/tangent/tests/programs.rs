@@ -98,7 +98,8 @@ fn draw(random: &mut ChaCha12Rng, mut shapes: Vec<[usize; 2]>) -> Vec<Op> {
     program
 }
 
-/// Runs a program and gives its last three results, so that little of it is dead; products are damped so that values stay of the size of one.
+/// Runs a program and gives its last three results, so that little of it is dead; products are damped so that values
+/// stay of the size of one.
 fn run(program: &[Op], mut values: Vec<Tensor<2>>) -> Vec<Tensor<2>> {
     for op in program {
         let at = |index: usize| values[index].clone();

@@ -29,7 +29,8 @@ pub struct AnalysisSettings {
     /// Bytes that may be used. Default: no limit.
     pub memory: Option<usize>,
     /// Kernels up to this size are decomposed; of larger ones the largest eigenvalue is found. Default: 5,000, beyond
-    /// which it takes minutes. Who names a measure that the kernel is measured for waits for it: see [`only`](Self::only).
+    /// which it takes minutes. Who names a measure that the kernel is measured for waits for it: see
+    /// [`only`](Self::only).
     pub kernel_size: usize,
     /// The rise of the loss that defines basin width. Default: 0.1.
     pub rise: f64,
@@ -183,8 +184,8 @@ impl<'a> Bench<'a> {
         Ok(self.sharpest.get_or_init(|| pairs))
     }
 
-    /// What of the tangent kernel all that is measured together needs: a record and, where all of it is asked for and it is
-    /// not too large, the whole spectrum. `None` where nothing needs it.
+    /// What of the tangent kernel all that is measured together needs: a record and, where all of it is asked for and
+    /// it is not too large, the whole spectrum. `None` where nothing needs it.
     ///
     /// # Errors
     ///

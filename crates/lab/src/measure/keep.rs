@@ -76,8 +76,8 @@ impl Analysis {
     ///
     /// # Errors
     ///
-    /// When loss or gradient are not finite, more eigenvalues are asked for than there are, or something does not fit into
-    /// the memory allowed: that is known before anything is measured.
+    /// When loss or gradient are not finite, more eigenvalues are asked for than there are, or something does not fit
+    /// into the memory allowed: that is known before anything is measured.
     pub fn measure(
         subject: &Subject,
         settings: &AnalysisSettings,
@@ -86,9 +86,9 @@ impl Analysis {
         Ok(rayon::scope(|_| measure(subject, settings, progress, None, &mut |_| {}))?)
     }
 
-    /// Measures a subject and writes each section into a folder when it is done. Sections that an earlier start of the same
-    /// measurement finished are taken from there. Where the folder cannot be written, the second value says why, and
-    /// nothing measured is lost.
+    /// Measures a subject and writes each section into a folder when it is done. Sections that an earlier start of the
+    /// same measurement finished are taken from there. Where the folder cannot be written, the second value says
+    /// why, and nothing measured is lost.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! What can be measured of a network: a file a measure.
 //!
-//! A [`Measure`] says what it needs, how its [`Part`]s are measured, and which numbers it gives to a table. What it finds
-//! goes into the sections of an [`Analysis`], under keys that know their types ([`Section`]).
+//! A [`Measure`] says what it needs, how its [`Part`]s are measured, and which numbers it gives to a table. What it
+//! finds goes into the sections of an [`Analysis`], under keys that know their types ([`Section`]).
 //!
 //! To add one: its file, a `mod` line, a row of [`ALL`]; a section of the page in `losscape-report`, and a row in
 //! `docs/measures.md`. A test asks every measure for them.
@@ -56,8 +56,8 @@ pub struct Measure {
     pub parts: &'static [Part],
     /// Numbers for a table of runs, by name: handed out one by one, those that there are.
     ///
-    /// An eigenvalue is named after its operator (`hessian_max`), an estimate after its quantity, with its standard error
-    /// behind it (`hessian_trace`, `hessian_trace_sem`).
+    /// An eigenvalue is named after its operator (`hessian_max`), an estimate after its quantity, with its standard
+    /// error behind it (`hessian_trace`, `hessian_trace_sem`).
     pub scalars: Scalars,
 }
 

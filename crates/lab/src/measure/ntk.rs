@@ -1,5 +1,5 @@
-//! The spectrum of the tangent kernel `K_c = c J Jᵀ`: ends, rank, condition, alignment with the targets, and how far the
-//! kernel moved since initialization.
+//! The spectrum of the tangent kernel `K_c = c J Jᵀ`: ends, rank, condition, alignment with the targets, and how far
+//! the kernel moved since initialization.
 
 use losscape_analysis::AnalysisError;
 use losscape_analysis::kernel::{self, KernelSpectrum};
@@ -98,7 +98,8 @@ pub(super) fn largest(bench: &Bench) -> Result<KernelRecord, AnalysisError> {
     })
 }
 
-/// The kernel's record, and its whole spectrum; with `change` how far it moved since initialization, where that is known.
+/// The kernel's record, and its whole spectrum; with `change` how far it moved since initialization, where that is
+/// known.
 pub(super) fn whole(bench: &Bench, change: bool) -> Result<(KernelRecord, KernelSpectrum), AnalysisError> {
     bench.begin("tangent kernel: forming it", 0);
     let matrix = bench.objective().kernel(bench.point.parameters())?;

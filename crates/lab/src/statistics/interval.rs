@@ -1,23 +1,24 @@
 //! The interval of a rank correlation over runs that share seeds and configurations.
 //!
-//! A rank correlation is a mean of compared pairs, `θ = Σ_p w_p x_p y_p`: p is a pair of runs of one seed, `x_p` and `y_p`
-//! are the signs of the differences of both quantities, `w_p` weights. Two pairs depend on each other when they share a
-//! seed or a configuration (two-way clusters: Cameron, Gelbach & Miller 2011; Owen 2007). Were the quantities unrelated,
+//! A rank correlation is a mean of compared pairs, `θ = Σ_p w_p x_p y_p`: p is a pair of runs of one seed, `x_p` and
+//! `y_p` are the signs of the differences of both quantities, `w_p` weights. Two pairs depend on each other when they
+//! share a seed or a configuration (two-way clusters: Cameron, Gelbach & Miller 2011; Owen 2007). Were the quantities
+//! unrelated,
 //!
 //! ```text
 //! var θ = Σ_{p,q} w_p w_q E[x_p x_q] E[y_p y_q].
 //! ```
 //!
 //! The expectations are those of the class of (p, q): in one seed or in two, with one configuration in common or with
-//! both; pairs without a common configuration have none but for what a seed does to many configurations at once. Each is
-//! taken as its mean over the class, from x alone and from y alone. That leaves little noise: estimating `E[x_p y_p x_q y_q]`
-//! from products, as a jackknife or a bootstrap does, has as many degrees of freedom as there are seeds.
+//! both; pairs without a common configuration have none but for what a seed does to many configurations at once. Each
+//! is taken as its mean over the class, from x alone and from y alone. That leaves little noise: estimating `E[x_p y_p
+//! x_q y_q]` from products, as a jackknife or a bootstrap does, has as many degrees of freedom as there are seeds.
 //!
-//! Added is the larger of what two other variances exceed that sum by. What a seed does to many configurations at once, as
-//! an initial network of some width does, is seen by comparing x of one seed with y of *another*: of unrelated quantities
-//! that is the same statistic. (Seeds need configurations in common for that, and settings have none of it: they are the
-//! same in every seed.) And where the relation itself differs from seed to seed, the statistics of the seeds do, which is
-//! known as well as there are seeds: then with Student's quantile (Satterthwaite 1946).
+//! Added is the larger of what two other variances exceed that sum by. What a seed does to many configurations at once,
+//! as an initial network of some width does, is seen by comparing x of one seed with y of *another*: of unrelated
+//! quantities that is the same statistic. (Seeds need configurations in common for that, and settings have none of it:
+//! they are the same in every seed.) And where the relation itself differs from seed to seed, the statistics of the
+//! seeds do, which is known as well as there are seeds: then with Student's quantile (Satterthwaite 1946).
 //!
 //! On the scale of artanh θ the variance depends little on θ (Fieller, Hartley & Pearson 1957). The half-width there is
 //! `artanh(1.96 √var θ)`, so that zero is left out exactly when `|θ| > 1.96 √var θ`.
@@ -33,7 +34,8 @@ use super::student;
 pub struct Tau {
     /// From all runs.
     pub value: f64,
-    /// Its 95 % interval; absent where seeds or configurations are too few, see [`Runs::suffice`](super::Runs::suffice).
+    /// Its 95 % interval; absent where seeds or configurations are too few, see
+    /// [`Runs::suffice`](super::Runs::suffice).
     pub interval: Option<[f64; 2]>,
 }
 
@@ -205,8 +207,8 @@ fn spread(values: &[f64]) -> f64 {
     values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64
 }
 
-/// The statistic of x of each seed with y of every other, on the configurations that both have; `None` where that is less
-/// than half of those of a seed.
+/// The statistic of x of each seed with y of every other, on the configurations that both have; `None` where that is
+/// less than half of those of a seed.
 fn exchanged(pairs: &[Pair], crossing: &Crossing, x: &[f64], y: &[f64]) -> Option<Vec<f64>> {
     // Settings are the same in every seed: exchanging seeds then exchanges nothing.
     let same_in_seeds = |of: &[f64]| {

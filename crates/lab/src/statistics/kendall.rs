@@ -1,8 +1,8 @@
 //! Kendall's rank correlation.
 //!
-//! Of all pairs of observations, those in which both quantities differ in the same direction less those in which they differ in opposite ones:
-//! `τ_b = (C − D)/√((C + D + T_x)(C + D + T_y))`, with `T_x` and `T_y` the pairs tied in one quantity alone (Kendall 1945). With Knight's algorithm (1966) in
-//! `n log n` steps.
+//! Of all pairs of observations, those in which both quantities differ in the same direction less those in which they
+//! differ in opposite ones: `τ_b = (C − D)/√((C + D + T_x)(C + D + T_y))`, with `T_x` and `T_y` the pairs tied in one
+//! quantity alone (Kendall 1945). With Knight's algorithm (1966) in `n log n` steps.
 
 /// `C − D` and the pairs that differ in x, and in y.
 struct Pairs {

@@ -7,12 +7,12 @@
 //! - *Where configurations were run with several seeds* (`between_seeds`): differences between two seeds at the same
 //!   settings, and Kendall's τ of these differences over the configurations; the mean over pairs of seeds. What the
 //!   settings do is in both seeds and leaves with the difference. Exchanging the two seeds turns all signs, so the
-//!   expectation is zero whatever the distributions are, when x and y are independent given the settings. What a seed adds
-//!   everywhere leaves too.
+//!   expectation is zero whatever the distributions are, when x and y are independent given the settings. What a seed
+//!   adds everywhere leaves too.
 //! - *Where they were not*, as in a random design (`residual`, `nearest`): normal scores of either quantity less their
-//!   least-squares fit by a cubic polynomial in the ranks of the settings and a constant for each seed; compared are runs
-//!   of one seed that are nearest in their settings, and equal in settings that are no numbers. What the fit leaves of
-//!   the settings is nearly the same in both.
+//!   least-squares fit by a cubic polynomial in the ranks of the settings and a constant for each seed; compared are
+//!   runs of one seed that are nearest in their settings, and equal in settings that are no numbers. What the fit
+//!   leaves of the settings is nearly the same in both.
 
 use losscape_model::random::{Purpose, stream};
 use rand::RngExt;
@@ -41,13 +41,13 @@ pub struct Settings {
 /// Both quantities by seed and configuration; absent where no run has both.
 pub(super) type Grid = Vec<Vec<Option<(f64, f64)>>>;
 
-/// The mean over pairs of seeds of Kendall's τ-b, over configurations, of the differences between them; and two variances
-/// of it were x and y independent given the settings. `None` where the differences have no order.
+/// The mean over pairs of seeds of Kendall's τ-b, over configurations, of the differences between them; and two
+/// variances of it were x and y independent given the settings. `None` where the differences have no order.
 ///
-/// Each is the mean square of draws that are distributed as the statistic on a condition of their own. Where seeds can be
-/// exchanged, y's seeds are permuted, none in its place. Where seeds are unlike (in noise, say), but the differences in a
-/// configuration lie as often above their median as below, the signs of y's differences, less their median, are turned at
-/// random, in a configuration all alike.
+/// Each is the mean square of draws that are distributed as the statistic on a condition of their own. Where seeds can
+/// be exchanged, y's seeds are permuted, none in its place. Where seeds are unlike (in noise, say), but the differences
+/// in a configuration lie as often above their median as below, the signs of y's differences, less their median, are
+/// turned at random, in a configuration all alike.
 pub(super) fn between_seeds(grid: &Grid) -> Option<(f64, [f64; 2])> {
     let seeds = grid.len();
     let theta = |of: &[usize], turn: Option<&[bool]>| {
@@ -103,8 +103,8 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Normal scores of a quantity less their least-squares fit by the settings and the seeds; NaN stays NaN. `None` where there
-/// are too few runs for a fit of the second degree.
+/// Normal scores of a quantity less their least-squares fit by the settings and the seeds; NaN stays NaN. `None` where
+/// there are too few runs for a fit of the second degree.
 pub(super) fn residual(values: &[f64], strata: &[usize], seeds: usize, settings: &Settings) -> Option<Vec<f64>> {
     let there: Vec<usize> = (0..values.len()).filter(|&run| !values[run].is_nan()).collect();
     let scores = ranks(&there.iter().map(|&run| values[run]).collect::<Vec<_>>());
@@ -157,8 +157,8 @@ pub(super) fn residual(values: &[f64], strata: &[usize], seeds: usize, settings:
     Some(found)
 }
 
-/// Every run of one seed with those of its kind that are nearest in the ranks of the settings, all that are equally near
-/// among them.
+/// Every run of one seed with those of its kind that are nearest in the ranks of the settings, all that are equally
+/// near among them.
 pub(super) fn nearest(runs: &[usize], settings: &Settings) -> Vec<[usize; 2]> {
     let places: Vec<Vec<f64>> =
         settings.numbers.iter().map(|of| ranks(&runs.iter().map(|&run| of[run]).collect::<Vec<_>>())).collect();
@@ -194,7 +194,8 @@ fn ranks(values: &[f64]) -> Vec<f64> {
     found
 }
 
-/// The quantile of the normal distribution, to 4.5e-4 (Hastings 1955; Abramowitz & Stegun 26.2.23): scores need no more.
+/// The quantile of the normal distribution, to 4.5e-4 (Hastings 1955; Abramowitz & Stegun 26.2.23): scores need no
+/// more.
 fn normal_quantile(share: f64) -> f64 {
     let t = (-2.0 * share.min(1.0 - share).ln()).sqrt();
     let above =

@@ -26,8 +26,8 @@ pub struct Place {
 /// Runs by seeds and configurations.
 #[derive(Debug, Clone)]
 pub struct Runs {
-    /// The seed of each run, counted from 0. Where most runs have a seed of their own, all have the same: comparing across
-    /// seeds is then what can be done.
+    /// The seed of each run, counted from 0. Where most runs have a seed of their own, all have the same: comparing
+    /// across seeds is then what can be done.
     strata: Vec<usize>,
     seeds: usize,
     /// The configuration of each run, counted from 0; the run itself where most have a seed of their own.
@@ -57,15 +57,15 @@ impl Runs {
         Self { strata, seeds, configurations, distinct, crossed: true }
     }
 
-    /// Whether there are enough seeds and configurations for intervals: [`FEWEST`] of either, or twice as many runs that
-    /// share no seed.
+    /// Whether there are enough seeds and configurations for intervals: [`FEWEST`] of either, or twice as many runs
+    /// that share no seed.
     #[must_use]
     pub fn suffice(&self) -> bool {
         if self.crossed { self.seeds >= FEWEST && self.distinct >= FEWEST } else { self.distinct >= 2 * FEWEST }
     }
 
-    /// Kendall's τ-b among the runs of one seed, the mean over seeds. Runs without one of both quantities (NaN) are passed
-    /// over, and so are seeds without order. `None` when none is left.
+    /// Kendall's τ-b among the runs of one seed, the mean over seeds. Runs without one of both quantities (NaN) are
+    /// passed over, and so are seeds without order. `None` when none is left.
     #[must_use]
     pub fn tau(&self, x: &[f64], y: &[f64]) -> Option<Tau> {
         let members: Vec<Vec<usize>> = self.members(x, y);
@@ -78,8 +78,9 @@ impl Runs {
     }
 
     /// Granulated τ (Jiang et al. 2020, eq. 6 to 8): for each axis the mean over seeds of the mean over groups of
-    /// `(C − D)/pairs`, and the mean over the axes in whose groups x varies. An axis is the group of each run: runs that
-    /// differ in the axis alone share one. The values are NaN where no two runs do, or x is the same in all groups.
+    /// `(C − D)/pairs`, and the mean over the axes in whose groups x varies. An axis is the group of each run: runs
+    /// that differ in the axis alone share one. The values are NaN where no two runs do, or x is the same in all
+    /// groups.
     #[must_use]
     pub fn granulated(&self, axes: &[Vec<usize>], x: &[f64], y: &[f64]) -> (Vec<f64>, Option<Tau>) {
         let members = self.members(x, y);
@@ -113,8 +114,8 @@ impl Runs {
         (mean(&of_seeds).filter(|_| varies).unwrap_or(f64::NAN), pairs)
     }
 
-    /// The rank correlation that is left when what the settings do is taken out; zero when both quantities depend on the
-    /// settings and not on each other. See [`partial`] for how. `None` where the settings leave nothing.
+    /// The rank correlation that is left when what the settings do is taken out; zero when both quantities depend on
+    /// the settings and not on each other. See [`partial`] for how. `None` where the settings leave nothing.
     #[must_use]
     pub fn partial(&self, settings: &Settings, x: &[f64], y: &[f64]) -> Option<Tau> {
         if self.crossed && self.strata.len() >= 2 * self.distinct {

@@ -68,7 +68,8 @@ pub struct Spirals {
     pub noise: f64,
 }
 
-/// Regression on a random network: `x ~ N(0, I_d)`, `y = A tanh(W x/√d)/√m + noise`, entries of A and W standard normal.
+/// Regression on a random network: `x ~ N(0, I_d)`, `y = A tanh(W x/√d)/√m + noise`, entries of A and W standard
+/// normal.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TeacherStudent {
@@ -264,8 +265,8 @@ impl LeastSquares {
     ///
     /// # Errors
     ///
-    /// [`DataError::Setting`] for no samples or inputs, more eigenvalues than min(n, d), none at all, one that is not positive and
-    /// finite, or a noise that is negative or not finite.
+    /// [`DataError::Setting`] for no samples or inputs, more eigenvalues than min(n, d), none at all, one that is not
+    /// positive and finite, or a noise that is negative or not finite.
     pub fn generate(&self, seed: u64) -> Result<LeastSquaresProblem, DataError> {
         at_least_one("inputs", self.inputs)?;
         fits(self.samples, self.inputs)?;
@@ -303,8 +304,9 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// The first `count` columns of a random orthogonal matrix of size `size`, as a product of Householder reflections along normal
-/// vectors of decreasing dimension (Stewart 1980, §3): uniform up to the columns' signs, orthonormal to rounding.
+/// The first `count` columns of a random orthogonal matrix of size `size`, as a product of Householder reflections
+/// along normal vectors of decreasing dimension (Stewart 1980, §3): uniform up to the columns' signs, orthonormal to
+/// rounding.
 fn orthonormal_columns(size: usize, count: usize, random: &mut ChaCha12Rng) -> Vec<Vec<f64>> {
     let mut columns: Vec<Vec<f64>> =
         (0..count).map(|at| (0..size).map(|row| f64::from(u8::from(row == at))).collect()).collect();

@@ -1,6 +1,7 @@
 //! IDX files (LeCun, Cortes & Burges: the format of MNIST and Fashion-MNIST), plain or gzipped.
 //!
-//! Two zero bytes, a type code, the number of dimensions, each size as a big-endian u32, then the values, big-endian, row by row.
+//! Two zero bytes, a type code, the number of dimensions, each size as a big-endian u32, then the values, big-endian,
+//! row by row.
 
 use std::path::{Path, PathBuf};
 
@@ -144,7 +145,8 @@ pub fn read(path: &Path) -> Result<(Vec<usize>, Vec<f64>), DataError> {
     Ok((shape, values))
 }
 
-/// Whether numbers are such as come of small whole ones, or of any floats, when their bytes are read in the wrong order.
+/// Whether numbers are such as come of small whole ones, or of any floats, when their bytes are read in the wrong
+/// order.
 fn is_reversed(code: u8, values: &[f64]) -> bool {
     const TOP_BYTE: f64 = 16_777_216.0;
     const DENORMAL: f64 = 1e-37;

@@ -386,8 +386,8 @@ impl Classes {
     }
 }
 
-/// What is left of a label without what a reader may not see or does not count: case, spaces, quotes around it, characters
-/// of no width, and the several ways in which Unicode writes one letter (NFKC).
+/// What is left of a label without what a reader may not see or does not count: case, spaces, quotes around it,
+/// characters of no width, and the several ways in which Unicode writes one letter (NFKC).
 fn skeleton(label: &str) -> String {
     const QUOTES: [char; 9] = ['"', '\'', '`', '´', '“', '”', '„', '‘', '’'];
     const NO_WIDTH: [char; 4] = ['\u{ad}', '\u{200b}', '\u{2060}', '\u{feff}'];
@@ -401,8 +401,8 @@ fn in_ascii(label: &str) -> String {
     label.chars().map(escaped).collect()
 }
 
-/// Whether a label is written as a date or a time: two numbers with a year among them or a colon between, three numbers or
-/// more with four digits in all, or the name of a month with two numbers.
+/// Whether a label is written as a date or a time: two numbers with a year among them or a colon between, three numbers
+/// or more with four digits in all, or the name of a month with two numbers.
 fn is_date(label: &Label) -> bool {
     const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
     let Label::Word(word) = label else { return false };
@@ -541,16 +541,16 @@ pub(super) fn whole(text: &str) -> Option<i128> {
     })
 }
 
-/// Whether a text is a number but for a currency's or per cent sign, brackets, separators of thousands, or a comma for the
-/// point.
+/// Whether a text is a number but for a currency's or per cent sign, brackets, separators of thousands, or a comma for
+/// the point.
 pub(super) fn looks_like_a_number(text: &str) -> bool {
     const AROUND: [char; 8] = ['$', '€', '£', '¥', '%', ' ', '(', ')'];
     let bare = text.trim_matches(AROUND).replace([',', '\'', ' ', '_', '\u{a0}', '\u{202f}'], "");
     bare != text && bare.contains(|c: char| c.is_ascii_digit()) && bare.parse::<f64>().is_ok()
 }
 
-/// Whether a text is one of the ways to write that there is no value: those of pandas, R, Excel, SQL and UCI's files, of C's
-/// printf, and of people.
+/// Whether a text is one of the ways to write that there is no value: those of pandas, R, Excel, SQL and UCI's files,
+/// of C's printf, and of people.
 pub(super) fn is_missing(text: &str) -> bool {
     const MARKERS: &[&str] = &[
         "",

@@ -1,7 +1,7 @@
 //! Datasets: real ones, generated ones, and files.
 //!
-//! [`DataConfig`] names a source; [`DataConfig::load`] gives the standardized training and test parts ready for a device.
-//! Values are held on the host in f64, so that the same numbers reach f32 and f64 runs.
+//! [`DataConfig`] names a source; [`DataConfig::load`] gives the standardized training and test parts ready for a
+//! device. Values are held on the host in f64, so that the same numbers reach f32 and f64 runs.
 //!
 //! | source | file |
 //! |---|---|

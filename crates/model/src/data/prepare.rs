@@ -1,7 +1,7 @@
 //! From a source to what training needs: split, random labels, standardization.
 //!
-//! In this order: the test part is split off (or is the source's own), labels of the training part are replaced where asked, and
-//! inputs are standardized by the statistics of the training part alone.
+//! In this order: the test part is split off (or is the source's own), labels of the training part are replaced where
+//! asked, and inputs are standardized by the statistics of the training part alone.
 
 use std::collections::HashSet;
 
@@ -32,8 +32,8 @@ pub enum Standardize {
 pub struct DataConfig {
     /// Where the data comes from.
     pub source: Source,
-    /// Share of the samples split off for testing, from 0 to below 1; used when the source has no test part of its own.
-    /// Default: 0.2, and 0 for least squares, whose spectrum belongs to all its rows.
+    /// Share of the samples split off for testing, from 0 to below 1; used when the source has no test part of its
+    /// own. Default: 0.2, and 0 for least squares, whose spectrum belongs to all its rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_fraction: Option<f64>,
     /// How inputs are standardized. Default: globally for images (`digits`, `idx`, `cifar10`,
@@ -41,7 +41,8 @@ pub struct DataConfig {
     /// `least-squares`, whose inputs have the scale they should, by feature for everything else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standardize: Option<Standardize>,
-    /// Share of the training labels replaced by uniformly drawn ones (Zhang et al. 2017, §2.1), from 0 to 1. Default: 0.
+    /// Share of the training labels replaced by uniformly drawn ones (Zhang et al. 2017, §2.1), from 0 to 1. Default:
+    /// 0.
     #[serde(default)]
     pub random_labels: f64,
     /// Seed of everything random about the data; independent of the run's own seed. Default: 0.
@@ -96,7 +97,8 @@ impl DataConfig {
         })
     }
 
-    /// What is done to the data, in words, by topic: the numbers of two measurements can be compared where these are alike.
+    /// What is done to the data, in words, by topic: the numbers of two measurements can be compared where these are
+    /// alike.
     #[must_use]
     pub fn preparation(&self) -> Vec<(&'static str, String)> {
         let inputs = match self.standardization() {
@@ -130,8 +132,8 @@ impl DataConfig {
     ///
     /// # Errors
     ///
-    /// What the source reports, and [`DataError::Setting`] or [`DataError::Empty`] when a share is out of range or leaves a part
-    /// without samples.
+    /// What the source reports, and [`DataError::Setting`] or [`DataError::Empty`] when a share is out of range or
+    /// leaves a part without samples.
     pub fn parts(&self) -> Result<Parts, DataError> {
         let (test_fraction, standardize) = (self.test_share(), self.standardization());
         if !(0.0..1.0).contains(&test_fraction) {

@@ -77,16 +77,16 @@ pub struct Csv {
     /// by their names, in any order; without one it must have the same columns in the same places.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_path: Option<PathBuf>,
-    /// What stands between fields: one character, `"tab"`, or `"whitespace"` for any run of spaces and tabs. Default: a
-    /// comma.
+    /// What stands between fields: one character, `"tab"`, or `"whitespace"` for any run of spaces and tabs. Default:
+    /// a comma.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delimiter: Option<String>,
     /// Whether the first line names the columns. By default it does, and a first line with a number in it is refused,
     /// as it could be a sample.
     #[serde(default, serialize_with = "true_by_default")]
     pub header: Option<bool>,
-    /// The target column, by name or number. Default: the last one, which is refused where not it but another is called
-    /// as targets are: `label`, `class`, `target`, `y`, ….
+    /// The target column, by name or number. Default: the last one, which is refused where not it but another is
+    /// called as targets are: `label`, `class`, `target`, `y`, ….
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<ColumnKey>,
     /// The input columns, by names or numbers, in the order wanted. Default: all but the target.
@@ -98,8 +98,8 @@ pub struct Csv {
     /// What the target column means. Default: classification.
     #[serde(default, serialize_with = "classification_by_default")]
     pub task: Option<Task>,
-    /// Number of classes C: labels are then the numbers 0 to C−1, or at most C words. By default the distinct labels of
-    /// the training file are the classes.
+    /// Number of classes C: labels are then the numbers 0 to C−1, or at most C words. By default the distinct labels
+    /// of the training file are the classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<usize>,
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use super::script::quoted;
 use super::{Job, LaunchError};
 
-/// Writes the manifest of a Job whose pods run `image`, with losscape in it. The study's folder must be in a volume claim
-/// of the study's name, under the same path.
+/// Writes the manifest of a Job whose pods run `image`, with losscape in it. The study's folder must be in a volume
+/// claim of the study's name, under the same path.
 ///
 /// # Errors
 ///

@@ -1,4 +1,5 @@
-//! Who does the runs of a study: [`processes`] of this machine, a job array of [`slurm`], an indexed Job of [`kubernetes`].
+//! Who does the runs of a study: [`processes`] of this machine, a job array of [`slurm`], an indexed Job of
+//! [`kubernetes`].
 //!
 //! Each run is a [`worker`]'s, in a process of its own. From Rust, without processes:
 //!

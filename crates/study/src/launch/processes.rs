@@ -1,7 +1,7 @@
 //! The processes of a study on this machine: each does one run.
 //!
-//! A process says on its standard output how far it is, a JSON object a line. When its standard input is closed, because
-//! the study stops or died, it writes a checkpoint and ends: no run is ever left without a study.
+//! A process says on its standard output how far it is, a JSON object a line. When its standard input is closed,
+//! because the study stops or died, it writes a checkpoint and ends: no run is ever left without a study.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::OpenOptions;
@@ -46,8 +46,8 @@ impl Message {
     }
 }
 
-/// The process's side: does a run and says so on standard output. Notes go to `note`, and `measuring` is set when training
-/// is over. Returns the exit code.
+/// The process's side: does a run and says so on standard output. Notes go to `note`, and `measuring` is set when
+/// training is over. Returns the exit code.
 pub fn serve(worker: &Worker, run: &PlannedRun, measuring: &AtomicBool, note: fn(&str)) -> u8 {
     let mut tell = |told| match told {
         Told::Note(words) => note(&words),
@@ -133,7 +133,8 @@ const ATTEMPTS: usize = 3;
 pub struct Processes<'a> {
     /// The study.
     pub study: &'a StudyFolder,
-    /// The program: `losscape`, or one that calls [`serve`] on `study worker FOLDER INDEX --device NAME [--memory BYTES]`.
+    /// The program: `losscape`, or one that calls [`serve`] on `study worker FOLDER INDEX --device NAME [--memory
+    /// BYTES]`.
     pub program: PathBuf,
     /// The device by its name.
     pub device: &'a str,
@@ -157,8 +158,8 @@ struct Shared<'a> {
 }
 
 impl Processes<'_> {
-    /// Does the runs, as many at a time as there are jobs, until all have ended or `stop` is set. A run that fails stops none
-    /// of the others. `known` are those that ended before.
+    /// Does the runs, as many at a time as there are jobs, until all have ended or `stop` is set. A run that fails
+    /// stops none of the others. `known` are those that ended before.
     pub fn run(&self, runs: Vec<PlannedRun>, known: Tally, stop: &AtomicBool, show: &(dyn Fn(Event) + Sync)) -> Tally {
         let jobs = self.jobs.min(runs.len());
         let shared = Shared {

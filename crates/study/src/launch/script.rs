@@ -75,7 +75,8 @@ impl Job {
     }
 }
 
-/// A name of at most 40 lower-case letters, digits and dashes within, as a DNS label must be and sbatch takes without quotes.
+/// A name of at most 40 lower-case letters, digits and dashes within, as a DNS label must be and sbatch takes without
+/// quotes.
 fn label(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
     let name: String = name.chars().map(plain).take(40).collect();

@@ -27,8 +27,8 @@ pub struct Submitted {
 impl Scripts {
     /// Writes the scripts, with further options of sbatch, `NAME` or `NAME=VALUE` without dashes.
     ///
-    /// A task does a chunk of the plan. A minute before its time limit it writes checkpoints and goes back into the queue;
-    /// cancelled it writes them and ends.
+    /// A task does a chunk of the plan. A minute before its time limit it writes checkpoints and goes back into the
+    /// queue; cancelled it writes them and ends.
     ///
     /// # Errors
     ///

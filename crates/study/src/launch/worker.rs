@@ -52,11 +52,13 @@ impl<'a> Worker<'a> {
         Self { study, device, device_name: device_name.to_owned(), memory: None, argv: Vec::new(), stop: None }
     }
 
-    /// Trains and measures a run, from where it stands, and writes its result. How it ended; `None` when it was stopped.
+    /// Trains and measures a run, from where it stands, and writes its result. How it ended; `None` when it was
+    /// stopped.
     ///
     /// # Errors
     ///
-    /// [`LabError::Busy`] when another process is at work on it; when it cannot be planned, trained, measured or written.
+    /// [`LabError::Busy`] when another process is at work on it; when it cannot be planned, trained, measured or
+    /// written.
     pub fn run(&self, planned: &PlannedRun, tell: &mut (dyn FnMut(Told) + Send)) -> Result<Option<State>, LabError> {
         let never = AtomicBool::new(false);
         let stop = self.stop.unwrap_or(&never);

@@ -1,8 +1,8 @@
 //! Arrays without a rank in their type: the only file that calls Burn's primitives.
 //!
-//! A program's values have ranks known at run time, and a block of directions adds one more axis in front. Burn's `Tensor<D>` fixes the
-//! rank at compile time; underneath it are operations that do not, and that pick the device at run time. This is a thin coat over them; on the
-//! memory of the CPU it takes our own kernels where they are faster.
+//! A program's values have ranks known at run time, and a block of directions adds one more axis in front. Burn's
+//! `Tensor<D>` fixes the rank at compile time; underneath it are operations that do not, and that pick the device at
+//! run time. This is a thin coat over them; on the memory of the CPU it takes our own kernels where they are faster.
 
 use burn::tensor::{Bool, DType, Int, Tensor, TensorData};
 use burn_backend::ops::{ActivationOps, BoolTensorOps, ConvOptions, FloatTensorOps, IntTensorOps, ModuleOps};
@@ -454,8 +454,8 @@ impl Array {
         Self(Dispatch::bool_xor(self.0, other.0))
     }
 
-    /// The largest elements along an axis, which stays with length one; not below the lowest finite number, so that a row of −∞ (all of it masked) is
-    /// shifted by a finite number and does not become NaN.
+    /// The largest elements along an axis, which stays with length one; not below the lowest finite number, so that a
+    /// row of −∞ (all of it masked) is shifted by a finite number and does not become NaN.
     pub fn max_along(self, axis: usize) -> Self {
         let lowest = FloatDType::from(self.dtype()).finfo().min;
         Self(Dispatch::float_max_dim(self.0, axis)).clamp(lowest, f64::INFINITY)

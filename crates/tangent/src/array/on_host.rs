@@ -1,4 +1,5 @@
-//! Arrays in the memory of the CPU, worked on by the kernels of [`crate::host`]. Everything here leaves to Burn what it has no kernel for.
+//! Arrays in the memory of the CPU, worked on by the kernels of [`crate::host`]. Everything here leaves to Burn what it
+//! has no kernel for.
 #![allow(clippy::result_large_err, reason = "`Err` hands arrays back to where there is another way; it is no failure")]
 
 use burn::tensor::{DType, TensorData};
@@ -148,8 +149,8 @@ impl Array {
     }
 }
 
-/// The product of two matrices: in the memory of `onto`, which is then taken, if nobody else reads that; otherwise in new memory, if there is nothing
-/// to add it to.
+/// The product of two matrices: in the memory of `onto`, which is then taken, if nobody else reads that; otherwise in
+/// new memory, if there is nothing to add it to.
 fn product<T: Real>(a: &Host, b: &Host, onto: &mut Option<Array>) -> Option<Array> {
     let (a, b) = (matrix::<T>(a)?, matrix::<T>(b)?);
     match onto {
@@ -170,7 +171,8 @@ fn broadcasts(from: &[usize], to: &[usize]) -> bool {
     from.iter().zip(to).all(|(&from, &to)| from == to || from == 1)
 }
 
-/// `whole` with every element combined with its partner: in place if nobody else reads it (`Some(None)`), otherwise in a new array.
+/// `whole` with every element combined with its partner: in place if nobody else reads it (`Some(None)`), otherwise in
+/// a new array.
 fn combine<T: Real>(whole: &mut Array, part: &Array, arithmetic: Arithmetic) -> Option<Option<Array>> {
     let shape = whole.shape();
     let part = repeated::<T>(part.host()?, &shape)?;

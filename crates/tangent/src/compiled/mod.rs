@@ -1,8 +1,10 @@
-//! A scalar map compiled for the memory of the CPU: value and gradient again and again, at other parameters and inputs of the same shapes.
+//! A scalar map compiled for the memory of the CPU: value and gradient again and again, at other parameters and inputs
+//! of the same shapes.
 //!
-//! [`plan`] turns the recorded program and its reverse pass into a list of passes over memory. Views (transposed, repeated, reshaped arrays) cost nothing;
-//! a bias and a function are applied to a product in its own memory in one pass; cotangents are written over where nobody else reads them; a matrix
-//! product writes its part of the gradient in place. [`machine`] runs the list with the kernels of [`crate::host`]: nothing is allocated, looked up
+//! [`plan`] turns the recorded program and its reverse pass into a list of passes over memory. Views (transposed,
+//! repeated, reshaped arrays) cost nothing; a bias and a function are applied to a product in its own memory in one
+//! pass; cotangents are written over where nobody else reads them; a matrix product writes its part of the gradient in
+//! place. [`machine`] runs the list with the kernels of [`crate::host`]: nothing is allocated, looked up
 //! or built between one gradient and the next.
 
 mod machine;
@@ -37,8 +39,9 @@ struct Gathered<T> {
     machine: Machine<T>,
     /// Memory for the rows of inputs that are picked.
     inputs: Vec<Vec<T>>,
-    /// The last point, whose memory takes the next gradient if nobody else reads it any more: a step that writes the new point over the gradient then
-    /// allocates nothing, and the system does not clear the pages of a large vector again and again.
+    /// The last point, whose memory takes the next gradient if nobody else reads it any more: a step that writes the
+    /// new point over the gradient then allocates nothing, and the system does not clear the pages of a large
+    /// vector again and again.
     last: Option<Array>,
 }
 
@@ -48,9 +51,10 @@ where
     I: Inputs,
     F: Fn(&M, I) -> Tensor<D>,
 {
-    /// Compiles the sum of the outputs and its gradient by the trainable parameters, for inputs of the shapes of `inputs`. `None` where there is no way
-    /// but another one: off the memory of the CPU (flex), for a module with frozen parameters or running statistics, for inputs that are no floats, and
-    /// for operations other than elementwise functions, products of matrices, sums, and changes of shape.
+    /// Compiles the sum of the outputs and its gradient by the trainable parameters, for inputs of the shapes of
+    /// `inputs`. `None` where there is no way but another one: off the memory of the CPU (flex), for a module with
+    /// frozen parameters or running statistics, for inputs that are no floats, and for operations other than
+    /// elementwise functions, products of matrices, sums, and changes of shape.
     ///
     /// # Errors
     ///
@@ -96,7 +100,8 @@ impl Compiled {
         self.run(w, inputs, None)
     }
 
-    /// As [`gradient`](Self::gradient), for the inputs with these rows: `rows` has as many entries as the inputs had when they were compiled.
+    /// As [`gradient`](Self::gradient), for the inputs with these rows: `rows` has as many entries as the inputs had
+    /// when they were compiled.
     ///
     /// # Panics
     ///

@@ -150,8 +150,8 @@ struct Planner<'a> {
 }
 
 impl Plan {
-    /// The plan of a program, differentiated by its parameters, which start at `starts` in the flat vector of so many variables. `None` if it has an
-    /// operation without instructions.
+    /// The plan of a program, differentiated by its parameters, which start at `starts` in the flat vector of so many
+    /// variables. `None` if it has an operation without instructions.
     pub fn of(program: &Program, starts: &[usize], variables: usize) -> Option<Self> {
         let dtype = program.nodes[program.output].dtype;
         if program.nodes.iter().any(|node| node.dtype != dtype) {
@@ -303,8 +303,8 @@ impl Planner<'_> {
         })
     }
 
-    /// `f(x)`. A product and a bias below it, which nobody else reads, are taken along: the bias is added on the way, the value takes the product's
-    /// place in memory.
+    /// `f(x)`. A product and a bias below it, which nobody else reads, are taken along: the bias is added on the way,
+    /// the value takes the product's place in memory.
     fn function(&mut self, index: usize, function: &Elementwise) -> View {
         let operand = self.program.nodes[index].operands[0];
         let shape = self.shape(index).to_vec();
@@ -329,7 +329,8 @@ impl Planner<'_> {
         value.view(&shape)
     }
 
-    /// A product that a function alone reads, or the product and the bias of which it reads the sum: the instruction that added them is taken back.
+    /// A product that a function alone reads, or the product and the bias of which it reads the sum: the instruction
+    /// that added them is taken back.
     fn product_below(&mut self, node: usize) -> Option<(Span, Option<Stretched>)> {
         let nodes = &self.program.nodes;
         let lonely_product = |node: usize| {
@@ -471,7 +472,8 @@ impl Planner<'_> {
         Cotangent { view: out.view(&shape), owned: true }
     }
 
-    /// Zeros for the parameters that nothing depends on: the rest of the gradient is written before anything is added to it.
+    /// Zeros for the parameters that nothing depends on: the rest of the gradient is written before anything is added
+    /// to it.
     fn clear_untouched(&mut self, variables: usize) {
         let ends = self.starts.iter().skip(1).copied().chain([variables]);
         for (parameter, (&start, end)) in self.starts.iter().zip(ends).enumerate() {
@@ -540,7 +542,8 @@ impl Planner<'_> {
         }
     }
 
-    /// The part of the gradient that is the cotangent of a node: of a parameter, or of one in another shape that nobody else reads.
+    /// The part of the gradient that is the cotangent of a node: of a parameter, or of one in another shape that nobody
+    /// else reads.
     fn gradient_of(&self, node: usize) -> Option<View> {
         let Operation::Parameter(parameter) = self.program.nodes[node].operation else {
             let operand = *self.program.nodes[node].operands.first()?;

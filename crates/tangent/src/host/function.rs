@@ -135,7 +135,8 @@ pub fn has_slope_of_value(function: &Elementwise) -> bool {
     matches!(function, Elementwise::Exp | Elementwise::Tanh | Elementwise::Sigmoid | Elementwise::Relu)
 }
 
-/// `out_i = out_i f′(x_i)`, or `c_i f′(x_i)` if cotangents c are given, for a function whose slope follows from its value `y = f(x)`.
+/// `out_i = out_i f′(x_i)`, or `c_i f′(x_i)` if cotangents c are given, for a function whose slope follows from its
+/// value `y = f(x)`.
 pub fn times_slope<T: Real>(function: &Elementwise, out: &mut [T], cotangents: Option<&[T]>, y: &[T]) {
     let y = Repeated { elements: y, stretch: 1 };
     match function {

@@ -42,8 +42,8 @@ impl Layout {
         Self { start: self.start, shape: shape.to_vec(), strides }
     }
 
-    /// As entries of which each is taken `stretch` times, and all of them again and again until the shape is filled: their number and `stretch`;
-    /// `None` if they do not lie like that.
+    /// As entries of which each is taken `stretch` times, and all of them again and again until the shape is filled:
+    /// their number and `stretch`; `None` if they do not lie like that.
     pub fn repeated(&self) -> Option<(usize, usize)> {
         let (mut stretch, mut length, mut around) = (1, 1, false);
         for (&size, &stride) in self.shape.iter().zip(&self.strides).rev().filter(|&(&size, _)| size != 1) {

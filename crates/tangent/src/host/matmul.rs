@@ -44,8 +44,8 @@ impl<'a, T: Real> Matrix<'a, T> {
 
 /// `out = a b`, or `out + a b` if it is to be added; `out` row after row.
 ///
-/// Divided into blocks of `out`, as many as there are threads, each calculated by one: with faer's own division a product of 64×512 by 512×128 gains
-/// nothing from a second thread.
+/// Divided into blocks of `out`, as many as there are threads, each calculated by one: with faer's own division a
+/// product of 64×512 by 512×128 gains nothing from a second thread.
 pub fn matmul<T: Real>(out: &mut [T], a: Matrix<T>, b: Matrix<T>, add: bool) {
     if a.rows == 0 || b.columns == 0 {
         return;

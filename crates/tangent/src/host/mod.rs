@@ -1,8 +1,9 @@
 //! Kernels on the memory of the CPU: matrix products, elementwise functions with their derivatives, sums.
 //!
-//! Flex's own are correct everywhere and stay the way for all other devices and types; what is here was measured to be slower there by a factor
-//! (docs/scaling.md). Products are faer's. Loops are written so that the compiler vectorizes them, and run with the widest vectors of the machine
-//! ([`vectorized`]). Work is divided among the threads of the current rayon pool in a way that does not change a bit of the result.
+//! Flex's own are correct everywhere and stay the way for all other devices and types; what is here was measured to be
+//! slower there by a factor (docs/scaling.md). Products are faer's. Loops are written so that the compiler vectorizes
+//! them, and run with the widest vectors of the machine ([`vectorized`]). Work is divided among the threads of the
+//! current rayon pool in a way that does not change a bit of the result.
 
 mod function;
 mod layout;
@@ -20,7 +21,8 @@ pub use zip::{Repeated, times_plus, update};
 
 use rayon::prelude::*;
 
-/// Elements that one task works on: small enough to divide, large enough that the pool's overhead of a microsecond does not show.
+/// Elements that one task works on: small enough to divide, large enough that the pool's overhead of a microsecond does
+/// not show.
 const TASK: usize = 1 << 13;
 
 /// Runs `f` with the widest vectors that the machine has: code inlined into it is compiled for them.

@@ -4,7 +4,8 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use burn_backend::Element;
 
-/// f32 or f64. Functions with `vector` in their description are free of calls and branches, so that loops over them are vectorized.
+/// f32 or f64. Functions with `vector` in their description are free of calls and branches, so that loops over them are
+/// vectorized.
 pub trait Real:
     Element
     + bytemuck::Pod
@@ -26,8 +27,9 @@ pub trait Real:
 
     /// `eˣ`, vector.
     ///
-    /// `x = n ln 2 + r` with `|r| ≤ ln 2 / 2`, and Taylor's polynomial of `eʳ`, whose remainder is a tenth of a rounding (f32: degree 7, 5e-9; f64:
-    /// degree 13, 4e-18). `2ⁿ` is put together from its exponent in two factors, so that results below the normal range are right as well.
+    /// `x = n ln 2 + r` with `|r| ≤ ln 2 / 2`, and Taylor's polynomial of `eʳ`, whose remainder is a tenth of a
+    /// rounding (f32: degree 7, 5e-9; f64: degree 13, 4e-18). `2ⁿ` is put together from its exponent in two
+    /// factors, so that results below the normal range are right as well.
     fn exp(self) -> Self;
 
     /// `tanh x = 1 − 2/(e^{2x} + 1)`, vector; the error is that of one rounding near 1.

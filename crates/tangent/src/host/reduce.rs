@@ -22,8 +22,8 @@ pub fn max<T: Real>(out: &mut [T], x: &[T], axis: Axis) {
     reduce(out, x, axis, false, T::LOWEST, |a, b| if b > a { b } else { a });
 }
 
-/// Folds along the middle from `start`; with `keep`, what stands in `out` takes part. Every result is folded in an order of its own, so that it does not
-/// depend on how the results are divided among threads.
+/// Folds along the middle from `start`; with `keep`, what stands in `out` takes part. Every result is folded in an
+/// order of its own, so that it does not depend on how the results are divided among threads.
 fn reduce<T: Real>(out: &mut [T], x: &[T], axis: Axis, keep: bool, start: T, f: impl Fn(T, T) -> T + Copy + Sync) {
     let part = |from: usize, out: &mut [T]| {
         vectorized(

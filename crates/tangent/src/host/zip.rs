@@ -2,7 +2,8 @@
 
 use super::{Real, in_parts, vectorized};
 
-/// Elements of which each is taken `stretch` times, and all of them again and again: number i is `elements[⌊i/stretch⌋ mod length]`.
+/// Elements of which each is taken `stretch` times, and all of them again and again: number i is `elements[⌊i/stretch⌋
+/// mod length]`.
 #[derive(Clone, Copy)]
 pub struct Repeated<'a, T> {
     pub elements: &'a [T],

@@ -1,8 +1,9 @@
 //! Bilinear operations, written as trilinear forms.
 //!
-//! `y = B(a, b)` is linear in each of two operands. With a third array c of the shape of y it is the number `T(a, b, c) = ⟨B(a, b), c⟩`,
-//! linear in all three. Leaving one argument open gives an array: the *face* of the open argument. The face of c is the map, the faces of a and b
-//! are its two adjoints, so the rules for push, pull and bend need no more than the three faces.
+//! `y = B(a, b)` is linear in each of two operands. With a third array c of the shape of y it is the number `T(a, b, c)
+//! = ⟨B(a, b), c⟩`, linear in all three. Leaving one argument open gives an array: the *face* of the open argument. The
+//! face of c is the map, the faces of a and b are its two adjoints, so the rules for push, pull and bend need no more
+//! than the three faces.
 
 use std::fmt;
 
@@ -21,8 +22,8 @@ pub enum Bilinear {
     Matmul,
     /// Two-dimensional convolution of `[n, channels, height, width]` with `[out, channels/groups, height, width]`.
     Convolution(ConvOptions<2>),
-    /// The adjoint of a convolution in its input, an operation on its own: the operands are the *output* and the weight of the convolution,
-    /// the result is its input.
+    /// The adjoint of a convolution in its input, an operation on its own: the operands are the *output* and the weight
+    /// of the convolution, the result is its input.
     TransposedConvolution(ConvOptions<2>),
 }
 
@@ -91,8 +92,8 @@ impl Bilinear {
     }
 }
 
-/// `op(a) op(b)` with op the transposition where asked for, added to `onto`. A block is folded into the rows of one product where that is possible
-/// without moving data; otherwise it is a stack of products.
+/// `op(a) op(b)` with op the transposition where asked for, added to `onto`. A block is folded into the rows of one
+/// product where that is possible without moving data; otherwise it is a stack of products.
 fn matmul(onto: Option<Value>, a: Value, b: Value, transposed: [bool; 2]) -> Value {
     let stacked = a.shape().len() == 3;
     let open = |value: Value, transposed: bool| value.map(|array| if transposed { array.transpose() } else { array });

@@ -1,4 +1,5 @@
-//! Integers and booleans: comparisons, index arithmetic, positions of maxima. They are calculated anew for every input and have no derivative.
+//! Integers and booleans: comparisons, index arithmetic, positions of maxima. They are calculated anew for every input
+//! and have no derivative.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,13 +10,15 @@ use crate::value::{Value, width};
 /// A function of arrays without a derivative.
 #[derive(Clone)]
 pub enum Discrete {
-    /// The largest element along an axis (counted without the block axis), which stays with length one: not below the lowest finite number.
+    /// The largest element along an axis (counted without the block axis), which stays with length one: not below the
+    /// lowest finite number.
     Max(usize),
     /// Any other.
     Named {
         /// What it is called.
         name: String,
-        /// Called with the operands, all with a block axis or none, and the number of axes before the first of the program (1 or 0).
+        /// Called with the operands, all with a block axis or none, and the number of axes before the first of the
+        /// program (1 or 0).
         evaluate: Evaluate,
     },
 }

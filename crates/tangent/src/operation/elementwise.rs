@@ -362,8 +362,8 @@ fn power(x: &Array, n: i64, order: Order) -> Jet {
     Jet { value, slope, curvature }
 }
 
-/// Second-order jets through a straight-line program: the chain rule `(f∘g)′ = f′ g′`, `(f∘g)″ = f″ g′² + f′ g″`, and the rules for sums
-/// and products.
+/// Second-order jets through a straight-line program: the chain rule `(f∘g)′ = f′ g′`, `(f∘g)″ = f″ g′² + f′ g″`, and
+/// the rules for sums and products.
 fn composite(steps: &[Step], x: Array, order: Order) -> Jet {
     let slope = if order == Order::Value { 0.0 } else { 1.0 };
     let variable = Jet { value: x, slope: Coefficient::Number(slope), curvature: Coefficient::ZERO };

@@ -271,7 +271,8 @@ fn folded(x: Value, f: impl FnOnce(Array) -> Array) -> Value {
     }
 }
 
-/// Rows of `axis` by `indices`. Where every entry of a block has indices of its own, they are spread to pick single elements.
+/// Rows of `axis` by `indices`. Where every entry of a block has indices of its own, they are spread to pick single
+/// elements.
 fn select(x: Value, indices: &Value, axis: usize) -> Value {
     if !indices.block {
         let lead = usize::from(x.block);

@@ -1,7 +1,7 @@
 //! Which of Burn's operations have derivatives here, and how: the one table.
 //!
-//! Each entry names an operation of Burn's captured graphs, the kind of operation it becomes, and its formula; the code beside it writes it in
-//! the vocabulary of [`Lowering`]. The table in the documentation is printed from these entries.
+//! Each entry names an operation of Burn's captured graphs, the kind of operation it becomes, and its formula; the code
+//! beside it writes it in the vocabulary of [`Lowering`]. The table in the documentation is printed from these entries.
 
 mod activation;
 mod base;

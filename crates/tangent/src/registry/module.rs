@@ -180,12 +180,14 @@ fn with_bias(b: &mut Lowering, y: usize, bias: Option<&TensorIr>) -> usize {
     b.add(y, bias)
 }
 
-/// Whether a transposed convolution is the adjoint of one: output padding chooses among the input sizes that stride leaves open.
+/// Whether a transposed convolution is the adjoint of one: output padding chooses among the input sizes that stride
+/// leaves open.
 fn has_input(stride: &[usize], padding_out: &[usize]) -> bool {
     stride.iter().zip(padding_out).all(|(stride, padding)| padding < stride)
 }
 
-/// The convolution whose adjoint a transposed convolution is. Its output padding only chooses among input sizes, which are known.
+/// The convolution whose adjoint a transposed convolution is. Its output padding only chooses among input sizes, which
+/// are known.
 fn adjoint_of(options: &ConvTranspose2dOptionsIr) -> ConvOptions<2> {
     ConvOptions {
         stride: options.stride,

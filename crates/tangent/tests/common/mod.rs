@@ -1,6 +1,7 @@
 //! What every derivative must satisfy, checked at a point in f64.
 //!
-//! Independent of the engine are central differences (of the forward, and of pulled gradients) and Burn's own reverse mode.
+//! Independent of the engine are central differences (of the forward, and of pulled gradients) and Burn's own reverse
+//! mode.
 
 #![allow(dead_code, reason = "each test uses its part")]
 
@@ -175,7 +176,8 @@ pub fn check_against<M: Module, I: Inputs, const D: usize>(
     errors
 }
 
-/// The module in float64 with drawn numbers: instead of those that Burn draws, and around those that it sets to a constant (γ, β and the like).
+/// The module in float64 with drawn numbers: instead of those that Burn draws, and around those that it sets to a
+/// constant (γ, β and the like).
 pub fn in_f64<M: Module>(module: M, seed: u64) -> M {
     struct Draw(u64);
     impl ModuleMapper for Draw {
