@@ -1,9 +1,9 @@
 //! PL* and smoothness in a whole ball, from bounds instead of samples.
 //!
-//! For a network of one hidden layer with a smooth activation, `f(x) = s₂ Σ_r a_r σ(u_r·x̃) + b₂` with `u_r = (w_r,
-//! b_r)` and `x̃ = (s₁ x, 1)` (without biases `x̃ = s₁ x`), everything that changes with the parameters is bounded by `S₁
-//! = sup|σ′|` and `S₂ = sup|σ″|`. Write `s = ‖X̃‖₂`, `A = max_r ‖a_r‖` at the centre, and `h(p, q) = p/2 + √(p²/4 +
-//! q²)`, the norm of the matrix `((p, q), (q, 0))`. At a distance ρ from the centre
+//! For a network of one hidden layer with a smooth activation, `f(x) = s₂ Σ_r a_r σ(u_r·x̃) + b₂` with
+//! `u_r = (w_r, b_r)` and `x̃ = (s₁ x, 1)` (without biases `x̃ = s₁ x`), everything that changes with the parameters is
+//! bounded by `S₁ = sup|σ′|` and `S₂ = sup|σ″|`. Write `s = ‖X̃‖₂`, `A = max_r ‖a_r‖` at the centre, and
+//! `h(p, q) = p/2 + √(p²/4 + q²)`, the norm of the matrix `((p, q), (q, 0))`. At a distance ρ from the centre
 //!
 //! - `‖J − J₀‖₂ ≤ ℓρ` with `ℓ = s₂ h(A S₂ s max_i‖x̃_i‖, S₁ s)`: `a σ′(z) − a₀ σ′(z₀) = (a − a₀) σ′(z) + a₀ (σ′(z) −
 //!   σ′(z₀))`;

@@ -11,8 +11,16 @@ use losscape_lab::LabError;
 pub const CLAIM: Claim = Claim {
     id: "adam-moments",
     family: Family::Optimizers,
-    printed: r"$m_k=\delta m_{k-1}+(1-\delta)\partial_wD$, $v_k=\delta v_{k-1}+(1-\gamma)\partial^2_wD$, $\hat m=\frac{m_k}{1-\delta^k}$, $\hat v=\frac{v_k}{1-\gamma^k}$, $w_{k+1}=w_k-\frac{\eta}{\sqrt{\hat v_k+\epsilon}}\hat m_k$",
-    exact: r"$v_k=\gamma v_{k-1}+(1-\gamma)(\partial_wD)^2$, with one factor in both places; then a constant gradient gives $\hat m_k=g$ and $\hat v_k=g^2$ at every step. $\epsilon$ stands inside the root in the notes, outside in Kingma & Ba 2015",
+    printed: concat!(
+        r"$m_k=\delta m_{k-1}+(1-\delta)\partial_wD$, $v_k=\delta v_{k-1}+(1-\gamma)\partial^2_wD$, $\hat ",
+        r"m=\frac{m_k}{1-\delta^k}$, $\hat v=\frac{v_k}{1-\gamma^k}$, $w_{k+1}=w_k-\frac{\eta}{\sqrt{\hat ",
+        r"v_k+\epsilon}}\hat m_k$",
+    ),
+    exact: concat!(
+        r"$v_k=\gamma v_{k-1}+(1-\gamma)(\partial_wD)^2$, with one factor in both places; then a constant gradient ",
+        r"gives $\hat m_k=g$ and $\hat v_k=g^2$ at every step. $\epsilon$ stands inside the root in the notes, ",
+        r"outside in Kingma & Ba 2015",
+    ),
     source: "lecture notes, ADAM; Kingma & Ba 2015, Algorithm 1",
     expected: Expectation::HoldsAsCorrected,
     false_statements: &[

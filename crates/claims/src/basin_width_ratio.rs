@@ -17,7 +17,9 @@ pub const CLAIM: Claim = Claim {
     id: "basin-width-ratio",
     family: Family::Flatness,
     printed: r"SGD converges to minima with a basin width $w=\frac\epsilon B$",
-    exact: r"the width grows with $\frac\epsilon B$, and minima are alike at equal $\frac\epsilon B$; it is no equality",
+    exact: concat!(
+        r"the width grows with $\frac\epsilon B$, and minima are alike at equal $\frac\epsilon B$; it is no equality",
+    ),
     source: "lecture notes, Basin Sizes; Jastrzębski et al. 2017",
     expected: Expectation::HoldsAsCorrected,
     false_statements: &[
@@ -163,7 +165,9 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     };
     evidence.plot(Plot {
         title: "Width of the basin against ε/B".to_owned(),
-        reading: "Distance to a rise of the loss by 0.1 from minima of equal training loss, tanh 64-64-64-10 on digits; means over seeds and equal ratios.".to_owned(),
+        reading: "Distance to a rise of the loss by 0.1 from minima of equal training loss, tanh 64-64-64-10 on \
+                  digits; means over seeds and equal ratios."
+            .to_owned(),
         x: "ε / B".to_owned(),
         y: "width".to_owned(),
         log_x: true,
@@ -172,10 +176,14 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
             Series::measured("along the top eigenvector", averaged(&|run| run.top_width)),
             Series::measured("along a random direction", averaged(&|run| run.random_width)),
             Series::bound("w = ε/B", averaged(&|run| run.ratio)),
-        ], ..Plot::default() });
+        ],
+        ..Plot::default()
+    });
     evidence.plot(Plot {
         title: "Sharpness against ε/B".to_owned(),
-        reading: "The larger the learning rate over the batch size, the flatter the minimum; where ε/B is small, differences vanish.".to_owned(),
+        reading: "The larger the learning rate over the batch size, the flatter the minimum; where ε/B is small, \
+                  differences vanish."
+            .to_owned(),
         x: "ε / B".to_owned(),
         y: "λ_max(H)".to_owned(),
         log_x: true,
@@ -187,10 +195,14 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
         let shown = || runs.iter().filter(|run| !run.profiles[at].is_empty());
         evidence.plot(Plot {
             title: format!("Basins along {name}"),
-            reading: "The loss around minima of equal training loss, one seed: the larger the learning rate over the batch size, the wider the basin.".to_owned(),
+            reading: "The loss around minima of equal training loss, one seed: the larger the learning rate over the \
+                      batch size, the wider the basin."
+                .to_owned(),
             x: "distance".to_owned(),
             y: "loss".to_owned(),
-            series: shown().map(|run| Series::measured(format!("ε/B = {:.2e}", run.ratio), run.profiles[at].clone())).collect(),
+            series: shown()
+                .map(|run| Series::measured(format!("ε/B = {:.2e}", run.ratio), run.profiles[at].clone()))
+                .collect(),
             ..Plot::default()
         });
     }

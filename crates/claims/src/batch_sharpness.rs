@@ -17,8 +17,16 @@ use losscape_lab::LabError;
 pub const CLAIM: Claim = Claim {
     id: "batch-sharpness",
     family: Family::Edge,
-    printed: r"not in the notes; under SGD it is $E\left[\frac{g_B^TH_Bg_B}{\|g_B\|^2}\right]$ that comes to $\frac2\epsilon$, while $\lambda_{\max}(H)$ stays below it",
-    exact: r"with batches of 4 and 8 out of 200 samples, while the training loss is still falling, $E\left[\frac{g_B^TH_Bg_B}{\|g_B\|^2}\right]$ is at $\frac2\epsilon$ to a tenth and $\lambda_{\max}(H)$ below $\frac{1.8}\epsilon$; batches of 2 are not there yet, and with 16 $\lambda_{\max}(H)$ is at the edge as well",
+    printed: concat!(
+        r"not in the notes; under SGD it is $E\left[\frac{g_B^TH_Bg_B}{\|g_B\|^2}\right]$ that comes to ",
+        r"$\frac2\epsilon$, while $\lambda_{\max}(H)$ stays below it",
+    ),
+    exact: concat!(
+        r"with batches of 4 and 8 out of 200 samples, while the training loss is still falling, ",
+        r"$E\left[\frac{g_B^TH_Bg_B}{\|g_B\|^2}\right]$ is at $\frac2\epsilon$ to a tenth and $\lambda_{\max}(H)$ ",
+        r"below $\frac{1.8}\epsilon$; batches of 2 are not there yet, and with 16 $\lambda_{\max}(H)$ is at the edge ",
+        r"as well",
+    ),
     source: "Andreyev & Beneventano 2024",
     expected: Expectation::HoldsAsCorrected,
     false_statements: &[
@@ -157,8 +165,8 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     series.push(Series::bound("2/ε", [(0.0, 2.0 / RATE), (STEPS as f64, 2.0 / RATE)]));
     evidence.plot(Plot {
         title: "Batch sharpness".to_owned(),
-        reading: "The curvature along mini-batch gradients, of the batch's own loss, comes to 2/ε and stays there while the loss \
-                  falls. λ_max of the whole loss stays below it for the smaller batches."
+        reading: "The curvature along mini-batch gradients, of the batch's own loss, comes to 2/ε and stays there \
+                  while the loss falls. λ_max of the whole loss stays below it for the smaller batches."
             .to_owned(),
         x: "step".to_owned(),
         y: "E[gᵀHg / ‖g‖²] over batches".to_owned(),

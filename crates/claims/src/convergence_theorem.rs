@@ -18,8 +18,16 @@ use losscape_lab::LabError;
 pub const CLAIM: Claim = Claim {
     id: "convergence-theorem",
     family: Family::PolyakLojasiewicz,
-    printed: r"$\beta$-smooth and $\mu$-PL* in $B(w_0,R)$ with $R=\frac{2\sqrt{2\beta L(w_0)}}{\mu}$ and $\eta\le\frac2\beta$: gradient descent recovers $w^*$ with $F(w^*)=y$, at the rate $O(\beta/t)$",
-    exact: r"with $\eta<\frac2\beta$ and both in $B\left(w_0,\frac{2\sqrt{2L_0/\mu}}{2-\eta\beta}\right)$ the path is shorter than this radius and $L_t\le(1-\eta\mu(2-\eta\beta))^tL_0$, far better than $\beta/t$; the printed $R$ is enough for $\eta\le\frac1\beta$ where $\beta\ge\mu$, and too small where it is not; $\eta=\frac2\beta$ need not converge",
+    printed: concat!(
+        r"$\beta$-smooth and $\mu$-PL* in $B(w_0,R)$ with $R=\frac{2\sqrt{2\beta L(w_0)}}{\mu}$ and ",
+        r"$\eta\le\frac2\beta$: gradient descent recovers $w^*$ with $F(w^*)=y$, at the rate $O(\beta/t)$",
+    ),
+    exact: concat!(
+        r"with $\eta<\frac2\beta$ and both in $B\left(w_0,\frac{2\sqrt{2L_0/\mu}}{2-\eta\beta}\right)$ the path is ",
+        r"shorter than this radius and $L_t\le(1-\eta\mu(2-\eta\beta))^tL_0$, far better than $\beta/t$; the printed ",
+        r"$R$ is enough for $\eta\le\frac1\beta$ where $\beta\ge\mu$, and too small where it is not; ",
+        r"$\eta=\frac2\beta$ need not converge",
+    ),
     source: "lecture notes, In Summary; Liu, Zhu & Belkin 2020, Theorem 6",
     expected: Expectation::HoldsAsCorrected,
     false_statements: &[
@@ -165,14 +173,18 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     };
     evidence.plot(Plot {
         title: "Loss against the theorem".to_owned(),
-        reading: "A wide tanh network under gradient descent at 1/β: the loss falls faster than PL* guarantees, which is itself linear.".to_owned(),
+        reading: "A wide tanh network under gradient descent at 1/β: the loss falls faster than PL* guarantees, which \
+                  is itself linear."
+            .to_owned(),
         x: "step".to_owned(),
         y: "loss".to_owned(),
         log_y: true,
         series: vec![
             Series::measured("loss", numbered(&losses, |pair| pair.0)),
             Series::bound("(1 − ημ)ᵗ L₀", numbered(&losses, |pair| pair.1)),
-        ], ..Plot::default() });
+        ],
+        ..Plot::default()
+    });
     evidence.plot(Plot {
         title: "Length of the path against the ball".to_owned(),
         reading: "The path at η = 1/β ends well inside the ball of the theorem.".to_owned(),
@@ -306,8 +318,9 @@ fn certify(bench: &Workbench, evidence: &mut Evidence, theorem: &mut Theorem) ->
     evidence.figure("the same of β(ρ) that λ_max(H) had", shares[1]);
     evidence.plot(Plot {
         title: "What can be proved against the width".to_owned(),
-        reading: "From bounds on σ′ and σ″ alone: PL* is proved up to a distance that grows like the root of the width; the theorem's ball does not grow. Where the lines have crossed far enough for β and μ \
-                  of the whole ball, the theorem's conditions are certain."
+        reading: "From bounds on σ′ and σ″ alone: PL* is proved up to a distance that grows like the root of the \
+                  width; the theorem's ball does not grow. Where the lines have crossed far enough for β and μ of the \
+                  whole ball, the theorem's conditions are certain."
             .to_owned(),
         x: "width".to_owned(),
         y: "distance from the start".to_owned(),

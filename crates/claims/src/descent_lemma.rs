@@ -13,8 +13,15 @@ use losscape_lab::LabError;
 pub const CLAIM: Claim = Claim {
     id: "descent-lemma",
     family: Family::Convergence,
-    printed: r"a Lipschitz gradient leads to the step $\alpha=\frac1L$; equality is achieved when the norm of the gradient is $0$ (the derivation is left open)",
-    exact: r"$f\left(w-\frac1L\nabla f\right)\le f(w)-\frac{1}{2L}\|\nabla f(w)\|^2$, below $f(w)$ wherever $\nabla f(w)\ne0$; with equality where $\nabla f(w)=0$, as printed, and not only there: for $\frac L2\|w\|^2$ at every $w$",
+    printed: concat!(
+        r"a Lipschitz gradient leads to the step $\alpha=\frac1L$; equality is achieved when the norm of the gradient ",
+        r"is $0$ (the derivation is left open)",
+    ),
+    exact: concat!(
+        r"$f\left(w-\frac1L\nabla f\right)\le f(w)-\frac{1}{2L}\|\nabla f(w)\|^2$, below $f(w)$ wherever $\nabla ",
+        r"f(w)\ne0$; with equality where $\nabla f(w)=0$, as printed, and not only there: for $\frac L2\|w\|^2$ at ",
+        r"every $w$",
+    ),
     source: "lecture notes, Lipschitz Continuity for Step size; Nesterov 2018, eq. 1.2.19",
     expected: Expectation::Holds,
     false_statements: &[

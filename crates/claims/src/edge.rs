@@ -79,7 +79,11 @@ pub const NESTEROV: Claim = claim(
 
 pub const ADAM: Claim = claim(
     "edge-adam",
-    r"with Adam the preconditioned sharpness $\lambda_{\max}(P^{-1}H)$ rises, from where the second moment holds 63 % of its weight ($\frac1{1-\beta_2}=100$ steps, $\beta_2=0.99$), until it hovers at $\frac{2+2\beta_1}{(1-\beta_1)\epsilon}$",
+    concat!(
+        r"with Adam the preconditioned sharpness $\lambda_{\max}(P^{-1}H)$ rises, from where the second moment holds ",
+        r"63 % of its weight ($\frac1{1-\beta_2}=100$ steps, $\beta_2=0.99$), until it hovers at ",
+        r"$\frac{2+2\beta_1}{(1-\beta_1)\epsilon}$",
+    ),
     "Cohen et al. 2022, eq. 2",
     // (1 + β₁)/(1 − β₁).
     &[STAYS, FALLS, BELOW, ABOVE, AT_PLAIN, plain(|samples| scaled(samples, 19.0))],
@@ -91,7 +95,10 @@ pub const ADAM: Claim = claim(
 
 pub const SAM: Claim = claim(
     "edge-sam",
-    r"with SAM it hovers at $\frac{\|g\|}{2\rho}\left(\sqrt{1+\frac{8\rho}{\epsilon\|g\|}}-1\right)$, below $\frac2\epsilon$",
+    concat!(
+        r"with SAM it hovers at $\frac{\|g\|}{2\rho}\left(\sqrt{1+\frac{8\rho}{\epsilon\|g\|}}-1\right)$, ",
+        r"below $\frac2\epsilon$",
+    ),
     "Long & Bartlett 2024, eq. 1",
     // It depends on ‖g‖: 0.35 of 2/ε on average, among the figures.
     &[STAYS, FALLS, BELOW, ABOVE, AT_PLAIN, plain(|samples| scaled(samples, 0.35))],
@@ -191,10 +198,14 @@ fn measure(bench: &Workbench, config: &OptimizerConfig, steps: usize) -> Result<
     let Run { sharpness, edge, loss, .. } = runs.swap_remove(0);
     evidence.plot(Plot {
         title: "Sharpness at the edge".to_owned(),
-        reading: "Tanh 64-32-32-10 on 200 digits: the sharpness that decides about the method's steps, and where they would begin to grow.".to_owned(),
+        reading: "Tanh 64-32-32-10 on 200 digits: the sharpness that decides about the method's steps, and where they \
+                  would begin to grow."
+            .to_owned(),
         x: "step".to_owned(),
         y: "sharpness".to_owned(),
-        series: vec![Series::measured("sharpness", sharpness), Series::bound("edge", edge)], ..Plot::default() });
+        series: vec![Series::measured("sharpness", sharpness), Series::bound("edge", edge)],
+        ..Plot::default()
+    });
     evidence.plot(Plot {
         title: "Loss on the way".to_owned(),
         reading: "At the edge the loss rises and falls from step to step, and still falls in the long run.".to_owned(),

@@ -18,7 +18,8 @@ pub const CLAIM: Claim = Claim {
     family: Family::Flatness,
     printed: r"wider basins allow for better generalization (theorized)",
     exact: r"contested: measured as the rank correlation of sharpness and test loss over runs of equal training loss",
-    source: "lecture notes, Basin Sizes; for: Keskar et al. 2017, Foret et al. 2021, Jiang et al. 2020; against or divided: Dinh et al. 2017, Andriushchenko et al. 2023",
+    source: "lecture notes, Basin Sizes; for: Keskar et al. 2017, Foret et al. 2021, Jiang et al. 2020; against or \
+             divided: Dinh et al. 2017, Andriushchenko et al. 2023",
     expected: Expectation::Any,
     false_statements: &[
         FalseStatement::samples("sharpness and test loss have nothing to do with each other", "Kendall's τ", none),
@@ -112,12 +113,16 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     });
     evidence.plot(Plot {
         title: "Sharpness against test loss".to_owned(),
-        reading: "Tanh 64-64-64-10 on 300 digits: rates, batch sizes, with and without SAM, all at a training loss of 0.02; a line joins the runs of a seed.".to_owned(),
+        reading: "Tanh 64-64-64-10 on 300 digits: rates, batch sizes, with and without SAM, all at a training loss of \
+                  0.02; a line joins the runs of a seed."
+            .to_owned(),
         x: "λ_max(H)".to_owned(),
         y: "test loss".to_owned(),
         log_x: true,
         log_y: true,
-        series: series.collect(), ..Plot::default() });
+        series: series.collect(),
+        ..Plot::default()
+    });
     Ok(evidence)
 }
 

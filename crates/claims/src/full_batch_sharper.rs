@@ -11,8 +11,16 @@ use losscape_lab::LabError;
 pub const CLAIM: Claim = Claim {
     id: "full-batch-sharper",
     family: Family::Flatness,
-    printed: r"full batch descent prefers small widths (sharp basins); smaller batches prefer wider ones: by Keskar's $100\frac{\max_{\mathrm{box}}L-L}{1+L}$, box $|z_i|\le\epsilon(|w_i|+1)$, at any training loss",
-    exact: r"at equal learning rate and training loss, 0.02 as well as 0.001, $\lambda_{\max}(H)$ is larger after full-batch than after small-batch training; Keskar's sharpness is larger at 0.001, with and without the first-order share of the slope, but smaller at 0.02, where four fifths of it are slope and small batches end on the steeper one",
+    printed: concat!(
+        r"full batch descent prefers small widths (sharp basins); smaller batches prefer wider ones: by Keskar's ",
+        r"$100\frac{\max_{\mathrm{box}}L-L}{1+L}$, box $|z_i|\le\epsilon(|w_i|+1)$, at any training loss",
+    ),
+    exact: concat!(
+        r"at equal learning rate and training loss, 0.02 as well as 0.001, $\lambda_{\max}(H)$ is larger after ",
+        r"full-batch than after small-batch training; Keskar's sharpness is larger at 0.001, with and without the ",
+        r"first-order share of the slope, but smaller at 0.02, where four fifths of it are slope and small batches ",
+        r"end on the steeper one",
+    ),
     source: "lecture notes, Basin Sizes; Keskar et al. 2017",
     expected: Expectation::HoldsAsCorrected,
     false_statements: &[
@@ -89,9 +97,9 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
         |at: usize| late.iter().enumerate().map(|(seed, pair)| (seed as f64, pair[at][0])).collect::<Vec<_>>();
     evidence.plot(Plot {
         title: "Sharpness after small and full batches".to_owned(),
-        reading:
-            "Tanh 64-64-64-10 on 300 digits, learning rate 0.2, trained to a loss of 0.001; one pair for each seed."
-                .to_owned(),
+        reading: "Tanh 64-64-64-10 on 300 digits, learning rate 0.2, trained to a loss of 0.001; one pair for each \
+                  seed."
+            .to_owned(),
         x: "seed".to_owned(),
         y: "λ_max(H)".to_owned(),
         log_y: true,

@@ -10,8 +10,14 @@ use losscape_lab::LabError;
 pub const CLAIM: Claim = Claim {
     id: "gradient-formula",
     family: Family::StepSize,
-    printed: r"$\frac12\|\Phi^T w-y\|^2$ has the gradient $g=\Phi^T\Phi w-\Phi^T y$; the update is $w-\epsilon\,\nabla_w(\Phi^T\Phi w-\Phi^T y)$",
-    exact: r"$\frac12\|\Phi w-y\|^2$ with $\Phi\in\mathbb R^{n\times d}$ has that gradient; the update is $w-\epsilon\,g$",
+    printed: concat!(
+        r"$\frac12\|\Phi^T w-y\|^2$ has the gradient $g=\Phi^T\Phi w-\Phi^T y$; the update is ",
+        r"$w-\epsilon\,\nabla_w(\Phi^T\Phi w-\Phi^T y)$",
+    ),
+    exact: concat!(
+        r"$\frac12\|\Phi w-y\|^2$ with $\Phi\in\mathbb R^{n\times d}$ has that gradient; the update is ",
+        r"$w-\epsilon\,g$",
+    ),
     source: "lecture notes, Gradient Descent Update Formula",
     expected: Expectation::HoldsAsCorrected,
     false_statements: &[

@@ -10,8 +10,15 @@ use losscape_lab::LabError;
 pub const CLAIM: Claim = Claim {
     id: "gradient-norm-rate",
     family: Family::Convergence,
-    printed: r"the gradient norm goes to $0$ at a rate of $1/t$; $t\ge\frac{2\beta(L(w_0)-L(w^*))}{\delta}$ iterations bring it to $\delta$",
-    exact: r"with $\epsilon=1/\beta$: $\min_{s<t}\|g_s\|^2\le\frac{2\beta(L(w_0)-L^*)}{t}$; it is the squared norm that $t\ge\frac{2\beta(L(w_0)-L^*)}{\delta}$ brings to $\delta$; the norm itself can stay at $1/\sqrt t$ for $\beta=L(w_0)-L^*=1$; the bound is attained at $t=1$, and to a factor $\frac{2t}{3t-1}$ at every $t$",
+    printed: concat!(
+        r"the gradient norm goes to $0$ at a rate of $1/t$; $t\ge\frac{2\beta(L(w_0)-L(w^*))}{\delta}$ iterations ",
+        r"bring it to $\delta$",
+    ),
+    exact: concat!(
+        r"with $\epsilon=1/\beta$: $\min_{s<t}\|g_s\|^2\le\frac{2\beta(L(w_0)-L^*)}{t}$; it is the squared norm that ",
+        r"$t\ge\frac{2\beta(L(w_0)-L^*)}{\delta}$ brings to $\delta$; the norm itself can stay at $1/\sqrt t$ for ",
+        r"$\beta=L(w_0)-L^*=1$; the bound is attained at $t=1$, and to a factor $\frac{2t}{3t-1}$ at every $t$",
+    ),
     source: "lecture notes, Theoretical Bounds of Convergence Rate",
     expected: Expectation::HoldsAsCorrected,
     false_statements: &[
@@ -159,7 +166,9 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
         .collect();
     evidence.plot(Plot {
         title: "Squared gradient norm against its bound".to_owned(),
-        reading: "The smallest squared norm so far of an MLP under gradient descent at 1/β, and what the descent lemma allows.".to_owned(),
+        reading: "The smallest squared norm so far of an MLP under gradient descent at 1/β, and what the descent \
+                  lemma allows."
+            .to_owned(),
         x: "steps t".to_owned(),
         y: "min ‖g‖²".to_owned(),
         log_x: true,
@@ -167,7 +176,9 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
         series: vec![
             Series::measured("measured", measured.iter().copied()),
             Series::bound("2βL₀/t", measured.iter().map(|(t, _)| (*t, bound(*t)))),
-        ], ..Plot::default() });
+        ],
+        ..Plot::default()
+    });
     Ok(evidence)
 }
 

@@ -15,7 +15,10 @@ pub const CLAIM: Claim = Claim {
     id: "hessian-width",
     family: Family::Width,
     printed: r"not in the notes",
-    exact: r"$\|\nabla^2F\|=O\left(\sqrt{\frac{\log m}{m}}\right)$ with a linear output layer and Gaussian weights, not with a nonlinear one",
+    exact: concat!(
+        r"$\|\nabla^2F\|=O\left(\sqrt{\frac{\log m}{m}}\right)$ with a linear output layer and Gaussian weights, not ",
+        r"with a nonlinear one",
+    ),
     source: "Liu, Zhu & Belkin 2020 (linearity), Theorem 3.2 and Section 4",
     expected: Expectation::Supported,
     false_statements: &[
@@ -74,7 +77,9 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     evidence.effect(Effect::within("bent output: slope of ‖∇²F‖, 0", [-0.1, 0.1], bent));
     evidence.plot(Plot {
         title: "‖∇²F‖ against the width".to_owned(),
-        reading: "With a linear output layer the function becomes linear in its parameters; a tanh behind the output keeps its curvature.".to_owned(),
+        reading: "With a linear output layer the function becomes linear in its parameters; a tanh behind the output \
+                  keeps its curvature."
+            .to_owned(),
         x: "width m".to_owned(),
         y: "‖∇²F‖".to_owned(),
         log_x: true,
@@ -82,7 +87,9 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
         series: vec![
             Series::measured("linear output", falling.swap_remove(0)),
             Series::measured("tanh output", staying.swap_remove(0)),
-        ], ..Plot::default() });
+        ],
+        ..Plot::default()
+    });
     Ok(evidence)
 }
 

@@ -13,9 +13,18 @@ use losscape_lab::LabError;
 pub const CLAIM: Claim = Claim {
     id: "initialization-distance",
     family: Family::Convergence,
-    printed: r"the distance to the optimum is largest at the initialization; if it is far away, we need to take many more steps",
-    exact: r"$\|w_{t+1}-w^*\|\le\|w_t-w^*\|$ for convex $L$-smooth $f$ and $\alpha\le\frac2L$, not beyond; on logistic regression and the Huber function twice as far takes more steps (on $\frac L2\|w\|^2$ one of $\frac1L$ does from anywhere), at most $\frac{L\|w_0-w^*\|^2}{4\delta}-\frac12$, rounded up, to a gap of $\delta$; on the worst function for each distance just so many, a number that goes with the square of the distance",
-    source: "lecture notes, Effects from Initialization; Nesterov 2018, Theorem 2.1.14; Drori & Teboulle 2014, Theorems 1 and 2",
+    printed: concat!(
+        r"the distance to the optimum is largest at the initialization; if it is far away, we need to take many more ",
+        r"steps",
+    ),
+    exact: concat!(
+        r"$\|w_{t+1}-w^*\|\le\|w_t-w^*\|$ for convex $L$-smooth $f$ and $\alpha\le\frac2L$, not beyond; on logistic ",
+        r"regression and the Huber function twice as far takes more steps (on $\frac L2\|w\|^2$ one of $\frac1L$ does ",
+        r"from anywhere), at most $\frac{L\|w_0-w^*\|^2}{4\delta}-\frac12$, rounded up, to a gap of $\delta$; on the ",
+        r"worst function for each distance just so many, a number that goes with the square of the distance",
+    ),
+    source: "lecture notes, Effects from Initialization; Nesterov 2018, Theorem 2.1.14; Drori & Teboulle 2014, \
+             Theorems 1 and 2",
     expected: Expectation::Holds,
     false_statements: &[
         FalseStatement::pairs("every step comes nearer by a tenth", "‖w⁺ − w*‖ ≤", tighter),

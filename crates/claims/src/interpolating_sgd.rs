@@ -19,9 +19,20 @@ use losscape_lab::LabError;
 pub const CLAIM: Claim = Claim {
     id: "interpolating-sgd",
     family: Family::PolyakLojasiewicz,
-    printed: r"PL* implies convergence of (S)GD: with learning rate $\eta\le\frac2\beta$, $\beta=\lambda_{\max}(H)$, it will recover $w^*$ such that $F(w^*)=y$",
-    exact: r"with batches of $B$ it is the smoothness $\beta_1$ of single samples, up to $n\beta$, that bounds $\eta$: linear least squares that can be met has $E\|w_t-w^*\|^2\le(1-\eta\mu(2-\eta\beta_B))^t\|w_0-w^*\|^2$ for $\eta<\frac2{\beta_B}$, $\beta_B=\frac{\beta_1}B+\left(1-\frac1B\right)\beta$; any loss that is $\beta$-smooth and PL*, with each $\ell_i$ $\beta_1$-smooth, everywhere (of a network this is looked at along paths only) has $E\,L_t\le\left(1-\frac{\mu^2}{\beta\beta_1}\right)^tL_0$ with batches of one and $\eta=\frac\mu{\beta\beta_1}$",
-    source: "lecture notes, PL condition and In Summary; Ma, Bassily & Belkin 2018; Bassily, Belkin & Ma 2018, Theorem 1; Liu, Zhu & Belkin 2020",
+    printed: concat!(
+        r"PL* implies convergence of (S)GD: with learning rate $\eta\le\frac2\beta$, $\beta=\lambda_{\max}(H)$, it ",
+        r"will recover $w^*$ such that $F(w^*)=y$",
+    ),
+    exact: concat!(
+        r"with batches of $B$ it is the smoothness $\beta_1$ of single samples, up to $n\beta$, that bounds $\eta$: ",
+        r"linear least squares that can be met has $E\|w_t-w^*\|^2\le(1-\eta\mu(2-\eta\beta_B))^t\|w_0-w^*\|^2$ for ",
+        r"$\eta<\frac2{\beta_B}$, $\beta_B=\frac{\beta_1}B+\left(1-\frac1B\right)\beta$; any loss that is ",
+        r"$\beta$-smooth and PL*, with each $\ell_i$ $\beta_1$-smooth, everywhere (of a network this is looked at ",
+        r"along paths only) has $E\,L_t\le\left(1-\frac{\mu^2}{\beta\beta_1}\right)^tL_0$ with batches of one and ",
+        r"$\eta=\frac\mu{\beta\beta_1}$",
+    ),
+    source: "lecture notes, PL condition and In Summary; Ma, Bassily & Belkin 2018; Bassily, Belkin & Ma 2018, \
+             Theorem 1; Liu, Zhu & Belkin 2020",
     expected: Expectation::HoldsAsCorrected,
     false_statements: &[
         FalseStatement::pairs("the distance falls like (1 − ημ(2 − ηβ_B))^1.1t", "E‖w_t − w*‖²/‖w₀ − w*‖² ≤", faster),

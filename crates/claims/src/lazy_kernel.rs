@@ -11,7 +11,10 @@ pub const CLAIM: Claim = Claim {
     id: "lazy-kernel",
     family: Family::Width,
     printed: r"not in the notes; they speak of one tangent kernel",
-    exact: r"in NTK parameterization the relative change $\|K_t-K_0\|/\|K_0\|$ over training shrinks with the width like $\frac1m$; $\frac1{\sqrt m}$ is a bound, and not attained",
+    exact: concat!(
+        r"in NTK parameterization the relative change $\|K_t-K_0\|/\|K_0\|$ over training shrinks with the width like ",
+        r"$\frac1m$; $\frac1{\sqrt m}$ is a bound, and not attained",
+    ),
     source: "Jacot, Gabriel & Hongler 2018; Huang & Yau 2020; Dyer & Gur-Ari 2020",
     expected: Expectation::Supported,
     false_statements: &[

@@ -15,7 +15,10 @@ pub const CLAIM: Claim = Claim {
     id: "lipschitz-pessimism",
     family: Family::StepSize,
     printed: r"one should not set the step to $1/L$: the bound is pessimistic, a supremum over all possible inputs",
-    exact: r"$\lambda_{\max}(H(w_t))\le L=\sup_w\|\nabla^2f(w)\|$ along the path; on logistic regression it is below $\frac L{1.2}$ there, and the best constant step above $\frac2L$, which no quadratic of constant $L$ allows",
+    exact: concat!(
+        r"$\lambda_{\max}(H(w_t))\le L=\sup_w\|\nabla^2f(w)\|$ along the path; on logistic regression it is below ",
+        r"$\frac L{1.2}$ there, and the best constant step above $\frac2L$, which no quadratic of constant $L$ allows",
+    ),
     source: "lecture notes, Effects from Initialization",
     expected: Expectation::Supported,
     false_statements: &[
@@ -134,10 +137,9 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     let Run { logistic, quadratic, .. } = runs.swap_remove(0);
     evidence.plot(Plot {
         title: "Steps to a millionth of the gap".to_owned(),
-        reading:
-            "Logistic regression: the best constant step is above 2/L, because the curvature met on the way is below \
-                  L. On a quadratic that meets L everywhere none is."
-                .to_owned(),
+        reading: "Logistic regression: the best constant step is above 2/L, because the curvature met on the way is \
+                  below L. On a quadratic that meets L everywhere none is."
+            .to_owned(),
         x: "step size, in units of 1/L".to_owned(),
         y: "steps".to_owned(),
         log_x: true,

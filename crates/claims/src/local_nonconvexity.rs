@@ -13,7 +13,10 @@ pub const CLAIM: Claim = Claim {
     id: "local-nonconvexity",
     family: Family::PolyakLojasiewicz,
     printed: r"overparameterization allows for basins of global minima even if not convex locally",
-    exact: r"at zero residual $H=G\succeq0$ with nullity at least $P-nC$; points arbitrarily close have $\lambda_{\min}(H)<0$ while $\frac12\|g\|^2\ge\lambda_{\min}(K_c)\,L$ holds",
+    exact: concat!(
+        r"at zero residual $H=G\succeq0$ with nullity at least $P-nC$; points arbitrarily close have ",
+        r"$\lambda_{\min}(H)<0$ while $\frac12\|g\|^2\ge\lambda_{\min}(K_c)\,L$ holds",
+    ),
     source: "lecture notes, Role of Overparameterization; Liu, Zhu & Belkin 2020, Proposition 3",
     expected: Expectation::Holds,
     false_statements: &[

@@ -14,7 +14,10 @@ pub const CLAIM: Claim = Claim {
     id: "momentum-average",
     family: Family::Optimizers,
     printed: r"the running average gets longer where the gradient keeps its sign and shorter where it keeps flipping",
-    exact: r"under a constant gradient the step tends to $\frac{\epsilon g}{1-b}$, under an alternating one to $\frac{\epsilon g}{1+b}$",
+    exact: concat!(
+        r"under a constant gradient the step tends to $\frac{\epsilon g}{1-b}$, under an alternating one to ",
+        r"$\frac{\epsilon g}{1+b}$",
+    ),
     source: "lecture notes, Momentum; Sutskever et al. 2013",
     expected: Expectation::Holds,
     false_statements: &[
@@ -81,10 +84,14 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     evidence.figure("last step under a constant over that under an alternating gradient, b = 0.9", nine[0] / nine[1]);
     evidence.plot(Plot {
         title: "Momentum on constant and alternating gradients".to_owned(),
-        reading: "With b = 0.9 the step grows tenfold where the gradient keeps its sign, and shrinks to about half where it flips.".to_owned(),
+        reading: "With b = 0.9 the step grows tenfold where the gradient keeps its sign, and shrinks to about half \
+                  where it flips."
+            .to_owned(),
         x: "step".to_owned(),
         y: "length of the step".to_owned(),
         log_y: true,
-        series, ..Plot::default() });
+        series,
+        ..Plot::default()
+    });
     Ok(evidence)
 }

@@ -14,7 +14,10 @@ pub const CLAIM: Claim = Claim {
     id: "momentum-rate",
     family: Family::Convergence,
     printed: r"momentum allows faster convergence",
-    exact: r"on a quadratic of condition $\kappa$ the best rates are $\frac{\kappa-1}{\kappa+1}$ for gradient descent and $\frac{\sqrt\kappa-1}{\sqrt\kappa+1}$ for the heavy ball",
+    exact: concat!(
+        r"on a quadratic of condition $\kappa$ the best rates are $\frac{\kappa-1}{\kappa+1}$ for gradient descent ",
+        r"and $\frac{\sqrt\kappa-1}{\sqrt\kappa+1}$ for the heavy ball",
+    ),
     source: "lecture notes, Momentum; Polyak 1964",
     expected: Expectation::Holds,
     false_statements: &[

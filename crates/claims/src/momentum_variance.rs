@@ -18,7 +18,10 @@ pub const CLAIM: Claim = Claim {
     id: "momentum-variance",
     family: Family::Optimizers,
     printed: r"mini-batch gradients have a high variance; momentum smooths it out",
-    exact: r"of gradients of independent mini-batches at one point the average $(1-b)\sum_k b^k g_{t-k}$ has $\frac{1-b}{1+b}$ of the variance of a single one",
+    exact: concat!(
+        r"of gradients of independent mini-batches at one point the average $(1-b)\sum_k b^k g_{t-k}$ has ",
+        r"$\frac{1-b}{1+b}$ of the variance of a single one",
+    ),
     source: "lecture notes, Momentum",
     expected: Expectation::Supported,
     false_statements: &[

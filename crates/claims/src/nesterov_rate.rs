@@ -16,7 +16,13 @@ pub const CLAIM: Claim = Claim {
     id: "nesterov-rate",
     family: Family::Convergence,
     printed: r"extend the previous step, then calculate the gradient: converges much faster",
-    exact: r"convex: $\mathrm{gap}_t\le\frac{2L\|w_0-w^*\|^2}{(t+1)^2}$; strongly convex with $b=\frac{\sqrt\kappa-1}{\sqrt\kappa+1}$: $\mathrm{gap}_t\le(1-\frac1{\sqrt\kappa})^t\left(\mathrm{gap}_0+\frac\mu2\|w_0-w^*\|^2\right)$; Huber functions attain the first for large $t$, the smallest curvature the second to about $\frac2e$ at $t=\sqrt\kappa$",
+    exact: concat!(
+        r"convex: $\mathrm{gap}_t\le\frac{2L\|w_0-w^*\|^2}{(t+1)^2}$; strongly convex with ",
+        r"$b=\frac{\sqrt\kappa-1}{\sqrt\kappa+1}$: ",
+        r"$\mathrm{gap}_t\le(1-\frac1{\sqrt\kappa})^t\left(\mathrm{gap}_0+\frac\mu2\|w_0-w^*\|^2\right)$; Huber ",
+        r"functions attain the first for large $t$, the smallest curvature the second to about $\frac2e$ at ",
+        r"$t=\sqrt\kappa$",
+    ),
     source: "lecture notes, Nesterov's Accelerated Gradient; Nesterov 1983; Nesterov 2018, Theorems 2.2.1 and 2.2.3",
     expected: Expectation::Holds,
     false_statements: &[
@@ -132,9 +138,9 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     evidence.figure("the same for gradient descent", series[0].points[100].1);
     evidence.plot(Plot {
         title: "Nesterov against gradient descent".to_owned(),
-        reading:
-            "A quadratic of condition 1000: the bound falls by a factor e every √κ steps, gradient descent every κ/2."
-                .to_owned(),
+        reading: "A quadratic of condition 1000: the bound falls by a factor e every √κ steps, gradient descent every \
+                  κ/2."
+            .to_owned(),
         x: "step".to_owned(),
         y: "gap".to_owned(),
         log_y: true,

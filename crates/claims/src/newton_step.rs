@@ -12,8 +12,15 @@ use losscape_lab::LabError;
 pub const CLAIM: Claim = Claim {
     id: "newton-step",
     family: Family::StepSize,
-    printed: r"$\delta=-H(x)^{-1}\nabla_x f(x)$, not practical: the inverse at every step, and $H$ is not always invertible and of full rank, because data lies on a lower dimensional manifold",
-    exact: r"one step solves a quadratic of full rank; the rank of $H$ is that of the data, below $d$ with $d>n$ and with any number of samples that lie in a linear subspace (a curved manifold can span all dimensions); then a pseudo-inverse or damping is needed",
+    printed: concat!(
+        r"$\delta=-H(x)^{-1}\nabla_x f(x)$, not practical: the inverse at every step, and $H$ is not always ",
+        r"invertible and of full rank, because data lies on a lower dimensional manifold",
+    ),
+    exact: concat!(
+        r"one step solves a quadratic of full rank; the rank of $H$ is that of the data, below $d$ with $d>n$ and ",
+        r"with any number of samples that lie in a linear subspace (a curved manifold can span all dimensions); then ",
+        r"a pseudo-inverse or damping is needed",
+    ),
     source: "lecture notes, Newton's method solver",
     expected: Expectation::HoldsAsCorrected,
     false_statements: &[
@@ -122,8 +129,9 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     evidence.figure("gradients of gradient descent there", descent.last().map_or(f64::NAN, |last| last.1));
     evidence.plot(Plot {
         title: "What a solution costs".to_owned(),
-        reading: "Products with H until the gradient has shrunk to a millionth, condition 100: writing H down costs one for each parameter, and \
-                  P³ operations more to invert it; conjugate gradients take no more than that, and from some size on only what the condition asks for; so does gradient descent."
+        reading: "Products with H until the gradient has shrunk to a millionth, condition 100: writing H down costs \
+                  one for each parameter, and P³ operations more to invert it; conjugate gradients take no more than \
+                  that, and from some size on only what the condition asks for; so does gradient descent."
             .to_owned(),
         x: "parameters P".to_owned(),
         y: "products with H, or gradients".to_owned(),
@@ -133,7 +141,9 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
             Series::bound("Newton, dense: P", exact),
             Series::measured("Newton by CG", conjugate),
             Series::measured("gradient descent", descent),
-        ], ..Plot::default() });
+        ],
+        ..Plot::default()
+    });
     Ok(evidence)
 }
 

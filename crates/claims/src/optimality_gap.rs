@@ -14,8 +14,13 @@ pub const CLAIM: Claim = Claim {
     id: "optimality-gap",
     family: Family::Convergence,
     printed: r"$F(w_t)\le F_*+g_t^T(w_t-w^*)$; $\mathrm{gap}_t\le\frac{2L\|w_0-w^*\|}{t+1}$",
-    exact: r"convex and $L$-smooth, $\alpha=1/L$: $\mathrm{gap}_t\le g_t^T(w_t-w^*)\le\|g_t\|\,\|w_t-w^*\|$ and $\mathrm{gap}_t\le\frac{2L\|w_0-w^*\|^2}{t+1}$, with the square; even $\mathrm{gap}_t\le\frac{L\|w_0-w^*\|^2}{4t+2}$, which Huber functions attain for every $t$",
-    source: "lecture notes, Optimality Gap and Effects from Initialization; Nesterov 2018, Corollary 2.1.2; Drori & Teboulle 2014, Theorems 1 and 2",
+    exact: concat!(
+        r"convex and $L$-smooth, $\alpha=1/L$: $\mathrm{gap}_t\le g_t^T(w_t-w^*)\le\|g_t\|\,\|w_t-w^*\|$ and ",
+        r"$\mathrm{gap}_t\le\frac{2L\|w_0-w^*\|^2}{t+1}$, with the square; even ",
+        r"$\mathrm{gap}_t\le\frac{L\|w_0-w^*\|^2}{4t+2}$, which Huber functions attain for every $t$",
+    ),
+    source: "lecture notes, Optimality Gap and Effects from Initialization; Nesterov 2018, Corollary 2.1.2; Drori & \
+             Teboulle 2014, Theorems 1 and 2",
     expected: Expectation::HoldsAsCorrected,
     false_statements: &[
         FalseStatement::pairs("the gap is at most 0.9 gᵀ(w − w*)", "gap ≤ gᵀ", tighter),

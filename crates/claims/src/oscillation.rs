@@ -17,8 +17,15 @@ use losscape_lab::LabError;
 pub const CLAIM: Claim = Claim {
     id: "oscillation",
     family: Family::Optimizers,
-    printed: r"steps oscillate, because the gradient points orthogonally to the path of the loss; steps in large oscillatory motions result in a large unnecessary distance being traveled",
-    exact: r"on a quadratic the component along an eigenvector flips its sign at every step exactly when $\epsilon\lambda_i>1$; one alone then travels $\frac{\epsilon\lambda}{2-\epsilon\lambda}$ times its distance from the minimum, without flips just that distance",
+    printed: concat!(
+        r"steps oscillate, because the gradient points orthogonally to the path of the loss; steps in large ",
+        r"oscillatory motions result in a large unnecessary distance being traveled",
+    ),
+    exact: concat!(
+        r"on a quadratic the component along an eigenvector flips its sign at every step exactly when ",
+        r"$\epsilon\lambda_i>1$; one alone then travels $\frac{\epsilon\lambda}{2-\epsilon\lambda}$ times its ",
+        r"distance from the minimum, without flips just that distance",
+    ),
     source: "lecture notes, First Order Methods",
     expected: Expectation::Holds,
     false_statements: &[
@@ -74,8 +81,9 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     };
     let valley = Valley {
         title: "Paths on an ill-conditioned quadratic",
-        reading: "Curvatures 0.5 across and 10 up, 40 steps from the left. Gradient descent near its bound flips up and down at every step while it creeps along the valley; averaging \
-                  cancels what flips; RMSProp and Adam take no notice of the ratio of curvatures.",
+        reading: "Curvatures 0.5 across and 10 up, 40 steps from the left. Gradient descent near its bound flips up \
+                  and down at every step while it creeps along the valley; averaging cancels what flips; RMSProp and \
+                  Adam take no notice of the ratio of curvatures.",
         steps: 40,
         start: [-4.0, 1.5],
         columns: [-4.6, 1.6],

@@ -15,7 +15,10 @@ pub const CLAIM: Claim = Claim {
     id: "overparameterization",
     family: Family::PolyakLojasiewicz,
     printed: r"non-convex losses contain many local optima; overparameterization allows for basins of global minima",
-    exact: r"with $P<nC$ different starts end in strict local minima of different losses; zero loss needs $P\ge nC$ generically, and is reached with $P\gg nC$; there $\lambda_{\min}(K_c)>0$, while $\mathrm{rank}\,K\le P$",
+    exact: concat!(
+        r"with $P<nC$ different starts end in strict local minima of different losses; zero loss needs $P\ge nC$ ",
+        r"generically, and is reached with $P\gg nC$; there $\lambda_{\min}(K_c)>0$, while $\mathrm{rank}\,K\le P$",
+    ),
     source: "lecture notes, Role of Overparameterization; Liu, Zhu & Belkin 2020, §2",
     expected: Expectation::Supported,
     false_statements: &[
@@ -168,9 +171,9 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     });
     evidence.plot(Plot {
         title: "The kernel against the width".to_owned(),
-        reading:
-            "λ max hardly changes; λ min leaves rounding when there are more parameters than targets, and settles."
-                .to_owned(),
+        reading: "λ max hardly changes; λ min leaves rounding when there are more parameters than targets, and \
+                  settles."
+            .to_owned(),
         x: "width".to_owned(),
         y: "eigenvalue of K_c".to_owned(),
         log_x: true,

@@ -13,7 +13,11 @@ pub const CLAIM: Claim = Claim {
     id: "pl-inequality",
     family: Family::PolyakLojasiewicz,
     printed: r"$\|\nabla L(w)\|^2\ge\mu\left(L(w)-L(w^*)\right)$",
-    exact: r"in the standard form $\frac12\|\nabla L\|^2\ge\mu(L-L^*)$; singular least squares has it with the smallest nonzero eigenvalue, though it is not strongly convex, and $\mathrm{gap}_t\le(1-\epsilon\mu)^t\,\mathrm{gap}_0$ for $\epsilon\le1/\beta$",
+    exact: concat!(
+        r"in the standard form $\frac12\|\nabla L\|^2\ge\mu(L-L^*)$; singular least squares has it with the smallest ",
+        r"nonzero eigenvalue, though it is not strongly convex, and ",
+        r"$\mathrm{gap}_t\le(1-\epsilon\mu)^t\,\mathrm{gap}_0$ for $\epsilon\le1/\beta$",
+    ),
     source: "lecture notes, Polyak-Łojasiewicz Condition; Karimi, Nutini & Schmidt 2016",
     expected: Expectation::Holds,
     false_statements: &[

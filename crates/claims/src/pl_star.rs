@@ -15,8 +15,16 @@ use losscape_lab::LabError;
 pub const CLAIM: Claim = Claim {
     id: "pl-star",
     family: Family::PolyakLojasiewicz,
-    printed: r"$\|\nabla L(w)\|^2\ge\lambda_{\min}(K(w))\,\|F(w)-y\|^2$, where the second factor is simply $L(w)$, and $\mu=\lambda_{\min}(K)$",
-    exact: r"$\|F-y\|^2=\frac2cL$, so $\|\nabla L\|^2\ge2\lambda_{\min}(K_c)\,L$ at every $w$, exactly: $\mu=\lambda_{\min}(K_c)$ with the ½ of the standard form; not for cross-entropy: $\|g\|^2\ge\lambda_{\min}(JJ^T)\left\|\frac{\partial L}{\partial F}\right\|^2$, and no multiple of $L$ is below that",
+    printed: concat!(
+        r"$\|\nabla L(w)\|^2\ge\lambda_{\min}(K(w))\,\|F(w)-y\|^2$, where the second factor is simply $L(w)$, and ",
+        r"$\mu=\lambda_{\min}(K)$",
+    ),
+    exact: concat!(
+        r"$\|F-y\|^2=\frac2cL$, so $\|\nabla L\|^2\ge2\lambda_{\min}(K_c)\,L$ at every $w$, exactly: ",
+        r"$\mu=\lambda_{\min}(K_c)$ with the ½ of the standard form; not for cross-entropy: ",
+        r"$\|g\|^2\ge\lambda_{\min}(JJ^T)\left\|\frac{\partial L}{\partial F}\right\|^2$, and no multiple of $L$ is ",
+        r"below that",
+    ),
     source: "lecture notes, Polyak-Łojasiewicz Condition; Liu, Zhu & Belkin 2020, Theorem 1",
     expected: Expectation::HoldsAsCorrected,
     false_statements: &[
@@ -96,10 +104,14 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     evidence.figure("floor of rounding in f32", single);
     evidence.plot(Plot {
         title: "The PL ratio against μ".to_owned(),
-        reading: "Along the training of a tanh network of 64 units on 20 samples: the ratio that each point shows, and the constant that the kernel guarantees.".to_owned(),
+        reading: "Along the training of a tanh network of 64 units on 20 samples: the ratio that each point shows, \
+                  and the constant that the kernel guarantees."
+            .to_owned(),
         x: "step".to_owned(),
         y: "PL constant".to_owned(),
         log_y: true,
-        series: vec![Series::measured("‖g‖²/2L", ratios), Series::bound("μ = λ_min(K_c)", constants)], ..Plot::default() });
+        series: vec![Series::measured("‖g‖²/2L", ratios), Series::bound("μ = λ_min(K_c)", constants)],
+        ..Plot::default()
+    });
     Ok(evidence)
 }

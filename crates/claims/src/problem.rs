@@ -35,8 +35,8 @@ pub fn start(config: &MlpConfig) -> String {
 }
 
 /// How digits are prepared.
-pub const DIGITS: &str = "digits 8×8, a fifth split off for testing by the seed, pixels less one mean over one deviation \
-                          of the training part, labels one-hot";
+pub const DIGITS: &str = "digits 8×8, a fifth split off for testing by the seed, pixels less one mean over one \
+                          deviation of the training part, labels one-hot";
 
 /// Entries of a tensor.
 pub fn numbers<const D: usize>(tensor: &Tensor<D>) -> Vec<f64> {

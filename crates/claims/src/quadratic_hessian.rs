@@ -71,9 +71,9 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     evidence.figure("relative change of an MLP's H along training", moved);
     evidence.plot(Plot {
         title: "A network's Hessian moves".to_owned(),
-        reading:
-            "The Hessian of a linear model stays where it is; that of a tanh network of 16 units leaves its start."
-                .to_owned(),
+        reading: "The Hessian of a linear model stays where it is; that of a tanh network of 16 units leaves its \
+                  start."
+            .to_owned(),
         x: "step".to_owned(),
         y: "‖H − H₀‖ / ‖H₀‖".to_owned(),
         series: vec![Series::measured("MLP", drift)],

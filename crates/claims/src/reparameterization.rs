@@ -13,7 +13,10 @@ pub const CLAIM: Claim = Claim {
     id: "reparameterization",
     family: Family::Flatness,
     printed: r"not in the notes, whose wide basins that generalize are wide in given coordinates",
-    exact: r"$(aW_1,W_2/a)$ keeps the function of a relu network and raises $\lambda_{\max}(H)$ like $a^2$; sharpness relative to the weights does not change",
+    exact: concat!(
+        r"$(aW_1,W_2/a)$ keeps the function of a relu network and raises $\lambda_{\max}(H)$ like $a^2$; sharpness ",
+        r"relative to the weights does not change",
+    ),
     source: "Dinh et al. 2017, Theorem 4; Kwon et al. 2021",
     expected: Expectation::Holds,
     false_statements: &[

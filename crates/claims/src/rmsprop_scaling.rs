@@ -13,7 +13,10 @@ pub const CLAIM: Claim = Claim {
     id: "rmsprop-scaling",
     family: Family::Optimizers,
     printed: r"$w_{k+1}=w_k-\frac{1}{\sqrt{E[\partial^2_wD]_k+\epsilon}}\,\partial^2_wD$",
-    exact: r"$w_{k+1}=w_k-\frac{\eta}{\sqrt{E[(\partial_wD)^2]_k+\epsilon}}\,\partial_wD$: a learning rate, and the derivative itself",
+    exact: concat!(
+        r"$w_{k+1}=w_k-\frac{\eta}{\sqrt{E[(\partial_wD)^2]_k+\epsilon}}\,\partial_wD$: a learning rate, and the ",
+        r"derivative itself",
+    ),
     source: "lecture notes, RMS Prop; Tieleman & Hinton 2012",
     expected: Expectation::HoldsAsCorrected,
     false_statements: &[
@@ -83,7 +86,9 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     evidence.figure("the same of RMSProp", ratios.last().map_or(f64::NAN, |last| last.2));
     evidence.plot(Plot {
         title: "Steps in a steep and a shallow direction".to_owned(),
-        reading: "Gradient descent steps in proportion to the gradient; RMSProp steps alike, however steep one of the directions is.".to_owned(),
+        reading: "Gradient descent steps in proportion to the gradient; RMSProp steps alike, however steep one of the \
+                  directions is."
+            .to_owned(),
         x: "ratio of the curvatures".to_owned(),
         y: "steep over shallow step".to_owned(),
         log_x: true,
@@ -91,6 +96,8 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
         series: vec![
             Series::measured("gradient descent", ratios.iter().map(|(s, plain, _)| (*s, *plain))),
             Series::measured("RMSProp", ratios.iter().map(|(s, _, ours)| (*s, *ours))),
-        ], ..Plot::default() });
+        ],
+        ..Plot::default()
+    });
     Ok(evidence)
 }

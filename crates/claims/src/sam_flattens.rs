@@ -16,7 +16,12 @@ pub const CLAIM: Claim = Claim {
     id: "sam-flattens",
     family: Family::Flatness,
     printed: r"the largest eigenvalue, added to the loss, gives SAM",
-    exact: r"SAM minimizes $\max_{\|e\|\le\rho}L(w+e)$ by a first-order ascent and never sees an eigenvalue; what it aims at is, where $\nabla L=0$, $L+\frac{\rho^2}2\lambda_{\max}+O(\rho^3)$, but its step is not the gradient of that, and $L+\alpha\lambda_{\max}$ is another method; after both, at equal training loss, $\lambda_{\max}(H)$ is lower than after SGD",
+    exact: concat!(
+        r"SAM minimizes $\max_{\|e\|\le\rho}L(w+e)$ by a first-order ascent and never sees an eigenvalue; what it ",
+        r"aims at is, where $\nabla L=0$, $L+\frac{\rho^2}2\lambda_{\max}+O(\rho^3)$, but its step is not the ",
+        r"gradient of that, and $L+\alpha\lambda_{\max}$ is another method; after both, at equal training loss, ",
+        r"$\lambda_{\max}(H)$ is lower than after SGD",
+    ),
     source: "lecture notes, Basin Sizes; Foret et al. 2021",
     expected: Expectation::HoldsAsCorrected,
     false_statements: &[
@@ -93,11 +98,15 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     }
     evidence.plot(Plot {
         title: "Sharpness at equal training loss".to_owned(),
-        reading: "Tanh 64-64-64-10 on digits, learning rate 0.1, batches of 32, cross-entropy to 0.02; one point for each seed.".to_owned(),
+        reading: "Tanh 64-64-64-10 on digits, learning rate 0.1, batches of 32, cross-entropy to 0.02; one point for \
+                  each seed."
+            .to_owned(),
         x: "seed".to_owned(),
         y: "λ_max(H)".to_owned(),
         log_y: true,
-        series, ..Plot::default() });
+        series,
+        ..Plot::default()
+    });
     Ok(evidence)
 }
 

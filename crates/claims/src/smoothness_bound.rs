@@ -14,7 +14,10 @@ pub const CLAIM: Claim = Claim {
     id: "smoothness-bound",
     family: Family::StepSize,
     printed: r"$\frac2\beta\le\frac{2\,g^Tg}{g^THg}$, hence $\epsilon\le\frac2\beta$ with $\beta=\lambda_{\max}(H)$",
-    exact: r"the inequality holds where $g^THg>0$; convergence needs $\epsilon<\frac2\beta$: at equality the component along the top eigenvector swings for ever",
+    exact: concat!(
+        r"the inequality holds where $g^THg>0$; convergence needs $\epsilon<\frac2\beta$: at equality the component ",
+        r"along the top eigenvector swings for ever",
+    ),
     source: "lecture notes, Beta-Smoothness",
     expected: Expectation::HoldsAsCorrected,
     false_statements: &[
@@ -89,10 +92,14 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     evidence.figure("loss left at ε = 2/β, of 2.75 at the start", at.1);
     evidence.plot(Plot {
         title: "Below, at and above 2/β".to_owned(),
-        reading: "A hundredth below 2/β the loss vanishes, a hundredth above it explodes; at 2/β the top component swings for ever.".to_owned(),
+        reading: "A hundredth below 2/β the loss vanishes, a hundredth above it explodes; at 2/β the top component \
+                  swings for ever."
+            .to_owned(),
         x: "step".to_owned(),
         y: "loss".to_owned(),
         log_y: true,
-        series, ..Plot::default() });
+        series,
+        ..Plot::default()
+    });
     Ok(evidence)
 }

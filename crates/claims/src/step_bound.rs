@@ -14,7 +14,10 @@ pub const CLAIM: Claim = Claim {
     id: "step-bound",
     family: Family::StepSize,
     printed: r"$\epsilon\le\frac{2\,g^Tg}{g^THg}$",
-    exact: r"on a quadratic with $g^THg>0$ the loss falls exactly for $0<\epsilon<2g^Tg/g^THg$; elsewhere to second order; there is no bound where $g^THg\le0$",
+    exact: concat!(
+        r"on a quadratic with $g^THg>0$ the loss falls exactly for $0<\epsilon<2g^Tg/g^THg$; elsewhere to second ",
+        r"order; there is no bound where $g^THg\le0$",
+    ),
     source: "lecture notes, Theoretical Upper Bound of ε",
     expected: Expectation::Holds,
     false_statements: &[

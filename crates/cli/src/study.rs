@@ -169,7 +169,8 @@ fn start(args: &StudyRunArgs) -> Result<ExitCode, CliError> {
     }
     if failed > 0 {
         note!(
-            "{failed} runs failed; losscape study status {0} says why, losscape study retry {0} lets them be done again",
+            "{failed} runs failed; losscape study status {0} says why, losscape study retry {0} lets them be done \
+             again",
             folder.path().display()
         );
         return Ok(ExitCode::FAILURE);

@@ -117,7 +117,8 @@ const KEYS: &[&str] = &[
     "[data]",
 ];
 
-const AXES: &str = "[study]\ndesign = \"random\"\nruns = 3\n[study.axes]\nseed = { low = 0, high = 9 }\noptimizer = [{ name = \"gd\", learning_rate = 0.1 }]\n";
+const AXES: &str = "[study]\ndesign = \"random\"\nruns = 3\n[study.axes]\nseed = { low = 0, high = 9 }\noptimizer = \
+                    [{ name = \"gd\", learning_rate = 0.1 }]\n";
 
 /// The text with some of it cut out, doubled, or replaced.
 fn mutated(text: &str, draw: &mut Draw) -> String {

@@ -83,8 +83,8 @@ pub enum LabError {
     },
     /// The data are no longer those that the run was trained on.
     #[error(
-        "the data of {} changed since it was trained: their SHA-256 was {trained_on}, and is {found}; bring the old file back, or \
-         train again",
+        "the data of {} changed since it was trained: their SHA-256 was {trained_on}, and is {found}; bring the old \
+         file back, or train again",
         path.display()
     )]
     OtherData {
@@ -96,7 +96,10 @@ pub enum LabError {
         found: String,
     },
     /// A run left nothing to measure.
-    #[error("{}: the run {state} ({reason}) before its first checkpoint, and left nothing to measure; {help}", path.display())]
+    #[error(
+        "{}: the run {state} ({reason}) before its first checkpoint, and left nothing to measure; {help}",
+        path.display()
+    )]
     NothingToMeasure {
         /// The run folder.
         path: PathBuf,
@@ -116,7 +119,10 @@ pub enum LabError {
         problem: String,
     },
     /// The file system has no locks.
-    #[error("{}: the file system has no locks ({source}), so that nothing keeps a second process away from it", path.display())]
+    #[error(
+        "{}: the file system has no locks ({source}), so that nothing keeps a second process away from it",
+        path.display()
+    )]
     Unguarded {
         /// The folder.
         path: PathBuf,
@@ -124,7 +130,10 @@ pub enum LabError {
         source: std::io::Error,
     },
     /// The run was started on another device, where the same steps round differently.
-    #[error("{} was started on device {started}, not {asked}: resume with --device {started}, or start over with --fresh", path.display())]
+    #[error(
+        "{} was started on device {started}, not {asked}: resume with --device {started}, or start over with --fresh",
+        path.display()
+    )]
     OtherDevice {
         /// The run folder.
         path: PathBuf,
@@ -143,8 +152,8 @@ pub enum LabError {
     },
     /// A training does not fit into the memory.
     #[error(
-        "training needs about {} and {} are free: {needed}; take fewer parameters, samples or samples a batch, or allow more \
-         with --memory",
+        "training needs about {} and {} are free: {needed}; take fewer parameters, samples or samples a \
+         batch, or allow more with --memory",
         memory::amount(needed.bytes()),
         memory::amount(*allowed)
     )]

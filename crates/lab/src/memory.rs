@@ -73,8 +73,8 @@ impl std::fmt::Display for TrainingMemory {
         let Self { count, parameters, data, activations } = *self;
         write!(
             f,
-            "{} for {count} parameters with gradient and the optimizer's state, {} for the data, {} for the activations \
-             of a batch",
+            "{} for {count} parameters with gradient and the optimizer's state, {} for the data, {} for the \
+             activations of a batch",
             amount(parameters),
             amount(data),
             amount(activations)

@@ -173,8 +173,8 @@ impl Checked {
         }
         config.optimizer.init().map_err(|error| optimizer_error(document, &error))?;
         if !config.optimizer.rule.restores(config.precision.into()) {
-            let message = "Burn reads this optimizer's state in f32 only, so an f64 run could not go on from a checkpoint; \
-                           use precision = \"f32\", or gd, momentum, nesterov, rmsprop or adam";
+            let message = "Burn reads this optimizer's state in f32 only, so an f64 run could not go on from a \
+                           checkpoint; use precision = \"f32\", or gd, momentum, nesterov, rmsprop or adam";
             return Err(document.error_at(&["optimizer", "name"], message));
         }
         let facts = facts(&config.data).map_err(|error| data_error(document, &error))?;
@@ -274,8 +274,8 @@ fn data_error(document: &Document, error: &DataError) -> Box<SourceError> {
 pub(crate) fn check_loss(loss: Loss, classes: Option<usize>, document: &Document) -> Result<(), Box<SourceError>> {
     match (loss.kind, classes) {
         (LossKind::CrossEntropy, None) => {
-            let message = "cross-entropy needs labels, but the targets of this data are numbers; labels in a file are taken \
-                           as such with task = \"classification\" in [data], numbers by squared-error";
+            let message = "cross-entropy needs labels, but the targets of this data are numbers; labels in a file are \
+                           taken as such with task = \"classification\" in [data], numbers by squared-error";
             Err(document.error_at(&["loss", "name"], message))
         }
         (LossKind::CrossEntropy, Some(1)) => {

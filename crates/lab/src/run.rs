@@ -196,7 +196,8 @@ impl Run {
             let [was, is] = [checkpoint.state.compiled, trainer.is_compiled()]
                 .map(|compiled| if compiled { "compiled gradients" } else { "gradients by autodiff" });
             let problem = format!(
-                "it was trained with {was}, and here there are {is}: go on on the device it began on, or start over with --fresh"
+                "it was trained with {was}, and here there are {is}: go on on the device it began on, or start over \
+                 with --fresh"
             );
             return Err(LabError::Damaged { path: checkpoint.optimizer(), problem });
         }

@@ -150,8 +150,8 @@ impl Subject {
         if let ModelConfig::Mlp(mlp) = &config
             && mlp.parameterization != Parameterization::Standard
         {
-            let message = "weights from a file are those of the standard parameterization, which the tangent kernel depends on; \
-                           leave the key out";
+            let message = "weights from a file are those of the standard parameterization, which the tangent kernel \
+                           depends on; leave the key out";
             return Err(document.error_at(&["model", "parameterization"], message).into());
         }
         let file = weights;
@@ -159,9 +159,9 @@ impl Subject {
         let order = layers.iter().map(|layer| layer.name.clone()).collect::<Vec<_>>().join(", ");
         let outputs = layers.last().map_or(0, |layer| layer.rows);
         if outputs == 1 && loss.kind == LossKind::CrossEntropy {
-            let problem = "the network has one output, as for binary cross-entropy (BCEWithLogitsLoss), which is not among the \
-                           losses; an equal network for cross-entropy has two outputs, the first of them with zero weights: \
-                           weight = torch.cat([torch.zeros_like(weight), weight]), and so the bias";
+            let problem = "the network has one output, as for binary cross-entropy (BCEWithLogitsLoss), which is not \
+                           among the losses; an equal network for cross-entropy has two outputs, the first of them \
+                           with zero weights: weight = torch.cat([torch.zeros_like(weight), weight]), and so the bias";
             return Err(LabError::Damaged { path: file.to_owned(), problem: problem.to_owned() });
         }
         let archive = data;
@@ -307,8 +307,8 @@ fn read_layers(path: &Path, layout: &Layout) -> Result<Vec<Layer>, LabError> {
         }
         let file = path.file_name().unwrap_or_default().display();
         damaged(format!(
-            "it is a pickle as torch.save writes it, which can run code and is not read; in Python: \
-             import torch, safetensors.torch as s; s.save_file(torch.load('{file}', map_location='cpu', weights_only=True), \
+            "it is a pickle as torch.save writes it, which can run code and is not read; in Python: import torch, \
+             safetensors.torch as s; s.save_file(torch.load('{file}', map_location='cpu', weights_only=True), \
              'weights.safetensors')"
         ))
     })?;
@@ -334,8 +334,8 @@ fn read_layers(path: &Path, layout: &Layout) -> Result<Vec<Layer>, LabError> {
     for name in file.names().into_iter().filter(|name| !layout.ignored.iter().any(|ignored| ignored == name)) {
         let Some(layer) = name.strip_suffix(".weight").or(name.strip_suffix(".bias")) else {
             let problem = format!(
-                "`{name}` is neither weight nor bias of a layer; a buffer that the described network has not is left out with \
-                 --ignore {name}"
+                "`{name}` is neither weight nor bias of a layer; a buffer that the described network has not is left \
+                 out with --ignore {name}"
             );
             return Err(damaged(problem));
         };

@@ -178,8 +178,8 @@ pub(crate) fn check(config: &TrackConfig, samples: usize, outputs: usize) -> Res
     if config.measures.contains(&Tracked::Ntk) && kernel > MAX_KERNEL {
         let most = MAX_KERNEL / outputs;
         let message = format!(
-            "the kernel of {used} samples with {outputs} outputs has dimension {kernel}, and is decomposed at most to {MAX_KERNEL}; \
-             set samples = {most} or less"
+            "the kernel of {used} samples with {outputs} outputs has dimension {kernel}, and is decomposed at most to \
+             {MAX_KERNEL}; set samples = {most} or less"
         );
         return Err(("measures", message));
     }

@@ -454,7 +454,8 @@ fn outputs_fit<N: Network<Input = Tensor<2>>>(network: &N, data: &Part) -> Resul
     }
     let [rows, outputs] = outputs;
     Err(LabError::Setting(format!(
-        "the network gives {rows} rows of {outputs} outputs for one row of inputs, and the data have {targets} targets a row"
+        "the network gives {rows} rows of {outputs} outputs for one row of inputs, and the data have {targets} \
+         targets a row"
     )))
 }
 

@@ -109,7 +109,8 @@ fn what_cannot_be_used_is_pointed_at() {
         (&["optimizer.lr=1"][..], "unknown key `lr`"),
         (
             &["seed=01"],
-            "invalid type: string \"01\", expected u64 (a whole number, written 12, without quotes, zeros in front or an exponent) at <01>",
+            "invalid type: string \"01\", expected u64 (a whole number, written 12, without quotes, zeros in front or \
+             an exponent) at <01>",
         ),
         (&["model.bias=no"], "expected a boolean (written true or false) at <no>"),
         (&["training.batch_size=ful"], "at <ful>"),

@@ -364,7 +364,8 @@ impl OptimizerConfig {
         };
         if surrogate.is_some() && !matches!(rule, Rule::Module(_)) {
             return Err(OptimError::Combination(
-                "sam and sharpness_penalty go around rules that take one gradient a step, not around lbfgs or the look-ahead form of nesterov",
+                "sam and sharpness_penalty go around rules that take one gradient a step, not around lbfgs or the \
+                 look-ahead form of nesterov",
             ));
         }
         if self.clip_norm.is_some() && matches!(rule, Rule::Lbfgs(_)) {

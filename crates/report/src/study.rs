@@ -71,7 +71,8 @@ fn few(evidence: &Evidence) -> String {
     }
     let Evidence { seeds, configurations, .. } = evidence;
     format!(
-        "no intervals: {configurations} configurations and {seeds} seeds say too little about others, {FEWEST} of either would do\n"
+        "no intervals: {configurations} configurations and {seeds} seeds say too little about others, {FEWEST} of \
+         either would do\n"
     )
 }
 
@@ -190,9 +191,9 @@ fn section(outcome: &'static str, evidence: &Evidence) -> Option<Section> {
         if of.iter().any(|known| known.partial.is_some()) { " Partial: what is left given the settings." } else { "" };
     let intervals = if measures.iter().any(|known| known.tau.interval.is_some()) {
         format!(
-            "Intervals (95 %) know that runs share seeds and configurations; of unrelated quantities 2 to 6 % of them leave zero \
-             out (by simulation, docs/studies.md). {clear} of {} measures have one without zero, where chance alone gives \
-             about {}. Grey: zero is in it.",
+            "Intervals (95 %) know that runs share seeds and configurations; of unrelated quantities 2 to 6 % of them \
+             leave zero out (by simulation, docs/studies.md). {clear} of {} measures have one without zero, where \
+             chance alone gives about {}. Grey: zero is in it.",
             measures.len(),
             number(0.05 * measures.len() as f64)
         )
@@ -200,7 +201,8 @@ fn section(outcome: &'static str, evidence: &Evidence) -> Option<Section> {
         few(evidence)
     };
     let reading = format!(
-        "Kendall's τ among the runs of one seed, the mean over {} seeds and {} configurations. Granulated: mean over groups that differ in one setting alone.{partial} {intervals}",
+        "Kendall's τ among the runs of one seed, the mean over {} seeds and {} configurations. Granulated: mean over \
+         groups that differ in one setting alone.{partial} {intervals}",
         evidence.seeds, evidence.configurations,
     );
     let mut head: Vec<String> =

@@ -58,7 +58,8 @@ pub fn curves(metrics: &[Metric]) -> Vec<Figure> {
         (
             "loss",
             "Loss",
-            "A gap that opens between training and test is what overfitting looks like; grey is the noise of single batches.",
+            "A gap that opens between training and test is what overfitting looks like; grey is the noise of single \
+             batches.",
             loss(metrics),
         ),
         (
@@ -71,21 +72,22 @@ pub fn curves(metrics: &[Metric]) -> Vec<Figure> {
         (
             "sharpness",
             "Sharpness and edge",
-            "Full-batch training drives the sharpness up to the edge of its method and then hovers there (Cohen et al. 2021).",
+            "Full-batch training drives the sharpness up to the edge of its method and then hovers there (Cohen et \
+             al. 2021).",
             Chart::new("step", "sharpness", false, sharpness).map(Chart::headroom),
         ),
         (
             "kernel",
             "Tangent kernel",
-            "Of the samples that [track] names: while λ min is above the floor of rounding, their outputs can be moved independently of each \
-             other; flat curves mean a lazy network.",
+            "Of the samples that [track] names: while λ min is above the floor of rounding, their outputs can be \
+             moved independently of each other; flat curves mean a lazy network.",
             Chart::new("step", "eigenvalues of K_c", true, kernel).map(Chart::headroom),
         ),
         (
             "pl",
             "PL ratio",
-            "Of the same samples, the constant that each point shows. PL* says that it never falls below μ, which squared error has; how far \
-             above it runs is how pessimistic the bound is.",
+            "Of the same samples, the constant that each point shows. PL* says that it never falls below μ, which \
+             squared error has; how far above it runs is how pessimistic the bound is.",
             Chart::new("step", "PL constant", true, pl).map(Chart::headroom),
         ),
         (

@@ -9,7 +9,8 @@ use thiserror::Error;
 pub enum TangentError {
     /// The forward uses an operation that has no entry in the table, or a form of it that has none.
     #[error(
-        "no derivative rule for the operation {operation}{near}; see `losscape_tangent::operations()` for those that have one"
+        "no derivative rule for the operation {operation}{near}; see `losscape_tangent::operations()` for those that \
+         have one"
     )]
     Unsupported {
         /// The operation and the shapes it was given.
@@ -19,7 +20,8 @@ pub enum TangentError {
     },
     /// The forward draws random numbers, so it has no derivative at a point.
     #[error(
-        "the forward draws random numbers ({operation}{near}); pass them as an input, or take the module out of training mode"
+        "the forward draws random numbers ({operation}{near}); pass them as an input, or take the module out of \
+         training mode"
     )]
     Random {
         /// The operation.
@@ -30,8 +32,8 @@ pub enum TangentError {
     /// The forward panicked when it was run without values: it looks at them, or its shapes depend on them, or it would
     /// panic anyway.
     #[error(
-        "the forward cannot be recorded: {message}; it may not read values (into_data, into_scalar) nor choose shapes or branches by them \
-         (the last operation recorded is {last})"
+        "the forward cannot be recorded: {message}; it may not read values (into_data, into_scalar) nor choose shapes \
+         or branches by them (the last operation recorded is {last})"
     )]
     Forward {
         /// The message of the panic.
@@ -43,7 +45,10 @@ pub enum TangentError {
     #[error("the forward cannot be recorded: {0}")]
     Capture(String),
     /// An operation takes numbers of different float types.
-    #[error("{} is in {:?} and {} is in {:?}, and one operation takes both: cast one of them, or set a precision", .0[0].0, .0[0].1, .0[1].0, .0[1].1)]
+    #[error(
+        "{} is in {:?} and {} is in {:?}, and one operation takes both: cast one of them, or set a precision",
+        .0[0].0, .0[0].1, .0[1].0, .0[1].1
+    )]
     Types(
         /// The two operands: what they come from, and their types.
         Box<[(String, DType); 2]>,
@@ -55,7 +60,8 @@ pub enum TangentError {
     NoVariables,
     /// The inputs do not have one and the same, positive number of samples.
     #[error(
-        "the inputs have {counts:?} samples along their first axes; working in chunks needs the same positive number in each"
+        "the inputs have {counts:?} samples along their first axes; working in chunks needs the same positive number \
+         in each"
     )]
     Samples {
         /// Lengths of the first axes.

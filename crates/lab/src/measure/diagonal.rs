@@ -1,5 +1,5 @@
-//! The Hessian's diagonal: the curvature along each parameter alone, as second-order pruning (LeCun, Denker & Solla
-//! 1990) and diagonal preconditioners take it.
+//! The Hessian's diagonal: the curvature along each parameter alone, as second-order pruning
+//! (LeCun, Denker & Solla 1990) and diagonal preconditioners take it.
 
 use burn::tensor::Tensor;
 use losscape_krylov::diagonal;

@@ -125,8 +125,8 @@ pub(super) fn foreign(head: &[u8]) -> Option<&'static str> {
     let known = known.filter(|_| !head.starts_with(b"RDX") || head.get(4) == Some(&b'\n'));
     known.or(match head {
         [0x80, 2..=5, ..] => Some(
-            "a Python pickle; load it in Python and save its arrays with np.savez \
-             (CIFAR has a binary version: cifar-10-binary.tar.gz)",
+            "a Python pickle; load it in Python and save its arrays with np.savez (CIFAR has a binary version: \
+             cifar-10-binary.tar.gz)",
         ),
         [0x1f, 0x8b, ..] => Some("compressed with gzip twice; decompress it"),
         _ if head.get(257..262) == Some(b"ustar") => Some("a tar archive; unpack it and name the files in it"),

@@ -206,8 +206,8 @@ impl Labels {
                 && !(plus && word == "-")
             {
                 let problem = format!(
-                    "the target is missing (`{word}`); leave out such samples or, if it is a class, give it \
-                     another name"
+                    "the target is missing (`{word}`); leave out such samples or, if it is a class, give it another \
+                     name"
                 );
                 return Err(self.wrong(*at, &problem));
             }
@@ -230,15 +230,15 @@ impl Labels {
         let decimal = words.clone().find(|(word, _)| whole(word).is_none() && word.parse::<f64>().is_ok());
         if let Some((word, at)) = decimal {
             let problem = format!(
-                "`{word}` is a decimal number; {REGRESSION}, and write decimals that are names of classes as \
-                 words (v{word})"
+                "`{word}` is a decimal number; {REGRESSION}, and write decimals that are names of classes as words \
+                 (v{word})"
             );
             return Err(self.wrong(at, &problem));
         }
         if let Some((word, at)) = words.clone().find(|(word, _)| looks_like_a_number(word)) {
             let problem = format!(
-                "`{word}` looks like a number; write numbers plainly (1234.5), without signs and separators, or names of \
-                 classes as words"
+                "`{word}` looks like a number; write numbers plainly (1234.5), without signs and separators, or names \
+                 of classes as words"
             );
             return Err(self.wrong(at, &problem));
         }

@@ -324,8 +324,8 @@ impl Csv {
                 match called.filter(|called| called != number) {
                     None => Ok(*number),
                     Some(called) => Err(wrong(format!(
-                        "column {number}, counted from 0, is called `{}`, and column {called} is called `{number}`: give \
-                         the name of the one that is meant, in quotes",
+                        "column {number}, counted from 0, is called `{}`, and column {called} is called `{number}`: \
+                         give the name of the one that is meant, in quotes",
                         names.as_ref().map_or("", |names| names[*number].as_str())
                     ))),
                 }
@@ -399,8 +399,8 @@ impl Csv {
                 let name = &names[column];
                 if name.is_empty() || name.starts_with("Unnamed: ") {
                     let problem = format!(
-                        "column {column} has no name (pandas and R write their row names so); drop = [{column}] leaves \
-                         it out, and columns = […] can name it as an input"
+                        "column {column} has no name (pandas and R write their row names so); drop = [{column}] \
+                         leaves it out, and columns = […] can name it as an input"
                     );
                     return Err(wrong(problem));
                 }

@@ -14,7 +14,8 @@ fn section(analysis: &Analysis) -> Option<Section> {
     let rows = basin.widths.iter().map(|width| row(&width.direction, [maybe(width.forward), maybe(width.backward)]));
     Some(Section {
         title: "Basin width",
-        reading: "The distance to a rise of the loss by Δ, along a direction and against it; a dash where it never rises so far.",
+        reading: "The distance to a rise of the loss by Δ, along a direction and against it; a dash where it never \
+                  rises so far.",
         table: Table {
             head: vec![format!("Δ = {}", number(basin.rise)), "along".into(), "against".into()],
             rows: rows.collect(),

@@ -26,8 +26,8 @@ fn section(analysis: &Analysis) -> Option<Section> {
     }
     Some(Section {
         title: "Step sizes",
-        reading: "Gradient descent is stable below 2/β; a step up to Cauchy's bound lowers the quadratic model; at a ratio of one the method is \
-                  at its own edge of stability.",
+        reading: "Gradient descent is stable below 2/β; a step up to Cauchy's bound lowers the quadratic model; at a \
+                  ratio of one the method is at its own edge of stability.",
         table: Table { head: head(["", ""]), rows },
     })
 }

@@ -17,8 +17,8 @@ fn section(analysis: &Analysis) -> Option<Section> {
     });
     Some(Section {
         title: "Diagonal of the Hessian",
-        reading: "The mean curvature along the entries of each parameter, and the standard error of an entry; all entries stand \
-                  in analysis/hessian_diagonal.npy.",
+        reading: "The mean curvature along the entries of each parameter, and the standard error of an entry; all \
+                  entries stand in analysis/hessian_diagonal.npy.",
         table: Table { head: head(["", "entries", "mean", "error of an entry"]), rows: rows.collect() },
     })
 }

@@ -61,8 +61,8 @@ fn section(analysis: &Analysis) -> Option<Section> {
     let names = std::iter::once(String::new()).chain(measured.iter().map(|(name, _)| (*name).to_owned())).collect();
     Some(Section {
         title: "Spectra",
-        reading: "H = G + R: near a minimum of small residual R vanishes and H is G; negative eigenvalues of H come from R. Behind ±, bounds \
-                  on the error of eigenvalues and standard errors of estimates.",
+        reading: "H = G + R: near a minimum of small residual R vanishes and H is G; negative eigenvalues of H come \
+                  from R. Behind ±, bounds on the error of eigenvalues and standard errors of estimates.",
         table: Table { head: names, rows },
     })
 }
@@ -93,8 +93,9 @@ fn density(analysis: &Analysis) -> Option<Figure> {
     Some(Figure {
         name: "spectral-density",
         title: "Spectral density",
-        reading: "A bulk at zero and a few outliers to the right is what trained networks look like; what reaches left of zero is negative \
-                  curvature. The base line stands for less than a hundredth of one eigenvalue.",
+        reading: "A bulk at zero and a few outliers to the right is what trained networks look like; what reaches \
+                  left of zero is negative curvature. The base line stands for less than a hundredth of one \
+                  eigenvalue.",
         svg: Chart::new(axis, "density", true, curves.collect())?.svg("spectral-density"),
     })
 }

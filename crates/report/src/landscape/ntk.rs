@@ -38,8 +38,8 @@ fn section(analysis: &Analysis) -> Option<Section> {
     }
     Some(Section {
         title: "Tangent kernel K_c = c J Jᵀ",
-        reading: "The larger its smallest eigenvalue, the faster full-batch steps on squared error fit every target; below the floor an \
-                  eigenvalue is rounding.",
+        reading: "The larger its smallest eigenvalue, the faster full-batch steps on squared error fit every target; \
+                  below the floor an eigenvalue is rounding.",
         table: Table { head: head(["", ""]), rows },
     })
 }
@@ -57,7 +57,8 @@ fn spectrum(analysis: &Analysis) -> Option<Figure> {
     Some(Figure {
         name: "kernel-spectrum",
         title: "Spectrum of the tangent kernel",
-        reading: "The faster it falls, the more slowly gradient descent learns its last directions; what lies at the dashed floor is rounding.",
+        reading: "The faster it falls, the more slowly gradient descent learns its last directions; what lies at the \
+                  dashed floor is rounding.",
         svg: Chart::new("rank", "eigenvalue of K_c", true, curves)?
             .log_x()
             .legend(kuva::plot::legend::LegendPosition::InsideBottomLeft)

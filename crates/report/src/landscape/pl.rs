@@ -21,8 +21,8 @@ fn section(analysis: &Analysis) -> Option<Section> {
     }
     Some(Section {
         title: "PL*",
-        reading: "PL* holds here with μ = λ min of the tangent kernel when that is above the floor of rounding; the ratio is the constant \
-                  that this point shows.",
+        reading: "PL* holds here with μ = λ min of the tangent kernel when that is above the floor of rounding; the \
+                  ratio is the constant that this point shows.",
         table: Table { head: head(["", ""]), rows },
     })
 }

@@ -36,7 +36,8 @@ fn section(analysis: &Analysis) -> Option<Section> {
     }
     Some(Section {
         title: "Sharpness",
-        reading: "How much the loss can rise nearby; the adaptive measures do not change when weights are rescaled without changing the function.",
+        reading: "How much the loss can rise nearby; the adaptive measures do not change when weights are rescaled \
+                  without changing the function.",
         table: Table { head: head(["", "rise of the loss"]), rows },
     })
 }

@@ -31,7 +31,8 @@ fn lines(analysis: &Analysis) -> Option<Figure> {
     Some(Figure {
         name: "lines",
         title: "Loss along lines",
-        reading: "The narrower a valley, the sharper the direction; each line is drawn on its own scale, whose end is in brackets.",
+        reading: "The narrower a valley, the sharper the direction; each line is drawn on its own scale, whose end is \
+                  in brackets.",
         svg: Chart::new("distance, relative to the end of the line", "loss", true, curves.collect())?
             .headroom()
             .svg("lines"),
@@ -56,8 +57,8 @@ fn plane(analysis: &Analysis) -> Option<Figure> {
     Some(Figure {
         name: "plane",
         title: "Loss on a plane",
-        reading: "Lines of equal loss, in equal ratios, around the solution (dot), along two random directions with filters as long as the \
-                  network's own (Li et al. 2018); plots of different networks can be compared.",
+        reading: "Lines of equal loss, in equal ratios, around the solution (dot), along two random directions with \
+                  filters as long as the network's own (Li et al. 2018); plots of different networks can be compared.",
         svg: contours("plane", axes, &heights, &[Curve::new("", ORANGE, vec![(0.0, 0.0)])])?,
     })
 }

@@ -46,7 +46,8 @@ spec:
       containers:
         - name: losscape
           image: {image}
-          command: ["losscape", "study", "run", {word}, "--index", "$(JOB_COMPLETION_INDEX)", "--chunk", "{chunk}", "--jobs", "1", "--threads", "{threads}", "--device", {device}]
+          command: ["losscape", "study", "run", {word}, "--index", "$(JOB_COMPLETION_INDEX)", "--chunk", "{chunk}",
+                    "--jobs", "1", "--threads", "{threads}", "--device", {device}]
           resources:
             requests: {{ cpu: "{threads}" }}
           volumeMounts:

@@ -49,9 +49,11 @@ impl Scripts {
 #SBATCH --output={log}
 #SBATCH --signal=B:USR1@60
 {options}
-{program} study run {folder} --index "$SLURM_ARRAY_TASK_ID" --chunk {chunk} --jobs 1 --threads {threads} --device {device} &
+{program} study run {folder} --index "$SLURM_ARRAY_TASK_ID" --chunk {chunk} \
+    --jobs 1 --threads {threads} --device {device} &
 task=$!
-# USR1 comes a minute before the time limit. TERM is a cancellation, or a preemption after which Slurm itself queues the task again.
+# USR1 comes a minute before the time limit. TERM is a cancellation, or a preemption after which Slurm itself
+# queues the task again.
 again=
 trap 'again=yes; kill -TERM "$task" 2>/dev/null' USR1
 trap 'kill -TERM "$task" 2>/dev/null' TERM

@@ -278,9 +278,11 @@ impl Array {
     // Floats.
 
     unary! {
-        neg => float_neg, exp => float_exp, ln => float_log, ln_1p => float_log1p, sqrt => float_sqrt, recip => float_recip,
+        neg => float_neg, exp => float_exp, ln => float_log, ln_1p => float_log1p, sqrt => float_sqrt,
+        recip => float_recip,
         abs => float_abs, sign => float_sign, erf => float_erf, tanh => float_tanh, sin => float_sin, cos => float_cos,
-        tan => float_tan, sinh => float_sinh, cosh => float_cosh, asin => float_asin, acos => float_acos, atan => float_atan,
+        tan => float_tan, sinh => float_sinh, cosh => float_cosh, asin => float_asin, acos => float_acos,
+        atan => float_atan,
         asinh => float_asinh, acosh => float_acosh, atanh => float_atanh, round => float_round, floor => float_floor,
         ceil => float_ceil, trunc => float_trunc, relu => relu,
     }
@@ -420,9 +422,11 @@ impl Array {
         equal => float_equal int_equal, equal_elem => float_equal_elem int_equal_elem;
         not_equal => float_not_equal int_not_equal, not_equal_elem => float_not_equal_elem int_not_equal_elem;
         greater => float_greater int_greater, greater_elem => float_greater_elem int_greater_elem;
-        greater_equal => float_greater_equal int_greater_equal, greater_equal_elem => float_greater_equal_elem int_greater_equal_elem;
+        greater_equal => float_greater_equal int_greater_equal,
+        greater_equal_elem => float_greater_equal_elem int_greater_equal_elem;
         lower => float_lower int_lower, lower_elem => float_lower_elem int_lower_elem;
-        lower_equal => float_lower_equal int_lower_equal, lower_equal_elem => float_lower_equal_elem int_lower_equal_elem;
+        lower_equal => float_lower_equal int_lower_equal,
+        lower_equal_elem => float_lower_equal_elem int_lower_equal_elem;
     }
 
     integer_arithmetic! {

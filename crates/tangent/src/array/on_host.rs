@@ -144,7 +144,8 @@ impl Array {
             let coefficient = |values: Vec<T>| {
                 if values.is_empty() { Coefficient::ZERO } else { Coefficient::Array(Self::from_host(values, &shape)) }
             };
-            Some(Jet { value: Self::from_host(value, &shape), slope: coefficient(slope), curvature: coefficient(curvature) })
+            let value = Self::from_host(value, &shape);
+            Some(Jet { value, slope: coefficient(slope), curvature: coefficient(curvature) })
         })
     }
 }

@@ -74,7 +74,8 @@ pub trait Real:
 macro_rules! real {
     (
         $type:ident, $signed:ident, $unsigned:ident, $erf:path,
-        magic $magic:expr, range $low:expr, $high:expr, ln 2 $ln2_high:expr, $ln2_low:expr, coefficients $coefficients:expr
+        magic $magic:expr, range $low:expr, $high:expr,
+        ln 2 $ln2_high:expr, $ln2_low:expr, coefficients $coefficients:expr
     ) => {
         impl Real for $type {
             const ZERO: Self = 0.0;

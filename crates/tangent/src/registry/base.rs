@@ -13,13 +13,16 @@ entries! {
     b, Base;
     "BaseFloat.Reshape" Linear "the same elements in another shape": Base::Reshape(op) =>
         b.one(&op.input, &op.out, |b, x| b.reshape(x, &op.out.shape.to_vec()));
-    "BaseFloat.SwapDims" Linear "two axes exchanged": Base::SwapDims(op) => b.one(&op.input, &op.out, |b, x| b.swap(x, op.dim1, op.dim2));
-    "BaseFloat.Permute" Linear "axes in another order": Base::Permute(op) => b.one(&op.input, &op.out, |b, x| b.permute(x, &op.axes));
+    "BaseFloat.SwapDims" Linear "two axes exchanged": Base::SwapDims(op) =>
+        b.one(&op.input, &op.out, |b, x| b.swap(x, op.dim1, op.dim2));
+    "BaseFloat.Permute" Linear "axes in another order": Base::Permute(op) =>
+        b.one(&op.input, &op.out, |b, x| b.permute(x, &op.axes));
     "BaseFloat.Flip" Linear "axes reversed": Base::Flip(op) =>
         b.one(&op.input, &op.out, |b, x| b.linear(Linear::Flip(op.axes.clone()), vec![x], &op.out.shape.to_vec()));
     "BaseFloat.Expand" Linear "axes of length one repeated": Base::Expand(op) =>
         b.one(&op.input, &op.out, |b, x| b.expand(x, &op.out.shape.to_vec()));
-    "BaseFloat.RepeatDim" Linear "copies along an axis": Base::RepeatDim(op) => b.one(&op.tensor, &op.out, |b, x| repeat(b, x, op.dim, op.times));
+    "BaseFloat.RepeatDim" Linear "copies along an axis": Base::RepeatDim(op) =>
+        b.one(&op.tensor, &op.out, |b, x| repeat(b, x, op.dim, op.times));
     "BaseFloat.Unfold" Linear "sliding windows of an axis": Base::Unfold(op) =>
         b.one(&op.input, &op.out, |b, x| unfold(b, x, op.dim, op.size, op.step));
     "BaseFloat.Slice" Linear "a part": Base::Slice(op) =>
@@ -48,7 +51,8 @@ entries! {
             b.linear(Linear::ScatterAdd(op.dim), vec![x, value, indices], &op.out.shape.to_vec())
         });
     };
-    "BaseInt.Scatter" Discrete "elements updated along an axis by index": Base::Scatter(op) if is_integer(&op.tensor) => {
+    "BaseInt.Scatter" Discrete "elements updated along an axis by index":
+        Base::Scatter(op) if is_integer(&op.tensor) => {
         let operands = [&op.tensor, &op.indices, &op.value].map(|tensor| b.get(tensor)).to_vec();
         let (shape, dtype) = (op.out.shape.to_vec(), op.out.dtype);
         let (axis, update) = (op.dim, op.update);
@@ -63,7 +67,8 @@ entries! {
         let y = b.choose(mask, x, value, &op.out.shape.to_vec());
         b.set(&op.out, y);
     };
-    "BaseFloat.MaskFill" Linear "a number where the mask is true": Base::MaskFill(op) => b.two(&op.tensor, &op.mask, &op.out, |b, x, mask| {
+    "BaseFloat.MaskFill" Linear "a number where the mask is true":
+        Base::MaskFill(op) => b.two(&op.tensor, &op.mask, &op.out, |b, x, mask| {
         let value = b.full(op.value.elem(), &op.out);
         b.choose(mask, x, value, &op.out.shape.to_vec())
     });
@@ -92,13 +97,17 @@ entries! {
     "BaseFloat.NotEqual" Discrete "a ≠ b": Base::NotEqual(op) => b.two(&op.lhs, &op.rhs, &op.out, |b, l, r| {
         let bools = b.dtype(l).is_bool();
         let dtype = op.out.dtype;
-        b.discrete_two("not_equal", l, r, dtype, move |l, r| if bools { l.xor(r) } else { l.not_equal(r, dtype.into()) })
+        b.discrete_two("not_equal", l, r, dtype, move |l, r| {
+            if bools { l.xor(r) } else { l.not_equal(r, dtype.into()) }
+        })
     });
-    "BaseFloat.EqualElem" Discrete "x = c": Base::EqualElem(op) if !op.lhs.dtype.is_bool() => b.one(&op.lhs, &op.out, |b, x| {
+    "BaseFloat.EqualElem" Discrete "x = c":
+        Base::EqualElem(op) if !op.lhs.dtype.is_bool() => b.one(&op.lhs, &op.out, |b, x| {
         let (number, dtype) = (op.rhs.into(), op.out.dtype);
         b.discrete_one(format!("equal[{number:?}]"), x, dtype, move |x| x.equal_elem(number, dtype.into()))
     });
-    "BaseFloat.NotEqualElem" Discrete "x ≠ c": Base::NotEqualElem(op) if !op.lhs.dtype.is_bool() => b.one(&op.lhs, &op.out, |b, x| {
+    "BaseFloat.NotEqualElem" Discrete "x ≠ c":
+        Base::NotEqualElem(op) if !op.lhs.dtype.is_bool() => b.one(&op.lhs, &op.out, |b, x| {
         let (number, dtype) = (op.rhs.into(), op.out.dtype);
         b.discrete_one(format!("not_equal[{number:?}]"), x, dtype, move |x| x.not_equal_elem(number, dtype.into()))
     });

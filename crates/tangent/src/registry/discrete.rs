@@ -27,24 +27,32 @@ macro_rules! arithmetic {
 entries! {
     b, OperationIr;
     "NumericInt.Add" Discrete "a + b": NumericInt(_, Numeric::Add(op)) => arithmetic!(b, op, int_add);
-    "NumericInt.AddScalar" Discrete "x + c": NumericInt(_, Numeric::AddScalar(op)) => arithmetic!(b, op, int_add_scalar, elem);
+    "NumericInt.AddScalar" Discrete "x + c": NumericInt(_, Numeric::AddScalar(op)) =>
+        arithmetic!(b, op, int_add_scalar, elem);
     "NumericInt.Sub" Discrete "a − b": NumericInt(_, Numeric::Sub(op)) => arithmetic!(b, op, int_sub);
-    "NumericInt.SubScalar" Discrete "x − c": NumericInt(_, Numeric::SubScalar(op)) => arithmetic!(b, op, int_sub_scalar, elem);
+    "NumericInt.SubScalar" Discrete "x − c": NumericInt(_, Numeric::SubScalar(op)) =>
+        arithmetic!(b, op, int_sub_scalar, elem);
     "NumericInt.Mul" Discrete "a b": NumericInt(_, Numeric::Mul(op)) => arithmetic!(b, op, int_mul);
-    "NumericInt.MulScalar" Discrete "c x": NumericInt(_, Numeric::MulScalar(op)) => arithmetic!(b, op, int_mul_scalar, elem);
+    "NumericInt.MulScalar" Discrete "c x": NumericInt(_, Numeric::MulScalar(op)) =>
+        arithmetic!(b, op, int_mul_scalar, elem);
     "NumericInt.Div" Discrete "a/b": NumericInt(_, Numeric::Div(op)) => arithmetic!(b, op, int_div);
-    "NumericInt.DivScalar" Discrete "x/c": NumericInt(_, Numeric::DivScalar(op)) => arithmetic!(b, op, int_div_scalar, elem);
+    "NumericInt.DivScalar" Discrete "x/c": NumericInt(_, Numeric::DivScalar(op)) =>
+        arithmetic!(b, op, int_div_scalar, elem);
     "NumericInt.Rem" Discrete "a mod b": NumericInt(_, Numeric::Rem(op)) => arithmetic!(b, op, int_remainder);
-    "NumericInt.RemScalar" Discrete "x mod c": NumericInt(_, Numeric::RemScalar(op)) => arithmetic!(b, op, int_remainder_scalar, elem);
+    "NumericInt.RemScalar" Discrete "x mod c": NumericInt(_, Numeric::RemScalar(op)) =>
+        arithmetic!(b, op, int_remainder_scalar, elem);
     "NumericInt.Greater" Discrete "a > b": NumericInt(_, Numeric::Greater(op)) => compare!(b, op, greater);
-    "NumericInt.GreaterElem" Discrete "x > c": NumericInt(_, Numeric::GreaterElem(op)) => compare!(b, op, greater_elem, elem);
-    "NumericInt.GreaterEqual" Discrete "a ≥ b": NumericInt(_, Numeric::GreaterEqual(op)) => compare!(b, op, greater_equal);
+    "NumericInt.GreaterElem" Discrete "x > c": NumericInt(_, Numeric::GreaterElem(op)) =>
+        compare!(b, op, greater_elem, elem);
+    "NumericInt.GreaterEqual" Discrete "a ≥ b": NumericInt(_, Numeric::GreaterEqual(op)) =>
+        compare!(b, op, greater_equal);
     "NumericInt.GreaterEqualElem" Discrete "x ≥ c": NumericInt(_, Numeric::GreaterEqualElem(op)) =>
         compare!(b, op, greater_equal_elem, elem);
     "NumericInt.Lower" Discrete "a < b": NumericInt(_, Numeric::Lower(op)) => compare!(b, op, lower);
     "NumericInt.LowerElem" Discrete "x < c": NumericInt(_, Numeric::LowerElem(op)) => compare!(b, op, lower_elem, elem);
     "NumericInt.LowerEqual" Discrete "a ≤ b": NumericInt(_, Numeric::LowerEqual(op)) => compare!(b, op, lower_equal);
-    "NumericInt.LowerEqualElem" Discrete "x ≤ c": NumericInt(_, Numeric::LowerEqualElem(op)) => compare!(b, op, lower_equal_elem, elem);
+    "NumericInt.LowerEqualElem" Discrete "x ≤ c": NumericInt(_, Numeric::LowerEqualElem(op)) =>
+        compare!(b, op, lower_equal_elem, elem);
     "NumericInt.Full" Constant "c": NumericInt(_, Numeric::Full(op)) => {
         let y = b.full(op.value.elem(), &op.out);
         b.set(&op.out, y);

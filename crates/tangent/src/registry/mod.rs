@@ -43,7 +43,8 @@ pub enum Kind {
 }
 
 macro_rules! entries {
-    ($lowering:ident, $type:ty; $($name:literal $kind:ident $formula:literal: $pattern:pat $(if $guard:expr)? => $body:expr;)+) => {
+    ($lowering:ident, $type:ty;
+     $($name:literal $kind:ident $formula:literal: $pattern:pat $(if $guard:expr)? => $body:expr;)+) => {
         pub const ENTRIES: &[$crate::registry::Entry] = &[$(
             $crate::registry::Entry { name: $name, kind: $crate::registry::Kind::$kind, formula: $formula },
         )+];

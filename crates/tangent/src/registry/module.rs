@@ -20,7 +20,8 @@ entries! {
             let rows = b.select(weights, 0, indices);
             b.reshape(rows, &op.out.shape.to_vec())
         });
-    "Module.Conv1d" Bilinear "one-dimensional convolution": Module::Conv1d(op) => b.two(&op.x, &op.weight, &op.out, |b, x, weight| {
+    "Module.Conv1d" Bilinear "one-dimensional convolution":
+        Module::Conv1d(op) => b.two(&op.x, &op.weight, &op.out, |b, x, weight| {
         let (x, weight) = (with_height(b, x), with_height(b, weight));
         let o = &op.options;
         let options = ConvOptions {
@@ -33,7 +34,8 @@ entries! {
         let y = b.reshape(y, &op.out.shape.to_vec());
         with_bias(b, y, op.bias.as_ref())
     });
-    "Module.Conv2d" Bilinear "two-dimensional convolution": Module::Conv2d(op) => b.two(&op.x, &op.weight, &op.out, |b, x, weight| {
+    "Module.Conv2d" Bilinear "two-dimensional convolution":
+        Module::Conv2d(op) => b.two(&op.x, &op.weight, &op.out, |b, x, weight| {
         let o = &op.options;
         let options = ConvOptions { stride: o.stride, padding: o.padding, dilation: o.dilation, groups: o.groups };
         let y = b.bilinear(Bilinear::Convolution(options), x, weight, &op.out.shape.to_vec());
@@ -84,13 +86,16 @@ entries! {
         };
         b.linear(Linear::AveragePool(window), vec![x], &op.out.shape.to_vec())
     });
-    "Module.AdaptiveAvgPool1d" Linear "means of windows that divide the axis": Module::AdaptiveAvgPool1d(op) => b.one(&op.x, &op.out, |b, x| {
+    "Module.AdaptiveAvgPool1d" Linear "means of windows that divide the axis":
+        Module::AdaptiveAvgPool1d(op) => b.one(&op.x, &op.out, |b, x| {
         let x = with_height(b, x);
         let y = b.linear(Linear::AdaptiveAveragePool([1, op.output_size]), vec![x], &tall(&op.out));
         b.reshape(y, &op.out.shape.to_vec())
     });
     "Module.AdaptiveAvgPool2d" Linear "means of windows that divide the axes": Module::AdaptiveAvgPool2d(op) =>
-        b.one(&op.x, &op.out, |b, x| b.linear(Linear::AdaptiveAveragePool(op.output_size), vec![x], &op.out.shape.to_vec()));
+        b.one(&op.x, &op.out, |b, x| {
+            b.linear(Linear::AdaptiveAveragePool(op.output_size), vec![x], &op.out.shape.to_vec())
+        });
     "Module.MaxPool1d" Lowered "maxima of windows": Module::MaxPool1d(op) => b.one(&op.x, &op.out, |b, x| {
         let x = with_height(b, x);
         let pool = MaxPool::one(op.kernel_size, op.stride, op.padding, op.dilation, op.ceil_mode);
@@ -137,7 +142,8 @@ entries! {
         }
         b.set(&op.out, y);
     };
-    "Module.BatchNorm" Lowered "γ (x − mean)/√(var + ϵ) + β with the given mean and variance": Module::BatchNorm(op) => {
+    "Module.BatchNorm" Lowered "γ (x − mean)/√(var + ϵ) + β with the given mean and variance":
+        Module::BatchNorm(op) => {
         let x = b.get(&op.x);
         let mut channels = vec![1; b.rank(x)];
         channels[1] = b.shape(x)[1];

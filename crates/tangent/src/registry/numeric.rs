@@ -33,15 +33,18 @@ entries! {
     "NumericFloat.Add" Linear "a + b": Numeric::Add(op) => b.two(&op.lhs, &op.rhs, &op.out, Lowering::add);
     "NumericFloat.AddScalar" Elementwise "x + c": Numeric::AddScalar(op) => b.function_with(op, Elementwise::Shift);
     "NumericFloat.Sub" Linear "a − b": Numeric::Sub(op) => b.two(&op.lhs, &op.rhs, &op.out, Lowering::sub);
-    "NumericFloat.SubScalar" Elementwise "x − c": Numeric::SubScalar(op) => b.function_with(op, |c| Elementwise::Shift(-c));
+    "NumericFloat.SubScalar" Elementwise "x − c": Numeric::SubScalar(op) =>
+        b.function_with(op, |c| Elementwise::Shift(-c));
     "NumericFloat.Mul" Bilinear "a b": Numeric::Mul(op) => b.two(&op.lhs, &op.rhs, &op.out, Lowering::mul);
     "NumericFloat.MulScalar" Elementwise "c x": Numeric::MulScalar(op) => b.function_with(op, Elementwise::Scale);
     "NumericFloat.Div" Lowered "a · 1/b": Numeric::Div(op) => b.two(&op.lhs, &op.rhs, &op.out, Lowering::div);
-    "NumericFloat.DivScalar" Elementwise "x/c": Numeric::DivScalar(op) => b.function_with(op, |c| Elementwise::Scale(1.0 / c));
+    "NumericFloat.DivScalar" Elementwise "x/c": Numeric::DivScalar(op) =>
+        b.function_with(op, |c| Elementwise::Scale(1.0 / c));
     "NumericFloat.Neg" Elementwise "−x": Numeric::Neg(op) => b.function(op, Elementwise::Scale(-1.0));
     "NumericFloat.Abs" Elementwise "|x|, slope 0 at 0": Numeric::Abs(op) => b.function(op, Elementwise::Abs);
     "NumericFloat.Sign" Elementwise "sign x, slope 0": Numeric::Sign(op) => b.function(op, Elementwise::Sign);
-    "NumericFloat.PowiScalar" Elementwise "xⁿ": Numeric::PowiScalar(op) => b.function_with(op, |n| Elementwise::Powi(n as i64));
+    "NumericFloat.PowiScalar" Elementwise "xⁿ": Numeric::PowiScalar(op) =>
+        b.function_with(op, |n| Elementwise::Powi(n as i64));
     "NumericFloat.Clamp" Elementwise "min(max(x, a), b), slope 1 at the bounds": Numeric::Clamp(op) =>
         b.one(&op.tensor, &op.out, |b, x| b.map(Elementwise::Clamp(op.min.elem(), op.max.elem()), x));
     "NumericFloat.ClampMin" Elementwise "max(x, a), slope 1 at a": Numeric::ClampMin(op) =>
@@ -49,38 +52,51 @@ entries! {
     "NumericFloat.ClampMax" Elementwise "min(x, b), slope 1 at b": Numeric::ClampMax(op) =>
         b.function_with(op, |c| Elementwise::Clamp(f64::NEG_INFINITY, c));
     "NumericFloat.Sum" Linear "Σ x": Numeric::Sum(op) => b.one(&op.input, &op.out, Lowering::sum_all);
-    "NumericFloat.SumDim" Linear "Σ x along an axis": Numeric::SumDim(op) => b.one(&op.input, &op.out, |b, x| b.sum(x, &[op.axis]));
-    "NumericFloat.SumDims" Linear "Σ x along axes": Numeric::SumDims(op) => b.one(&op.input, &op.out, |b, x| b.sum(x, &op.axes));
+    "NumericFloat.SumDim" Linear "Σ x along an axis": Numeric::SumDim(op) =>
+        b.one(&op.input, &op.out, |b, x| b.sum(x, &[op.axis]));
+    "NumericFloat.SumDims" Linear "Σ x along axes": Numeric::SumDims(op) =>
+        b.one(&op.input, &op.out, |b, x| b.sum(x, &op.axes));
     "NumericFloat.Mean" Linear "mean of x": Numeric::Mean(op) => b.one(&op.input, &op.out, |b, x| {
         let count: usize = b.shape(x).iter().product();
         let sum = b.sum_all(x);
         b.scale(sum, 1.0 / count as f64)
     });
-    "NumericFloat.MeanDim" Linear "mean of x along an axis": Numeric::MeanDim(op) => b.one(&op.input, &op.out, |b, x| b.mean(x, &[op.axis]));
+    "NumericFloat.MeanDim" Linear "mean of x along an axis": Numeric::MeanDim(op) =>
+        b.one(&op.input, &op.out, |b, x| b.mean(x, &[op.axis]));
     "NumericFloat.Prod" Lowered "Π x": Numeric::Prod(op) => b.one(&op.input, &op.out, |b, x| {
         let count = b.shape(x).iter().product();
         let flat = b.reshape(x, &[count]);
         product(b, flat, 0)
     });
-    "NumericFloat.ProdDim" Lowered "Π x along an axis": Numeric::ProdDim(op) => b.one(&op.input, &op.out, |b, x| product(b, x, op.axis));
+    "NumericFloat.ProdDim" Lowered "Π x along an axis": Numeric::ProdDim(op) =>
+        b.one(&op.input, &op.out, |b, x| product(b, x, op.axis));
     "NumericFloat.CumSum" Linear "running sums along an axis": Numeric::CumSum(op) =>
         b.one(&op.input, &op.out, |b, x| b.linear(Linear::CumulativeSum(op.axis), vec![x], &op.out.shape.to_vec()));
-    "NumericFloat.Max" Lowered "max x, the first where several are": Numeric::Max(op) => b.one(&op.input, &op.out, |b, x| extreme(b, x, None, true));
-    "NumericFloat.Min" Lowered "min x, the first where several are": Numeric::Min(op) => b.one(&op.input, &op.out, |b, x| extreme(b, x, None, false));
+    "NumericFloat.Max" Lowered "max x, the first where several are": Numeric::Max(op) =>
+        b.one(&op.input, &op.out, |b, x| extreme(b, x, None, true));
+    "NumericFloat.Min" Lowered "min x, the first where several are": Numeric::Min(op) =>
+        b.one(&op.input, &op.out, |b, x| extreme(b, x, None, false));
     "NumericFloat.MaxAbs" Lowered "max |x|": Numeric::MaxAbs(op) => b.one(&op.input, &op.out, |b, x| {
         let x = b.map(Elementwise::Abs, x);
         extreme(b, x, None, true)
     });
-    "NumericFloat.MaxDim" Lowered "max x along an axis": Numeric::MaxDim(op) => b.one(&op.input, &op.out, |b, x| extreme(b, x, Some(op.axis), true));
-    "NumericFloat.MinDim" Lowered "min x along an axis": Numeric::MinDim(op) => b.one(&op.input, &op.out, |b, x| extreme(b, x, Some(op.axis), false));
-    "NumericFloat.MaxAbsDim" Lowered "max |x| along an axis": Numeric::MaxAbsDim(op) => b.one(&op.input, &op.out, |b, x| {
+    "NumericFloat.MaxDim" Lowered "max x along an axis": Numeric::MaxDim(op) =>
+        b.one(&op.input, &op.out, |b, x| extreme(b, x, Some(op.axis), true));
+    "NumericFloat.MinDim" Lowered "min x along an axis": Numeric::MinDim(op) =>
+        b.one(&op.input, &op.out, |b, x| extreme(b, x, Some(op.axis), false));
+    "NumericFloat.MaxAbsDim" Lowered "max |x| along an axis":
+        Numeric::MaxAbsDim(op) => b.one(&op.input, &op.out, |b, x| {
         let x = b.map(Elementwise::Abs, x);
         extreme(b, x, Some(op.axis), true)
     });
     "NumericFloat.MaxDimWithIndices" Lowered "max x along an axis, and where": Numeric::MaxDimWithIndices(op) =>
-        b.picked(&op.tensor, op.dim, [&op.out, &op.out_indices], |b, x| position(b, x, op.dim, true, op.out_indices.dtype));
+        b.picked(&op.tensor, op.dim, [&op.out, &op.out_indices], |b, x| {
+            position(b, x, op.dim, true, op.out_indices.dtype)
+        });
     "NumericFloat.MinDimWithIndices" Lowered "min x along an axis, and where": Numeric::MinDimWithIndices(op) =>
-        b.picked(&op.tensor, op.dim, [&op.out, &op.out_indices], |b, x| position(b, x, op.dim, false, op.out_indices.dtype));
+        b.picked(&op.tensor, op.dim, [&op.out, &op.out_indices], |b, x| {
+            position(b, x, op.dim, false, op.out_indices.dtype)
+        });
     "NumericFloat.ArgMax" Discrete "where x is largest": Numeric::ArgMax(op) =>
         b.one(&op.input, &op.out, |b, x| position(b, x, op.axis, true, op.out.dtype));
     "NumericFloat.ArgMin" Discrete "where x is smallest": Numeric::ArgMin(op) =>
@@ -90,7 +106,9 @@ entries! {
         b.gather(x, op.axis, at)
     });
     "NumericFloat.TopKWithIndices" Lowered "the k largest along an axis, and where": Numeric::TopKWithIndices(op) =>
-        b.picked(&op.tensor, op.dim, [&op.out, &op.out_indices], |b, x| order(b, x, op.dim, true, op.out_indices.dtype, op.k));
+        b.picked(&op.tensor, op.dim, [&op.out, &op.out_indices], |b, x| {
+            order(b, x, op.dim, true, op.out_indices.dtype, op.k)
+        });
     "NumericFloat.ArgTopK" Discrete "where the k largest are": Numeric::ArgTopK(op) =>
         b.one(&op.input, &op.out, |b, x| order(b, x, op.axis, true, op.out.dtype, op.accumulator_len));
     "NumericFloat.Sort" Lowered "in order along an axis": Numeric::Sort(op) => b.one(&op.input, &op.out, |b, x| {
@@ -103,7 +121,8 @@ entries! {
             let length = b.shape(x)[op.dim];
             order(b, x, op.dim, op.descending, op.out_indices.dtype, length)
         });
-    "NumericFloat.ArgSort" Discrete "the order along an axis": Numeric::ArgSort(op) => b.one(&op.input, &op.out, |b, x| {
+    "NumericFloat.ArgSort" Discrete "the order along an axis":
+        Numeric::ArgSort(op) => b.one(&op.input, &op.out, |b, x| {
         let length = b.shape(x)[op.dim];
         order(b, x, op.dim, op.descending, op.out.dtype, length)
     });
@@ -118,11 +137,13 @@ entries! {
     "NumericFloat.Greater" Discrete "a > b": Numeric::Greater(op) => compare!(b, op, greater);
     "NumericFloat.GreaterElem" Discrete "x > c": Numeric::GreaterElem(op) => compare!(b, op, greater_elem, elem);
     "NumericFloat.GreaterEqual" Discrete "a ≥ b": Numeric::GreaterEqual(op) => compare!(b, op, greater_equal);
-    "NumericFloat.GreaterEqualElem" Discrete "x ≥ c": Numeric::GreaterEqualElem(op) => compare!(b, op, greater_equal_elem, elem);
+    "NumericFloat.GreaterEqualElem" Discrete "x ≥ c": Numeric::GreaterEqualElem(op) =>
+        compare!(b, op, greater_equal_elem, elem);
     "NumericFloat.Lower" Discrete "a < b": Numeric::Lower(op) => compare!(b, op, lower);
     "NumericFloat.LowerElem" Discrete "x < c": Numeric::LowerElem(op) => compare!(b, op, lower_elem, elem);
     "NumericFloat.LowerEqual" Discrete "a ≤ b": Numeric::LowerEqual(op) => compare!(b, op, lower_equal);
-    "NumericFloat.LowerEqualElem" Discrete "x ≤ c": Numeric::LowerEqualElem(op) => compare!(b, op, lower_equal_elem, elem);
+    "NumericFloat.LowerEqualElem" Discrete "x ≤ c": Numeric::LowerEqualElem(op) =>
+        compare!(b, op, lower_equal_elem, elem);
 }
 
 /// The product along an axis, in halves: as deep as the logarithm of its length.
