@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::KrylovError;
+use crate::error::KrylovError;
 use crate::operator::{Space, SymmetricOperator};
 
 /// Rows in one tensor, so that a product with the matrix is few products.
@@ -197,12 +197,12 @@ pub fn norm(v: &Tensor<1>) -> f64 {
 }
 
 /// An operator whose products are counted and looked at.
-pub(crate) struct Products<'a, A> {
+pub(crate) struct Products<'a, A: ?Sized> {
     pub operator: &'a A,
     pub done: usize,
 }
 
-impl<A: SymmetricOperator> Products<'_, A> {
+impl<A: SymmetricOperator + ?Sized> Products<'_, A> {
     /// `A v`.
     pub fn apply(&mut self, v: Tensor<1>) -> Result<Tensor<1>, KrylovError> {
         self.done += 1;

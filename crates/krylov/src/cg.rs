@@ -1,14 +1,15 @@
-//! Conjugate gradients for `A x = b` with a positive definite A.
+//! Conjugate gradients for `A x = b` with a positive definite A, plain and preconditioned.
 
 use burn::tensor::Tensor;
 
 use crate::basis::{Products, inner, norm};
+use crate::ended::Ended;
+use crate::error::KrylovError;
 use crate::operator::SymmetricOperator;
-use crate::{Ended, KrylovError};
 
-/// The method of Hestenes & Stiefel (1952); Golub & Van Loan 2013, Algorithm 11.3.3, from `x = 0`.
+/// The method of Hestenes & Stiefel (1952); Golub & Van Loan 2013, Algorithms 11.3.3 and 11.5.1, from `x = 0`.
 ///
-/// A direction of curvature `pᵀAp ≤ 0` ends it with the solution so far, as Newton methods want it (Steihaug 1983). On
+/// For an A with eigenvalues of both signs there is [`MinRes`](crate::MinRes). A direction of curvature `pᵀAp ≤ 0` ends it with the solution so far, as Newton methods want it (Steihaug 1983). On
 /// a singular A with b in its range the solution is the one of least norm.
 ///
 /// ```
@@ -39,6 +40,7 @@ impl Default for ConjugateGradient {
 
 /// A solution and how good it is.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Solution {
     /// x.
     pub x: Tensor<1>,
@@ -46,7 +48,8 @@ pub struct Solution {
     pub residual: f64,
     /// Products used.
     pub products: usize,
-    /// [`Ended::Converged`], [`Ended::NegativeCurvature`] or [`Ended::Budget`].
+    /// [`Ended::Converged`] or [`Ended::Budget`]; [`Ended::NegativeCurvature`] of conjugate gradients,
+    /// [`Ended::LeastSquares`] of [`MinRes`](crate::MinRes).
     pub ended: Ended,
     /// The last direction, when it is one of curvature `pᵀAp ≤ 0`.
     pub negative: Option<Tensor<1>>,
@@ -58,17 +61,42 @@ impl ConjugateGradient {
     /// # Errors
     ///
     /// When b has another length than the operator's vectors, or a product is not finite.
-    pub fn solve(&self, operator: &impl SymmetricOperator, b: &Tensor<1>) -> Result<Solution, KrylovError> {
-        let (given, dim) = (b.dims()[0], operator.dim());
-        if given != dim {
-            return Err(KrylovError::Dimension { given, dim });
-        }
+    pub fn solve(&self, operator: &(impl SymmetricOperator + ?Sized), b: &Tensor<1>) -> Result<Solution, KrylovError> {
+        self.run(operator, |r| Ok(r.clone()), b)
+    }
+
+    /// Solves `A x = b` with a preconditioner `M ≈ A`, given by what multiplies with `M⁻¹`: `1/diag A` as a
+    /// [`Diagonal`](crate::Diagonal), for example. Its products are not counted. The tolerance is that of `b − A x`, as
+    /// without one.
+    ///
+    /// # Errors
+    ///
+    /// As [`solve`](Self::solve); when the preconditioner takes other vectors, or turns out not to be positive definite.
+    pub fn solve_preconditioned(
+        &self,
+        operator: &(impl SymmetricOperator + ?Sized),
+        inverse: &(impl SymmetricOperator + ?Sized),
+        b: &Tensor<1>,
+    ) -> Result<Solution, KrylovError> {
+        fits(inverse, b)?;
+        let mut products = Products { operator: inverse, done: 0 };
+        self.run(operator, |r| products.apply(r.clone()), b)
+    }
+
+    fn run(
+        &self,
+        operator: &(impl SymmetricOperator + ?Sized),
+        mut precondition: impl FnMut(&Tensor<1>) -> Result<Tensor<1>, KrylovError>,
+        b: &Tensor<1>,
+    ) -> Result<Solution, KrylovError> {
+        fits(operator, b)?;
         let mut products = Products { operator, done: 0 };
-        let (mut x, mut r, mut p) = (b.zeros_like(), b.clone(), b.clone());
-        let mut squared = inner(&r, &r);
+        let (mut x, mut r) = (b.zeros_like(), b.clone());
         let goal = self.tolerance * norm(b);
+        // The last direction, and `rᵀ M⁻¹ r` where it was made.
+        let mut last: Option<(Tensor<1>, f64)> = None;
         loop {
-            let residual = squared.sqrt();
+            let residual = norm(&r);
             let solution = |x: Tensor<1>, done: usize, ended: Ended, negative: Option<Tensor<1>>| Solution {
                 x,
                 residual,
@@ -82,6 +110,16 @@ impl ConjugateGradient {
             if products.done == self.max_products {
                 return Ok(solution(x, products.done, Ended::Budget, None));
             }
+            let z = precondition(&r)?;
+            let squared = inner(&r, &z);
+            if squared <= 0.0 {
+                let (name, must) = ("rᵀM⁻¹r of the preconditioner", "positive: M⁻¹ has to be positive definite");
+                return Err(KrylovError::Setting { name, value: squared, must });
+            }
+            let p = match last {
+                Some((p, before)) => z + p * (squared / before),
+                None => z,
+            };
             let image = products.apply(p.clone())?;
             let curvature = inner(&p, &image);
             if curvature <= 0.0 {
@@ -90,9 +128,13 @@ impl ConjugateGradient {
             let step = squared / curvature;
             x = x + p.clone() * step;
             r = r - image * step;
-            let next = inner(&r, &r);
-            p = r.clone() + p * (next / squared);
-            squared = next;
+            last = Some((p, squared));
         }
     }
+}
+
+/// Whether b is a vector of the operator's.
+pub(crate) fn fits(operator: &(impl SymmetricOperator + ?Sized), b: &Tensor<1>) -> Result<(), KrylovError> {
+    let (given, dim) = (b.dims()[0], operator.dim());
+    if given == dim { Ok(()) } else { Err(KrylovError::Dimension { given, dim }) }
 }

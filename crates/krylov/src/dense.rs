@@ -10,8 +10,8 @@ use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
 use faer::{Mat, MatMut, MatRef, Par, Spec};
 
-use crate::KrylovError;
 use crate::basis::host;
+use crate::error::KrylovError;
 use crate::operator::SymmetricOperator;
 
 /// Rows of the identity that are multiplied at a time.
@@ -23,7 +23,7 @@ const PARTS: usize = 8;
 
 /// The operator as a matrix `[dim, dim]`: its products with the rows of the identity.
 #[must_use]
-pub fn materialize(operator: &impl SymmetricOperator) -> Tensor<2> {
+pub fn materialize(operator: &(impl SymmetricOperator + ?Sized)) -> Tensor<2> {
     let space = operator.space();
     let blocks = (0..space.dim).step_by(BLOCK).map(|start| {
         let rows = BLOCK.min(space.dim - start);

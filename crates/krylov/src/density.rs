@@ -6,12 +6,12 @@
 //! distance of two nodes, [`SpectralDensity::resolution`], it is larger.
 
 use rand::Rng;
-use serde::{Deserialize, Serialize};
 
+use crate::ended::Ended;
+use crate::error::KrylovError;
 use crate::lanczos::lanczos;
 use crate::operator::SymmetricOperator;
 use crate::trace::Estimate;
-use crate::{Ended, KrylovError};
 
 /// How to estimate.
 ///
@@ -43,7 +43,8 @@ impl Default for Quadrature {
 }
 
 /// A node of the quadrature.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Node {
     /// The Ritz value θ.
     pub value: f64,
@@ -54,7 +55,8 @@ pub struct Node {
 }
 
 /// The spectrum of an operator as its probes saw it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SpectralDensity {
     /// Nodes of each probe, ascending.
     pub probes: Vec<Vec<Node>>,
@@ -74,7 +76,7 @@ impl Quadrature {
     /// Without probes or steps, or when a product is not finite.
     pub fn run(
         &self,
-        operator: &impl SymmetricOperator,
+        operator: &(impl SymmetricOperator + ?Sized),
         random: &mut impl Rng,
     ) -> Result<SpectralDensity, KrylovError> {
         if self.probes == 0 {

@@ -6,8 +6,8 @@
 use burn::tensor::Tensor;
 use rand::Rng;
 
-use crate::KrylovError;
 use crate::basis::{Products, inner};
+use crate::error::KrylovError;
 use crate::operator::SymmetricOperator;
 
 /// A diagonal and its errors.
@@ -29,7 +29,7 @@ pub struct DiagonalEstimate {
 ///
 /// With fewer than two products, of which no error can be told, and when one is not finite.
 pub fn diagonal(
-    operator: &impl SymmetricOperator,
+    operator: &(impl SymmetricOperator + ?Sized),
     products: usize,
     random: &mut impl Rng,
 ) -> Result<DiagonalEstimate, KrylovError> {

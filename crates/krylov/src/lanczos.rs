@@ -13,8 +13,9 @@ use burn::tensor::Tensor;
 
 use crate::basis::{Orthogonal, Products, Rows, norm};
 use crate::dense::eigenpairs_of;
+use crate::ended::Ended;
+use crate::error::KrylovError;
 use crate::operator::{Space, SymmetricOperator};
-use crate::{Ended, KrylovError};
 
 /// What the process found.
 #[derive(Debug, Clone)]
@@ -75,7 +76,11 @@ impl Lanczos {
 /// # Errors
 ///
 /// When `start` is zero or has another length than the operator's vectors, `steps` is zero, or a product is not finite.
-pub fn lanczos(operator: &impl SymmetricOperator, start: &Tensor<1>, steps: usize) -> Result<Lanczos, KrylovError> {
+pub fn lanczos(
+    operator: &(impl SymmetricOperator + ?Sized),
+    start: &Tensor<1>,
+    steps: usize,
+) -> Result<Lanczos, KrylovError> {
     let space = operator.space();
     let length = checked(&space, start)?;
     if steps == 0 {

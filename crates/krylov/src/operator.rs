@@ -1,6 +1,8 @@
 //! [`SymmetricOperator`], and operators made of operators.
 
 use std::ops::Range;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
@@ -115,19 +117,26 @@ pub trait SymmetricOperator {
     }
 }
 
-impl<A: SymmetricOperator + ?Sized> SymmetricOperator for &A {
-    fn space(&self) -> Space {
-        (**self).space()
-    }
+/// What points to an operator is one.
+macro_rules! pointers {
+    ($($pointer:ty),+) => {
+        $(impl<A: SymmetricOperator + ?Sized> SymmetricOperator for $pointer {
+            fn space(&self) -> Space {
+                (**self).space()
+            }
 
-    fn apply(&self, v: Tensor<1>) -> Tensor<1> {
-        (**self).apply(v)
-    }
+            fn apply(&self, v: Tensor<1>) -> Tensor<1> {
+                (**self).apply(v)
+            }
 
-    fn apply_block(&self, v: Tensor<2>) -> Tensor<2> {
-        (**self).apply_block(v)
-    }
+            fn apply_block(&self, v: Tensor<2>) -> Tensor<2> {
+                (**self).apply_block(v)
+            }
+        })+
+    };
 }
+
+pointers!(&A, Box<A>, Rc<A>, Arc<A>);
 
 /// A symmetric matrix `[dim, dim]`.
 #[derive(Debug, Clone)]
@@ -311,6 +320,13 @@ pub struct Counted<'a, A> {
     operator: A,
     products: AtomicUsize,
     each: Box<dyn Fn(usize) + Sync + 'a>,
+}
+
+impl<A: std::fmt::Debug> std::fmt::Debug for Counted<'_, A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { operator, products, each: _ } = self;
+        f.debug_struct("Counted").field("operator", operator).field("products", products).finish_non_exhaustive()
+    }
 }
 
 impl<'a, A> Counted<'a, A> {

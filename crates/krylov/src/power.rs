@@ -5,9 +5,10 @@ use burn::tensor::Tensor;
 use rand::Rng;
 
 use crate::basis::{Products, inner, norm};
+use crate::ended::Ended;
+use crate::error::KrylovError;
 use crate::lanczos::checked;
 use crate::operator::SymmetricOperator;
-use crate::{Ended, KrylovError};
 
 /// `v ← A v / ‖A v‖` with the Rayleigh quotient `θ = vᵀ A v` (Golub & Van Loan 2013, §8.2.1).
 ///
@@ -61,7 +62,7 @@ impl PowerIteration {
     /// When `start` is zero or of another length, no product is allowed, or a product is not finite.
     pub fn solve(
         &self,
-        operator: &impl SymmetricOperator,
+        operator: &(impl SymmetricOperator + ?Sized),
         start: Option<&Tensor<1>>,
         random: &mut impl Rng,
     ) -> Result<PowerResult, KrylovError> {

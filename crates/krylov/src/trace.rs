@@ -14,15 +14,15 @@
 
 use burn::tensor::Tensor;
 use rand::Rng;
-use serde::{Deserialize, Serialize};
 
-use crate::KrylovError;
 use crate::basis::{Orthogonal, Products, Rows, inner, norm};
+use crate::error::KrylovError;
 use crate::lanczos::breakdown;
 use crate::operator::SymmetricOperator;
 
 /// An estimate and its error.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Estimate {
     /// The mean over probes.
     pub mean: f64,
@@ -62,7 +62,7 @@ fn at_least(name: &'static str, value: usize, least: usize, must: &'static str) 
 ///
 /// Without probes, or when a product is not finite.
 pub fn hutchinson(
-    operator: &impl SymmetricOperator,
+    operator: &(impl SymmetricOperator + ?Sized),
     probes: usize,
     random: &mut impl Rng,
 ) -> Result<(Estimate, Estimate), KrylovError> {
@@ -80,7 +80,7 @@ pub fn hutchinson(
 }
 
 /// An orthonormal basis of the span of rows.
-fn orthonormal(rows: impl Iterator<Item = Tensor<1>>, operator: &impl SymmetricOperator) -> Rows {
+fn orthonormal(rows: impl Iterator<Item = Tensor<1>>, operator: &(impl SymmetricOperator + ?Sized)) -> Rows {
     let space = operator.space();
     let mut basis = Rows::new(space.clone());
     for row in rows {
@@ -102,7 +102,7 @@ fn orthonormal(rows: impl Iterator<Item = Tensor<1>>, operator: &impl SymmetricO
 ///
 /// With fewer than three products, or when one is not finite.
 pub fn hutch_plus_plus(
-    operator: &impl SymmetricOperator,
+    operator: &(impl SymmetricOperator + ?Sized),
     budget: usize,
     random: &mut impl Rng,
 ) -> Result<Estimate, KrylovError> {
@@ -140,7 +140,7 @@ pub fn hutch_plus_plus(
 ///
 /// With fewer than four products, or when one is not finite.
 pub fn xtrace(
-    operator: &impl SymmetricOperator,
+    operator: &(impl SymmetricOperator + ?Sized),
     budget: usize,
     random: &mut impl Rng,
 ) -> Result<Estimate, KrylovError> {

@@ -2,12 +2,14 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use burn::tensor::{DType, Tensor};
 use common::{Prescribed, random};
 use losscape_krylov::trace::{frobenius, hutch_plus_plus, hutchinson, xtrace};
 use losscape_krylov::{
-    Congruence, ConjugateGradient, Counted, Deflated, Diagonal, Eigensolver, Ended, Estimate, Matrix, Quadrature,
-    Restricted, Scaled, Shifted, SpectralDensity, Sum, SymmetricOperator, dense, diagonal,
+    Congruence, ConjugateGradient, Counted, Deflated, Diagonal, Eigensolver, Ended, Estimate, Inverse, KrylovError,
+    Matrix, MinRes, Quadrature, Restricted, Scaled, Shifted, SpectralDensity, Sum, SymmetricOperator, dense, diagonal,
 };
 
 fn difference(a: Tensor<2>, b: Tensor<2>) -> f64 {
@@ -15,10 +17,15 @@ fn difference(a: Tensor<2>, b: Tensor<2>) -> f64 {
     if largest.is_nan() { f64::INFINITY } else { largest }
 }
 
+fn twice_inverted<A: SymmetricOperator>(operator: A) -> Inverse<Inverse<A>> {
+    let solver = MinRes { tolerance: 1e-14, max_products: 100 };
+    Inverse { operator: Inverse { operator, solver: solver.clone() }, solver: MinRes { tolerance: 1e-13, ..solver } }
+}
+
 #[test]
 fn operators_made_of_operators() {
     let random = &mut random(0);
-    let values: Vec<f64> = (0..30).map(|at| 3.0 - 0.2 * at as f64).collect();
+    let values: Vec<f64> = (0..30).map(|at| 3.1 - 0.2 * at as f64).collect();
     let operator = &Prescribed::new(&values, DType::F64, random);
     let space = operator.space();
     let a = dense::materialize(operator);
@@ -35,10 +42,13 @@ fn operators_made_of_operators() {
         ("deflated", Box::new(Deflated { operator, vectors: pairs.vectors, values: kept }), a.clone() - along),
         ("congruence", Box::new(Congruence { operator, diagonal: entries }), a.clone() * d.clone() * d.transpose()),
         ("restricted", Box::new(Restricted { operator, range: 5..12 }), a.clone().slice([5..12, 5..12])),
-        ("counted", Box::new(Counted::new(operator)), a),
+        ("counted", Box::new(Counted::new(operator)), a.clone()),
+        ("boxed", Box::new(Box::new(operator)), a.clone()),
+        ("shared", Box::new(Arc::new(operator)), a.clone()),
+        ("inverse of the inverse", Box::new(twice_inverted(operator)), a),
     ];
     for (name, operator, expected) in cases {
-        let rows = dense::materialize(&operator.as_ref());
+        let rows = dense::materialize(operator.as_ref());
         assert!(difference(rows.clone(), expected.clone()) < 1e-12, "{name}");
         // One vector at a time as well as in a block.
         let ones: Tensor<1> = operator.space().vector(vec![1.0; operator.dim()]);
@@ -197,4 +207,60 @@ fn conjugate_gradients_solve_and_notice_negative_curvature() {
     let direction = stopped.negative.expect("a direction");
     let curvature: f64 = (direction.clone() * shifted.apply(direction)).sum().into_scalar();
     assert!(curvature <= 0.0);
+}
+
+#[test]
+fn a_preconditioner_saves_products() {
+    let random = &mut random(8);
+    // D (1 + small) D: a diagonal that spreads over six decades, and little beside it.
+    let inner = Prescribed::new(&(0..200).map(|at| 1.0 + 0.01 * f64::from(at)).collect::<Vec<_>>(), DType::F64, random);
+    let space = inner.space();
+    let scale = space.vector((0..200).map(|at| 10f64.powf(3.0 * f64::from(at) / 199.0)).collect());
+    let operator = Congruence { operator: inner, diagonal: scale.clone() };
+    let x = space.normal(random);
+    let b = operator.apply(x.clone());
+    let solver = ConjugateGradient { tolerance: 1e-10, max_products: 5000 };
+    let jacobi = Diagonal(scale.powf_scalar(-2.0));
+    let plain = solver.solve(&operator, &b).expect("finite");
+    let better = solver.solve_preconditioned(&operator, &jacobi, &b).expect("finite");
+    assert_eq!((plain.ended, better.ended), (Ended::Converged, Ended::Converged));
+    for solution in [&plain, &better] {
+        let residual: f64 = (b.clone() - operator.apply(solution.x.clone())).square().sum().sqrt().into_scalar();
+        assert!(residual <= 2e-10 * b.clone().square().sum().sqrt().into_scalar::<f64>(), "{residual:e}");
+    }
+    assert!(better.products * 10 < plain.products, "{} of {}", better.products, plain.products);
+    let wrong = solver.solve_preconditioned(&operator, &Scaled { operator: jacobi, factor: -1.0 }, &b);
+    assert!(matches!(wrong, Err(KrylovError::Setting { .. })));
+}
+
+#[test]
+fn minres_solves_what_is_indefinite_and_says_what_has_no_solution() {
+    for (dtype, tolerance) in [(DType::F64, 1e-10), (DType::F32, 1e-4)] {
+        let random = &mut random(9);
+        let values: Vec<f64> =
+            (0..300).map(|at| if at % 3 == 0 { -1.0 } else { 1.0 } * f64::from(1 + at % 7)).collect();
+        let operator = Prescribed::new(&values, dtype, random);
+        let x = operator.space().normal(random);
+        let b = operator.apply(x.clone());
+        let solver = MinRes { tolerance, max_products: 300 };
+        let solution = solver.solve(&operator, &b).expect("finite");
+        let error: f64 = (solution.x - x).abs().max().into_scalar();
+        assert_eq!(solution.ended, Ended::Converged);
+        assert!(error < 10.0 * tolerance * 7.0 && solution.products <= 16, "{error:e}, {}", solution.products);
+        // A third of the eigenvalues zero: what b has along them stays, and the rest is taken away.
+        let singular: Vec<f64> = values.iter().map(|value| if *value == 3.0 { 0.0 } else { *value }).collect();
+        let operator = Prescribed::new(&singular, dtype, random);
+        let b = operator.space().normal(random);
+        let solution = solver.solve(&operator, &b).expect("finite");
+        let left = b - operator.apply(solution.x);
+        let outside: f64 = operator.apply(left.clone()).square().sum().sqrt().into_scalar();
+        let length: f64 = left.square().sum().sqrt().into_scalar();
+        assert_eq!(solution.ended, Ended::LeastSquares, "{dtype:?}: {} products", solution.products);
+        assert!(outside < 10.0 * tolerance * length, "{outside:e} of {length}");
+        assert!((length - solution.residual).abs() < tolerance * length, "{length} and {}", solution.residual);
+        // With a part of b outside of its range, the inverse has no product, and that is no number.
+        let inverse = Inverse { operator: &operator, solver };
+        let found = Eigensolver::top(1).solve(&inverse, None, random);
+        assert!(matches!(found, Err(KrylovError::NotFinite { .. })));
+    }
 }

@@ -1,65 +1,18 @@
-//! Eigenpairs at either end of the spectrum, with bounds on their errors and on what may have been missed.
-//!
-//! # Method
-//!
-//! Rayleigh-Ritz on a growing Krylov space with full orthogonalization and thick restarts (Wu & Simon 2000; Stewart
-//! 2001). The basis V and the products W = A V are both kept, so that the residual `‖A x − θ x‖` of a Ritz pair is
-//! calculated from W and V, not taken from a recurrence.
-//!
-//! A Krylov space of one start vector holds only one vector of each eigenspace, so a multiple eigenvalue is found once,
-//! and one whose eigenvector happens to be nearly orthogonal to the start may be overlooked. Therefore, when everything
-//! asked for has converged, *probes* follow: a fresh random vector orthogonal to V starts a Krylov space of its own,
-//! that of B, which is A restricted to the complement of V. What it brings to light joins the rest.
-//!
-//! # What may have been missed
-//!
-//! Let B have n dimensions. After j steps of a probe its largest eigenvalue is, with probability `1 − p`,
-//!
-//! ```text
-//! λ_max(B) ≤ θ⁺ + ε s,   ε = (ln(1.648 √n / p) / (2j − 1))²      (Kuczyński & Woźniakowski 1992, §4)
-//! ```
-//!
-//! where θ⁻ and θ⁺ are the probe's extreme Ritz values and `s ≤ (θ⁺ − θ⁻)/(1 − 2ε)` bounds the width of B's spectrum. A
-//! probe that breaks down with a remainder of length β has met all eigenvectors, unless its start had next to nothing
-//! of one: with a component c along the eigenvector of λ_max(B), `|c| (λ_max(B) − θ⁺) ≤ β`, and `|c| ≥ p √(π/2n)` with
-//! probability `1 − p`, so that
-//!
-//! ```text
-//! λ_max(B) ≤ θ⁺ + β √(2n/π) / p.
-//! ```
-//!
-//! The i-th look at a probe may fail with probability `failure / (i (i + 1))`, which add up to
-//! [`Eigensolver::failure`]; p is a quarter of that, for two bounds at two ends.
-//!
-//! Let `H = V A Vᵀ` and let C couple V to its complement, `C = W − H V`. By the inertia of the Schur complement, for
-//! any `u > λ_max(B)`,
-//!
-//! ```text
-//! #{eigenvalues of A above u} ≤ #{eigenvalues of H + C Cᵀ / (u − λ_max(B)) above u}.
-//! ```
-//!
-//! The smallest u found for which that count is no more than the number asked for is reported as [`Unseen::above`];
-//! likewise below. Probing ends when u is at most the last value asked for plus the tolerance, or when
-//! [`Eigensolver::probes`] products have changed no value asked for by more than that: a cluster at the end asked for,
-//! as that of a network's Hessian at zero, takes probe after probe to fill.
-//!
-//! # Error bounds
-//!
-//! For Ritz pairs with residual norms r_i there are as many eigenvalues, each paired with one θ_i, within the root of
-//! the sum of r_i² over a cluster of overlapping intervals (Kahan; Parlett 1998, Theorem 11.5.1, with the Frobenius
-//! norm for the spectral one). To this the rounding of a product is added, `ϵ √n ‖A‖`.
+//! The search: Rayleigh-Ritz on a growing Krylov space, with restarts and probes.
 
 use std::collections::VecDeque;
 
 use burn::tensor::Tensor;
 use rand::Rng;
-use serde::{Deserialize, Serialize};
 
+use super::pairs::{Eigenpairs, Eigenvalue, error_bounds};
+use super::unseen::{self, End, Look, Unseen};
 use crate::basis::{Orthogonal, Products, Rows, host, norm};
-use crate::dense::{eigenpairs_of, eigenvalues_of};
+use crate::dense::eigenpairs_of;
+use crate::ended::Ended;
+use crate::error::KrylovError;
 use crate::lanczos::{breakdown, checked};
 use crate::operator::{Space, SymmetricOperator};
-use crate::{Ended, KrylovError};
 
 /// What to look for, and how hard.
 ///
@@ -96,50 +49,6 @@ pub struct Eigensolver {
     pub probes: usize,
     /// The probability p that more hides than [`Unseen`] says. Default: 0.001.
     pub failure: f64,
-}
-
-/// An eigenvalue.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Eigenvalue {
-    /// The Ritz value θ.
-    pub value: f64,
-    /// `‖A x − θ x‖` of its unit Ritz vector x, with its rounding added (`ϵ √n ‖A‖` of a product, `ϵ √(m r) ‖A‖` of r
-    /// restarts of m vectors): one that is calculated again is no larger.
-    pub residual: f64,
-    /// An eigenvalue lies within this of θ, a different one for each.
-    pub error_bound: f64,
-}
-
-/// What can still hide: with probability `1 − p`, no more eigenvalues than were asked for lie above `above`, and below
-/// `below`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Unseen {
-    /// Upper bound on those not reported; absent without a bound.
-    pub above: Option<f64>,
-    /// Lower bound on those not reported; absent without a bound.
-    pub below: Option<f64>,
-    /// p.
-    pub failure: f64,
-}
-
-/// Eigenpairs found.
-#[derive(Debug, Clone)]
-pub struct Eigenpairs {
-    /// The largest, in descending order.
-    pub top: Vec<Eigenvalue>,
-    /// The smallest, in ascending order.
-    pub bottom: Vec<Eigenvalue>,
-    /// Their unit vectors in rows, `top` before `bottom`: a start for the same operator a little later.
-    pub vectors: Tensor<2>,
-    /// What can still hide.
-    pub unseen: Unseen,
-    /// The largest |θ| met: the norm of the operator that tolerances are relative to.
-    pub norm: f64,
-    /// Products used.
-    pub products: usize,
-    /// [`Ended::Converged`], [`Ended::InvariantSubspace`] when the whole space was exhausted, [`Ended::Budget`] or
-    /// [`Ended::Stagnated`].
-    pub ended: Ended,
 }
 
 impl Eigensolver {
@@ -186,7 +95,7 @@ impl Eigensolver {
     /// out of range, or a product is not finite.
     pub fn solve(
         &self,
-        operator: &impl SymmetricOperator,
+        operator: &(impl SymmetricOperator + ?Sized),
         start: Option<&Tensor<2>>,
         random: &mut impl Rng,
     ) -> Result<Eigenpairs, KrylovError> {
@@ -268,24 +177,8 @@ struct Probe {
     remainder: Option<f64>,
 }
 
-/// The two ends of the spectrum; the lower one is looked at as the upper one of −A.
-#[derive(Clone, Copy)]
-enum End {
-    Top,
-    Bottom,
-}
-
-impl End {
-    fn sign(self) -> f64 {
-        match self {
-            Self::Top => 1.0,
-            Self::Bottom => -1.0,
-        }
-    }
-}
-
 /// A search under way.
-struct Search<'a, A> {
+struct Search<'a, A: ?Sized> {
     settings: &'a Eigensolver,
     space: Space,
     products: Products<'a, A>,
@@ -311,7 +204,7 @@ struct Search<'a, A> {
     unseen: Unseen,
 }
 
-impl<'a, A: SymmetricOperator> Search<'a, A> {
+impl<'a, A: SymmetricOperator + ?Sized> Search<'a, A> {
     fn new(operator: &'a A, settings: &'a Eigensolver) -> Self {
         let space = operator.space();
         Self {
@@ -579,12 +472,29 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
         self.images.minus(&self.basis, &projection).gram()
     }
 
-    /// Counts a look at the probe under way, which spends a share of the failure probability. Looking again at the same
-    /// costs nothing.
-    fn look(&mut self) {
-        if self.probe.is_some() && self.looks.1 != self.products.done {
-            self.looks = (self.looks.0 + 1, self.products.done);
+    /// What the probe under way tells, if it has begun. A look spends a share of the failure probability; looking again
+    /// at the same costs nothing.
+    fn look(&mut self) -> Result<Option<Look<'_>>, KrylovError> {
+        let done = self.products.done;
+        let Some(base) = self.probe.as_ref().map(|probe| probe.base) else { return Ok(None) };
+        if self.looks.1 != done {
+            self.looks = (self.looks.0 + 1, done);
         }
+        if self.basis.len() == base {
+            return Ok(None);
+        }
+        let (values, projection) = (self.ritz(base)?.values, self.projection(0..base));
+        let (left, failure) = (self.space.dim - base, self.failure(self.looks.0));
+        let (smallest, floor) = (self.space.epsilon() * self.size, self.floor());
+        Ok(self.probe.as_ref().map(|probe| Look {
+            values,
+            remainder: probe.remainder.map(|remainder| remainder.max(smallest)),
+            projection,
+            coupling: &probe.coupling,
+            left,
+            failure,
+            floor,
+        }))
     }
 
     /// The failure probability that one bound at one end may have at look i.
@@ -592,53 +502,10 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
         self.settings.failure / (4 * look * (look + 1)) as f64
     }
 
-    /// Kuczyński and Woźniakowski's ε after so many steps of a probe in `left` dimensions.
-    fn epsilon(&self, look: usize, steps: usize, left: usize) -> f64 {
-        ((1.648 * (left as f64).sqrt() / self.failure(look)).ln() / (2 * steps - 1) as f64).powi(2)
-    }
-
     /// Steps after which a probe has an ε of 0.4, and bounds the complement's spectrum by six times its own width.
     fn shortest_probe(&self) -> usize {
-        (self.epsilon(self.looks.0 + 1, 1, self.space.dim) / 0.4).sqrt().midpoint(1.0).ceil() as usize
-    }
-
-    /// A bound on the spectrum of the complement at one end (for the lower one, of −A), from the probe under way.
-    fn complement(&self, probe: &Probe, end: End) -> Result<Option<f64>, KrylovError> {
-        let steps = self.basis.len() - probe.base;
-        if steps == 0 {
-            return Ok(None);
-        }
-        let values = self.ritz(probe.base)?.values;
-        let (low, high) = (values[0], values[steps - 1]);
-        let left = self.space.dim - probe.base;
-        let epsilon = if steps >= left { 0.0 } else { self.epsilon(self.looks.0, steps, left) };
-        let by_steps = (epsilon < 0.5).then(|| epsilon * (high - low) / (1.0 - 2.0 * epsilon));
-        let by_remainder = probe.remainder.map(|remainder| {
-            let remainder = remainder.max(self.space.epsilon() * self.size);
-            remainder * (2.0 * left as f64 / std::f64::consts::PI).sqrt() / self.failure(self.looks.0)
-        });
-        let edge = match end {
-            End::Top => high,
-            End::Bottom => -low,
-        };
-        let beyond = by_steps.into_iter().chain(by_remainder).reduce(f64::min);
-        Ok(beyond.map(|beyond| edge + beyond + self.floor()))
-    }
-
-    /// Whether at one end no more eigenvalues than asked for lie beyond u, as far as the probe under way tells.
-    fn none_beyond(&self, end: End, asked: usize, u: f64) -> Result<bool, KrylovError> {
-        let Some(probe) = &self.probe else { return Ok(false) };
-        let Some(complement) = self.complement(probe, end)? else { return Ok(false) };
-        // An operator that is zero leaves nothing between them.
-        let uncoupled = u == complement && probe.coupling.iter().all(|&c| c == 0.0);
-        if u <= complement && !uncoupled {
-            return Ok(false);
-        }
-        let scale = if uncoupled { 0.0 } else { 1.0 / (u - complement) };
-        let projection = self.projection(0..probe.base);
-        let matrix: Vec<f64> =
-            projection.iter().zip(&probe.coupling).map(|(h, c)| end.sign() * h + c * scale).collect();
-        Ok(eigenvalues_of(probe.base, &matrix)?.iter().filter(|&&value| value > u).count() <= asked)
+        let epsilon = unseen::epsilon(self.failure(self.looks.0 + 1), 1, self.space.dim);
+        (epsilon / 0.4).sqrt().midpoint(1.0).ceil() as usize
     }
 
     /// The ends that are asked for, with how many values and the last of them (for the lower end, of −A).
@@ -656,40 +523,27 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
 
     /// Whether nothing can hide beyond the last value asked for by more than the tolerance.
     fn is_certain(&mut self, ritz: &Ritz) -> Result<bool, KrylovError> {
-        self.look();
-        for (end, asked, last) in self.ends(ritz) {
-            if !self.none_beyond(end, asked, last + self.allowed())? {
+        let (ends, allowed) = (self.ends(ritz), self.allowed());
+        let Some(look) = self.look()? else { return Ok(false) };
+        for (end, asked, last) in ends {
+            if !look.none_beyond(end, asked, last + allowed)? {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    /// The smallest u, to a thousandth of the operator's norm, beyond which the probe leaves room for no more than what
-    /// was asked for.
-    fn bound(&self, end: End, asked: usize, last: f64) -> Result<Option<f64>, KrylovError> {
-        let (mut low, mut high) = (last + self.allowed(), last + 4.0 * self.size);
-        if self.none_beyond(end, asked, low)? {
-            return Ok(Some(low));
-        }
-        if !self.none_beyond(end, asked, high)? {
-            return Ok(None);
-        }
-        while high - low > 1e-3 * self.size {
-            let middle = f64::midpoint(low, high);
-            if self.none_beyond(end, asked, middle)? { high = middle } else { low = middle }
-        }
-        Ok(Some(high))
-    }
-
     /// Ends the probe under way; what it bounds stays.
     fn end_probe(&mut self, ritz: &Ritz) -> Result<(), KrylovError> {
-        if self.probe.is_some() && ritz.values.len() >= self.settings.top + self.settings.bottom {
-            self.look();
-            for (end, asked, last) in self.ends(ritz) {
-                let bound = self.bound(end, asked, last)?;
-                self.unseen.lower(end, bound);
+        if ritz.values.len() >= self.settings.top + self.settings.bottom {
+            let (ends, allowed, size) = (self.ends(ritz), self.allowed(), self.size);
+            let mut bounds = Vec::new();
+            if let Some(look) = self.look()? {
+                for (end, asked, last) in ends {
+                    bounds.push((end, look.bound(end, asked, last + allowed, last + 4.0 * size, 1e-3 * size)?));
+                }
             }
+            bounds.into_iter().for_each(|(end, bound)| self.unseen.lower(end, bound));
         }
         self.probe = None;
         Ok(())
@@ -723,50 +577,4 @@ impl<'a, A: SymmetricOperator> Search<'a, A> {
             ended,
         })
     }
-}
-
-impl Unseen {
-    /// Takes a bound where it is better than what is known; that of the lower end is given for −A.
-    fn lower(&mut self, end: End, bound: Option<f64>) {
-        let better = |known: Option<f64>, bound: f64| Some(known.map_or(bound, |known| known.min(bound)));
-        match (end, bound) {
-            (End::Top, Some(bound)) => self.above = better(self.above, bound),
-            (End::Bottom, Some(bound)) => {
-                let below = better(self.below.map(|below| -below), bound);
-                self.below = below.map(|below| -below);
-            }
-            (_, None) => {}
-        }
-    }
-}
-
-/// Kahan's bound for each value: the root of the sum of squared residuals over its cluster of overlapping intervals,
-/// plus `floor`.
-fn error_bounds(values: &[f64], residuals: &[f64], floor: f64) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
-    // Clusters of neighbours, each with its sum of squares.
-    let mut clusters: Vec<(Vec<usize>, f64)> = Vec::new();
-    for at in order {
-        let mut cluster = (vec![at], residuals[at] * residuals[at]);
-        while let Some((members, sum)) = clusters.last() {
-            let below = members.iter().map(|&member| values[member]).fold(f64::MIN, f64::max);
-            let above = cluster.0.iter().map(|&member| values[member]).fold(f64::MAX, f64::min);
-            if below + sum.sqrt() < above - cluster.1.sqrt() {
-                break;
-            }
-            if let Some((members, sum)) = clusters.pop() {
-                cluster.0.extend(members);
-                cluster.1 += sum;
-            }
-        }
-        clusters.push(cluster);
-    }
-    let mut bounds = vec![0.0; values.len()];
-    for (members, sum) in clusters {
-        for member in members {
-            bounds[member] = sum.sqrt() + floor;
-        }
-    }
-    bounds
 }
