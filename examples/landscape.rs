@@ -10,7 +10,7 @@ use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::activation::gelu;
 use burn::tensor::{DType, Device, Tensor};
 use losscape::analysis::spectrum::{Spectrum, SpectrumSettings};
-use losscape::analysis::{Objective, kernel::KernelSpectrum, pl::PlStar};
+use losscape::analysis::{Objective, ntk::KernelSpectrum, pl::PlStar};
 use losscape::lab::Trainer;
 use losscape::lab::config::{BatchSize, TrainingConfig};
 use losscape::model::data::digits::Digits;

@@ -8,7 +8,7 @@
 use burn::tensor::{DType, Device, Tensor};
 use losscape::analysis::Objective;
 use losscape::analysis::certificate::Certificate;
-use losscape::analysis::kernel::KernelSpectrum;
+use losscape::analysis::ntk::KernelSpectrum;
 use losscape::model::{Loss, MlpConfig, Parameterization};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -6,7 +6,7 @@
 
 use burn::tensor::{DType, Device};
 use losscape::analysis::Objective;
-use losscape::analysis::kernel::change;
+use losscape::analysis::ntk::change;
 use losscape::model::data::generate::TeacherStudent;
 use losscape::model::{Loss, MlpConfig, Parameterization};
 

@@ -107,7 +107,8 @@ mod trajectories {
         ];
         rows.into_iter()
             .map(|(name, settings, rate, weight_decay)| {
-                let rule = serde_json::from_str(&format!("{{\"{name}\": {settings}}}")).expect("the name is known");
+                let rule: RuleConfig =
+                    serde_json::from_str(&format!("{{\"{name}\": {settings}}}")).expect("the name is known");
                 (name, OptimizerConfig { weight_decay, ..OptimizerConfig::new(rule, rate) })
             })
             .collect()

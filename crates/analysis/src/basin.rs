@@ -8,8 +8,9 @@ use losscape_model::Network;
 use losscape_tangent::Inputs;
 use serde::{Deserialize, Serialize};
 
+use crate::error::AnalysisError;
+use crate::objective::Point;
 use crate::sharpness::{crossing, seen};
-use crate::{AnalysisError, Point};
 
 /// How far to look, in units of length in parameter space.
 const FARTHEST: f64 = 1e4;

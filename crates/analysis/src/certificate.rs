@@ -26,8 +26,10 @@ use losscape_krylov::dense;
 use losscape_model::Mlp;
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::KernelSpectrum;
-use crate::{AnalysisError, Objective, pl};
+use crate::error::AnalysisError;
+use crate::ntk::KernelSpectrum;
+use crate::objective::Objective;
+use crate::pl;
 
 /// What is known of a network of one hidden layer in balls around its parameters; see the [module documentation](self).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

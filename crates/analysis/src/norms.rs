@@ -6,7 +6,8 @@ use losscape_model::Network;
 use losscape_tangent::Inputs;
 use serde::{Deserialize, Serialize};
 
-use crate::{AnalysisError, Point};
+use crate::error::AnalysisError;
+use crate::objective::Point;
 
 /// Norms at a point.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -6,8 +6,13 @@ use losscape_model::{Loss, Network, Reduction};
 use losscape_tangent::parameters::{self, Segment};
 use losscape_tangent::{Inputs, Linearized, Map, TangentError};
 
-use crate::AnalysisError;
-use crate::operator::{EmpiricalFisher, GaussNewton, Hessian, Residual, TangentKernel};
+use crate::error::AnalysisError;
+use crate::fisher::EmpiricalFisher;
+use crate::gauss_newton::GaussNewton;
+use crate::hessian::Hessian;
+use crate::ntk::TangentKernel;
+use crate::output::OutputCurvature;
+use crate::residual::Residual;
 
 /// Samples worked on at a time: their activations stay in the cache, and there is work for every core.
 const CHUNK: usize = 256;
@@ -47,6 +52,13 @@ pub struct Objective<N: Network> {
     loss: Loss,
     second: Map<N, N::Input, Forward<N>>,
     first: Map<N, N::Input, Forward<N>>,
+}
+
+impl<N: Network> std::fmt::Debug for Objective<N> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let dims = self.targets.dims();
+        f.debug_struct("Objective").field("loss", &self.loss).field("targets", &dims).finish_non_exhaustive()
+    }
 }
 
 impl<N> Objective<N>
@@ -251,6 +263,13 @@ pub struct Point<'a, N: Network> {
     gradient: Tensor<1>,
 }
 
+impl<N: Network> std::fmt::Debug for Point<'_, N> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { objective, value, .. } = self;
+        f.debug_struct("Point").field("objective", objective).field("loss", value).finish_non_exhaustive()
+    }
+}
+
 impl<N> Point<'_, N>
 where
     N: Network,
@@ -329,8 +348,8 @@ where
         EmpiricalFisher { at: &self.at, slope, scale: self.objective.scale(), space: self.space() }
     }
 
-    fn curvature(&self) -> crate::operator::OutputCurvature {
-        crate::operator::OutputCurvature {
+    fn curvature(&self) -> OutputCurvature {
+        OutputCurvature {
             outputs: self.outputs(),
             targets: self.objective.targets.clone(),
             loss: self.objective.loss.with_reduction(Reduction::Sum),

@@ -10,8 +10,8 @@ use losscape_model::{Loss, LossKind, Network};
 use losscape_tangent::Inputs;
 use serde::{Deserialize, Serialize};
 
-use crate::Point;
-use crate::kernel::KernelSpectrum;
+use crate::ntk::KernelSpectrum;
+use crate::objective::Point;
 
 /// PL* at a point.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

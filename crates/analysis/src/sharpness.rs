@@ -20,7 +20,8 @@ use losscape_tangent::Inputs;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::{AnalysisError, Objective, Point};
+use crate::error::AnalysisError;
+use crate::objective::{Objective, Point};
 
 /// A neighbourhood of a point w, as the image `w + s ∘ z` of a ball or box of z.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

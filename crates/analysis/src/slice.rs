@@ -23,7 +23,8 @@ use losscape_tangent::parameters::Segment;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::{AnalysisError, Objective};
+use crate::error::AnalysisError;
+use crate::objective::Objective;
 
 /// The loss along a line `w + t d`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use losscape_model::Network;
 use losscape_tangent::Inputs;
 use serde::{Deserialize, Serialize};
 
-use crate::Point;
+use crate::objective::Point;
 use crate::pl::applicable;
 
 /// Step sizes that the theory speaks of; absent where a bound does not exist.

@@ -5,7 +5,7 @@ mod common;
 use burn::tensor::{DType, Tensor};
 use common::{Problem, difference, numbers, random, tensor};
 use losscape_analysis::Objective;
-use losscape_analysis::kernel::KernelSpectrum;
+use losscape_analysis::ntk::KernelSpectrum;
 use losscape_analysis::pl::PlStar;
 use losscape_analysis::steps::StepBounds;
 use losscape_krylov::{Eigenvalue, Restricted, SymmetricOperator, dense};

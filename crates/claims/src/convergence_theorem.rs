@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 use losscape_analysis::certificate::Certificate;
-use losscape_analysis::kernel::KernelSpectrum;
+use losscape_analysis::ntk::KernelSpectrum;
 use losscape_analysis::{AnalysisError, Objective};
 use losscape_krylov::{Matrix, dense};
 use losscape_model::{Mlp, Network};

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 use losscape_analysis::Objective;
-use losscape_analysis::kernel::KernelSpectrum;
+use losscape_analysis::ntk::KernelSpectrum;
 use losscape_krylov::dense;
 use losscape_model::{Loss, Mlp, MlpConfig, Parameterization};
 use rand::RngExt;

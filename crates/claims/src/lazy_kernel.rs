@@ -1,6 +1,6 @@
 //! The wider a network in NTK parameterization, the less its kernel moves.
 
-use losscape_analysis::kernel::change;
+use losscape_analysis::ntk::change;
 
 use super::false_statement::scaled;
 use super::problem::{gradient_descent, log_slope};

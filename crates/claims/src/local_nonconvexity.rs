@@ -1,6 +1,6 @@
 //! Around a global minimum of an overparameterized network the loss is not convex, and PL* holds all the same.
 
-use losscape_analysis::kernel::KernelSpectrum;
+use losscape_analysis::ntk::KernelSpectrum;
 use losscape_analysis::{AnalysisError, Objective};
 use losscape_krylov::{Eigensolver, dense};
 

@@ -1,7 +1,7 @@
 //! When every target can be met.
 
 use losscape_analysis::AnalysisError;
-use losscape_analysis::kernel::KernelSpectrum;
+use losscape_analysis::ntk::KernelSpectrum;
 use losscape_krylov::dense;
 use losscape_model::{Loss, MlpConfig, Parameterization};
 use rayon::prelude::*;

@@ -1,7 +1,7 @@
 //! PL* through the tangent kernel, along training.
 
 use burn::tensor::DType;
-use losscape_analysis::kernel::KernelSpectrum;
+use losscape_analysis::ntk::KernelSpectrum;
 use losscape_analysis::{AnalysisError, Objective};
 use losscape_krylov::dense;
 

@@ -3,7 +3,6 @@
 use burn::tensor::DType;
 use losscape_model::ModelError;
 use losscape_model::data::Dataset;
-use losscape_optim::RuleConfig;
 
 use crate::LabError;
 use crate::config::RunConfig;
@@ -46,7 +45,7 @@ impl TrainingMemory {
         let size = model.size(train.inputs.columns, train.outputs())?;
         let bytes = DType::from(*precision).size();
         let around = 2 * usize::from(optimizer.sam.is_some()) + 4 * usize::from(optimizer.sharpness_penalty.is_some());
-        let vectors = VECTORS + states(&optimizer.rule) + around;
+        let vectors = VECTORS + optimizer.rule.states() + around;
         let of = |part: &Dataset| {
             let (inputs, outputs) = (part.inputs.columns, part.outputs());
             part.len().saturating_mul(inputs * (8 + bytes) + outputs * (8 + bytes))
@@ -113,20 +112,5 @@ pub(crate) fn amount(bytes: usize) -> String {
     match bytes as f64 {
         some if some < 1e8 => format!("{:.1} MB", some / 1e6),
         many => format!("{:.2} GB", many / 1e9),
-    }
-}
-
-/// Vectors of P numbers in the state of a rule.
-fn states(rule: &RuleConfig) -> usize {
-    match rule {
-        RuleConfig::Gd(_) => 0,
-        RuleConfig::Momentum(_) | RuleConfig::Nesterov(_) | RuleConfig::Rmsprop(_) => 1,
-        RuleConfig::Lion(_) | RuleConfig::Adagrad(_) | RuleConfig::Adafactor(_) | RuleConfig::BurnSgd(_) => 1,
-        RuleConfig::Adam(_) | RuleConfig::Adamw(_) | RuleConfig::Lamb(_) | RuleConfig::Muon(_) => 2,
-        RuleConfig::BurnAdam(_) => 2,
-        RuleConfig::BurnRmsprop(_) => 3,
-        RuleConfig::Adan(_) => 4,
-        // Pairs of steps and of differences of gradients.
-        RuleConfig::Lbfgs(settings) => settings.history.saturating_mul(2).saturating_add(4),
     }
 }

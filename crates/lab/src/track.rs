@@ -5,7 +5,7 @@
 //! signal asks for is one more: behind it eigenvalues agree to their errors, until the next.
 
 use burn::tensor::Tensor;
-use losscape_analysis::kernel::KernelSpectrum;
+use losscape_analysis::ntk::KernelSpectrum;
 use losscape_analysis::pl::applicable;
 use losscape_analysis::{AnalysisError, Objective, Point};
 use losscape_krylov::{Congruence, Eigenpairs, Eigensolver, Shifted, SymmetricOperator, norm};

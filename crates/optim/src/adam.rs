@@ -16,9 +16,11 @@ use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::rmsprop::{epsilon, root};
+use crate::error::{OptimError, check_factor, check_not_negative};
+use crate::preconditioner::{Reveal, root};
+use crate::rmsprop::epsilon;
+use crate::rule::{Rule, Settings};
 use crate::state::{put, take};
-use crate::{OptimError, check_factor, check_not_negative};
 
 /// Configuration of [`Adam`]; all defaults are those of Kingma & Ba.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -66,6 +68,34 @@ impl AdamConfig {
     }
 }
 
+impl Settings for AdamConfig {
+    fn rule(&self, decay: Option<f64>) -> Result<Rule, OptimError> {
+        Ok(Rule::coupled(self.build()?, decay))
+    }
+
+    fn is_elementwise(&self) -> bool {
+        true
+    }
+
+    fn restores(&self) -> bool {
+        true
+    }
+
+    fn states(&self) -> usize {
+        2
+    }
+
+    /// `(2 + 2β₁)/((1 − β₁) ε)`, with `P = (1 − β₁ᵏ) diag(√v̂ + ϵ)` after k steps (Cohen et al. 2022, eq. 2).
+    fn edge(&self, rate: f64, _: f64) -> Option<f64> {
+        Some((2.0 + 2.0 * self.beta_1) / ((1.0 - self.beta_1) * rate))
+    }
+
+    fn preconditioner(&self) -> Option<Reveal> {
+        let AdamConfig { beta_1, beta_2, epsilon, epsilon_inside } = *self;
+        Some(Reveal { betas: [beta_1, beta_2], epsilon, epsilon_inside })
+    }
+}
+
 /// Adam.
 #[derive(Debug, Clone, Copy)]
 pub struct Adam {
@@ -73,7 +103,7 @@ pub struct Adam {
 }
 
 /// State of [`Adam`].
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct AdamState<const D: usize> {
     /// Steps done, k.
     pub steps: usize,

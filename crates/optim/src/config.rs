@@ -1,295 +1,104 @@
 //! Optimizers by name: the `[optimizer]` table of a training configuration.
 
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::momentum::MomentumConfig as BurnMomentumConfig;
-use burn::optim::{
-    AdaGradConfig, AdafactorConfig, AdamConfig as BurnAdamConfig, AdamWConfig, AdanConfig, LBFGSConfig, LambConfig,
-    LineSearchFn, LionConfig, ModuleOptimizer, Optimizer, RmsPropConfig as BurnRmsPropConfig, SgdConfig,
-};
 use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
 
-use crate::adam::{AdamConfig, beta_1, beta_2};
-use crate::edge::Reveal;
+use crate::adam::AdamConfig;
+use crate::error::{OptimError, check_not_negative, check_positive, rounded};
 use crate::gradient_descent::GradientDescentConfig;
-use crate::method::{Method, Rule, Surrogate};
+use crate::lbfgs::LbfgsConfig;
+use crate::method::{Method, Surrogate};
 use crate::momentum::MomentumConfig;
 use crate::muon::MuonConfig;
-use crate::nesterov::{Form, NesterovConfig};
+use crate::nesterov::NesterovConfig;
+use crate::of_burn::adafactor::AdafactorConfig;
+use crate::of_burn::adagrad::AdaGradConfig;
+use crate::of_burn::adam::BurnAdamConfig;
+use crate::of_burn::adamw::AdamWConfig;
+use crate::of_burn::adan::AdanConfig;
+use crate::of_burn::lamb::LambConfig;
+use crate::of_burn::lion::LionConfig;
+use crate::of_burn::rmsprop::BurnRmsPropConfig;
+use crate::of_burn::sgd::BurnSgdConfig;
 use crate::penalty::SharpnessPenaltyConfig;
-use crate::rmsprop::{RmsPropConfig, epsilon};
+use crate::rmsprop::RmsPropConfig;
+use crate::rule::{Rule, Settings};
 use crate::sam::SamConfig;
 use crate::schedule::ScheduleConfig;
-use crate::weight_decay::WithWeightDecay;
-use crate::{OptimError, check_factor, check_not_negative, check_positive};
 
-/// An update rule and its settings.
-///
-/// The rules up to [`Adam`](Self::Adam) are ours; the others are Burn's, with Burn's defaults unless a setting says
-/// otherwise. Where Burn's AdaGrad, RMSProp, SGD and Adam and ours take a weight decay, it is coupled (`g + λw`); the
-/// others decouple it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RuleConfig {
-    /// Gradient descent; also under the name `sgd`.
-    #[serde(alias = "sgd")]
-    Gd(GradientDescentConfig),
-    /// Heavy ball.
-    Momentum(MomentumConfig),
-    /// Nesterov's accelerated gradient.
-    Nesterov(NesterovConfig),
-    /// RMSProp.
-    Rmsprop(RmsPropConfig),
-    /// Adam.
-    Adam(AdamConfig),
-    /// Adam with decoupled weight decay (Loshchilov & Hutter 2019).
-    Adamw(Betas),
-    /// Muon for matrices, AdamW for the rest.
-    Muon(MuonConfig),
-    /// Lion (Chen et al. 2023).
-    Lion(LionSettings),
-    /// AdaGrad (Duchi et al. 2011).
-    Adagrad(Epsilon),
-    /// Adafactor (Shazeer & Stern 2018), at the configured rate instead of its relative one.
-    Adafactor(NoSettings),
-    /// Adan (Xie et al. 2022).
-    Adan(NoSettings),
-    /// LAMB (You et al. 2020).
-    Lamb(Betas),
-    /// L-BFGS (Liu & Nocedal 1989); one step runs up to `iterations` inner iterations on one batch, so use it
-    /// full-batch.
-    Lbfgs(LbfgsSettings),
-    /// Burn's SGD with its momentum (dampening 0.1).
-    BurnSgd(MomentumConfig),
-    /// Burn's RMSProp (α = 0.99, momentum 0.9, ϵ = 1e-5).
-    BurnRmsprop(NoSettings),
-    /// Burn's Adam (ϵ = 1e-5).
-    BurnAdam(NoSettings),
+/// The table of rules: a variant with its settings, its names in a configuration, and what it is. The settings say all
+/// the rest, in the rule's own file.
+macro_rules! rules {
+    ($($variant:ident($settings:ty) = $name:literal $(or $alias:literal)?: $words:literal;)+) => {
+        /// An update rule and its settings.
+        ///
+        /// Where Burn's AdaGrad, RMSProp, SGD and Adam and ours take a weight decay, it is coupled (`g + λw`); the others
+        /// decouple it.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[non_exhaustive]
+        pub enum RuleConfig {
+            $(#[doc = $words] #[serde(rename = $name $(, alias = $alias)?)] $variant($settings),)+
+        }
+
+        impl RuleConfig {
+            /// Every name accepted in a configuration, with one line on what it is.
+            pub const ALL: &'static [(&'static str, &'static str)] = &[$(($name, $words)),+];
+
+            pub(crate) fn settings(&self) -> &dyn Settings {
+                match self {
+                    $(Self::$variant(settings) => settings,)+
+                }
+            }
+        }
+
+        $(impl From<$settings> for RuleConfig {
+            fn from(settings: $settings) -> Self {
+                Self::$variant(settings)
+            }
+        })+
+    };
 }
 
-/// A rule without settings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NoSettings {}
-
-/// Settings of [`RuleConfig::Adamw`] and [`RuleConfig::Lamb`]; defaults as for [`AdamConfig`]. Burn rounds them to f32.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Betas {
-    /// The factor of the first moment. Default: 0.9.
-    #[serde(default = "beta_1")]
-    pub beta_1: f64,
-    /// The factor of the second moment. Default: 0.999.
-    #[serde(default = "beta_2")]
-    pub beta_2: f64,
-    /// ϵ. Default: 1e-8.
-    #[serde(default = "epsilon")]
-    pub epsilon: f64,
-}
-
-/// Settings of [`RuleConfig::Lion`].
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LionSettings {
-    /// Interpolation of the step. Default: 0.9 (Chen et al. 2023, Algorithm 2).
-    #[serde(default = "beta_1")]
-    pub beta_1: f64,
-    /// Interpolation of the momentum. Default: 0.99 (likewise).
-    #[serde(default = "lion_beta_2")]
-    pub beta_2: f64,
-}
-
-/// Settings of [`RuleConfig::Adagrad`].
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Epsilon {
-    /// ϵ. Default: 1e-10 (PyTorch).
-    #[serde(default = "adagrad_epsilon")]
-    pub epsilon: f64,
-}
-
-/// Settings of [`RuleConfig::Lbfgs`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LbfgsSettings {
-    /// Inner iterations a step, at most. Default: 20 (Burn, PyTorch).
-    #[serde(default = "iterations")]
-    pub iterations: usize,
-    /// Pairs kept. Default: 100 (Burn, PyTorch).
-    #[serde(default = "history")]
-    pub history: usize,
-    /// Whether to search for a step that meets the strong Wolfe conditions. Default: true (Nocedal & Wright 2006,
-    /// §7.2: without it the curvature condition can fail); Burn's and PyTorch's is false.
-    #[serde(default = "yes")]
-    pub line_search: bool,
-}
-
-fn lion_beta_2() -> f64 {
-    0.99
-}
-fn adagrad_epsilon() -> f64 {
-    1e-10
-}
-fn iterations() -> usize {
-    20
-}
-fn history() -> usize {
-    100
-}
-fn yes() -> bool {
-    true
-}
-
-/// What becomes of a setting in Burn's own rules, which keep theirs in f32.
-fn rounded(value: f64) -> f64 {
-    f64::from(value as f32)
-}
-
-impl Betas {
-    fn check(&self) -> Result<(), OptimError> {
-        check_factor("beta_1", rounded(self.beta_1))?;
-        check_factor("beta_2", rounded(self.beta_2))?;
-        check_not_negative("epsilon", rounded(self.epsilon))
-    }
+rules! {
+    Gd(GradientDescentConfig) = "gd" or "sgd": "gradient descent, w − ε g (also: sgd)";
+    Momentum(MomentumConfig) = "momentum": "heavy ball, v = b v − ε g, w + v";
+    Nesterov(NesterovConfig) = "nesterov": "Nesterov's gradient; form = \"reparameterised\" (default) or \"look-ahead\"";
+    Rmsprop(RmsPropConfig) = "rmsprop": "step over the root of the mean squared derivative";
+    Adam(AdamConfig) = "adam": "Adam; epsilon_inside = true for the notes' form";
+    Adamw(AdamWConfig) = "adamw": "Burn's AdamW: decoupled weight decay";
+    Muon(MuonConfig) = "muon": "Burn's Muon for matrices, AdamW for the rest";
+    Lion(LionConfig) = "lion": "Burn's Lion";
+    Adagrad(AdaGradConfig) = "adagrad": "Burn's AdaGrad";
+    Adafactor(AdafactorConfig) = "adafactor": "Burn's Adafactor, at the configured rate";
+    Adan(AdanConfig) = "adan": "Burn's Adan";
+    Lamb(LambConfig) = "lamb": "Burn's LAMB";
+    Lbfgs(LbfgsConfig) = "lbfgs": "Burn's L-BFGS; up to 20 iterations a step, for full batches";
+    BurnSgd(BurnSgdConfig) = "burn-sgd": "Burn's SGD with its momentum, dampening 0.1";
+    BurnRmsprop(BurnRmsPropConfig) = "burn-rmsprop": "Burn's RMSProp with its defaults: momentum 0.9, ϵ = 1e-5";
+    BurnAdam(BurnAdamConfig) = "burn-adam": "Burn's Adam with its defaults: ϵ = 1e-5";
 }
 
 impl RuleConfig {
-    /// Every name accepted in a configuration, with one line on what it is.
-    pub const ALL: &'static [(&'static str, &'static str)] = &[
-        ("gd", "gradient descent, w − ε g (also: sgd)"),
-        ("momentum", "heavy ball, v = b v − ε g, w + v"),
-        ("nesterov", "Nesterov's gradient; form = \"reparameterised\" (default) or \"look-ahead\""),
-        ("rmsprop", "step over the root of the mean squared derivative"),
-        ("adam", "Adam; epsilon_inside = true for the notes' form"),
-        ("adamw", "Burn's AdamW: decoupled weight decay"),
-        ("muon", "Burn's Muon for matrices, AdamW for the rest"),
-        ("lion", "Burn's Lion"),
-        ("adagrad", "Burn's AdaGrad"),
-        ("adafactor", "Burn's Adafactor, at the configured rate"),
-        ("adan", "Burn's Adan"),
-        ("lamb", "Burn's LAMB"),
-        ("lbfgs", "Burn's L-BFGS; up to 20 iterations a step, for full batches"),
-        ("burn-sgd", "Burn's SGD with its momentum, dampening 0.1"),
-        ("burn-rmsprop", "Burn's RMSProp with its defaults: momentum 0.9, ϵ = 1e-5"),
-        ("burn-adam", "Burn's Adam with its defaults: ϵ = 1e-5"),
-    ];
-
     /// Whether a saved state comes back as it was in this type.
     ///
     /// True for all rules of this crate, and for every rule in f32. Burn reads the states of its own rules in the
     /// device's default type: in f64 they would come back rounded.
     #[must_use]
     pub fn restores(&self, dtype: DType) -> bool {
-        let ours =
-            matches!(self, Self::Gd(_) | Self::Momentum(_) | Self::Nesterov(_) | Self::Rmsprop(_) | Self::Adam(_));
-        ours || dtype == DType::F32
+        dtype == DType::F32 || self.settings().restores()
     }
 
     /// Whether every number is stepped on its own, whatever tensor it stands in: parameters may then be joined into one
     /// [`Vector`](crate::Vector).
     #[must_use]
     pub fn is_elementwise(&self) -> bool {
-        match self {
-            Self::Gd(_) | Self::Momentum(_) | Self::Nesterov(_) | Self::Rmsprop(_) | Self::Adam(_) => true,
-            Self::Adamw(_) | Self::Lion(_) | Self::Adagrad(_) => true,
-            Self::BurnSgd(_) | Self::BurnRmsprop(_) | Self::BurnAdam(_) => true,
-            Self::Muon(_) | Self::Adafactor(_) | Self::Adan(_) | Self::Lamb(_) | Self::Lbfgs(_) => false,
-        }
+        self.settings().is_elementwise()
     }
 
-    fn build(&self, weight_decay: Option<f64>) -> Result<Rule, OptimError> {
-        fn coupled<R: Optimizer>(rule: R, decay: f64) -> Rule {
-            Rule::Module(match decay {
-                0.0 => rule.into(),
-                decay => WithWeightDecay::new(rule, decay).into(),
-            })
-        }
-        fn plain(rule: impl Into<ModuleOptimizer>) -> Rule {
-            Rule::Module(rule.into())
-        }
-        let decay = weight_decay.unwrap_or(0.0);
-        let penalty = (decay > 0.0).then_some(WeightDecayConfig { penalty: decay as f32 });
-        Ok(match self {
-            Self::Gd(config) => coupled(config.build(), decay),
-            Self::Momentum(config) => coupled(config.build()?, decay),
-            Self::Nesterov(config) => match config.form {
-                Form::Reparameterised => coupled(config.build()?, decay),
-                Form::LookAhead if decay > 0.0 => {
-                    return Err(OptimError::Combination(
-                        "look-ahead takes no weight decay; use the re-parameterised form of nesterov",
-                    ));
-                }
-                Form::LookAhead => Rule::LookAhead(config.look_ahead()?),
-            },
-            Self::Rmsprop(config) => coupled(config.build()?, decay),
-            Self::Adam(config) => coupled(config.build()?, decay),
-            Self::Adamw(betas) => {
-                betas.check()?;
-                plain(
-                    AdamWConfig::new()
-                        .with_beta_1(betas.beta_1 as f32)
-                        .with_beta_2(betas.beta_2 as f32)
-                        .with_epsilon(betas.epsilon as f32)
-                        .with_weight_decay(weight_decay.unwrap_or(0.01) as f32)
-                        .build(),
-                )
-            }
-            Self::Muon(config) => plain(config.build(decay)?),
-            Self::Lion(settings) => {
-                check_factor("beta_1", rounded(settings.beta_1))?;
-                check_factor("beta_2", rounded(settings.beta_2))?;
-                plain(
-                    LionConfig::new()
-                        .with_beta_1(settings.beta_1 as f32)
-                        .with_beta_2(settings.beta_2 as f32)
-                        .with_weight_decay(decay as f32)
-                        .build(),
-                )
-            }
-            Self::Adagrad(settings) => {
-                check_not_negative("epsilon", rounded(settings.epsilon))?;
-                coupled(AdaGradConfig::new().with_epsilon(settings.epsilon as f32).build(), decay)
-            }
-            Self::Adafactor(_) => plain(
-                AdafactorConfig::new()
-                    .with_relative_step(false)
-                    .with_scale_parameter(false)
-                    .with_weight_decay(decay as f32)
-                    .build(),
-            ),
-            Self::Adan(_) => plain(AdanConfig::new().with_weight_decay(decay as f32).build()),
-            Self::Lamb(betas) => {
-                betas.check()?;
-                plain(
-                    LambConfig::new()
-                        .with_beta_1(betas.beta_1 as f32)
-                        .with_beta_2(betas.beta_2 as f32)
-                        .with_epsilon(betas.epsilon as f32)
-                        .with_weight_decay(decay as f32)
-                        .build(),
-                )
-            }
-            Self::Lbfgs(_) if decay > 0.0 => {
-                return Err(OptimError::Combination("lbfgs takes no weight decay"));
-            }
-            Self::Lbfgs(settings) => {
-                check_positive("iterations", settings.iterations as f64)?;
-                check_positive("history", settings.history as f64)?;
-                let line_search = if settings.line_search { LineSearchFn::StrongWolfe } else { LineSearchFn::None };
-                let lbfgs = LBFGSConfig::new()
-                    .with_max_iter(settings.iterations)
-                    .with_history_size(settings.history)
-                    .with_line_search_fn(line_search);
-                Rule::Lbfgs(Box::new(lbfgs.init()))
-            }
-            Self::BurnSgd(config) => {
-                check_factor("momentum", rounded(config.momentum))?;
-                let momentum = BurnMomentumConfig::new().with_momentum(config.momentum);
-                plain(SgdConfig::new().with_momentum(Some(momentum)).with_weight_decay(penalty).build())
-            }
-            Self::BurnRmsprop(_) => plain(BurnRmsPropConfig::new().with_weight_decay(penalty).build()),
-            Self::BurnAdam(_) => plain(BurnAdamConfig::new().with_weight_decay(penalty).build()),
-        })
+    /// Numbers in the rule's state for each parameter.
+    #[must_use]
+    pub fn states(&self) -> usize {
+        self.settings().states()
     }
 }
 
@@ -321,8 +130,8 @@ pub struct OptimizerConfig {
 impl OptimizerConfig {
     /// A rule at a constant rate, with nothing around it.
     #[must_use]
-    pub fn new(rule: RuleConfig, learning_rate: f64) -> Self {
-        let schedule = ScheduleConfig::default();
+    pub fn new(rule: impl Into<RuleConfig>, learning_rate: f64) -> Self {
+        let (rule, schedule) = (rule.into(), ScheduleConfig::default());
         Self { rule, learning_rate, weight_decay: None, clip_norm: None, sam: None, sharpness_penalty: None, schedule }
     }
 
@@ -353,7 +162,7 @@ impl OptimizerConfig {
         if let Some(limit) = self.clip_norm {
             check_positive("clip_norm", limit)?;
         }
-        let rule = self.rule.build(self.weight_decay)?;
+        let rule = self.rule.settings().rule(self.weight_decay)?;
         let surrogate = match (&self.sam, &self.sharpness_penalty) {
             (None, None) => None,
             (Some(sam), None) => Some(Surrogate::Sam(sam.build()?)),
@@ -373,6 +182,6 @@ impl OptimizerConfig {
                 "lbfgs takes no clip_norm: its line search needs the gradient as it is",
             ));
         }
-        Ok(Method::new(rule, surrogate, self.clip_norm, Reveal::of(&self.rule)))
+        Ok(Method::new(rule, surrogate, self.clip_norm, self.rule.settings().preconditioner()))
     }
 }

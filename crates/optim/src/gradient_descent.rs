@@ -6,6 +6,10 @@ use burn::optim::{LearningRate, Optimizer};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::error::OptimError;
+use crate::preconditioner::Reveal;
+use crate::rule::{Rule, Settings};
+
 /// Configuration of [`GradientDescent`]; it has no settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -16,6 +20,33 @@ impl GradientDescentConfig {
     #[must_use]
     pub fn build(&self) -> GradientDescent {
         GradientDescent
+    }
+}
+
+impl Settings for GradientDescentConfig {
+    fn rule(&self, decay: Option<f64>) -> Result<Rule, OptimError> {
+        Ok(Rule::coupled(self.build(), decay))
+    }
+
+    fn is_elementwise(&self) -> bool {
+        true
+    }
+
+    fn restores(&self) -> bool {
+        true
+    }
+
+    fn states(&self) -> usize {
+        0
+    }
+
+    /// `2/ε − δ` (Cohen et al. 2021, §2).
+    fn edge(&self, rate: f64, decay: f64) -> Option<f64> {
+        Some(2.0 / rate - decay)
+    }
+
+    fn preconditioner(&self) -> Option<Reveal> {
+        None
     }
 }
 

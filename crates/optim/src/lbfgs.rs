@@ -4,10 +4,80 @@
 //! variables. It is given the parameters as vectors instead ([`Parts`]).
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::optim::{GradientsParams, LBFGS, LearningRate, Optimizer};
+use burn::optim::{GradientsParams, LBFGS, LBFGSConfig, LearningRate, LineSearchFn, Optimizer};
 use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
 
+use crate::error::{OptimError, check_positive};
+use crate::preconditioner::Reveal;
+use crate::rule::{Rule, Settings};
 use crate::shared::{self, elsewhere, visit_once};
+
+/// Settings of Burn's L-BFGS (Liu & Nocedal 1989); one step runs up to `iterations` inner iterations on one batch, so use
+/// it full-batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LbfgsConfig {
+    /// Inner iterations a step, at most. Default: 20 (Burn, PyTorch).
+    #[serde(default = "iterations")]
+    pub iterations: usize,
+    /// Pairs kept. Default: 100 (Burn, PyTorch).
+    #[serde(default = "history")]
+    pub history: usize,
+    /// Whether to search for a step that meets the strong Wolfe conditions. Default: true (Nocedal & Wright 2006,
+    /// §7.2: without it the curvature condition can fail); Burn's and PyTorch's is false.
+    #[serde(default = "yes")]
+    pub line_search: bool,
+}
+
+fn iterations() -> usize {
+    20
+}
+
+fn history() -> usize {
+    100
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Settings for LbfgsConfig {
+    fn rule(&self, decay: Option<f64>) -> Result<Rule, OptimError> {
+        if decay.is_some_and(|decay| decay > 0.0) {
+            return Err(OptimError::Combination("lbfgs takes no weight decay"));
+        }
+        check_positive("iterations", self.iterations as f64)?;
+        check_positive("history", self.history as f64)?;
+        let line_search = if self.line_search { LineSearchFn::StrongWolfe } else { LineSearchFn::None };
+        let lbfgs = LBFGSConfig::new()
+            .with_max_iter(self.iterations)
+            .with_history_size(self.history)
+            .with_line_search_fn(line_search);
+        Ok(Rule::Lbfgs(Box::new(lbfgs.init())))
+    }
+
+    fn is_elementwise(&self) -> bool {
+        false
+    }
+
+    fn restores(&self) -> bool {
+        false
+    }
+
+    fn states(&self) -> usize {
+        // Pairs of steps and of differences of gradients.
+        self.history.saturating_mul(2).saturating_add(4)
+    }
+
+    fn edge(&self, _: f64, _: f64) -> Option<f64> {
+        None
+    }
+
+    fn preconditioner(&self) -> Option<Reveal> {
+        None
+    }
+}
 
 /// One step at rate `lr`, and the loss of the closure's first call, at the parameters before it. The closure is called
 /// once for each inner iteration and more often by the line search.

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`gradient_descent`] | `w − ε g`; SGD when g is a mini-batch's |
 //! | [`momentum`] | heavy ball |
-//! | [`nesterov`] | Nesterov's gradient, look-ahead and re-parameterised |
+//! | [`nesterov`], [`look_ahead`] | Nesterov's gradient, re-parameterised and at the extended point |
 //! | [`rmsprop`] | RMSProp |
 //! | [`adam`] | Adam |
 //! | [`sam`] | SAM and ASAM: the gradient at a perturbed point, for any rule |
@@ -16,8 +16,10 @@
 //! | [`weight_decay`] | `g + λ w` in front of any rule |
 //! | [`clip`] | clipping by the global norm |
 //! | [`muon`] | Burn's Muon for matrices, AdamW for the rest |
+//! | [`lbfgs`] | Burn's L-BFGS over the parameters that have a gradient |
+//! | [`of_burn`] | the other rules of Burn: AdamW, LAMB, Lion, AdaGrad, Adafactor, Adan; its SGD, RMSProp and Adam |
 //! | [`schedule`] | Burn's learning-rate schedules as factors |
-//! | [`config`] | all of this, and every optimizer that Burn ships, by name |
+//! | [`config`] | all of this by name: the table of rules |
 //! | [`method`] | one step of whatever a configuration names |
 //! | [`shared`] | tied weights, running statistics: what stands in several places, or in several clones |
 //! | [`edge`] | the edge of stability of each method, and the preconditioner of RMSProp and Adam |
@@ -33,15 +35,14 @@
 //! use burn::module::{Module, Param};
 //! use burn::optim::GradientsParams;
 //! use burn::tensor::{Device, Tensor};
-//! use losscape_optim::{OptimizerConfig, RuleConfig, momentum::MomentumConfig};
+//! use losscape_optim::{OptimizerConfig, momentum::MomentumConfig};
 //!
 //! #[derive(Module, Debug)]
 //! struct Point { w: Param<Tensor<1>> }
 //!
 //! let device = Device::flex().autodiff();
 //! let point = Point { w: Param::from_data([1.0], &device) };
-//! let rule = RuleConfig::Momentum(MomentumConfig { momentum: 0.9 });
-//! let mut method = OptimizerConfig::new(rule, 0.1).init()?;
+//! let mut method = OptimizerConfig::new(MomentumConfig { momentum: 0.9 }, 0.1).init()?;
 //! let (point, loss) = method.step(0.1, point, |point: &Point| {
 //!     let loss = point.w.val().square().sum().mul_scalar(0.5);
 //!     let gradients = GradientsParams::from_grads(loss.backward(), point);
@@ -56,14 +57,19 @@ pub mod adam;
 pub mod clip;
 pub mod config;
 pub mod edge;
+mod error;
 pub mod gradient_descent;
-mod lbfgs;
+pub mod lbfgs;
+pub mod look_ahead;
 pub mod method;
 pub mod momentum;
 pub mod muon;
 pub mod nesterov;
+pub mod of_burn;
 pub mod penalty;
+mod preconditioner;
 pub mod rmsprop;
+mod rule;
 pub mod sam;
 pub mod schedule;
 pub mod shared;
@@ -72,6 +78,7 @@ mod vector;
 pub mod weight_decay;
 
 pub use config::{OptimizerConfig, RuleConfig};
+pub use error::OptimError;
 pub use method::Method;
 pub use penalty::{SharpnessPenalty, SharpnessPenaltyConfig};
 pub use sam::{Sam, SamConfig};
@@ -81,40 +88,3 @@ pub use vector::Vector;
 // Burn's `derive(RecordState)` (used by `muon`) names these by their place in Burn's own crate: it expects them at the
 // root, and `burn_pack` beside.
 use burn::optim::{RecordState, StateSink, StateSource, join_path};
-
-/// A setting that no optimizer can work with.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum OptimError {
-    /// A number outside its range.
-    #[error("{name} = {value} is not possible: it must be {must}")]
-    Setting {
-        /// The setting's name.
-        name: &'static str,
-        /// The value given.
-        value: f64,
-        /// What it must be.
-        must: &'static str,
-    },
-    /// Two settings that do not go together.
-    #[error("{0}")]
-    Combination(&'static str),
-}
-
-/// Checks that a setting lies in its range.
-fn check(name: &'static str, value: f64, valid: bool, must: &'static str) -> Result<(), OptimError> {
-    if valid { Ok(()) } else { Err(OptimError::Setting { name, value, must }) }
-}
-
-fn check_positive(name: &'static str, value: f64) -> Result<(), OptimError> {
-    check(name, value, value > 0.0 && value.is_finite(), "positive and finite")
-}
-
-fn check_not_negative(name: &'static str, value: f64) -> Result<(), OptimError> {
-    check(name, value, value >= 0.0 && value.is_finite(), "finite and not negative")
-}
-
-/// Averaging factors: below 1, or the average never forgets.
-fn check_factor(name: &'static str, value: f64) -> Result<(), OptimError> {
-    check(name, value, (0.0..1.0).contains(&value), "from 0 to below 1")
-}

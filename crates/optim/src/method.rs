@@ -3,27 +3,17 @@
 use std::path::Path;
 
 use burn::module::Module;
-use burn::optim::{GradientsParams, LBFGS, LearningRate, ModuleOptimizer};
+use burn::optim::{GradientsParams, LearningRate, ModuleOptimizer};
 use burn::store::RecordError;
 
 use crate::clip::clip_global_norm;
-use crate::edge::Reveal;
 use crate::lbfgs;
-use crate::nesterov::LookAhead;
+use crate::look_ahead::LookAhead;
 use crate::penalty::SharpnessPenalty;
+use crate::preconditioner::Reveal;
+use crate::rule::Rule;
 use crate::sam::Sam;
 use crate::shared;
-
-/// How a step is made from gradients.
-#[derive(Clone)]
-pub(crate) enum Rule {
-    /// A rule that takes one gradient, at the parameters.
-    Module(ModuleOptimizer),
-    /// Nesterov's look-ahead.
-    LookAhead(LookAhead),
-    /// L-BFGS.
-    Lbfgs(Box<LBFGS>),
-}
 
 /// Another loss than the plain one, whose gradient a rule is given.
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +47,15 @@ pub struct Method {
     surrogate: Option<Surrogate>,
     clip_norm: Option<f64>,
     reveal: Option<Reveal>,
+}
+
+impl std::fmt::Debug for Method {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Method")
+            .field("surrogate", &self.surrogate)
+            .field("clip_norm", &self.clip_norm)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Method {

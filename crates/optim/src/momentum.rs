@@ -10,8 +10,10 @@ use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::error::{OptimError, check_factor};
+use crate::preconditioner::Reveal;
+use crate::rule::{Rule, Settings};
 use crate::state::{put, take};
-use crate::{OptimError, check_factor};
 
 /// Configuration of [`Momentum`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -38,6 +40,33 @@ impl MomentumConfig {
     }
 }
 
+impl Settings for MomentumConfig {
+    fn rule(&self, decay: Option<f64>) -> Result<Rule, OptimError> {
+        Ok(Rule::coupled(self.build()?, decay))
+    }
+
+    fn is_elementwise(&self) -> bool {
+        true
+    }
+
+    fn restores(&self) -> bool {
+        true
+    }
+
+    fn states(&self) -> usize {
+        1
+    }
+
+    /// `(2 + 2b)/ε − δ` (Cohen et al. 2021, eq. 1).
+    fn edge(&self, rate: f64, decay: f64) -> Option<f64> {
+        Some((2.0 + 2.0 * self.momentum) / rate - decay)
+    }
+
+    fn preconditioner(&self) -> Option<Reveal> {
+        None
+    }
+}
+
 /// Heavy ball.
 #[derive(Debug, Clone, Copy)]
 pub struct Momentum {
@@ -45,7 +74,7 @@ pub struct Momentum {
 }
 
 /// State of momentum rules.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct MomentumState<const D: usize> {
     /// The previous step v.
     pub velocity: Tensor<D>,

@@ -13,7 +13,9 @@ use burn::optim::{
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::{OptimError, check_factor};
+use crate::error::{OptimError, check_factor};
+use crate::preconditioner::Reveal;
+use crate::rule::{Rule, Settings};
 
 /// Configuration of [`MuonWithAdamW`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -46,6 +48,32 @@ impl MuonConfig {
     }
 }
 
+impl Settings for MuonConfig {
+    fn rule(&self, decay: Option<f64>) -> Result<Rule, OptimError> {
+        Ok(Rule::Module(self.build(decay.unwrap_or(0.0))?.into()))
+    }
+
+    fn is_elementwise(&self) -> bool {
+        false
+    }
+
+    fn restores(&self) -> bool {
+        false
+    }
+
+    fn states(&self) -> usize {
+        2
+    }
+
+    fn edge(&self, _: f64, _: f64) -> Option<f64> {
+        None
+    }
+
+    fn preconditioner(&self) -> Option<Reveal> {
+        None
+    }
+}
+
 /// Muon for matrices, AdamW (β₁ = 0.9, β₂ = 0.999, ϵ = 1e-8) for everything else.
 #[derive(Clone)]
 pub struct MuonWithAdamW {
@@ -53,11 +81,26 @@ pub struct MuonWithAdamW {
     others: AdamW,
 }
 
+impl std::fmt::Debug for MuonWithAdamW {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MuonWithAdamW").finish_non_exhaustive()
+    }
+}
+
 /// State of [`MuonWithAdamW`]: that of the rule which has the parameter.
 #[derive(RecordState, Clone)]
 pub struct MuonWithAdamWState<const D: usize> {
     matrix: Option<MuonState<D>>,
     other: Option<AdamWState<D>>,
+}
+
+impl<const D: usize> std::fmt::Debug for MuonWithAdamWState<D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MuonWithAdamWState")
+            .field("matrix", &self.matrix.is_some())
+            .field("other", &self.other.is_some())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Optimizer for MuonWithAdamW {

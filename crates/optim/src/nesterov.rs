@@ -8,14 +8,15 @@
 //! `v ← b v − ε ∇f(y)`, `y ← y + b v − ε ∇f(y)` with the new v. An ordinary rule: [`Nesterov`]. At every step its
 //! parameters are `y_t = w_t + b v_t` of the look-ahead form; at a constant rate it is PyTorch's `SGD(nesterov=True)`.
 
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::optim::{GradientsParams, LearningRate, ModuleOptimizer, Optimizer};
+use burn::optim::{LearningRate, Optimizer};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::momentum::{Momentum, MomentumConfig, MomentumState, momentum};
-use crate::shared::{self, visit_once};
-use crate::{OptimError, check_factor};
+use crate::error::{OptimError, check_factor};
+use crate::look_ahead::LookAhead;
+use crate::momentum::{MomentumConfig, MomentumState, momentum};
+use crate::preconditioner::Reveal;
+use crate::rule::{Rule, Settings};
 
 /// Which of the two forms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -61,6 +62,39 @@ impl NesterovConfig {
     }
 }
 
+impl Settings for NesterovConfig {
+    fn rule(&self, decay: Option<f64>) -> Result<Rule, OptimError> {
+        match self.form {
+            Form::Reparameterised => Ok(Rule::coupled(self.build()?, decay)),
+            Form::LookAhead if decay.is_some_and(|decay| decay > 0.0) => Err(OptimError::Combination(
+                "look-ahead takes no weight decay; use the re-parameterised form of nesterov",
+            )),
+            Form::LookAhead => Ok(Rule::LookAhead(self.look_ahead()?)),
+        }
+    }
+
+    fn is_elementwise(&self) -> bool {
+        true
+    }
+
+    fn restores(&self) -> bool {
+        true
+    }
+
+    fn states(&self) -> usize {
+        1
+    }
+
+    /// `(2 + 2b)/(ε (1 + 2b)) − δ` (Cohen et al. 2021, eq. 1).
+    fn edge(&self, rate: f64, decay: f64) -> Option<f64> {
+        Some((2.0 + 2.0 * self.momentum) / (rate * (1.0 + 2.0 * self.momentum)) - decay)
+    }
+
+    fn preconditioner(&self) -> Option<Reveal> {
+        None
+    }
+}
+
 /// The re-parameterised form.
 #[derive(Debug, Clone, Copy)]
 pub struct Nesterov {
@@ -85,49 +119,4 @@ impl Optimizer for Nesterov {
     fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
         state.moved_to(device)
     }
-}
-
-/// The look-ahead form: heavy ball with the gradient taken where the previous step, repeated, would lead.
-#[derive(Clone)]
-pub struct LookAhead {
-    /// Heavy ball. Its step at rate 0 is exactly the extension `w + b v`.
-    pub(crate) momentum: ModuleOptimizer,
-}
-
-impl LookAhead {
-    /// Look-ahead around a heavy ball.
-    #[must_use]
-    pub fn new(momentum: Momentum) -> Self {
-        Self { momentum: momentum.into() }
-    }
-
-    /// The extended point `w + b v`.
-    #[must_use]
-    pub fn extend<M: Module>(&self, module: &M) -> M {
-        shared::step(&mut self.momentum.clone(), 0.0, module.clone(), zero_gradients(module))
-    }
-
-    /// One step; `closure` gives loss and gradients at the module it is handed. The loss returned is that of the
-    /// extended point.
-    pub fn step<M: Module>(
-        &mut self,
-        lr: LearningRate,
-        module: M,
-        mut closure: impl FnMut(&M) -> (f64, GradientsParams),
-    ) -> (M, f64) {
-        let (loss, gradients) = closure(&self.extend(&module));
-        (shared::step(&mut self.momentum, lr, module, gradients), loss)
-    }
-}
-
-fn zero_gradients<M: Module>(module: &M) -> GradientsParams {
-    struct Zeros(GradientsParams);
-    impl ModuleVisitor for Zeros {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.0.register(param.id, param.val().inner().zeros_like());
-        }
-    }
-    let mut visitor = Zeros(GradientsParams::new());
-    visit_once(module, &mut visitor);
-    visitor.0
 }

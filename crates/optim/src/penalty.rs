@@ -17,9 +17,9 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::clip::global_norm;
+use crate::error::{OptimError, check, check_not_negative, check_positive};
 use crate::sam::Ascent;
 use crate::shared::{self, elsewhere, visit_once};
-use crate::{OptimError, check, check_not_negative, check_positive};
 
 /// The most iterations: a step cannot be stopped in the middle.
 const MAX_ITERATIONS: usize = 1000;

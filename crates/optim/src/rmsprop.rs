@@ -10,8 +10,10 @@ use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::error::{OptimError, check_factor, check_not_negative};
+use crate::preconditioner::{Reveal, root};
+use crate::rule::{Rule, Settings};
 use crate::state::{put, take};
-use crate::{OptimError, check_factor, check_not_negative};
 
 /// Configuration of [`RmsProp`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -49,6 +51,33 @@ impl RmsPropConfig {
     }
 }
 
+impl Settings for RmsPropConfig {
+    fn rule(&self, decay: Option<f64>) -> Result<Rule, OptimError> {
+        Ok(Rule::coupled(self.build()?, decay))
+    }
+
+    fn is_elementwise(&self) -> bool {
+        true
+    }
+
+    fn restores(&self) -> bool {
+        true
+    }
+
+    fn states(&self) -> usize {
+        1
+    }
+
+    /// `2/ε`, with `P = diag(√s + ϵ)` (Cohen et al. 2022, Appendix C).
+    fn edge(&self, rate: f64, _: f64) -> Option<f64> {
+        Some(2.0 / rate)
+    }
+
+    fn preconditioner(&self) -> Option<Reveal> {
+        Some(Reveal { betas: [0.0; 2], epsilon: self.epsilon, epsilon_inside: self.epsilon_inside })
+    }
+}
+
 /// RMSProp.
 #[derive(Debug, Clone, Copy)]
 pub struct RmsProp {
@@ -58,15 +87,10 @@ pub struct RmsProp {
 }
 
 /// State of [`RmsProp`].
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct RmsPropState<const D: usize> {
     /// Running mean s of the squared derivative; 0 before the first step.
     pub mean_square: Tensor<D>,
-}
-
-/// `√s + ϵ`, or `√(s + ϵ)`.
-pub(crate) fn root<const D: usize>(square: Tensor<D>, epsilon: f64, inside: bool) -> Tensor<D> {
-    if inside { square.add_scalar(epsilon).sqrt() } else { square.sqrt().add_scalar(epsilon) }
 }
 
 impl<const D: usize> RecordState for RmsPropState<D> {

@@ -19,8 +19,8 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::clip::global_norm;
+use crate::error::{OptimError, check_not_negative};
 use crate::shared::{self, elsewhere, visit_once};
-use crate::{OptimError, check_not_negative};
 
 /// Configuration of [`Sam`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -56,6 +56,17 @@ impl SamConfig {
     #[must_use]
     pub fn adaptive(rho: f64) -> Self {
         Self { rho, adaptive: true, eta: eta() }
+    }
+
+    /// The sharpness λ at the edge of gradient descent with SAM, whose own edge is a: the root of `λ + ρλ²/‖g‖ = a`
+    /// (Long & Bartlett 2024, eq. 1). None for ASAM, and where the gradient is zero.
+    pub(crate) fn edge(&self, a: f64, gradient_norm: f64) -> Option<f64> {
+        if self.adaptive || gradient_norm <= 0.0 {
+            return None;
+        }
+        // Written so that nothing cancels where ρ is small.
+        let slope = gradient_norm / self.rho;
+        Some(2.0 * a / (1.0 + (1.0 + 4.0 * a.max(0.0) / slope).sqrt()))
     }
 
     /// The method.

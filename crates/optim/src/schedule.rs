@@ -13,7 +13,7 @@ use burn::optim::lr_scheduler::noam::NoamLrSchedulerConfig;
 use burn::optim::lr_scheduler::step::StepLrSchedulerConfig;
 use serde::{Deserialize, Serialize};
 
-use crate::{OptimError, check};
+use crate::error::{OptimError, check};
 
 /// How the learning rate changes from step to step; `t` counts steps from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -150,6 +150,12 @@ pub struct Schedule {
     step: usize,
     hold_after: Option<usize>,
     factor: f64,
+}
+
+impl std::fmt::Debug for Schedule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Schedule").field("step", &self.step).field("factor", &self.factor).finish_non_exhaustive()
+    }
 }
 
 impl Schedule {

@@ -19,9 +19,10 @@ use rayon::prelude::*;
 
 use crate::TangentError;
 use crate::array::Array;
+use crate::function::{Elementwise, Order};
 use crate::inputs::Inputs;
 use crate::map::{Map, balanced};
-use crate::operation::{Bilinear, Elementwise, Linear, Operation, Order};
+use crate::operation::{Bilinear, Linear, Operation};
 use crate::parameters;
 use crate::point::{Leaves, Point, Reverse};
 use crate::program::Program;

@@ -9,6 +9,7 @@ mod array;
 mod capture;
 mod compiled;
 mod error;
+mod function;
 mod host;
 mod inputs;
 mod kernel;

@@ -7,7 +7,8 @@ use burn::tensor::{DType, Tensor, TensorData};
 use rayon::prelude::*;
 
 use crate::array::Array;
-use crate::operation::{Operation, Order};
+use crate::function::Order;
+use crate::operation::Operation;
 use crate::point::{Leaves, Point, Reverse, Values};
 use crate::program::Program;
 use crate::value::{Value, prefixed};
@@ -99,6 +100,15 @@ pub struct Linearized {
     segments: Vec<Segment>,
     order: Order,
     directions: usize,
+}
+
+impl std::fmt::Debug for Linearized {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Linearized")
+            .field("segments", &self.segments)
+            .field("order", &self.order)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Linearized {
@@ -337,6 +347,12 @@ pub struct Curve<'a> {
     u: Block,
     adjoints: Vec<Values>,
     gradient: Option<Array>,
+}
+
+impl std::fmt::Debug for Curve<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Curve").field("at", &self.at).finish_non_exhaustive()
+    }
 }
 
 impl Curve<'_> {

@@ -8,7 +8,8 @@ use burn_dispatch::{Dispatch, DispatchDevice};
 use burn_ir::{ScalarOpIr, TensorId, TensorIr, UnaryOpIr};
 
 use crate::array::Array;
-use crate::operation::{Bilinear, Discrete, Elementwise, Linear, Operation};
+use crate::function::Elementwise;
+use crate::operation::{Bilinear, Discrete, Linear, Operation};
 use crate::program::{Builder, Node};
 
 /// A program being written, and which of its nodes each captured tensor is.

@@ -9,9 +9,10 @@ use burn::tensor::{DType, Tensor};
 
 use crate::TangentError;
 use crate::array::Array;
+use crate::function::Order;
 use crate::inputs::Inputs;
 use crate::linearized::{Chunk, Linearized, Segment};
-use crate::operation::{Operation, Order};
+use crate::operation::Operation;
 use crate::parameters::{self, Visited};
 use crate::point::Leaves;
 use crate::program::{Parameter, Program};
@@ -82,6 +83,18 @@ struct Signature {
     samples: Option<usize>,
     /// Constants live on a device.
     device: String,
+}
+
+impl<M, I, F> std::fmt::Debug for Map<M, I, F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { variables, batching, order, precision, .. } = self;
+        f.debug_struct("Map")
+            .field("variables", variables)
+            .field("batching", batching)
+            .field("order", order)
+            .field("precision", precision)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<M, I, F, const D: usize> Map<M, I, F>

@@ -13,7 +13,8 @@
 use std::sync::Arc;
 
 use crate::array::Array;
-use crate::operation::{Coefficient, Face, Operation, Order};
+use crate::function::Order;
+use crate::operation::{Coefficient, Face, Operation, jet};
 use crate::program::Program;
 use crate::value::{Value, sum};
 
@@ -76,7 +77,7 @@ impl Point {
                     Operation::Input(input) => (leaves.inputs[*input].clone(), Kept::Nothing),
                     Operation::Elementwise(function) if needed > Order::Value => {
                         let block = operands[0].block;
-                        let jet = function.jet(operands[0].array.clone(), needed);
+                        let jet = jet(function, operands[0].array.clone(), needed);
                         let keep = Kept::Function { slope: jet.slope, curvature: jet.curvature, block };
                         (Value { array: jet.value, block }, keep)
                     }
@@ -226,7 +227,7 @@ impl Point {
                 let Some(cotangent) = cotangent else { return parts };
                 let floats = node.operands.len() - usize::from(operation.has_auxiliary());
                 for position in (0..floats).filter(|&position| wanted(position)) {
-                    let part = operation.adjoint(position, cotangent.clone(), auxiliary(keep), &shapes);
+                    let part = operation.pull(position, cotangent.clone(), auxiliary(keep), &shapes);
                     parts.push((position, part));
                 }
             }

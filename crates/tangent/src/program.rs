@@ -7,7 +7,8 @@ use burn::tensor::DType;
 
 use crate::TangentError;
 use crate::array::Array;
-use crate::operation::{Bilinear, Discrete, Elementwise, Face, Linear, Operation, Order, Shapes, Step};
+use crate::function::{Elementwise, Order, Step};
+use crate::operation::{Bilinear, Discrete, Face, Linear, Operation, Shapes, jet};
 use crate::value::Value;
 
 /// A forward in static single assignment: every operation is calculated from earlier ones, shapes and element types are
@@ -303,7 +304,7 @@ impl Operation {
     /// The value of an operation; leaves have none of their own.
     pub(crate) fn evaluate(&self, operands: &[&Value], shapes: &Shapes) -> Value {
         match self {
-            Self::Elementwise(function) => operands[0].clone().map(|x| function.jet(x, Order::Value).value),
+            Self::Elementwise(function) => operands[0].clone().map(|x| jet(function, x, Order::Value).value),
             Self::Bilinear(operation) => operation.contract(Face::Output, operands[0], operands[1], shapes),
             Self::Linear(operation) => {
                 let (auxiliary, operands) = match operands.split_last() {

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use burn::tensor::{DType, Tensor};
-use losscape_analysis::kernel::{self, KernelSpectrum};
+use losscape_analysis::ntk::{self as kernel, KernelSpectrum};
 use losscape_analysis::spectrum::{Spectrum, SpectrumSettings};
 use losscape_analysis::{AnalysisError, Objective, Point};
 use losscape_krylov::{Counted, Eigenpairs, Eigensolver, Quadrature, SymmetricOperator};

@@ -2,7 +2,7 @@
 //! the kernel moved since initialization.
 
 use losscape_analysis::AnalysisError;
-use losscape_analysis::kernel::{self, KernelSpectrum};
+use losscape_analysis::ntk::{self as kernel, KernelSpectrum};
 use losscape_krylov::{Eigensolver, Eigenvalue, SymmetricOperator};
 use serde::{Deserialize, Serialize};
 

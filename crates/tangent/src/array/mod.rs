@@ -10,15 +10,14 @@ use burn_backend::tensor::IndexingUpdateOp;
 use burn_backend::{
     BoolDType, FloatDType, IntDType, Scalar, Shape, Slice, TensorMetadata, get_or_init_device_settings,
 };
-use burn_dispatch::{Dispatch, DispatchDevice, DispatchTensor};
+use burn_dispatch::{Dispatch, DispatchDevice};
 
+mod lane;
 mod on_host;
+mod storage;
 
 pub use on_host::Arithmetic;
-
-/// A tensor of any rank and element type, outside any autodiff graph.
-#[derive(Clone, Debug)]
-pub struct Array(DispatchTensor);
+pub use storage::Array;
 
 /// The two-dimensional window of an average pooling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

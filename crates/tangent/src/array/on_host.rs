@@ -2,34 +2,16 @@
 //! has no kernel for.
 #![allow(clippy::result_large_err, reason = "`Err` hands arrays back to where there is another way; it is no failure")]
 
-use burn::tensor::{DType, TensorData};
+use burn::tensor::TensorData;
 use burn_backend::tensor::FloatTensor;
 use burn_dispatch::backends::Flex;
 use burn_dispatch::{BackendTensor, DispatchAutodiffContext, DispatchTensor, DispatchTensorKind};
 
-use super::Array;
-use crate::host::{self, Argument, Jets, Layout, Matrix, Real, Repeated};
-use crate::operation::{Coefficient, Elementwise, Jet, Order};
+use super::storage::Array;
+use crate::host::{self, Layout, Matrix, Real, Repeated, by_type};
 
 /// Flex's tensor: bytes, with shape, strides and offset.
 type Host = FloatTensor<Flex>;
-
-/// Runs the expression for the element type of host memory, `None` for a type without kernels.
-macro_rules! by_type {
-    ($dtype:expr, $type:ident => $body:expr) => {
-        match $dtype {
-            DType::F32 => {
-                type $type = f32;
-                $body
-            }
-            DType::F64 => {
-                type $type = f64;
-                $body
-            }
-            _ => None,
-        }
-    };
-}
 
 /// What is done with two elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,24 +111,6 @@ impl Array {
             None if commutes || mine == whole.shape() => Err((whole, part)),
             None => Err((part, whole)),
         }
-    }
-
-    /// A function and its derivatives at every element.
-    pub fn jet_on_host(&self, function: &Elementwise, order: Order) -> Option<Jet> {
-        let curved = order == Order::Second && !function.is_piecewise_linear();
-        by_type!(self.dtype(), T => {
-            let x = self.slice_on_host::<T>()?;
-            let array = |wanted: bool| vec![T::ZERO; if wanted { x.len() } else { 0 }];
-            let (mut value, mut slope, mut curvature) = (array(true), array(order > Order::Value), array(curved));
-            let at = Argument { x: Some(x), shift: None };
-            host::jets(function, at, Jets { value: &mut value, slope: &mut slope, curvature: &mut curvature });
-            let shape = self.shape();
-            let coefficient = |values: Vec<T>| {
-                if values.is_empty() { Coefficient::ZERO } else { Coefficient::Array(Self::from_host(values, &shape)) }
-            };
-            let value = Self::from_host(value, &shape);
-            Some(Jet { value, slope: coefficient(slope), curvature: coefficient(curvature) })
-        })
     }
 }
 

@@ -90,6 +90,12 @@ where
     }
 }
 
+impl std::fmt::Debug for Compiled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Compiled").field("shapes", &self.shapes).finish_non_exhaustive()
+    }
+}
+
 impl Compiled {
     /// Sum of the outputs, and its gradient `[P]`, at `w` `[P]`.
     ///

@@ -1,8 +1,9 @@
 //! From a program to instructions on memory: what is calculated where, forward and back, decided once.
 
 use crate::array::Arithmetic;
-use crate::host::{self, Axis, Layout};
-use crate::operation::{Bilinear, Discrete, Elementwise, Linear, Operation};
+use crate::function::Elementwise;
+use crate::host::{Axis, Layout};
+use crate::operation::{Adjoint, Bilinear, Discrete, Linear, Operation, Shapes};
 use crate::program::Program;
 
 /// A piece of memory that exists while a plan runs.
@@ -318,7 +319,7 @@ impl Planner<'_> {
         self.kept[index] = match function.constant_slope() {
             Some(slope) => Kept::Number(slope),
             None if !self.active[index] => Kept::Nothing,
-            None if host::has_slope_of_value(function) => Kept::Value(function.clone(), value),
+            None if function.has_slope_of_value() => Kept::Value(function.clone(), value),
             None => Kept::Slope(self.new_span(value.length)),
         };
         let slope = match self.kept[index] {
@@ -414,42 +415,34 @@ impl Planner<'_> {
 
     fn back_linear(&mut self, index: usize, linear: &Linear, cotangent: Cotangent) -> Option<()> {
         let node = &self.program.nodes[index];
-        let first = node.operands[0];
-        let target = self.shape(first).to_vec();
-        match linear {
-            Linear::Add | Linear::Subtract => {
-                let shared = Cotangent { owned: false, ..cotangent };
-                let second = node.operands[1];
-                if self.active[second] {
-                    let part = match linear {
-                        Linear::Subtract => self.times_slope(&shared, &Kept::Number(-1.0)),
-                        _ => shared.clone(),
-                    };
-                    self.give(second, part);
+        let (operands, output) = (node.operands.clone(), node.shape.clone());
+        let shapes: Vec<Vec<usize>> = operands.iter().map(|&operand| self.shape(operand).to_vec()).collect();
+        let shapes = Shapes { operands: shapes.iter().map(Vec::as_slice).collect(), output: &output };
+        let shared = Cotangent { owned: cotangent.owned && operands.len() == 1, ..cotangent };
+        // The first operand last: what is given it may be written over.
+        for (position, &operand) in operands.iter().enumerate().rev().filter(|(_, operand)| self.active[**operand]) {
+            let target = shapes.operands[position];
+            match linear.adjoint(position, &shapes) {
+                Adjoint::Identity => self.give(operand, shared.clone()),
+                Adjoint::Negative => {
+                    let part = self.times_slope(&shared, &Kept::Number(-1.0));
+                    self.give(operand, part);
                 }
-                if self.active[first] {
-                    self.give(first, shared);
+                Adjoint::Linear(Linear::Reshape) => {
+                    let view = self.span(&shared.view).view(target);
+                    self.give(operand, Cotangent { view, ..shared });
                 }
-            }
-            Linear::Reshape => {
-                let view = self.span(&cotangent.view).view(&target);
-                self.give(first, Cotangent { view, ..cotangent });
-            }
-            Linear::Permute(axes) => {
-                let mut inverse = vec![0; axes.len()];
-                for (to, &from) in axes.iter().enumerate() {
-                    inverse[from] = to;
+                Adjoint::Linear(Linear::Permute(axes)) => {
+                    let view = shared.view.permuted(&axes);
+                    self.give(operand, Cotangent { view, ..shared });
                 }
-                self.give(first, Cotangent { view: cotangent.view.permuted(&inverse), ..cotangent });
+                Adjoint::Linear(Linear::Sum(axes)) => self.give_sum(operand, &shared, &axes)?,
+                Adjoint::Linear(Linear::Expand) => {
+                    let view = shared.view.expanded(target);
+                    self.give(operand, Cotangent { view, owned: false });
+                }
+                Adjoint::Linear(_) | Adjoint::Other => return None,
             }
-            Linear::Expand => {
-                let axes: Vec<usize> = (0..target.len()).filter(|&axis| target[axis] != node.shape[axis]).collect();
-                self.give_sum(first, &cotangent, &axes)?;
-            }
-            Linear::Sum(_) => {
-                self.give(first, Cotangent { view: cotangent.view.expanded(&target), owned: false });
-            }
-            _ => return None,
         }
         Some(())
     }

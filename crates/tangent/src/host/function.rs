@@ -1,9 +1,13 @@
 //! Elementwise functions with their derivatives, in one pass over memory.
 
+use std::marker::PhantomData;
+
 use rayon::prelude::*;
 
-use super::{Real, Repeated, TASK, divides, update, vectorized};
-use crate::operation::{Elementwise, Order, Step};
+use super::parallel::{TASK, divides, vectorized};
+use super::real::Real;
+use super::zip::{Repeated, update};
+use crate::function::{self, Elementwise, Function, Order, Step, Visitor};
 
 /// Elements worked on at a time: all registers of a composite function stay in the nearest cache.
 const LANES: usize = 128;
@@ -130,29 +134,24 @@ fn run<T: Real, const ORDER: u8>(steps: &[Step], at: Argument<T>, mut start: usi
     }
 }
 
-/// Whether f′ is a simple function of the value: it need not be kept then.
-pub fn has_slope_of_value(function: &Elementwise) -> bool {
-    matches!(function, Elementwise::Exp | Elementwise::Tanh | Elementwise::Sigmoid | Elementwise::Relu)
-}
-
 /// `out_i = out_i f′(x_i)`, or `c_i f′(x_i)` if cotangents c are given, for a function whose slope follows from its
-/// value `y = f(x)`.
+/// value `y = f(x)` ([`Elementwise::has_slope_of_value`]).
 pub fn times_slope<T: Real>(function: &Elementwise, out: &mut [T], cotangents: Option<&[T]>, y: &[T]) {
     let y = Repeated { elements: y, stretch: 1 };
     match function {
-        Elementwise::Exp => update(out, cotangents, y, |c, y| c * y),
-        Elementwise::Tanh => update(out, cotangents, y, |c, y| c * (T::ONE - y * y)),
-        Elementwise::Sigmoid => update(out, cotangents, y, |c, y| c * (y * (T::ONE - y))),
-        Elementwise::Relu => update(out, cotangents, y, |c, y| if y > T::ZERO { c } else { c * T::ZERO }),
+        Elementwise::Exp => update(out, cotangents, y, |c, y| c * function::Exp.slope(&y, &y)),
+        Elementwise::Tanh => update(out, cotangents, y, |c, y| c * function::Tanh.slope(&y, &y)),
+        Elementwise::Sigmoid => update(out, cotangents, y, |c, y| c * function::Sigmoid.slope(&y, &y)),
+        Elementwise::Relu => update(out, cotangents, y, |c, y| c * function::Relu.slope(&y, &y)),
         _ => unreachable!("the slope of {function} does not follow from its value"),
     }
 }
 
 /// `f(g)` with the chain rule `(f∘g)′ = f′ g′`, `(f∘g)″ = f″ g′² + f′ g″`; `f` gives value, f′ and f″.
 #[inline(always)]
-fn chain<T: Real, const ORDER: u8>(x: &Register<T>, y: &mut Register<T>, f: impl Fn(T) -> [T; 3]) {
+fn chain<T: Real, const ORDER: u8>(x: &Register<T>, y: &mut Register<T>, f: impl Fn(&T) -> [T; 3]) {
     for lane in 0..LANES {
-        let [value, slope, curvature] = f(x.value[lane]);
+        let [value, slope, curvature] = f(&x.value[lane]);
         let inner = x.slope[lane];
         y.value[lane] = value;
         if ORDER >= 1 {
@@ -193,163 +192,49 @@ fn product<T: Real, const ORDER: u8>(a: &Register<T>, b: &Register<T>, y: &mut R
     }
 }
 
+/// A function of all lanes: those that are free of calls in vectors, the others one by one.
 #[inline(always)]
 fn apply<T: Real, const ORDER: u8>(function: &Elementwise, x: &Register<T>, y: &mut Register<T>) {
-    let (zero, one, two) = (T::ZERO, T::ONE, T::of(2.0));
+    macro_rules! vector {
+        ($function:expr) => {
+            chain::<T, ORDER>(x, y, |x| numbers::<T, ORDER>(&$function, x))
+        };
+    }
     match function {
-        Elementwise::Shift(c) => {
-            let c = T::of(*c);
-            chain::<T, ORDER>(x, y, |x| [x + c, one, zero]);
-        }
-        Elementwise::Scale(c) => {
-            let c = T::of(*c);
-            chain::<T, ORDER>(x, y, |x| [c * x, c, zero]);
-        }
-        Elementwise::Powi(2) => chain::<T, ORDER>(x, y, |x| [x * x, two * x, two]),
-        Elementwise::Exp => chain::<T, ORDER>(x, y, |x| {
-            let y = x.exp();
-            [y, y, y]
-        }),
-        Elementwise::Recip => chain::<T, ORDER>(x, y, |x| {
-            let y = one / x;
-            [y, -(y * y), two * y * y * y]
-        }),
-        Elementwise::Tanh => chain::<T, ORDER>(x, y, |x| {
-            let y = x.tanh();
-            let slope = one - y * y;
-            [y, slope, -(two * y * slope)]
-        }),
-        Elementwise::Sigmoid => chain::<T, ORDER>(x, y, |x| {
-            let y = x.sigmoid();
-            let slope = y * (one - y);
-            [y, slope, slope * (one - two * y)]
-        }),
-        Elementwise::Relu => chain::<T, ORDER>(x, y, |x| {
-            // NaN stays what it is.
-            let slope = if x > zero { one } else { zero };
-            [if x < zero { zero } else { x }, slope, zero]
-        }),
+        Elementwise::Shift(c) => vector!(function::Shift(*c)),
+        Elementwise::Scale(c) => vector!(function::Scale(*c)),
+        Elementwise::Powi(2) => vector!(function::Powi(2)),
+        Elementwise::Exp => vector!(function::Exp),
+        Elementwise::Recip => vector!(function::Recip),
+        Elementwise::Tanh => vector!(function::Tanh),
+        Elementwise::Sigmoid => vector!(function::Sigmoid),
+        Elementwise::Relu => vector!(function::Relu),
         _ => {
-            let f = one_by_one::<T>(function);
+            let f = function.visit(OneByOne::<T, ORDER>(PhantomData));
             chain::<T, ORDER>(x, y, &*f);
         }
     }
 }
 
-/// Value, f′ and f″ of the functions that are not worth vectors, or have none.
-#[inline(never)]
-fn one_by_one<T: Real>(function: &Elementwise) -> Box<dyn Fn(T) -> [T; 3]> {
-    let of = T::of;
-    let (zero, one, two, half) = (T::ZERO, T::ONE, of(2.0), of(0.5));
-    let constant = move |y: T| [y, zero, zero];
-    match *function {
-        Elementwise::Abs => Box::new(move |x| [x.abs(), sign(x), zero]),
-        Elementwise::Sqrt => Box::new(move |x| {
-            let y = x.sqrt();
-            let slope = half / y;
-            [y, slope, -(two * slope * slope * slope)]
-        }),
-        Elementwise::Ln => Box::new(move |x| {
-            let slope = one / x;
-            [x.ln(), slope, -(slope * slope)]
-        }),
-        Elementwise::Ln1p => Box::new(move |x| {
-            let slope = one / (one + x);
-            [x.ln_1p(), slope, -(slope * slope)]
-        }),
-        Elementwise::Powi(n) => {
-            let degree = n as f64;
-            // A factor of zero makes zero of any power, infinite or not.
-            let monomial = move |factor: f64, x: T, exponent: i64| match exponent {
-                _ if factor == 0.0 => zero,
-                0 => of(factor),
-                _ => of(factor) * x.powi(exponent),
-            };
-            Box::new(move |x| [x.powi(n), monomial(degree, x, n - 1), monomial(degree * (degree - 1.0), x, n - 2)])
-        }
-        Elementwise::Powf(p) => {
-            Box::new(move |x| [x.powf(of(p)), of(p) * x.powf(of(p - 1.0)), of(p * (p - 1.0)) * x.powf(of(p - 2.0))])
-        }
-        Elementwise::Clamp(low, high) => {
-            let (low, high) = (of(low), of(high));
-            Box::new(move |x| {
-                let y = if x < low {
-                    low
-                } else if x > high {
-                    high
-                } else {
-                    x
-                };
-                [y, if y == x { one } else { zero }, zero]
-            })
-        }
-        Elementwise::Erf => Box::new(move |x| {
-            let slope = of(std::f64::consts::FRAC_2_SQRT_PI) * (-(x * x)).exp();
-            [x.erf(), slope, -(two * x * slope)]
-        }),
-        Elementwise::Gelu => Box::new(move |x| {
-            let distribution = half * ((of(std::f64::consts::FRAC_1_SQRT_2) * x).erf() + one);
-            let density = of((2.0 * std::f64::consts::PI).sqrt().recip()) * (-(half * x * x)).exp();
-            [x * distribution, distribution + x * density, density * (two - x * x)]
-        }),
-        Elementwise::LogSigmoid => Box::new(move |x| {
-            let low = if x < zero { x } else { zero };
-            let slope = (-x).sigmoid();
-            [low - (-x.abs()).exp().ln_1p(), slope, slope * (slope - one)]
-        }),
-        Elementwise::LeakyRelu(c) => {
-            let c = of(c);
-            Box::new(move |x| if x < zero { [c * x, c, zero] } else { [x, one, zero] })
-        }
-        Elementwise::Sin => Box::new(|x| [x.sin(), x.cos(), -x.sin()]),
-        Elementwise::Cos => Box::new(|x| [x.cos(), -x.sin(), -x.cos()]),
-        Elementwise::Tan => Box::new(move |x| {
-            let y = x.tan();
-            let slope = one + y * y;
-            [y, slope, two * y * slope]
-        }),
-        Elementwise::Sinh => Box::new(|x| [x.sinh(), x.cosh(), x.sinh()]),
-        Elementwise::Cosh => Box::new(|x| [x.cosh(), x.sinh(), x.cosh()]),
-        Elementwise::Asin => Box::new(move |x| {
-            let slope = one / (one - x * x).sqrt();
-            [x.asin(), slope, x * slope * slope * slope]
-        }),
-        Elementwise::Acos => Box::new(move |x| {
-            let slope = -(one / (one - x * x).sqrt());
-            [x.acos(), slope, x * slope * slope * slope]
-        }),
-        Elementwise::Atan => Box::new(move |x| {
-            let slope = one / (one + x * x);
-            [x.atan(), slope, -(two * x * slope * slope)]
-        }),
-        Elementwise::Asinh => Box::new(move |x| {
-            let slope = one / (one + x * x).sqrt();
-            [x.asinh(), slope, -(x * slope * slope * slope)]
-        }),
-        Elementwise::Acosh => Box::new(move |x| {
-            let slope = one / (x * x - one).sqrt();
-            [x.acosh(), slope, -(x * slope * slope * slope)]
-        }),
-        Elementwise::Atanh => Box::new(move |x| {
-            let slope = one / (one - x * x);
-            [x.atanh(), slope, two * x * slope * slope]
-        }),
-        Elementwise::Sign => Box::new(move |x| constant(sign(x))),
-        Elementwise::Round => Box::new(move |x| constant(x.round())),
-        Elementwise::Floor => Box::new(move |x| constant(x.floor())),
-        Elementwise::Ceil => Box::new(move |x| constant(x.ceil())),
-        Elementwise::Trunc => Box::new(move |x| constant(x.trunc())),
-        _ => unreachable!("{function} is vectorized, or a composite of others"),
-    }
+/// Value, f′ and f″, as far as they are wanted.
+#[inline(always)]
+fn numbers<T: Real, const ORDER: u8>(function: &impl Function, x: &T) -> [T; 3] {
+    let (value, slope, curvature) = function.jet::<T, ORDER>(x);
+    [value, slope.unwrap_or(T::ZERO), curvature.unwrap_or(T::ZERO)]
 }
 
-/// The sign, and 0 at 0; NaN stays what it is.
-fn sign<T: Real>(x: T) -> T {
-    if x > T::ZERO {
-        T::ONE
-    } else if x < T::ZERO {
-        -T::ONE
-    } else {
-        x * T::ZERO
+/// The functions that are not worth vectors, or have none.
+struct OneByOne<T, const ORDER: u8>(PhantomData<T>);
+
+impl<T: Real, const ORDER: u8> Visitor for OneByOne<T, ORDER> {
+    type Output = Box<dyn Fn(&T) -> [T; 3]>;
+
+    #[inline(never)]
+    fn function(self, function: impl Function) -> Self::Output {
+        Box::new(move |x| numbers::<T, ORDER>(&function, x))
+    }
+
+    fn composite(self, _: &[Step]) -> Self::Output {
+        unreachable!("the steps of a composite are no composites")
     }
 }

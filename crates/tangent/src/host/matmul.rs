@@ -3,7 +3,8 @@
 use faer::linalg::matmul::matmul as product;
 use faer::{Accum, MatMut, MatRef, Par};
 
-use super::{Layout, Real};
+use super::layout::Layout;
+use super::real::Real;
 
 /// Floating-point operations below which a product is not divided among threads: it takes some microseconds then.
 const DIVIDED: usize = 1 << 20;

@@ -4,12 +4,19 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use burn_backend::Element;
 
-/// f32 or f64. Functions with `vector` in their description are free of calls and branches, so that loops over them are
-/// vectorized.
+use crate::function::Lane;
+
+/// f32 or f64. Of their functions `exp`, `tanh`, `sigmoid` and what is simpler are free of calls and branches, so that
+/// loops over them are vectorized.
+///
+/// `eˣ`: `x = n ln 2 + r` with `|r| ≤ ln 2 / 2`, and Taylor's polynomial of `eʳ`, whose remainder is a tenth of a rounding
+/// (f32: degree 7, 5e-9; f64: degree 13, 4e-18). `2ⁿ` is put together from its exponent in two factors, so that results
+/// below the normal range are right as well. `tanh x = 1 − 2/(e^{2x} + 1)`, whose error is that of one rounding near 1.
 pub trait Real:
     Element
     + bytemuck::Pod
     + faer::traits::RealField
+    + Lane
     + Copy
     + PartialOrd
     + Add<Output = Self>
@@ -24,52 +31,26 @@ pub trait Real:
     const LOWEST: Self;
 
     fn of(number: f64) -> Self;
-
-    /// `eˣ`, vector.
-    ///
-    /// `x = n ln 2 + r` with `|r| ≤ ln 2 / 2`, and Taylor's polynomial of `eʳ`, whose remainder is a tenth of a
-    /// rounding (f32: degree 7, 5e-9; f64: degree 13, 4e-18). `2ⁿ` is put together from its exponent in two
-    /// factors, so that results below the normal range are right as well.
-    fn exp(self) -> Self;
-
-    /// `tanh x = 1 − 2/(e^{2x} + 1)`, vector; the error is that of one rounding near 1.
-    #[inline(always)]
-    fn tanh(self) -> Self {
-        // e^{2x} may overflow: tanh is then 1, as it should be.
-        Self::ONE - (Self::ONE + Self::ONE) / ((self + self).exp() + Self::ONE)
-    }
-
-    /// `1/(1 + e⁻ˣ)`, vector.
-    #[inline(always)]
-    fn sigmoid(self) -> Self {
-        Self::ONE / (Self::ONE + (-self).exp())
-    }
-
-    fn abs(self) -> Self;
-    fn sqrt(self) -> Self;
     fn mul_add(self, a: Self, b: Self) -> Self;
-
-    fn ln(self) -> Self;
-    fn ln_1p(self) -> Self;
-    fn erf(self) -> Self;
-    fn powf(self, exponent: Self) -> Self;
-    fn powi(self, exponent: i64) -> Self;
-    fn sin(self) -> Self;
-    fn cos(self) -> Self;
-    fn tan(self) -> Self;
-    fn sinh(self) -> Self;
-    fn cosh(self) -> Self;
-    fn asin(self) -> Self;
-    fn acos(self) -> Self;
-    fn atan(self) -> Self;
-    fn asinh(self) -> Self;
-    fn acosh(self) -> Self;
-    fn atanh(self) -> Self;
-    fn round(self) -> Self;
-    fn floor(self) -> Self;
-    fn ceil(self) -> Self;
-    fn trunc(self) -> Self;
 }
+
+/// Runs the expression for the element type of host memory, `None` for a type without kernels.
+macro_rules! by_type {
+    ($dtype:expr, $type:ident => $body:expr) => {
+        match $dtype {
+            burn::tensor::DType::F32 => {
+                type $type = f32;
+                $body
+            }
+            burn::tensor::DType::F64 => {
+                type $type = f64;
+                $body
+            }
+            _ => None,
+        }
+    };
+}
+pub(crate) use by_type;
 
 macro_rules! real {
     (
@@ -88,11 +69,93 @@ macro_rules! real {
             }
 
             #[inline(always)]
-            fn exp(self) -> Self {
+            fn mul_add(self, a: Self, b: Self) -> Self {
+                $type::mul_add(self, a, b)
+            }
+        }
+
+        impl Lane for $type {
+            #[inline(always)]
+            fn like(&self, number: f64) -> Self {
+                number as Self
+            }
+            #[inline(always)]
+            fn shift(&self, by: f64) -> Self {
+                *self + by as Self
+            }
+            #[inline(always)]
+            fn scale(&self, by: f64) -> Self {
+                *self * by as Self
+            }
+            #[inline(always)]
+            fn plus(&self, other: &Self) -> Self {
+                *self + *other
+            }
+            #[inline(always)]
+            fn minus(&self, other: &Self) -> Self {
+                *self - *other
+            }
+            #[inline(always)]
+            fn times(&self, other: &Self) -> Self {
+                *self * *other
+            }
+            #[inline(always)]
+            fn neg(&self) -> Self {
+                -*self
+            }
+            #[inline(always)]
+            fn recip(&self) -> Self {
+                1.0 / *self
+            }
+            #[inline(always)]
+            fn sign(&self) -> Self {
+                if *self > 0.0 {
+                    1.0
+                } else if *self < 0.0 {
+                    -1.0
+                } else {
+                    *self * 0.0
+                }
+            }
+            #[inline(always)]
+            fn where_negative(&self, yes: f64, no: f64) -> Self {
+                if *self < 0.0 { yes as Self } else { no as Self }
+            }
+            #[inline(always)]
+            fn equals(&self, other: &Self) -> Self {
+                if *self == *other { 1.0 } else { 0.0 }
+            }
+            #[inline(always)]
+            fn clamp(&self, low: f64, high: f64) -> Self {
+                // Comparisons that let NaN through.
+                let (low, high) = (low as Self, high as Self);
+                if *self < low {
+                    low
+                } else if *self > high {
+                    high
+                } else {
+                    *self
+                }
+            }
+            #[inline(always)]
+            fn abs(&self) -> Self {
+                $type::abs(*self)
+            }
+            #[inline(always)]
+            fn relu(&self) -> Self {
+                // NaN stays what it is.
+                if *self < 0.0 { 0.0 } else { *self }
+            }
+            #[inline(always)]
+            fn sqrt(&self) -> Self {
+                $type::sqrt(*self)
+            }
+            #[inline(always)]
+            fn exp(&self) -> Self {
                 const MANTISSA: u32 = $type::MANTISSA_DIGITS - 1;
                 const BIAS: $signed = $type::MAX_EXP as $signed - 1;
                 // Comparisons that let NaN through.
-                let x = if self > $high { $high } else { self };
+                let x = if *self > $high { $high } else { *self };
                 let x = if x < $low { $low } else { x };
                 // A number so large that its last digit is a one rounds what is added to it.
                 let shifted = x.mul_add(std::$type::consts::LOG2_E, $magic);
@@ -109,34 +172,32 @@ macro_rules! real {
             }
 
             #[inline(always)]
-            fn abs(self) -> Self {
-                $type::abs(self)
+            fn tanh(&self) -> Self {
+                // e^{2x} may overflow: tanh is then 1, as it should be.
+                1.0 - 2.0 / (Lane::exp(&(*self + *self)) + 1.0)
             }
             #[inline(always)]
-            fn sqrt(self) -> Self {
-                $type::sqrt(self)
+            fn sigmoid(&self) -> Self {
+                1.0 / (1.0 + Lane::exp(&-*self))
             }
-            #[inline(always)]
-            fn mul_add(self, a: Self, b: Self) -> Self {
-                $type::mul_add(self, a, b)
+            fn erf(&self) -> Self {
+                $erf(*self)
             }
-            fn erf(self) -> Self {
-                $erf(self)
+            fn powi(&self, exponent: i64) -> Self {
+                i32::try_from(exponent)
+                    .map_or_else(|_| $type::powf(*self, exponent as Self), |n| $type::powi(*self, n))
             }
-            fn powi(self, exponent: i64) -> Self {
-                i32::try_from(exponent).map_or_else(|_| $type::powf(self, exponent as Self), |n| $type::powi(self, n))
+            fn powf(&self, exponent: f64) -> Self {
+                $type::powf(*self, exponent as Self)
             }
-            fn powf(self, exponent: Self) -> Self {
-                $type::powf(self, exponent)
-            }
-            fn round(self) -> Self {
+            fn round(&self) -> Self {
                 self.round_ties_even()
             }
             real!(@plain $type ln ln_1p sin cos tan sinh cosh asin acos atan asinh acosh atanh floor ceil trunc);
         }
     };
     (@plain $type:ident $($name:ident)+) => {
-        $(fn $name(self) -> Self { $type::$name(self) })+
+        $(fn $name(&self) -> Self { $type::$name(*self) })+
     };
 }
 
@@ -156,7 +217,7 @@ real!(
 
 #[cfg(test)]
 mod tests {
-    use super::Real;
+    use crate::function::Lane;
 
     /// Against the standard library's, over the whole range and at its ends.
     #[test]
@@ -167,9 +228,9 @@ mod tests {
             let single = x as f32;
             let exact = f64::from(single).exp();
             worst_f32 =
-                worst_f32.max((f64::from(Real::exp(single)) - exact).abs() / exact.max(f64::from(f32::MIN_POSITIVE)));
+                worst_f32.max((f64::from(Lane::exp(&single)) - exact).abs() / exact.max(f64::from(f32::MIN_POSITIVE)));
             let x = 8.1 * x;
-            worst_f64 = worst_f64.max((Real::exp(x) - f64::exp(x)).abs() / f64::exp(x).max(f64::MIN_POSITIVE));
+            worst_f64 = worst_f64.max((Lane::exp(&x) - f64::exp(x)).abs() / f64::exp(x).max(f64::MIN_POSITIVE));
         }
         assert!(worst_f32 < 2.0 * f64::from(f32::EPSILON), "{worst_f32:e}");
         assert!(worst_f64 < 2.0 * f64::EPSILON, "{worst_f64:e}");
@@ -180,11 +241,11 @@ mod tests {
             (200.0, f32::INFINITY),
             (-200.0, 0.0),
         ] {
-            assert_eq!(Real::exp(x), exact);
-            assert_eq!(Real::exp(5.0 * f64::from(x)), f64::from(exact));
+            assert_eq!(Lane::exp(&x), exact);
+            assert_eq!(Lane::exp(&(5.0 * f64::from(x))), f64::from(exact));
         }
-        assert!(Real::exp(f32::NAN).is_nan() && Real::exp(f64::NAN).is_nan());
+        assert!(Lane::exp(&f32::NAN).is_nan() && Lane::exp(&f64::NAN).is_nan());
         // Below the normal range.
-        assert_eq!(Real::exp(-740.0f64), (-740.0f64).exp());
+        assert_eq!(Lane::exp(&-740.0f64), (-740.0f64).exp());
     }
 }

@@ -2,7 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::{Layout, Real, divides, vectorized};
+use super::layout::Layout;
+use super::parallel::{divides, vectorized};
+use super::real::Real;
 
 /// An array as `[outer, middle, inner]`, reduced along the middle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

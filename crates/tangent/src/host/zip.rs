@@ -1,6 +1,7 @@
 //! Arithmetic of arrays, element by element.
 
-use super::{Real, in_parts, vectorized};
+use super::parallel::{in_parts, vectorized};
+use super::real::Real;
 
 /// Elements of which each is taken `stretch` times, and all of them again and again: number i is `elements[⌊i/stretch⌋
 /// mod length]`.

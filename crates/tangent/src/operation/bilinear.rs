@@ -9,7 +9,7 @@ use std::fmt;
 
 use burn_backend::ops::ConvOptions;
 
-use super::Shapes;
+use super::shapes::Shapes;
 use crate::array::Array;
 use crate::value::{Value, prefixed, runtime_shape, width};
 

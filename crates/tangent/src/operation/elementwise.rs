@@ -1,108 +1,8 @@
-//! Elementwise functions: `y_i = f(x_i)`, given by `f`, `f′` and `f″`.
-
-use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, PI};
-use std::fmt;
+//! Elementwise functions of arrays: `y_i = f(x_i)` with `f′(x_i)` and `f″(x_i)`.
 
 use crate::array::Array;
-
-/// A function of one variable, applied to every element.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Elementwise {
-    /// `x + c`.
-    Shift(f64),
-    /// `c x`.
-    Scale(f64),
-    /// `|x|`, with slope 0 at 0.
-    Abs,
-    /// `1/x`.
-    Recip,
-    /// `√x`.
-    Sqrt,
-    /// `eˣ`.
-    Exp,
-    /// `ln x`.
-    Ln,
-    /// `ln(1 + x)`.
-    Ln1p,
-    /// `xⁿ`.
-    Powi(i64),
-    /// `xᵖ` for `x > 0`.
-    Powf(f64),
-    /// `min(max(x, low), high)`, with slope 1 at the bounds.
-    Clamp(f64, f64),
-    /// The error function.
-    Erf,
-    /// `sin x`.
-    Sin,
-    /// `cos x`.
-    Cos,
-    /// `tan x`.
-    Tan,
-    /// `sinh x`.
-    Sinh,
-    /// `cosh x`.
-    Cosh,
-    /// `tanh x`.
-    Tanh,
-    /// `arcsin x`.
-    Asin,
-    /// `arccos x`.
-    Acos,
-    /// `arctan x`.
-    Atan,
-    /// `arsinh x`.
-    Asinh,
-    /// `arcosh x`.
-    Acosh,
-    /// `artanh x`.
-    Atanh,
-    /// `max(x, 0)`, with slope 0 at 0.
-    Relu,
-    /// `x` where `x ≥ 0`, else `c x`.
-    LeakyRelu(f64),
-    /// `x Φ(x)`, Φ the normal distribution function.
-    Gelu,
-    /// `1/(1 + e⁻ˣ)`.
-    Sigmoid,
-    /// `−ln(1 + e⁻ˣ)`.
-    LogSigmoid,
-    /// `sign x`: slope 0 everywhere.
-    Sign,
-    /// Nearest integer: slope 0 everywhere.
-    Round,
-    /// Largest integer below: slope 0 everywhere.
-    Floor,
-    /// Smallest integer above: slope 0 everywhere.
-    Ceil,
-    /// Integer part: slope 0 everywhere.
-    Trunc,
-    /// A straight-line program of the functions above, sums and products in one variable, which is register 0.
-    Composite(Vec<Step>),
-}
-
-/// One step of a composite function; it writes the next register.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Step {
-    /// A function of a register.
-    Apply(Elementwise, usize),
-    /// The sum of two registers.
-    Add(usize, usize),
-    /// The difference of two registers.
-    Subtract(usize, usize),
-    /// The product of two registers.
-    Multiply(usize, usize),
-}
-
-/// How many derivatives are wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Order {
-    /// The value alone.
-    Value,
-    /// The value and f′: what `push` and `pull` need.
-    First,
-    /// The value, f′ and f″: what `bend` needs too.
-    Second,
-}
+use crate::function::{Elementwise, Function, Order, Step, Visitor};
+use crate::host::{self, Argument, Jets, Real, by_type};
 
 /// An array of factors, or one factor for all elements: linear functions take no memory.
 #[derive(Clone, Debug)]
@@ -154,212 +54,59 @@ impl Coefficient {
     }
 }
 
-impl Elementwise {
-    /// Value and derivatives at `x`.
-    pub fn jet(&self, x: Array, order: Order) -> Jet {
-        use Coefficient::Number;
-        if !self.is_linear()
-            && let Some(jet) = x.jet_on_host(self, order)
-        {
-            return jet;
-        }
-        match self {
-            Self::Shift(c) => Jet { value: x.shift(*c), slope: Number(1.0), curvature: Coefficient::ZERO },
-            Self::Scale(c) => Jet { value: x.scale(*c), slope: Number(*c), curvature: Coefficient::ZERO },
-            Self::Sign => constant(x.sign()),
-            Self::Round => constant(x.round()),
-            Self::Floor => constant(x.floor()),
-            Self::Ceil => constant(x.ceil()),
-            Self::Trunc => constant(x.trunc()),
-            Self::Powi(n) => power(&x, *n, order),
-            Self::Composite(steps) => composite(steps, x, order),
-            Self::Relu => piecewise(x.clone().relu(), order, || x.sign().relu()),
-            Self::LeakyRelu(c) => {
-                let value = x.clone().relu().sub(x.clone().neg().relu().scale(*c));
-                piecewise(value, order, || x.sign().neg().relu().scale(c - 1.0).shift(1.0))
-            }
-            Self::Abs => piecewise(x.clone().abs(), order, || x.sign()),
-            Self::Clamp(low, high) => {
-                let value = x.clone().clamp(*low, *high);
-                piecewise(value.clone(), order, || x.sub(value).sign().abs().neg().shift(1.0))
-            }
-            _ => self.smooth(x, order),
-        }
-    }
-
-    /// Whether the slope is one number, which takes no memory.
-    fn is_linear(&self) -> bool {
-        match self {
-            Self::Shift(_) | Self::Scale(_) | Self::Powi(1) => true,
-            Self::Sign | Self::Round | Self::Floor | Self::Ceil | Self::Trunc => true,
-            Self::Composite(steps) => steps.iter().all(|step| match step {
-                Step::Apply(function, _) => function.is_linear(),
-                Step::Add(..) | Step::Subtract(..) => true,
-                Step::Multiply(..) => false,
-            }),
-            _ => false,
-        }
-    }
-
-    /// f′, where it is one number.
-    pub fn constant_slope(&self) -> Option<f64> {
-        match self {
-            Self::Shift(_) | Self::Powi(1) => Some(1.0),
-            Self::Scale(factor) => Some(*factor),
-            Self::Sign | Self::Round | Self::Floor | Self::Ceil | Self::Trunc => Some(0.0),
-            _ => None,
-        }
-    }
-
-    /// Whether f″ is zero everywhere.
-    pub fn is_piecewise_linear(&self) -> bool {
-        match self {
-            Self::Relu | Self::LeakyRelu(_) | Self::Abs | Self::Clamp(..) => true,
-            Self::Composite(steps) => steps.iter().all(|step| match step {
-                Step::Apply(function, _) => function.is_piecewise_linear(),
-                Step::Add(..) | Step::Subtract(..) => true,
-                Step::Multiply(..) => false,
-            }),
-            _ => self.is_linear(),
-        }
-    }
-
-    /// The functions with derivatives of all orders.
-    fn smooth(&self, x: Array, order: Order) -> Jet {
-        let square = |a: &Array| a.clone().square();
-        let cube = |a: &Array| a.clone().square().mul(a.clone());
-        let (at, at_too) = (x.clone(), x.clone());
-        match self {
-            Self::Recip => smooth(x.recip(), order, |y| square(y).neg(), |y, s| y.clone().mul(s.clone()).scale(-2.0)),
-            Self::Sqrt => smooth(x.sqrt(), order, |y| y.clone().recip().scale(0.5), |_, s| cube(s).scale(-2.0)),
-            Self::Exp => smooth(x.exp(), order, Array::clone, |y, _| y.clone()),
-            Self::Ln => smooth(x.ln(), order, |_| at.recip(), |_, s| square(s).neg()),
-            Self::Ln1p => smooth(x.ln_1p(), order, |_| at.shift(1.0).recip(), |_, s| square(s).neg()),
-            Self::Powf(p) => smooth(
-                x.powf(*p),
-                order,
-                |_| at.powf(p - 1.0).scale(*p),
-                |_, _| at_too.powf(p - 2.0).scale(p * (p - 1.0)),
-            ),
-            Self::Erf => smooth(
-                x.erf(),
-                order,
-                |_| at.square().neg().exp().scale(FRAC_2_SQRT_PI),
-                |_, s| at_too.mul(s.clone()).scale(-2.0),
-            ),
-            Self::Sin => smooth(x.sin(), order, |_| at.cos(), |y, _| y.clone().neg()),
-            Self::Cos => smooth(x.cos(), order, |_| at.sin().neg(), |y, _| y.clone().neg()),
-            Self::Tan => smooth(x.tan(), order, |y| square(y).shift(1.0), |y, s| y.clone().mul(s.clone()).scale(2.0)),
-            Self::Sinh => smooth(x.sinh(), order, |_| at.cosh(), |y, _| y.clone()),
-            Self::Cosh => smooth(x.cosh(), order, |_| at.sinh(), |y, _| y.clone()),
-            Self::Tanh => {
-                smooth(x.tanh(), order, |y| square(y).neg().shift(1.0), |y, s| y.clone().mul(s.clone()).scale(-2.0))
-            }
-            Self::Asin => {
-                smooth(x.asin(), order, |_| at.square().neg().shift(1.0).sqrt().recip(), |_, s| at_too.mul(cube(s)))
-            }
-            Self::Acos => smooth(
-                x.acos(),
-                order,
-                |_| at.square().neg().shift(1.0).sqrt().recip().neg(),
-                |_, s| at_too.mul(cube(s)),
-            ),
-            Self::Atan => {
-                smooth(x.atan(), order, |_| at.square().shift(1.0).recip(), |_, s| at_too.mul(square(s)).scale(-2.0))
-            }
-            Self::Asinh => {
-                smooth(x.asinh(), order, |_| at.square().shift(1.0).sqrt().recip(), |_, s| at_too.mul(cube(s)).neg())
-            }
-            Self::Acosh => {
-                smooth(x.acosh(), order, |_| at.square().shift(-1.0).sqrt().recip(), |_, s| at_too.mul(cube(s)).neg())
-            }
-            Self::Atanh => smooth(
-                x.atanh(),
-                order,
-                |_| at.square().neg().shift(1.0).recip(),
-                |_, s| at_too.mul(square(s)).scale(2.0),
-            ),
-            Self::Gelu => {
-                let distribution = x.clone().scale(FRAC_1_SQRT_2).erf().shift(1.0).scale(0.5);
-                let density = |x: Array| x.square().scale(-0.5).exp().scale((2.0 * PI).sqrt().recip());
-                smooth(
-                    x.mul(distribution.clone()),
-                    order,
-                    |_| distribution.add(density(at.clone()).mul(at)),
-                    |_, _| density(at_too.clone()).mul(at_too.square().neg().shift(2.0)),
-                )
-            }
-            Self::Sigmoid => smooth(
-                sigmoid(x),
-                order,
-                |y| y.clone().mul(y.clone().neg().shift(1.0)),
-                |y, s| y.clone().scale(-2.0).shift(1.0).mul(s.clone()),
-            ),
-            Self::LogSigmoid => {
-                let tail = x.clone().abs().neg().exp().ln_1p();
-                smooth(
-                    x.neg().relu().neg().sub(tail),
-                    order,
-                    |_| sigmoid(at.neg()),
-                    |_, s| s.clone().mul(s.clone().shift(-1.0)),
-                )
-            }
-            _ => unreachable!("the other functions are handled by their caller"),
-        }
+/// Value and derivatives of a function at `x`.
+pub fn jet(function: &Elementwise, x: Array, order: Order) -> Jet {
+    match function.is_linear() {
+        false => on_host(function, &x, order).unwrap_or_else(|| function.visit(At { function, x, order })),
+        true => function.visit(At { function, x, order }),
     }
 }
 
-/// `1/(1 + e⁻ˣ)`, written out because Burn's own calculates in f32 on ndarray.
-fn sigmoid(x: Array) -> Array {
-    x.neg().exp().shift(1.0).recip()
+/// In the memory of the CPU, where x lies there.
+fn on_host(function: &Elementwise, x: &Array, order: Order) -> Option<Jet> {
+    let curved = order == Order::Second && !function.is_piecewise_linear();
+    by_type!(x.dtype(), T => {
+        let shape = x.shape();
+        let x = x.slice_on_host::<T>()?;
+        let array = |wanted: bool| vec![T::ZERO; if wanted { x.len() } else { 0 }];
+        let (mut value, mut slope, mut curvature) = (array(true), array(order > Order::Value), array(curved));
+        let at = Argument { x: Some(x), shift: None };
+        host::jets(function, at, Jets { value: &mut value, slope: &mut slope, curvature: &mut curvature });
+        let coefficient = |values: Vec<T>| {
+            if values.is_empty() { Coefficient::ZERO } else { Coefficient::Array(Array::from_host(values, &shape)) }
+        };
+        let value = Array::from_host(value, &shape);
+        Some(Jet { value, slope: coefficient(slope), curvature: coefficient(curvature) })
+    })
 }
 
-/// A jet from the rules for f′ (given y) and f″ (given y and f′).
-fn smooth(
-    value: Array,
+/// A function of a whole array.
+struct At<'a> {
+    function: &'a Elementwise,
+    x: Array,
     order: Order,
-    slope: impl FnOnce(&Array) -> Array,
-    curvature: impl FnOnce(&Array, &Array) -> Array,
-) -> Jet {
-    if order == Order::Value {
-        return constant(value);
+}
+
+impl Visitor for At<'_> {
+    type Output = Jet;
+
+    fn function(self, f: impl Function) -> Jet {
+        if let Some(slope) = self.function.constant_slope() {
+            return Jet { value: f.value(&self.x), slope: Coefficient::Number(slope), curvature: Coefficient::ZERO };
+        }
+        let order = if self.function.is_piecewise_linear() { self.order.min(Order::First) } else { self.order };
+        let (value, slope, curvature) = match order {
+            Order::Value => f.jet::<Array, 0>(&self.x),
+            Order::First => f.jet::<Array, 1>(&self.x),
+            Order::Second => f.jet::<Array, 2>(&self.x),
+        };
+        let coefficient = |array: Option<Array>| array.map_or(Coefficient::ZERO, Coefficient::Array);
+        Jet { value, slope: coefficient(slope), curvature: coefficient(curvature) }
     }
-    let slope = slope(&value);
-    let curvature = match order {
-        Order::Second => Coefficient::Array(curvature(&value, &slope)),
-        _ => Coefficient::ZERO,
-    };
-    Jet { value, slope: Coefficient::Array(slope), curvature }
-}
 
-/// A jet with zero second derivative.
-fn piecewise(value: Array, order: Order, slope: impl FnOnce() -> Array) -> Jet {
-    let slope = if order == Order::Value { Coefficient::ZERO } else { Coefficient::Array(slope()) };
-    Jet { value, slope, curvature: Coefficient::ZERO }
-}
-
-fn constant(value: Array) -> Jet {
-    Jet { value, slope: Coefficient::ZERO, curvature: Coefficient::ZERO }
-}
-
-/// `xⁿ`, exact also where x is zero.
-fn power(x: &Array, n: i64, order: Order) -> Jet {
-    let monomial = |factor: f64, exponent: i64| match exponent {
-        _ if factor == 0.0 => Coefficient::ZERO,
-        0 => Coefficient::Number(factor),
-        1 => Coefficient::Array(x.clone()).scaled(factor),
-        2 => Coefficient::Array(x.clone().square()).scaled(factor),
-        _ => Coefficient::Array(x.clone().powi(exponent)).scaled(factor),
-    };
-    let degree = n as f64;
-    let slope = if order >= Order::First { monomial(degree, n - 1) } else { Coefficient::ZERO };
-    let curvature = if order == Order::Second { monomial(degree * (degree - 1.0), n - 2) } else { Coefficient::ZERO };
-    let value = match n {
-        1 => x.clone(),
-        2 => x.clone().square(),
-        _ => x.clone().powi(n),
-    };
-    Jet { value, slope, curvature }
+    fn composite(self, steps: &[Step]) -> Jet {
+        composite(steps, self.x, self.order)
+    }
 }
 
 /// Second-order jets through a straight-line program: the chain rule `(f∘g)′ = f′ g′`, `(f∘g)″ = f″ g′² + f′ g″`, and
@@ -394,7 +141,7 @@ fn composite(steps: &[Step], x: Array, order: Order) -> Jet {
 
 /// `f(g)`.
 fn chained(function: &Elementwise, inner: &Jet, order: Order) -> Jet {
-    let outer = function.jet(inner.value.clone(), order);
+    let outer = jet(function, inner.value.clone(), order);
     let curvature = match order {
         Order::Second => {
             let squared = inner.slope.clone().multiply(inner.slope.clone());
@@ -430,43 +177,5 @@ fn product(a: &Jet, b: &Jet, order: Order) -> Jet {
         value: a.value.clone().mul(b.value.clone()),
         slope: a.slope.clone().multiply(right).add(left.multiply(b.slope.clone())),
         curvature,
-    }
-}
-
-impl Step {
-    fn reads(&self, register: usize) -> bool {
-        match self {
-            Self::Apply(_, x) => *x == register,
-            Self::Add(a, b) | Self::Subtract(a, b) | Self::Multiply(a, b) => *a == register || *b == register,
-        }
-    }
-}
-
-impl fmt::Display for Elementwise {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Shift(c) => write!(f, "shift[{c}]"),
-            Self::Scale(c) => write!(f, "scale[{c}]"),
-            Self::Powi(n) => write!(f, "power[{n}]"),
-            Self::Powf(p) => write!(f, "power[{p}]"),
-            Self::Clamp(low, high) => write!(f, "clamp[{low}, {high}]"),
-            Self::LeakyRelu(c) => write!(f, "leaky_relu[{c}]"),
-            Self::Composite(steps) => {
-                write!(f, "composite[")?;
-                for (register, step) in steps.iter().enumerate() {
-                    let separator = if register == 0 { "" } else { "; " };
-                    match step {
-                        Step::Apply(function, a) => write!(f, "{separator}{function} {a}")?,
-                        Step::Add(a, b) => write!(f, "{separator}{a} + {b}")?,
-                        Step::Subtract(a, b) => write!(f, "{separator}{a} - {b}")?,
-                        Step::Multiply(a, b) => write!(f, "{separator}{a} * {b}")?,
-                    }
-                }
-                write!(f, "]")
-            }
-            Self::Ln1p => write!(f, "ln_1p"),
-            Self::LogSigmoid => write!(f, "log_sigmoid"),
-            simple => write!(f, "{}", format!("{simple:?}").to_lowercase()),
-        }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use burn::tensor::DType;
 use burn_backend::Slice;
 
-use super::Shapes;
+use super::shapes::Shapes;
 use crate::array::{Array, Window};
 use crate::value::{Value, prefixed, runtime_shape, sum, width};
 
@@ -148,46 +148,69 @@ impl Linear {
         }
     }
 
-    /// The adjoint in the operand at `position`, applied to a cotangent of the result.
-    pub fn adjoint(&self, position: usize, output: Value, auxiliary: Option<&Value>, shapes: &Shapes) -> Value {
-        let lead = usize::from(output.block);
+    /// The adjoint in the operand at `position`, where it is an operation of this kind too, without zeros around it.
+    pub fn adjoint(&self, position: usize, shapes: &Shapes) -> Adjoint {
         let target = shapes.operands[position];
-        let shape = runtime_shape(output.width(), target);
         match self {
-            Self::Add => output,
-            Self::Subtract if position == 0 => output,
-            Self::Subtract => output.map(Array::neg),
-            Self::Reshape => output.map(|array| array.reshape(&shape)),
+            Self::Add => Adjoint::Identity,
+            Self::Subtract if position == 0 => Adjoint::Identity,
+            Self::Subtract => Adjoint::Negative,
+            Self::Reshape => Adjoint::Linear(Self::Reshape),
             Self::Permute(axes) => {
                 let mut inverse = vec![0; axes.len()];
                 for (to, &from) in axes.iter().enumerate() {
                     inverse[from] = to;
                 }
-                output.map(|array| array.permute(&axes_with_lead(&inverse, lead)))
+                Adjoint::Linear(Self::Permute(inverse))
             }
             Self::Expand => {
-                let axes: Vec<usize> = (0..target.len()).filter(|&axis| target[axis] != shapes.output[axis]).collect();
-                output.map(|array| array.sum(&shifted(&axes, lead)))
+                let repeated = |axis: &usize| target[*axis] != shapes.output[*axis];
+                Adjoint::Linear(Self::Sum((0..target.len()).filter(repeated).collect()))
             }
-            Self::Sum(_) => output.map(|array| array.expand(&shape)),
-            Self::Slice(ranges) => output.map(|array| {
+            Self::Sum(_) => Adjoint::Linear(Self::Expand),
+            Self::SliceAssign(ranges) if position == 1 => Adjoint::Linear(Self::Slice(ranges.clone())),
+            Self::Flip(axes) => Adjoint::Linear(Self::Flip(axes.clone())),
+            Self::SelectAdd(_) | Self::ScatterAdd(_) if position == 0 => Adjoint::Identity,
+            Self::SelectAdd(axis) => Adjoint::Linear(Self::Select(*axis)),
+            Self::ScatterAdd(axis) => Adjoint::Linear(Self::Gather(*axis)),
+            Self::Concatenate(axis) => {
+                let start: usize = shapes.operands[..position].iter().map(|shape| shape[*axis]).sum();
+                let mut ranges = vec![Slice::full(); *axis];
+                ranges.push(Slice::new(start as isize, Some((start + target[*axis]) as isize), 1));
+                Adjoint::Linear(Self::Slice(ranges))
+            }
+            Self::Cast { from, to } => Adjoint::Linear(Self::Cast { from: *to, to: *from }),
+            Self::Slice(_)
+            | Self::SliceAssign(_)
+            | Self::Select(_)
+            | Self::Gather(_)
+            | Self::Where
+            | Self::CumulativeSum(_)
+            | Self::AveragePool(_)
+            | Self::AdaptiveAveragePool(_) => Adjoint::Other,
+        }
+    }
+
+    /// The adjoint in the operand at `position`, applied to a cotangent of the result.
+    pub fn pull(&self, position: usize, output: Value, auxiliary: Option<&Value>, shapes: &Shapes) -> Value {
+        let lead = usize::from(output.block);
+        let target = shapes.operands[position];
+        let shape = runtime_shape(output.width(), target);
+        let exchanged = Shapes { operands: vec![shapes.output], output: target };
+        match (self.adjoint(position, shapes), self) {
+            (Adjoint::Identity, _) => output,
+            (Adjoint::Negative, _) => output.map(Array::neg),
+            (Adjoint::Linear(linear), _) => linear.apply_one(output, auxiliary, &exchanged),
+            (Adjoint::Other, Self::Slice(ranges)) => output.map(|array| {
                 let zeros = Array::zeros(&shape, &array);
                 zeros.slice_assign(&with_lead(ranges, lead), array)
             }),
-            Self::SliceAssign(ranges) if position == 1 => output.map(|array| array.slice(&with_lead(ranges, lead))),
-            Self::SliceAssign(ranges) => output.map(|array| {
+            (Adjoint::Other, Self::SliceAssign(ranges)) => output.map(|array| {
                 let zeros = Array::zeros(&runtime_shape(None, &sliced(&array, ranges, lead)), &array);
                 array.slice_assign(&with_lead(ranges, lead), zeros)
             }),
-            Self::Flip(axes) => output.map(|array| array.flip(&shifted(axes, lead))),
-            Self::Concatenate(axis) => {
-                let start: usize = shapes.operands[..position].iter().map(|shape| shape[*axis]).sum();
-                let mut ranges = vec![Slice::full(); axis + lead];
-                ranges.push(Slice::new(start as isize, Some((start + target[*axis]) as isize), 1));
-                output.map(|array| array.slice(&ranges))
-            }
-            Self::Select(axis) => select_adjoint(output, auxiliary_of(auxiliary), *axis, target),
-            Self::Gather(axis) => {
+            (Adjoint::Other, Self::Select(axis)) => select_adjoint(output, auxiliary_of(auxiliary), *axis, target),
+            (Adjoint::Other, Self::Gather(axis)) => {
                 let indices = auxiliary_of(auxiliary);
                 let width = width([&output, indices]);
                 let zeros = Array::zeros(&runtime_shape(width, target), &output.array);
@@ -195,16 +218,7 @@ impl Linear {
                 let array = zeros.scatter_add(axis, indices.clone().expanded(width), output.expanded(width));
                 Value { array, block: width.is_some() }
             }
-            Self::SelectAdd(_) | Self::ScatterAdd(_) if position == 0 => output,
-            Self::SelectAdd(axis) => select(output, auxiliary_of(auxiliary), *axis),
-            Self::ScatterAdd(axis) => {
-                let indices = auxiliary_of(auxiliary);
-                let width = width([&output, indices]);
-                let axis = axis + usize::from(width.is_some());
-                let array = output.expanded(width).gather(axis, indices.clone().expanded(width));
-                Value { array, block: width.is_some() }
-            }
-            Self::Where => {
+            (Adjoint::Other, Self::Where) => {
                 let mask = auxiliary_of(auxiliary);
                 let width = width([&output, mask]);
                 let mask = mask.clone().expanded(width);
@@ -213,21 +227,34 @@ impl Linear {
                 let array = if position == 0 { output.mask_where(mask, zeros) } else { zeros.mask_where(mask, output) };
                 Value { array, block: width.is_some() }
             }
-            Self::CumulativeSum(axis) => {
+            (Adjoint::Other, Self::CumulativeSum(axis)) => {
                 let axis = axis + lead;
                 output.map(|array| array.flip(&[axis]).cumsum(axis).flip(&[axis]))
             }
-            Self::AveragePool(window) => folded(output, |array| {
+            (Adjoint::Other, Self::AveragePool(window)) => folded(output, |array| {
                 let input = Array::full(0.0, &with_samples(target, &array), &array);
                 Array::average_pool_adjoint(input, array, *window)
             }),
-            Self::AdaptiveAveragePool(_) => folded(output, |array| {
+            (Adjoint::Other, Self::AdaptiveAveragePool(_)) => folded(output, |array| {
                 let input = Array::full(0.0, &with_samples(target, &array), &array);
                 Array::adaptive_average_pool_adjoint(input, array)
             }),
-            Self::Cast { from, .. } => output.map(|array| array.cast(*from)),
+            (Adjoint::Other, _) => unreachable!("the adjoint of {self} is an operation of this kind"),
         }
     }
+}
+
+/// The adjoint of a linear operation.
+#[derive(Clone, Debug)]
+pub enum Adjoint {
+    /// The cotangent itself.
+    Identity,
+    /// The cotangent times −1.
+    Negative,
+    /// Another linear operation, from the result's shape to the operand's.
+    Linear(Linear),
+    /// None of these: what [`Linear::pull`] alone can do.
+    Other,
 }
 
 fn auxiliary_of(auxiliary: Option<&Value>) -> &Value {

@@ -4,15 +4,18 @@ mod bilinear;
 mod discrete;
 mod elementwise;
 mod linear;
+mod shapes;
 
 pub use bilinear::{Bilinear, Face};
 pub use discrete::Discrete;
-pub use elementwise::{Coefficient, Elementwise, Jet, Order, Step};
-pub use linear::Linear;
+pub use elementwise::{Coefficient, jet};
+pub use linear::{Adjoint, Linear};
+pub use shapes::Shapes;
 
 use std::fmt;
 
 use crate::array::Array;
+use crate::function::Elementwise;
 
 /// What a node of a program calculates from its operands.
 #[derive(Clone, Debug)]
@@ -31,12 +34,6 @@ pub enum Operation {
     Linear(Linear),
     /// Integers or booleans: no derivative.
     Discrete(Discrete),
-}
-
-/// Shapes of the operands and the result of a node, without block axes.
-pub struct Shapes<'a> {
-    pub operands: Vec<&'a [usize]>,
-    pub output: &'a [usize],
 }
 
 impl fmt::Display for Operation {

@@ -3,7 +3,7 @@
 use burn_ir::ActivationOperationIr::{self as Activation};
 
 use super::entries;
-use crate::operation::Elementwise;
+use crate::function::Elementwise;
 
 entries! {
     b, Activation;

@@ -3,8 +3,8 @@
 use burn_ir::FloatOperationIr::{self as Float};
 
 use super::entries;
+use crate::function::Elementwise;
 use crate::lowering::Lowering;
-use crate::operation::Elementwise;
 
 entries! {
     b, Float;

@@ -8,8 +8,9 @@ use burn_ir::{ConvTranspose2dOptionsIr, TensorIr};
 
 use super::entries;
 use crate::array::{Array, Window};
+use crate::function::Elementwise;
 use crate::lowering::Lowering;
-use crate::operation::{Bilinear, Elementwise, Linear};
+use crate::operation::{Bilinear, Linear};
 
 entries! {
     b, Module;

@@ -7,8 +7,9 @@ use burn_ir::{PadModeIr, PadOpIr};
 
 use super::entries;
 use crate::array::Array;
+use crate::function::Elementwise;
 use crate::lowering::Lowering;
-use crate::operation::{Elementwise, Linear};
+use crate::operation::Linear;
 
 /// Binds a comparison of two tensors, or of a tensor and a number.
 macro_rules! compare {

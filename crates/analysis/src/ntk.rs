@@ -1,4 +1,4 @@
-//! The spectrum of the tangent kernel `K_c = c J Jᵀ`.
+//! The neural tangent kernel `K_c = c J Jᵀ` (Jacot, Gabriel & Hongler 2018) and its spectrum.
 //!
 //! Its nonzero eigenvalues are those of `c JᵀJ`, which for squared error is the Gauss-Newton matrix. λ_min says how
 //! well conditioned the outputs are as functions of the parameters; it is small by nature, and a matrix calculated with
@@ -6,10 +6,33 @@
 //! below it is noise, and is not called positive.
 
 use burn::tensor::Tensor;
-use losscape_krylov::{KrylovError, dense};
+use losscape_krylov::{KrylovError, Space, SymmetricOperator, dense};
+use losscape_tangent::Linearized;
 use serde::{Deserialize, Serialize};
 
-use crate::AnalysisError;
+use crate::error::AnalysisError;
+
+/// `K_c = c J Jᵀ` without being written down: products `c J Jᵀ u` on `R^{nC}`.
+#[derive(Debug)]
+pub struct TangentKernel<'a> {
+    pub(crate) at: &'a Linearized,
+    pub(crate) scale: f64,
+    pub(crate) space: Space,
+}
+
+impl SymmetricOperator for TangentKernel<'_> {
+    fn space(&self) -> Space {
+        self.space.clone()
+    }
+
+    fn apply(&self, u: Tensor<1>) -> Tensor<1> {
+        self.at.push(self.at.pull(u)) * self.scale
+    }
+
+    fn apply_block(&self, u: Tensor<2>) -> Tensor<2> {
+        self.at.push(self.at.pull(u)) * self.scale
+    }
+}
 
 /// What the kernel's spectrum says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,7 +82,7 @@ impl KernelSpectrum {
         if dims != [of[0] * of[1]; 2] {
             return Err(AnalysisError::Kernel { kernel: dims, targets: of });
         }
-        let epsilon = losscape_krylov::SymmetricOperator::space(&losscape_krylov::Matrix(kernel.clone())).epsilon();
+        let epsilon = losscape_krylov::Matrix(kernel.clone()).space().epsilon();
         let y: Tensor<2> = targets.clone().cast(kernel.dtype()).reshape([1, -1]);
         let squared: f64 = y.clone().square().sum().into_scalar();
         let along: f64 = (y.clone().matmul(kernel.clone()) * y).sum().into_scalar();

@@ -1,0 +1,62 @@
+//! Nesterov's accelerated gradient at the extended point: `v ← b v − ε ∇f(w + b v)`, `w ← w + v`.
+//!
+//! The notes: "extend the previous step, then calculate the gradient" (Nesterov 1983, in the words of Sutskever et al.
+//! 2013, eq. 3–4). The gradient is taken at another point than `w`, so this form takes a closure. The other form is
+//! [`nesterov`](crate::nesterov).
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::{GradientsParams, LearningRate, ModuleOptimizer};
+use burn::tensor::Tensor;
+
+use crate::shared::{self, visit_once};
+
+/// The look-ahead form: heavy ball with the gradient taken where the previous step, repeated, would lead.
+#[derive(Clone)]
+pub struct LookAhead {
+    /// Heavy ball. Its step at rate 0 is exactly the extension `w + b v`.
+    pub(crate) momentum: ModuleOptimizer,
+}
+
+impl std::fmt::Debug for LookAhead {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LookAhead").finish_non_exhaustive()
+    }
+}
+
+impl LookAhead {
+    /// Look-ahead around a [heavy ball](crate::momentum::Momentum).
+    #[must_use]
+    pub fn new(momentum: impl Into<ModuleOptimizer>) -> Self {
+        Self { momentum: momentum.into() }
+    }
+
+    /// The extended point `w + b v`.
+    #[must_use]
+    pub fn extend<M: Module>(&self, module: &M) -> M {
+        shared::step(&mut self.momentum.clone(), 0.0, module.clone(), zero_gradients(module))
+    }
+
+    /// One step; `closure` gives loss and gradients at the module it is handed. The loss returned is that of the
+    /// extended point.
+    pub fn step<M: Module>(
+        &mut self,
+        lr: LearningRate,
+        module: M,
+        mut closure: impl FnMut(&M) -> (f64, GradientsParams),
+    ) -> (M, f64) {
+        let (loss, gradients) = closure(&self.extend(&module));
+        (shared::step(&mut self.momentum, lr, module, gradients), loss)
+    }
+}
+
+fn zero_gradients<M: Module>(module: &M) -> GradientsParams {
+    struct Zeros(GradientsParams);
+    impl ModuleVisitor for Zeros {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0.register(param.id, param.val().inner().zeros_like());
+        }
+    }
+    let mut visitor = Zeros(GradientsParams::new());
+    visit_once(module, &mut visitor);
+    visitor.0
+}

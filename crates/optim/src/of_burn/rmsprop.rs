@@ -1,0 +1,42 @@
+//! Burn's own RMSProp with its defaults, α = 0.99, momentum 0.9, ϵ = 1e-5: to be compared with
+//! [`rmsprop`](crate::rmsprop).
+
+use burn::optim::RmsPropConfig as BurnConfig;
+use burn::optim::decay::WeightDecayConfig;
+use serde::{Deserialize, Serialize};
+
+use crate::error::OptimError;
+use crate::preconditioner::Reveal;
+use crate::rule::{Rule, Settings};
+
+/// Burn's RMSProp has no settings here. Weight decay is coupled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BurnRmsPropConfig {}
+
+impl Settings for BurnRmsPropConfig {
+    fn rule(&self, decay: Option<f64>) -> Result<Rule, OptimError> {
+        let penalty = decay.filter(|decay| *decay > 0.0).map(|decay| WeightDecayConfig { penalty: decay as f32 });
+        Ok(Rule::Module(BurnConfig::new().with_weight_decay(penalty).build().into()))
+    }
+
+    fn is_elementwise(&self) -> bool {
+        true
+    }
+
+    fn restores(&self) -> bool {
+        false
+    }
+
+    fn states(&self) -> usize {
+        3
+    }
+
+    fn edge(&self, _: f64, _: f64) -> Option<f64> {
+        None
+    }
+
+    fn preconditioner(&self) -> Option<Reveal> {
+        None
+    }
+}

@@ -1,0 +1,55 @@
+//! What a rule says of itself: the settings of each do so in the rule's own file.
+
+use burn::optim::{LBFGS, ModuleOptimizer, Optimizer};
+
+use crate::error::OptimError;
+use crate::look_ahead::LookAhead;
+use crate::preconditioner::Reveal;
+use crate::weight_decay::WithWeightDecay;
+
+/// How a step is made from gradients.
+#[derive(Clone)]
+pub(crate) enum Rule {
+    /// A rule that takes one gradient, at the parameters.
+    Module(ModuleOptimizer),
+    /// Nesterov's look-ahead.
+    LookAhead(LookAhead),
+    /// L-BFGS.
+    Lbfgs(Box<LBFGS>),
+}
+
+impl Rule {
+    /// A rule with coupled weight decay in front of it.
+    pub fn coupled<R: Optimizer>(rule: R, decay: Option<f64>) -> Self {
+        Self::Module(match decay.unwrap_or(0.0) {
+            0.0 => rule.into(),
+            decay => WithWeightDecay::new(rule, decay).into(),
+        })
+    }
+}
+
+/// The settings of a rule, and what follows from them. Nothing has a default, so that no rule is silent.
+pub(crate) trait Settings {
+    /// The rule, with weight decay in its own way.
+    ///
+    /// # Errors
+    ///
+    /// When a setting is out of its range.
+    fn rule(&self, decay: Option<f64>) -> Result<Rule, OptimError>;
+
+    /// Whether every number is stepped on its own, whatever tensor it stands in.
+    fn is_elementwise(&self) -> bool;
+
+    /// Whether a saved state comes back as it was in every float type, not in f32 alone: see [`state`](crate::state).
+    fn restores(&self) -> bool;
+
+    /// Numbers in the state for each parameter.
+    fn states(&self) -> usize;
+
+    /// The sharpness above which full-batch steps on a quadratic grow, at this rate and weight decay; that of
+    /// `P⁻¹(H + δI)` where there is a preconditioner P. None where it is not known.
+    fn edge(&self, rate: f64, decay: f64) -> Option<f64>;
+
+    /// What makes the preconditioner's diagonal of the state, for rules that have one.
+    fn preconditioner(&self) -> Option<Reveal>;
+}
