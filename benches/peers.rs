@@ -23,7 +23,7 @@ use losscape::model::data::{Dataset, Prepared};
 use losscape::model::random::{Purpose, stream};
 use losscape::model::{Loss, Mlp, MlpConfig, Model, Network};
 use losscape::optim::gradient_descent::GradientDescentConfig;
-use losscape::optim::{OptimizerConfig, RuleConfig, SamConfig};
+use losscape::optim::{OptimizerConfig, SamConfig};
 use losscape::tangent::{Map, parameters};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -179,7 +179,7 @@ impl Problem {
 
 /// Gradient descent at a rate, with SAM of radius 0.05 around it.
 fn gradient_descent(rate: f64, sam: bool) -> OptimizerConfig {
-    let mut optimizer = OptimizerConfig::new(RuleConfig::Gd(GradientDescentConfig {}), rate);
+    let mut optimizer = OptimizerConfig::new(GradientDescentConfig {}, rate);
     optimizer.sam = sam.then(|| SamConfig::new(0.05));
     optimizer
 }
@@ -219,7 +219,7 @@ fn study(folder: &Path) -> Result<Work, Failure> {
             for _ in 0..200 {
                 trainer.advance();
             }
-            losses.push(trainer.evaluate()[0].loss);
+            losses.push(trainer.evaluate().train.loss);
         }
         Ok(Box::new(move || json!({ "estimates": losses })))
     }))

@@ -21,8 +21,8 @@ use losscape::lab::config::{BatchSize, TrainingConfig};
 use losscape::model::data::generate::TeacherStudent;
 use losscape::model::data::{Dataset, Prepared};
 use losscape::model::{Loss, Mlp, MlpConfig, Network};
+use losscape::optim::OptimizerConfig;
 use losscape::optim::gradient_descent::GradientDescentConfig;
-use losscape::optim::{OptimizerConfig, RuleConfig};
 use losscape::tangent::{Map, parameters};
 
 /// The tool's own.
@@ -238,7 +238,7 @@ fn measure(series: &Series, value: usize) -> Measured {
 }
 
 fn step(network: Mlp, data: Dataset) -> f64 {
-    let optimizer = OptimizerConfig::new(RuleConfig::Gd(GradientDescentConfig {}), 1e-4);
+    let optimizer = OptimizerConfig::new(GradientDescentConfig {}, 1e-4);
     let training = TrainingConfig { log_every: usize::MAX, ..TrainingConfig::steps(1 << 30, BatchSize::Full) };
     let data = Prepared::from(data);
     let trainer = Trainer::new(network, &data, Loss::squared_error(), &optimizer, &training, 0);

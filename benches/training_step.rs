@@ -14,7 +14,7 @@ use losscape::model::data::generate::{Spirals, TeacherStudent};
 use losscape::model::data::{Dataset, Matrix, Prepared};
 use losscape::model::{Loss, Mlp, MlpConfig};
 use losscape::optim::gradient_descent::GradientDescentConfig;
-use losscape::optim::{OptimizerConfig, RuleConfig, SamConfig};
+use losscape::optim::{OptimizerConfig, SamConfig};
 
 /// The tool's own.
 #[global_allocator]
@@ -43,7 +43,7 @@ fn trainer((inputs, width, outputs, batch): (usize, usize, usize, usize), sam: b
     let network =
         MlpConfig::new([width, width]).init(inputs, outputs, 0, &device, DType::F32).expect("widths are valid");
     let loss = if outputs == 1 { Loss::squared_error() } else { Loss::cross_entropy() };
-    let mut optimizer = OptimizerConfig::new(RuleConfig::Gd(GradientDescentConfig {}), 1e-4);
+    let mut optimizer = OptimizerConfig::new(GradientDescentConfig {}, 1e-4);
     optimizer.sam = sam.then(|| SamConfig::new(0.05));
     let training =
         TrainingConfig { log_every: usize::MAX, ..TrainingConfig::steps(1 << 30, BatchSize::Samples(batch)) };

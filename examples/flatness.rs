@@ -4,8 +4,6 @@
 //! answer: on digits, at a cross-entropy of 0.05, λ_max(H) after SAM with ρ = 0.1 and after the penalty is below 0.7 of
 //! that after SGD. Run with `cargo run --release --example flatness`.
 
-use std::sync::atomic::AtomicBool;
-
 use burn::tensor::{DType, Device};
 use losscape::analysis::Objective;
 use losscape::krylov::Eigensolver;
@@ -16,11 +14,11 @@ use losscape::model::data::{DataConfig, Source};
 use losscape::model::random::{Purpose, stream};
 use losscape::model::{Loss, MlpConfig};
 use losscape::optim::gradient_descent::GradientDescentConfig;
-use losscape::optim::{OptimizerConfig, RuleConfig, SamConfig, SharpnessPenaltyConfig};
+use losscape::optim::{OptimizerConfig, SamConfig, SharpnessPenaltyConfig};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let data = DataConfig::new(Source::Digits(Digits {})).load()?;
-    let sgd = OptimizerConfig::new(RuleConfig::Gd(GradientDescentConfig {}), 0.1);
+    let sgd = OptimizerConfig::new(GradientDescentConfig {}, 0.1);
     let methods = [
         ("SGD", sgd.clone()),
         ("SAM", sgd.clone().with_sam(SamConfig::new(0.1))),
@@ -32,7 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let training =
             TrainingConfig { target_loss: Some(0.05), ..TrainingConfig::steps(20_000, BatchSize::Samples(32)) };
         let mut trainer = Trainer::new(network, &data, Loss::cross_entropy(), &optimizer, &training, 0)?;
-        trainer.run(&mut [], &AtomicBool::new(false))?;
+        trainer.run();
         let device = Device::flex();
         let (x, y) = (data.train.input_tensor(&device, DType::F32), data.train.target_tensor(&device, DType::F32));
         let objective = Objective::new(trainer.network().clone(), x, y, Loss::cross_entropy())?;

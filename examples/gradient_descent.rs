@@ -4,16 +4,14 @@
 //! answer: with ε = 0.99·2/β the loss falls below 1e-6 of its start, with 1.01·2/β it grows. Run with `cargo run
 //! --release --example gradient_descent`.
 
-use std::sync::atomic::AtomicBool;
-
 use burn::tensor::{DType, Device};
 use losscape::lab::config::{BatchSize, TrainingConfig};
 use losscape::lab::{Outcome, Trainer};
 use losscape::model::data::generate::LeastSquares;
 use losscape::model::data::{DataConfig, Source};
 use losscape::model::{LinearModelConfig, Loss, Reduction};
+use losscape::optim::OptimizerConfig;
 use losscape::optim::gradient_descent::GradientDescentConfig;
-use losscape::optim::{OptimizerConfig, RuleConfig};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let device = Device::flex().autodiff();
@@ -25,12 +23,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut ratios = Vec::new();
     for factor in [0.99, 1.01] {
         let model = LinearModelConfig::default().init(5, 1, 0, &device, DType::F64)?;
-        let optimizer = OptimizerConfig::new(RuleConfig::Gd(GradientDescentConfig {}), factor * 2.0 / beta);
+        let optimizer = OptimizerConfig::new(GradientDescentConfig {}, factor * 2.0 / beta);
         let training = TrainingConfig::steps(2000, BatchSize::Full);
         let mut trainer = Trainer::new(model, &data, loss, &optimizer, &training, 0)?;
-        let start = trainer.evaluate()[0].loss;
-        let outcome = trainer.run(&mut [], &AtomicBool::new(false))?;
-        let ratio = trainer.evaluate()[0].loss / start;
+        let start = trainer.evaluate().train.loss;
+        let outcome = trainer.run();
+        let ratio = trainer.evaluate().train.loss / start;
         println!("ε = {factor} · 2/β: loss end/start {ratio:.2e} ({outcome:?})");
         assert!(matches!(outcome, Outcome::Finished(_)));
         ratios.push(ratio);

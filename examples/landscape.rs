@@ -17,7 +17,7 @@ use losscape::model::data::digits::Digits;
 use losscape::model::data::{DataConfig, Source};
 use losscape::model::random::{Purpose, stream};
 use losscape::model::{Loss, Network};
-use losscape::optim::{OptimizerConfig, RuleConfig, adam::AdamConfig};
+use losscape::optim::{OptimizerConfig, adam::AdamConfig};
 
 #[derive(Module, Debug)]
 struct Convolutional {
@@ -45,11 +45,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         output: LinearConfig::new(36, 10).init(&device),
     };
     let data = DataConfig::new(Source::Digits(Digits {})).load()?;
-    let optimizer = OptimizerConfig::new(RuleConfig::Adam(AdamConfig::default()), 3e-3);
+    let optimizer = OptimizerConfig::new(AdamConfig::default(), 3e-3);
     let training = TrainingConfig::epochs(3, BatchSize::Samples(32));
     let loss = Loss::squared_error();
     let mut trainer = Trainer::new(network, &data, loss, &optimizer, &training, 0)?;
-    trainer.run(&mut [], &std::sync::atomic::AtomicBool::new(false))?;
+    trainer.run();
 
     let some = data.train.select(&(0..60).collect::<Vec<_>>());
     let (x, y) = (some.input_tensor(&Device::flex(), DType::F32), some.target_tensor(&Device::flex(), DType::F32));

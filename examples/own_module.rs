@@ -12,12 +12,12 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use losscape::lab::config::{BatchSize, TrainingConfig};
 use losscape::lab::records::{Metric, Split};
-use losscape::lab::{LabError, Observe, Trainer};
+use losscape::lab::{LabError, Moment, Observe, Trainer};
 use losscape::model::data::digits::Digits;
 use losscape::model::data::{DataConfig, Source};
 use losscape::model::{Loss, Network};
+use losscape::optim::OptimizerConfig;
 use losscape::optim::adam::AdamConfig;
-use losscape::optim::{OptimizerConfig, RuleConfig};
 use losscape::tangent::parameters;
 
 #[derive(Module, Debug)]
@@ -42,14 +42,14 @@ impl Network for Residual {
 struct Watch(f64);
 
 impl Observe<Residual> for Watch {
-    fn evaluation(&mut self, trainer: &Trainer<Residual>, record: &Metric) -> Result<(), LabError> {
+    fn evaluation(&mut self, moment: &Moment<Residual>, record: &Metric) -> Result<(), LabError> {
         if record.split == Split::Test {
             self.0 = record.accuracy.unwrap_or(0.0);
             println!(
                 "epoch {:4.1}: test accuracy {:.3}, {} parameters",
                 record.epoch,
                 self.0,
-                parameters::count(trainer.network())
+                parameters::count(moment.network())
             );
         }
         Ok(())
@@ -65,12 +65,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         norm: LayerNormConfig::new(64).init(&device),
         output: LinearConfig::new(64, 10).init(&device),
     };
-    let optimizer = OptimizerConfig::new(RuleConfig::Adam(AdamConfig::default()), 3e-3);
+    let optimizer = OptimizerConfig::new(AdamConfig::default(), 3e-3);
     let training = TrainingConfig::epochs(10, BatchSize::Samples(32));
     let loss = Loss::cross_entropy();
     let mut trainer = Trainer::new(network, &data, loss, &optimizer, &training, 0)?;
     let mut watch = Watch(0.0);
-    trainer.run(&mut [&mut watch], &AtomicBool::new(false))?;
+    trainer.observed(&mut [&mut watch], &AtomicBool::new(false))?;
     println!("test accuracy {:.3}, expected above 0.95", watch.0);
     if watch.0 > 0.95 { Ok(()) } else { Err("the digits were not learned".into()) }
 }

@@ -1,7 +1,5 @@
 //! The same run on another device agrees to rounding.
 
-use std::sync::atomic::AtomicBool;
-
 use burn::tensor::{DType, Device};
 use losscape::lab::Trainer;
 use losscape::lab::config::{BatchSize, TrainingConfig};
@@ -23,7 +21,7 @@ fn weights(device: &Device, activation: Activation, loss: Loss) -> Vec<f64> {
     let optimizer = OptimizerConfig::new(rule, 0.02).with_sam(SamConfig::new(0.05));
     let training = TrainingConfig::steps(100, BatchSize::Samples(32));
     let mut trainer = Trainer::new(network, &data, loss, &optimizer, &training, 0).expect("valid");
-    trainer.run(&mut [], &AtomicBool::new(false)).expect("nothing is observed");
+    trainer.run();
     let w = parameters::ravel(trainer.network()).expect("there are parameters");
     w.into_data().try_to_vec().expect("the dtype is f64")
 }

@@ -294,7 +294,7 @@ mod identities {
     #[test]
     fn momentum_grows_where_the_sign_stays_and_shrinks_where_it_flips() {
         let (b, rate) = (0.8, 0.1);
-        let config = OptimizerConfig::new(RuleConfig::Momentum(MomentumConfig { momentum: b }), rate);
+        let config = OptimizerConfig::new(MomentumConfig { momentum: b }, rate);
         for (flip, limit) in [(1.0, rate / (1.0 - b)), (-1.0, rate / (1.0 + b))] {
             let mut method = config.init().expect("the settings are valid");
             let (mut at, mut sign, mut step) = (origin(), 1.0, 0.0);
@@ -426,7 +426,7 @@ mod identities {
         let (x, y) = (0.7, -1.3);
         let at = Affine::new(&[x, y], &[0.0], DType::F64);
         let moved = |penalty: SharpnessPenaltyConfig| {
-            let config = OptimizerConfig::new(RuleConfig::Gd(GradientDescentConfig {}), 1.0);
+            let config = OptimizerConfig::new(GradientDescentConfig {}, 1.0);
             let mut method = config.with_sharpness_penalty(penalty).init().expect("valid");
             let (mut calls, mut inner) = (0, closure(&loss));
             let (next, before) = method.step(1.0, at.clone(), |at: &Affine| {
@@ -448,8 +448,7 @@ mod identities {
             let added = plain[at] - with[at];
             assert!((added - 0.1 * slope).abs() < 1e-6, "entry {at}: {added} against {}", 0.1 * slope);
         }
-        let config =
-            OptimizerConfig::new(RuleConfig::Gd(GradientDescentConfig {}), 1.0).with_sharpness_penalty(penalty);
+        let config = OptimizerConfig::new(GradientDescentConfig {}, 1.0).with_sharpness_penalty(penalty);
         assert!(config.with_sam(SamConfig::new(0.1)).init().is_err(), "one surrogate at a time");
     }
 
@@ -502,18 +501,15 @@ mod identities {
 
     #[test]
     fn settings_out_of_range_are_refused() {
-        let gd = || OptimizerConfig::new(RuleConfig::Gd(GradientDescentConfig {}), 0.1);
+        let gd = || OptimizerConfig::new(GradientDescentConfig {}, 0.1);
         let cases = [
             (OptimizerConfig { learning_rate: -0.1, ..gd() }, "learning_rate"),
             (OptimizerConfig { learning_rate: f64::NAN, ..gd() }, "learning_rate"),
             (OptimizerConfig { weight_decay: Some(-1.0), ..gd() }, "weight_decay"),
             (OptimizerConfig { clip_norm: Some(0.0), ..gd() }, "clip_norm"),
             (gd().with_sam(SamConfig::new(-0.1)), "rho"),
-            (OptimizerConfig::new(RuleConfig::Momentum(MomentumConfig { momentum: 1.0 }), 0.1), "momentum"),
-            (
-                OptimizerConfig::new(RuleConfig::Adam(AdamConfig { beta_2: 1.5, ..AdamConfig::default() }), 0.1),
-                "beta_2",
-            ),
+            (OptimizerConfig::new(MomentumConfig { momentum: 1.0 }, 0.1), "momentum"),
+            (OptimizerConfig::new(AdamConfig { beta_2: 1.5, ..AdamConfig::default() }, 0.1), "beta_2"),
         ];
         for (config, word) in cases {
             let error = config.init().err().map(|error| error.to_string()).unwrap_or_default();
@@ -590,9 +586,9 @@ mod edges {
 
     #[test]
     fn are_not_given_where_none_is_known() {
-        let gd = |rate| OptimizerConfig::new(RuleConfig::Gd(GradientDescentConfig {}), rate);
-        let momentum = OptimizerConfig::new(RuleConfig::Momentum(MomentumConfig { momentum: 0.9 }), 0.1);
-        let muon = OptimizerConfig::new(RuleConfig::Muon(MuonConfig { momentum: 0.95 }), 0.1);
+        let gd = |rate| OptimizerConfig::new(GradientDescentConfig {}, rate);
+        let momentum = OptimizerConfig::new(MomentumConfig { momentum: 0.9 }, 0.1);
+        let muon = OptimizerConfig::new(MuonConfig { momentum: 0.95 }, 0.1);
         let cases = [
             ("a rate of zero", gd(0.1), 0.0, 1.0),
             ("a gradient of zero", gd(0.1).with_sam(SamConfig::new(0.1)), 0.1, 0.0),
@@ -636,7 +632,7 @@ mod edges {
                 at = method.step(0.1, at, closure(&loss)).0;
             }
         }
-        let gd = OptimizerConfig::new(RuleConfig::Gd(GradientDescentConfig {}), 0.1);
+        let gd = OptimizerConfig::new(GradientDescentConfig {}, 0.1);
         let none = gd.init().expect("valid").preconditioner(Affine::new(&[0.5], &[0.0], DType::F64));
         assert!(none.is_none(), "gradient descent has no preconditioner");
     }

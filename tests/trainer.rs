@@ -1,8 +1,5 @@
 //! The two ways to a gradient: which networks and methods are compiled, and that nothing else tells them apart.
 
-use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
-
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::tensor::{DType, Device, Tensor};
@@ -15,6 +12,7 @@ use losscape::optim::adam::AdamConfig;
 use losscape::optim::muon::MuonConfig;
 use losscape::optim::{OptimizerConfig, RuleConfig, SamConfig};
 use losscape::tangent::parameters::ravel;
+use std::path::PathBuf;
 
 /// A batch of 48 does not divide the 200 samples: the last one of an epoch is smaller.
 const BATCH: usize = 48;
@@ -73,10 +71,10 @@ fn what_is_compiled() {
     let ndarray = Device::ndarray();
     let muon: MuonConfig = serde_json::from_str("{}").expect("every setting has a default");
     let muon = OptimizerConfig::new(RuleConfig::Muon(muon), 0.01);
-    assert!(trainer(mlp(flex(), DType::F32), &adam()).is_compiled());
-    assert!(trainer(mlp(flex(), DType::F64), &adam()).is_compiled());
-    assert!(!trainer(mlp(ndarray, DType::F64), &adam()).is_compiled(), "another device");
-    assert!(!trainer(mlp(flex(), DType::F32), &muon).is_compiled(), "a method that looks at matrices");
+    assert!(trainer(mlp(flex(), DType::F32), &adam()).moment().is_compiled());
+    assert!(trainer(mlp(flex(), DType::F64), &adam()).moment().is_compiled());
+    assert!(!trainer(mlp(ndarray, DType::F64), &adam()).moment().is_compiled(), "another device");
+    assert!(!trainer(mlp(flex(), DType::F32), &muon).moment().is_compiled(), "a method that looks at matrices");
     let device = flex().autodiff();
     let regularized = |dropout: bool, norm: bool| Regularized {
         hidden: LinearConfig::new(2, 16).init(&device),
@@ -84,9 +82,9 @@ fn what_is_compiled() {
         norm: norm.then(|| BatchNormConfig::new(16).init(&device)),
         last: LinearConfig::new(16, 2).init(&device),
     };
-    assert!(trainer(regularized(false, false), &adam()).is_compiled());
-    assert!(!trainer(regularized(true, false), &adam()).is_compiled(), "dropout is not recorded");
-    assert!(!trainer(regularized(false, true), &adam()).is_compiled(), "running statistics are not updated");
+    assert!(trainer(regularized(false, false), &adam()).moment().is_compiled());
+    assert!(!trainer(regularized(true, false), &adam()).moment().is_compiled(), "dropout is not recorded");
+    assert!(!trainer(regularized(false, true), &adam()).moment().is_compiled(), "running statistics are not updated");
 }
 
 /// Forty steps of Adam and SAM with the compiled gradient on flex, and with autodiff on ndarray: weights and
@@ -97,8 +95,9 @@ fn both_ways_lead_to_the_same_weights() {
     let ndarray = Device::ndarray();
     let mut found = [Device::flex(), ndarray].map(|device| {
         let mut trainer = trainer(mlp(device, DType::F64), &adam());
-        trainer.run(&mut [], &AtomicBool::new(false)).expect("nothing is observed");
-        let preconditioner = ravel(&trainer.preconditioner().expect("Adam has one")).expect("as many as parameters");
+        trainer.run();
+        let preconditioner =
+            ravel(&trainer.moment().preconditioner().expect("Adam has one")).expect("as many as parameters");
         let preconditioner: Vec<f64> = preconditioner.into_data().try_to_vec().expect("the dtype is f64");
         [weights(&trainer), preconditioner].concat()
     });
@@ -115,7 +114,7 @@ fn going_on_from_a_checkpoint_changes_no_bit() {
     for _ in 0..23 {
         whole.advance();
     }
-    whole.save_method(&file).expect("the folder can be written");
+    whole.moment().save_method(&file).expect("the folder can be written");
     let network = whole.network().clone();
     let begun = trainer(mlp(Device::flex(), DType::F32), &adam());
     let mut resumed = begun.restore(network, &file, 23, 0.0).expect("the file was just written");

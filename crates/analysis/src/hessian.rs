@@ -4,7 +4,7 @@
 //! preconditioned method sees is a [`Congruence`](losscape_krylov::Congruence): both are operators made of operators.
 
 use burn::tensor::Tensor;
-use losscape_krylov::{Space, SymmetricOperator};
+use losscape_krylov::{Congruence, Shifted, Space, SymmetricOperator};
 use losscape_tangent::Curve;
 
 use crate::output::OutputCurvature;
@@ -35,4 +35,15 @@ impl SymmetricOperator for Hessian<'_> {
     fn apply_block(&self, v: Tensor<2>) -> Tensor<2> {
         self.product(v)
     }
+}
+
+/// What a method with the preconditioner `P = diag(diagonal)` and weight decay δ sees of H: `P^{−½} (H + δI) P^{−½}`.
+#[must_use]
+pub fn preconditioned<A: SymmetricOperator>(
+    hessian: A,
+    diagonal: Tensor<1>,
+    weight_decay: Option<f64>,
+) -> Congruence<Shifted<A>> {
+    let diagonal = diagonal.cast(hessian.space().dtype).powf_scalar(-0.5);
+    Congruence { operator: Shifted { operator: hessian, shift: weight_decay.unwrap_or(0.0) }, diagonal }
 }

@@ -38,7 +38,7 @@ pub fn descend(
     function: impl Fn(&Tensor<1>) -> Result<(f64, Tensor<1>), LabError>,
     mut see: impl FnMut(At) -> Result<bool, LabError>,
 ) -> Result<(), LabError> {
-    let mut method = config.init().map_err(|error| LabError::Setting(error.to_string()))?;
+    let mut method = config.init()?;
     let mut at = Vector::new(start);
     for step in 0..=steps {
         let w = at.values();

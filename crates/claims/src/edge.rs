@@ -13,8 +13,8 @@ use rayon::prelude::*;
 use super::false_statement::{around, negated, none, scaled};
 use super::problem::{draws, norm};
 use super::{Claim, Effect, Evidence, Expectation, FalseStatement, Family, Plot, Series, Workbench, descent::descend};
+use losscape_analysis::hessian::preconditioned;
 use losscape_lab::LabError;
-use losscape_lab::track::preconditioned;
 
 const PRINTED: &str = "not in the notes: a step below $2/\\beta$ is taken to be chosen for a given $\\beta$";
 
@@ -50,7 +50,7 @@ pub const GD: Claim = claim(
     r"under full-batch gradient descent the sharpness rises until it hovers at $\frac2\epsilon$",
     "Cohen et al. 2021",
     &[STAYS, FALLS, BELOW, ABOVE],
-    |bench| measure(bench, &OptimizerConfig::new(RuleConfig::Gd(GradientDescentConfig {}), 0.04), 8000),
+    |bench| measure(bench, &OptimizerConfig::new(GradientDescentConfig {}, 0.04), 8000),
 );
 
 pub const MOMENTUM: Claim = claim(

@@ -3,6 +3,7 @@
 use super::{Evidence, Form, Pair};
 
 /// A statement near a claim's that is false, with the numbers that it would give.
+#[derive(Debug)]
 pub struct FalseStatement {
     /// The statement.
     pub says: &'static str,
@@ -13,6 +14,7 @@ pub struct FalseStatement {
 }
 
 /// Numbers of a world in which something else is true, made of those of ours, so that their spread is a real one.
+#[derive(Debug)]
 pub enum Gives {
     /// For each pair of a check.
     Pairs(fn(Pair) -> Pair),

@@ -8,11 +8,13 @@
 //!
 //! Losses, kernels and factors of two follow the conventions of [`losscape_analysis`].
 
+mod claim;
 mod descent;
 mod evidence;
 mod false_statement;
 mod problem;
 mod record;
+mod settings;
 mod training;
 mod verdict;
 mod workbench;
@@ -52,108 +54,13 @@ mod spectrum_outliers;
 mod step_bound;
 mod tangent_kernel;
 
+pub use claim::{Claim, Family};
 pub use evidence::{Check, Effect, Evidence, Figure, Form, Heights, Interval, Pair, Plot, Relation, Series};
 pub use false_statement::{FalseStatement, Gives};
 pub use record::{ClaimFolder, ClaimRecord};
+pub use settings::{ClaimSettings, Effort};
 pub use verdict::{Expectation, Verdict, counterexample};
 pub use workbench::Workbench;
-
-use burn::tensor::Device;
-use serde::{Deserialize, Serialize};
-
-use losscape_lab::LabError;
-
-/// How much is spent on a claim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Effort {
-    /// All claims in under three minutes on two cores.
-    Quick,
-    /// More seeds, widths and steps: about ten minutes.
-    Full,
-}
-
-impl Effort {
-    /// The one or the other.
-    fn of<T>(self, quick: T, full: T) -> T {
-        match self {
-            Self::Quick => quick,
-            Self::Full => full,
-        }
-    }
-}
-
-/// How a claim is measured.
-#[derive(Debug, Clone)]
-pub struct ClaimSettings {
-    /// Seed of everything random.
-    pub seed: u64,
-    /// How much is spent.
-    pub effort: Effort,
-    /// Where it is calculated, in f64 unless a claim says otherwise.
-    pub device: Device,
-}
-
-impl ClaimSettings {
-    /// The seed of the k-th repetition; no two seeds share one.
-    fn seed_of(&self, k: u64) -> u64 {
-        self.seed.wrapping_mul(1_000_000).wrapping_add(k)
-    }
-}
-
-/// Which part of the notes a claim belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Family {
-    /// Gradient descent and its step size.
-    StepSize,
-    /// How fast it converges.
-    Convergence,
-    /// Momentum, Nesterov, RMSProp, Adam.
-    Optimizers,
-    /// Polyak-Łojasiewicz conditions and the tangent kernel.
-    PolyakLojasiewicz,
-    /// The edge of stability.
-    Edge,
-    /// Wide networks.
-    Width,
-    /// Flat minima.
-    Flatness,
-}
-
-impl std::fmt::Display for Family {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::StepSize => "step size",
-            Self::Convergence => "convergence",
-            Self::Optimizers => "optimizers",
-            Self::PolyakLojasiewicz => "PL and the tangent kernel",
-            Self::Edge => "edge of stability",
-            Self::Width => "width",
-            Self::Flatness => "flatness",
-        })
-    }
-}
-
-/// A statement and how it is put to a measurement.
-pub struct Claim {
-    /// Its name on the command line.
-    pub id: &'static str,
-    /// Where it belongs.
-    pub family: Family,
-    /// As printed in the notes, in words and LaTeX between dollar signs.
-    pub printed: &'static str,
-    /// What is exactly true, likewise.
-    pub exact: &'static str,
-    /// Where it comes from.
-    pub source: &'static str,
-    /// What theory expects.
-    pub expected: Expectation,
-    /// Statements near it that are false, at least one for each check of the exact form and each effect.
-    pub false_statements: &'static [FalseStatement],
-    /// Measures it.
-    pub measure: fn(&Workbench) -> Result<Evidence, LabError>,
-}
 
 /// Every claim, in the order of the notes.
 pub const ALL: &[Claim] = &[

@@ -1,7 +1,7 @@
 //! What momentum does to gradients that keep their sign, and to those that flip it.
 
+use losscape_optim::OptimizerConfig;
 use losscape_optim::momentum::MomentumConfig;
-use losscape_optim::{OptimizerConfig, RuleConfig};
 
 use super::false_statement::doubled;
 use super::problem::numbers;
@@ -41,7 +41,7 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     bench.formula("gradients 1, 1, 1, … and 1, −1, 1, …");
     let (mut constant, mut alternating, mut nine, mut series) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for momentum in bench.effort.of(vec![0.5, 0.9], vec![0.0, 0.3, 0.5, 0.8, 0.9, 0.95, 0.99]) {
-        let config = OptimizerConfig::new(RuleConfig::Momentum(MomentumConfig { momentum }), RATE);
+        let config = OptimizerConfig::new(MomentumConfig { momentum }, RATE);
         // Until what is left of the start, b^k, is below rounding.
         let steps = if momentum > 0.0 { (1e-14f64.ln() / f64::ln(momentum)).ceil() as usize + 2 } else { 3 };
         for flips in [false, true] {

@@ -3,8 +3,8 @@
 use burn::tensor::{DType, Int, Tensor, TensorData};
 use losscape_analysis::Objective;
 use losscape_model::{Loss, MlpConfig};
+use losscape_optim::OptimizerConfig;
 use losscape_optim::momentum::MomentumConfig;
-use losscape_optim::{OptimizerConfig, RuleConfig};
 use rand::rngs::ChaCha12Rng;
 use rand::seq::{SliceRandom, index::sample};
 use rayon::prelude::*;
@@ -83,7 +83,7 @@ fn variances(
     order: Order,
     random: &mut ChaCha12Rng,
 ) -> Result<[f64; 2], LabError> {
-    let config = OptimizerConfig::new(RuleConfig::Momentum(MomentumConfig { momentum }), 1.0);
+    let config = OptimizerConfig::new(MomentumConfig { momentum }, 1.0);
     // From here on what is left of the start is below a thousandth.
     let settled = (1e-3f64.ln() / momentum.ln()).ceil() as usize + 1;
     let steps = settled + bench.effort.of(2000, 20_000);

@@ -1,8 +1,8 @@
 //! Nesterov's acceleration: its bounds, and that its two forms are one.
 
 use burn::tensor::Tensor;
+use losscape_optim::OptimizerConfig;
 use losscape_optim::nesterov::{Form, NesterovConfig};
-use losscape_optim::{OptimizerConfig, RuleConfig};
 
 use super::false_statement::{swapped, tighter};
 use super::problem::{draws, geometric, gradient_descent, inner, norm, numbers};
@@ -163,7 +163,7 @@ fn accelerated(start: &Tensor<1>, steps: usize, function: Function) -> Result<Ve
 }
 
 fn nesterov(momentum: f64, form: Form) -> OptimizerConfig {
-    OptimizerConfig::new(RuleConfig::Nesterov(NesterovConfig { momentum, form }), 1.0)
+    OptimizerConfig::new(NesterovConfig { momentum, form }, 1.0)
 }
 
 fn path(

@@ -10,8 +10,8 @@ use losscape_model::random::{Purpose, stream};
 use losscape_model::{
     LinearModel, LinearModelConfig, Loss, LossKind, Mlp, MlpConfig, Network, Parameterization, Reduction,
 };
+use losscape_optim::OptimizerConfig;
 use losscape_optim::gradient_descent::GradientDescentConfig;
-use losscape_optim::{OptimizerConfig, RuleConfig};
 use rand::RngExt;
 use rand::rngs::ChaCha12Rng;
 
@@ -127,7 +127,7 @@ where
 
 /// Gradient descent at a rate.
 pub fn gradient_descent(rate: f64) -> OptimizerConfig {
-    OptimizerConfig::new(RuleConfig::Gd(GradientDescentConfig {}), rate)
+    OptimizerConfig::new(GradientDescentConfig {}, rate)
 }
 
 impl Workbench {

@@ -7,10 +7,15 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Claim, ClaimSettings, Effort, Evidence, Expectation, Family, Verdict, Workbench};
 use losscape_lab::LabError;
 use losscape_lab::folder::{create, read_json, write_json, write_whole};
 use losscape_lab::records::SCHEMA;
+
+use crate::claim::{Claim, Family};
+use crate::evidence::Evidence;
+use crate::settings::{ClaimSettings, Effort};
+use crate::verdict::{Expectation, Verdict};
+use crate::workbench::Workbench;
 
 /// `<id>.json`: a claim with what was measured and what follows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,7 +1,5 @@
 //! Networks trained to the same loss by different methods, and what their minima look like.
 
-use std::sync::atomic::AtomicBool;
-
 use burn::tensor::{DType, Tensor};
 use losscape_analysis::{AnalysisError, Objective, Point};
 use losscape_krylov::Eigensolver;
@@ -84,19 +82,19 @@ impl Workbench {
                 ..TrainingConfig::steps(most, batch)
             };
             let mut trainer = Trainer::new(network, data, Loss::cross_entropy(), optimizer, &training, seed)?;
-            trainer.run(&mut [], &AtomicBool::new(false))?;
-            let records = trainer.evaluate();
-            Ok((records[0].loss <= target).then(|| (trainer.network().clone(), records)))
+            trainer.run();
+            let evaluation = trainer.evaluate();
+            Ok((evaluation.train.loss <= target).then(|| (trainer.network().clone(), evaluation)))
         };
         let Some((near, _)) = train(network, 1.3 * target, 10, seed)? else { return Ok(None) };
         // Another order of samples for what follows.
-        let Some((network, records)) = train(near, target, 1, seed.wrapping_add(1 << 40))? else { return Ok(None) };
+        let Some((network, evaluation)) = train(near, target, 1, seed.wrapping_add(1 << 40))? else { return Ok(None) };
         let (x, y) =
             (data.train.input_tensor(&self.device, DType::F32), data.train.target_tensor(&self.device, DType::F32));
         let objective = Objective::new(network, x, y, Loss::cross_entropy())?.precision(DType::F64);
-        let test = records.get(1);
+        let test = evaluation.test.as_ref();
         let test_loss = test.map_or(f64::NAN, |record| record.loss);
         let test_error = test.and_then(|record| record.accuracy).map_or(f64::NAN, |accuracy| 1.0 - accuracy);
-        Ok(Some(Minimum { objective, loss: records[0].loss, test_loss, test_error }))
+        Ok(Some(Minimum { objective, loss: evaluation.train.loss, test_loss, test_error }))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::{Mutex, PoisonError};
 
-use super::ClaimSettings;
+use crate::settings::ClaimSettings;
 
 /// The settings of a claim, with makers of data, networks and functions, each of which notes what it
 /// prepares: where inputs come from and how they are scaled and split, how parameters start, which loss, in which

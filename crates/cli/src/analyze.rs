@@ -2,7 +2,7 @@
 
 use losscape_lab::config::Precision;
 use losscape_lab::measure::{AnalysisSettings, Measure, Progress};
-use losscape_lab::subject::Layout;
+use losscape_lab::pytorch::Layout;
 use losscape_lab::{Analysis, RunFolder, Subject};
 use losscape_report::{landscape, page};
 
@@ -63,19 +63,16 @@ pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
 }
 
 fn settings(args: &AnalyzeArgs) -> Result<AnalysisSettings, CliError> {
-    let only = if args.only.is_empty() {
+    let mut settings = if args.only.is_empty() {
         AnalysisSettings::default()
     } else {
         AnalysisSettings::only(args.only.iter().map(|name| named(name)).collect::<Result<_, _>>()?)
     };
-    let settings = AnalysisSettings {
-        precision: if args.precision == "f32" { Precision::F32 } else { Precision::F64 },
-        seed: args.seed,
-        top: args.top,
-        memory: args.memory.as_deref().map(memory::bytes).transpose()?,
-        rise: args.rise,
-        ..only
-    };
+    settings.precision = if args.precision == "f32" { Precision::F32 } else { Precision::F64 };
+    settings.seed = args.seed;
+    settings.top = args.top;
+    settings.memory = args.memory.as_deref().map(memory::bytes).transpose()?;
+    settings.rise = args.rise;
     if !(args.rise > 0.0 && args.rise.is_finite()) {
         return Err(CliError::Message(format!("--rise {} is not possible: it must be positive", args.rise)));
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use losscape_lab::measure::Progress;
 use losscape_lab::records::{Metric, Split};
-use losscape_lab::{LabError, Observe, Trainer};
+use losscape_lab::{LabError, Moment, Observe};
 use losscape_model::Model;
 use losscape_report::{number, percent};
 use losscape_study::PlannedRun;
@@ -48,9 +48,9 @@ impl Training {
 }
 
 impl Observe<Model> for Training {
-    fn batch(&mut self, trainer: &Trainer<Model>, record: &Metric) -> Result<(), LabError> {
+    fn batch(&mut self, moment: &Moment<Model>, record: &Metric) -> Result<(), LabError> {
         if self.bar.length() == Some(0) {
-            self.bar.set_length(trainer.total_steps() as u64);
+            self.bar.set_length(moment.total_steps() as u64);
             self.bar.set_position(self.started_at as u64);
             self.bar.reset_eta();
         }
@@ -60,7 +60,7 @@ impl Observe<Model> for Training {
         Ok(())
     }
 
-    fn evaluation(&mut self, _: &Trainer<Model>, record: &Metric) -> Result<(), LabError> {
+    fn evaluation(&mut self, _: &Moment<Model>, record: &Metric) -> Result<(), LabError> {
         if record.split == Split::Test {
             self.test_accuracy = record.accuracy;
         }

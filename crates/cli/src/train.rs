@@ -20,7 +20,7 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode, CliError> {
     let device = device::parse(&args.device)?;
     let allowed = args.memory.as_deref().map(memory::bytes).transpose()?;
     let plan = Plan::read(&args.config, &args.set)?;
-    losscape_lab::memory::check(&plan, allowed)?;
+    plan.check_memory(allowed)?;
     let options = RunOptions {
         out: args.out.clone(),
         device,
@@ -56,7 +56,7 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode, CliError> {
     print(&folder, &summary)?;
     Ok(match outcome {
         Outcome::Interrupted => ExitCode::from(INTERRUPTED),
-        Outcome::Finished(_) | Outcome::Diverged(_) => ExitCode::SUCCESS,
+        _ => ExitCode::SUCCESS,
     })
 }
 

@@ -8,7 +8,7 @@
 //! Numbers follow the conventions of [`losscape_analysis`]: the kernel is `K_c = c J Jᵀ` in the loss's own scale.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::marker::PhantomData;
 
 use losscape_analysis::AnalysisError;
 use losscape_model::{LossKind, Reduction};
@@ -17,9 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::config::Precision;
-use crate::folder::{create, read_json, write_json, write_whole};
-use crate::measure::{self, Part, Section};
-use crate::{LabError, RunFolder};
+use crate::subject::Subject;
 
 /// Everything measured of a network; a section that was not measured is absent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,10 +49,10 @@ pub struct Analysis {
     pub gradient_norm: f64,
     /// What the measures found, by section.
     #[serde(flatten)]
-    sections: serde_json::Map<String, Value>,
+    pub(crate) sections: serde_json::Map<String, Value>,
     /// Lists of numbers that go with sections; in a run folder each is an `.npy` file.
     #[serde(skip)]
-    arrays: BTreeMap<&'static str, Vec<f64>>,
+    pub(crate) arrays: BTreeMap<&'static str, Vec<f64>>,
 }
 
 /// How something was measured.
@@ -79,8 +77,33 @@ pub struct LossRecord {
     pub value: f64,
 }
 
-fn parts() -> impl Iterator<Item = &'static Part> {
-    measure::ALL.iter().flat_map(|measure| measure.parts)
+/// A section of an [`Analysis`]: a key there, and the file `analysis/NAME.json` in a run folder.
+pub struct Section<T> {
+    /// Its name.
+    pub name: &'static str,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for Section<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Section<T> {}
+
+impl<T> std::fmt::Debug for Section<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Section").field(&self.name).finish()
+    }
+}
+
+impl<T> Section<T> {
+    /// The section of this name.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, of: PhantomData }
+    }
 }
 
 impl Analysis {
@@ -95,21 +118,6 @@ impl Analysis {
     #[must_use]
     pub fn array(&self, name: &str) -> &[f64] {
         self.arrays.get(name).map_or(&[], Vec::as_slice)
-    }
-
-    /// The scalars of all sections by name, those that are finite; see [`Measure::scalars`](measure::Measure::scalars).
-    #[must_use]
-    pub fn scalars(&self) -> BTreeMap<String, f64> {
-        let mut found = BTreeMap::new();
-        let mut put = |name: &str, value: Option<f64>| {
-            if let Some(value) = value.filter(|value| value.is_finite()) {
-                found.insert(name.to_owned(), value);
-            }
-        };
-        put("gradient_norm", Some(self.gradient_norm));
-        put("measured_loss", Some(self.loss.value));
-        measure::ALL.iter().for_each(|measure| (measure.scalars)(self, &mut put));
-        found
     }
 
     /// Fills a section.
@@ -137,10 +145,7 @@ impl Analysis {
     }
 
     /// An analysis of which nothing is measured yet but loss and gradient.
-    pub(crate) fn of_point(
-        subject: &crate::Subject,
-        point: &losscape_analysis::Point<'_, losscape_model::Model>,
-    ) -> Self {
+    pub(crate) fn of_point(subject: &Subject, point: &losscape_analysis::Point<'_, losscape_model::Model>) -> Self {
         let objective = point.objective();
         Self {
             schema: crate::records::SCHEMA,
@@ -174,80 +179,6 @@ impl Analysis {
         self.sections.keys().cloned().collect()
     }
 
-    /// Forgets the sections for which `keep` is false.
-    pub(crate) fn retain(&mut self, keep: impl Fn(&str) -> bool) {
-        for part in parts().filter(|part| !keep(part.section)) {
-            self.sections.remove(part.section);
-            part.arrays.iter().for_each(|array| drop(self.arrays.remove(array)));
-        }
-    }
-
-    /// Reads the sections that stand in a run folder; none if nothing was measured.
-    ///
-    /// # Errors
-    ///
-    /// When a file is damaged.
-    pub fn read(folder: &RunFolder) -> Result<Option<Self>, LabError> {
-        let root = folder.analysis();
-        let path = root.join("point.json");
-        if !path.exists() {
-            return Ok(None);
-        }
-        let mut analysis: Self = read_json(&path)?;
-        analysis.sections.clear();
-        for part in parts() {
-            let path = root.join(format!("{}.json", part.section));
-            if !path.exists() {
-                continue;
-            }
-            let value: Value = read_json(&path)?;
-            (part.fits)(&value).map_err(|error| LabError::Damaged { path, problem: error.to_string() })?;
-            analysis.sections.insert(part.section.to_owned(), value);
-            for array in part.arrays {
-                let path = array_path(&root, array);
-                if path.exists() {
-                    analysis.arrays.insert(array, read_array(&path)?);
-                }
-            }
-        }
-        Ok(Some(analysis))
-    }
-
-    /// Writes the sections that were measured into a run folder. Others that belong to the same parameters stay, and so
-    /// does a kernel's whole spectrum where now only its largest eigenvalue was found.
-    ///
-    /// # Errors
-    ///
-    /// When the folder cannot be written.
-    pub fn write(&self, folder: &RunFolder) -> Result<(), LabError> {
-        let root = folder.analysis();
-        let earlier = Self::read(folder).ok().flatten();
-        let earlier = earlier.filter(|earlier| earlier.subject_digest == self.subject_digest);
-        if root.exists() && earlier.is_none() {
-            std::fs::remove_dir_all(&root).map_err(LabError::io("remove", &root))?;
-        }
-        create(&root)?;
-        let mut new = self.clone();
-        if let Some(earlier) = earlier {
-            let kept: Vec<&Part> = parts()
-                .filter(|part| earlier.has(part.section) && new.has(part.section) && !(part.replaces)(&new, &earlier))
-                .collect();
-            new.retain(|section| kept.iter().all(|part| part.section != section));
-            new.measured.retain(|section, _| kept.iter().all(|part| part.section != section));
-            for (section, how) in earlier.measured {
-                new.measured.entry(section).or_insert(how);
-            }
-        }
-        for (array, values) in &new.arrays {
-            write_whole(&array_path(&root, array), &npy(values))?;
-        }
-        for (section, value) in std::mem::take(&mut new.sections) {
-            write_json(&root.join(format!("{section}.json")), &value)?;
-        }
-        // Last: without it the sections are those of unknown parameters.
-        write_json(&path_of_point(&root), &new)
-    }
-
     /// The JSON object, indented.
     ///
     /// # Panics
@@ -257,33 +188,4 @@ impl Analysis {
     pub fn json(&self) -> String {
         serde_json::to_string_pretty(self).expect("records have only string keys")
     }
-}
-
-fn path_of_point(root: &Path) -> std::path::PathBuf {
-    root.join("point.json")
-}
-
-fn array_path(root: &Path, name: &str) -> std::path::PathBuf {
-    root.join(format!("{name}.npy"))
-}
-
-fn read_array(path: &Path) -> Result<Vec<f64>, LabError> {
-    let bytes = std::fs::read(path).map_err(LabError::io("read", path))?;
-    npyz::NpyFile::new(&bytes[..])
-        .and_then(npyz::NpyFile::into_vec)
-        .map_err(|problem| LabError::Damaged { path: path.to_owned(), problem: problem.to_string() })
-}
-
-/// Numbers as a NumPy array of one axis.
-fn npy(values: &[f64]) -> Vec<u8> {
-    use npyz::WriterBuilder;
-    let mut bytes = Vec::new();
-    let shape = [values.len() as u64];
-    let writer = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(&mut bytes).begin_nd();
-    let written = writer.and_then(|mut writer| {
-        writer.extend(values.iter().copied())?;
-        writer.finish()
-    });
-    written.expect("writing to memory cannot fail");
-    bytes
 }

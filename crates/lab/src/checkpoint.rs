@@ -13,11 +13,11 @@ use sha2::{Digest, Sha256};
 
 use burn::module::Module;
 
-use crate::LabError;
+use crate::digest::{digest, hex};
+use crate::error::LabError;
 use crate::folder::{RunFolder, create, read_json, sync_folder, write_json, write_whole};
-use crate::plan::hex;
+use crate::observe::Moment;
 use crate::records::{CheckpointState, SCHEMA};
-use crate::trainer::Trainer;
 
 const MODEL: &str = "model.bpk";
 const OPTIMIZER: &str = "optimizer.bpk";
@@ -47,15 +47,15 @@ impl Checkpoint {
         self.path.join(OPTIMIZER)
     }
 
-    /// Writes a checkpoint of `trainer` and removes those no longer kept.
+    /// Writes a checkpoint of this moment and removes those no longer kept.
     pub(crate) fn write(
         folder: &RunFolder,
-        trainer: &Trainer<Model>,
+        moment: &Moment<Model>,
         run_id: &str,
         records: &Records,
     ) -> Result<(), LabError> {
         let root = folder.checkpoints();
-        let name = name(trainer.step());
+        let name = name(moment.step());
         let path = root.join(&name);
         if Self::open(folder, path.clone(), run_id).is_ok_and(|there| there.state.metrics_bytes == records.bytes) {
             return Ok(());
@@ -63,11 +63,13 @@ impl Checkpoint {
         let draft = root.join(format!("{name}.draft"));
         remove(&draft)?;
         create(&draft)?;
-        let record = trainer.network().clone().into_record();
+        let record = moment.network().clone().into_record();
         record
             .save(draft.join(MODEL))
             .map_err(|error| LabError::Damaged { path: draft.join(MODEL), problem: error.to_string() })?;
-        trainer.save_method(&draft.join(OPTIMIZER))?;
+        moment
+            .save_method(&draft.join(OPTIMIZER))
+            .map_err(|error| LabError::Damaged { path: draft.join(OPTIMIZER), problem: error.to_string() })?;
         let mut digests = BTreeMap::new();
         for file in [MODEL, OPTIMIZER] {
             let path = draft.join(file);
@@ -77,10 +79,10 @@ impl Checkpoint {
         let state = CheckpointState {
             schema: SCHEMA,
             run_id: run_id.to_owned(),
-            step: trainer.step(),
+            step: moment.step(),
             metrics_bytes: records.bytes,
-            wall_s: trainer.wall_s(),
-            compiled: trainer.is_compiled(),
+            wall_s: moment.wall_s(),
+            compiled: moment.is_compiled(),
             digests,
             metrics_digest: Some(records.digest()),
             seal: None,
@@ -249,10 +251,4 @@ fn remove(path: &Path) -> Result<(), LabError> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(LabError::io("remove", path)(error)),
         _ => Ok(()),
     }
-}
-
-/// SHA-256 of a file, in hex.
-pub(crate) fn digest(path: &Path) -> Result<String, LabError> {
-    let bytes = std::fs::read(path).map_err(LabError::io("read", path))?;
-    Ok(hex(&Sha256::digest(bytes)))
 }

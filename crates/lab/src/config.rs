@@ -29,6 +29,8 @@ use losscape_model::{Loss, ModelConfig};
 use losscape_optim::OptimizerConfig;
 use serde::{Deserialize, Serialize};
 
+use crate::error::SettingError;
+
 /// A training configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,9 +65,9 @@ pub struct RunConfig {
 pub struct TrackConfig {
     /// Steps between measurements.
     pub every: usize,
-    /// What to measure. Default: sharpness.
+    /// Names of the [measures](crate::measure) to make, of those that are cheap enough. Default: sharpness.
     #[serde(default = "sharpness")]
-    pub measures: Vec<Tracked>,
+    pub measures: Vec<String>,
     /// The kernel and PL* are measured on so many of the first training samples, everything else on all of them.
     /// Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -75,24 +77,12 @@ pub struct TrackConfig {
     pub precision: Precision,
 }
 
-fn sharpness() -> Vec<Tracked> {
-    vec![Tracked::Sharpness]
+fn sharpness() -> Vec<String> {
+    vec!["sharpness".to_owned()]
 }
 
 fn double() -> Precision {
     Precision::F64
-}
-
-/// A quantity of [`TrackConfig`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Tracked {
-    /// The sharpness that the method sees, and its edge of stability.
-    Sharpness,
-    /// Both ends of the tangent kernel's spectrum.
-    Ntk,
-    /// The ratio `‖g‖²/(2L)` of PL*.
-    Pl,
 }
 
 /// Floating-point type.
@@ -208,7 +198,55 @@ fn ten() -> usize {
     10
 }
 
+/// The most steps a run may have: a limit against slips of the pen.
+const MAX_STEPS: usize = 1_000_000_000_000;
+
 impl TrainingConfig {
+    /// Samples that a step sees, of so many.
+    ///
+    /// # Errors
+    ///
+    /// When there are none, or fewer than a batch.
+    pub fn samples_a_step(&self, samples: usize) -> Result<usize, SettingError> {
+        match self.batch_size {
+            BatchSize::Full => Ok(samples),
+            BatchSize::Samples(0) => Err(SettingError::new("batch_size", "batches need at least one sample")),
+            BatchSize::Samples(size) if size > samples => {
+                let message = format!("batches of {size} samples, but the training part has only {samples}");
+                Err(SettingError::new("batch_size", message))
+            }
+            BatchSize::Samples(size) => Ok(size),
+        }
+    }
+
+    /// Steps of the whole run on so many samples.
+    ///
+    /// # Errors
+    ///
+    /// When nothing says how long to train, or a number is not possible.
+    pub fn total_steps(&self, samples: usize) -> Result<usize, SettingError> {
+        for (name, value) in [
+            ("log_every", Some(self.log_every)),
+            ("evaluate_every", self.evaluate_every),
+            ("checkpoint_every", self.checkpoint_every),
+        ] {
+            if value == Some(0) {
+                return Err(SettingError::new(name, format!("{name} must be at least 1")));
+            }
+        }
+        let epoch = samples.div_ceil(self.samples_a_step(samples)?);
+        let by_epochs = self.epochs.map(|epochs| ("epochs", epochs.saturating_mul(epoch)));
+        let by_steps = self.steps.map(|steps| ("steps", steps));
+        match by_epochs.into_iter().chain(by_steps).min_by_key(|(_, steps)| *steps) {
+            None => Err(SettingError::new("batch_size", "how long to train? Set epochs or steps")),
+            Some((name, 0)) => Err(SettingError::new(name, format!("{name} must be at least 1"))),
+            Some((name, steps)) if steps > MAX_STEPS => {
+                Err(SettingError::new(name, format!("{name} would take more than {MAX_STEPS} steps")))
+            }
+            Some((_, steps)) => Ok(steps),
+        }
+    }
+
     /// So many steps with batches of the given size.
     #[must_use]
     pub fn steps(steps: usize, batch_size: BatchSize) -> Self {

@@ -22,8 +22,9 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::LabError;
-use crate::overrides::{MARK, Override, Unusable};
+use crate::error::LabError;
+use crate::overrides::{Override, Unusable};
+use crate::source_error::{MARK, SourceError};
 
 /// The largest configuration file, in bytes: a limit against files that are something else.
 const MAX_BYTES: usize = 1 << 20;
@@ -74,49 +75,6 @@ const NAMED: &[Named] = &[
     Named { path: &["optimizer", "schedule"], field: None, common: &[] },
     Named { path: &["model", "features"], field: None, common: &[] },
 ];
-
-/// An error with the place in the configuration that it comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceError {
-    /// What is wrong.
-    pub message: String,
-    /// What to do.
-    pub help: Option<String>,
-    /// The file, or what stands for it.
-    pub file: String,
-    /// The text of the file, followed by the overrides of the command line.
-    pub text: String,
-    /// Bytes of the text that the error is about.
-    pub span: Option<Range<usize>>,
-}
-
-impl SourceError {
-    /// Line and column of the error, counted from 1; none for an override on the command line.
-    #[must_use]
-    pub fn position(&self) -> Option<(usize, usize)> {
-        let start = self.span.as_ref()?.start;
-        let before = self.text.get(..start)?;
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let line = before.matches('\n').count() + 1;
-        (!self.text[line_start..].starts_with(MARK)).then(|| (line, before[line_start..].chars().count() + 1))
-    }
-}
-
-impl std::fmt::Display for SourceError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match (self.position(), &self.span) {
-            (Some((line, column)), _) => write!(f, "{}:{line}:{column}: {}", self.file, self.message)?,
-            (None, Some(_)) => write!(f, "override on the command line: {}", self.message)?,
-            (None, None) => write!(f, "{}: {}", self.file, self.message)?,
-        }
-        match &self.help {
-            Some(help) => write!(f, " ({help})"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl std::error::Error for SourceError {}
 
 /// A configuration file with its overrides.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::LabError;
+use crate::error::LabError;
 use crate::records::{Manifest, Metric, Status, Summary};
 
 /// A run folder; see the crate's documentation for what the files mean.

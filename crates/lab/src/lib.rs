@@ -4,189 +4,51 @@
 //!
 //! - [`config`]: what a run is made of; [`document`]: the TOML it comes from, with errors that point at their source.
 //! - [`plan`]: a configuration with its data, checked, and its identity.
-//! - [`trainer`]: one step-level loop for every network and method; [`observe`]: how to measure along it; [`track`]:
-//!   curvature along it.
+//! - [`trainer`]: one step-level loop for every network and method; [`outcome`]: how it ends; [`observe`]: how to
+//!   measure along it; [`track`]: curvature along it.
 //! - [`run`]: a run in its folder, with [`checkpoint`]s and step-exact resume; [`folder`]: the folder's layout.
 //! - [`records`]: the types of the files in it, for whoever reads them.
-//! - [`subject`]: a network to be measured, from a run or from files; [`analysis`]: the measurements of it, as records.
+//! - [`subject`]: a network to be measured, from a run or from files; [`measure`]: what can be measured of it, a file a
+//!   measure; [`analysis`]: the measurements, as a record.
 //! - [`statistics`]: rank correlations over runs, for studies and claims.
-//! - [`export`]: weights for PyTorch.
+//! - [`pytorch`]: weights for PyTorch, and from it.
 //! - `learner` (feature `learner`): the same networks and methods under Burn's own `Learner`.
 
 pub mod analysis;
 pub mod checkpoint;
 pub mod config;
+mod digest;
 pub mod document;
-pub mod export;
+mod error;
 pub mod folder;
+mod gradient;
 #[cfg(feature = "learner")]
 pub mod learner;
 pub mod measure;
 pub mod memory;
 pub mod observe;
+mod open;
+pub mod outcome;
 mod overrides;
 pub mod plan;
+pub mod pytorch;
 pub mod records;
 pub mod run;
+mod source_error;
 pub mod statistics;
 pub mod subject;
 pub mod track;
 pub mod trainer;
-mod weights;
-
-use std::path::PathBuf;
 
 pub use analysis::Analysis;
 pub use config::RunConfig;
-pub use document::{Document, SourceError};
+pub use document::Document;
+pub use error::{LabError, SettingError};
 pub use folder::RunFolder;
-pub use observe::Observe;
+pub use observe::{Moment, Observe};
+pub use outcome::{Divergence, Outcome, Reason};
 pub use plan::Plan;
 pub use run::{Run, RunOptions};
+pub use source_error::SourceError;
 pub use subject::Subject;
-pub use trainer::{Outcome, Trainer};
-
-/// What can stop a run, other than its own end.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LabError {
-    /// The configuration cannot be used; it says where.
-    #[error(transparent)]
-    Config(#[from] Box<SourceError>),
-    /// A file or folder cannot be read or written.
-    #[error("cannot {action} {}: {source}", path.display())]
-    Io {
-        /// "read", "write", "create", ….
-        action: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A file is there but not what it should be.
-    #[error("{}: {problem}", path.display())]
-    Damaged {
-        /// The file or folder.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// The folder belongs to another run.
-    #[error("{} holds run {found}, not {expected}: its config.toml or its name was changed", path.display())]
-    OtherRun {
-        /// The run folder.
-        path: PathBuf,
-        /// The run that was asked for.
-        expected: String,
-        /// The run found there.
-        found: String,
-    },
-    /// The data are no longer those that the run was trained on.
-    #[error(
-        "the data of {} changed since it was trained: their SHA-256 was {trained_on}, and is {found}; bring the old \
-         file back, or train again",
-        path.display()
-    )]
-    OtherData {
-        /// The run folder.
-        path: PathBuf,
-        /// SHA-256 of the data trained on.
-        trained_on: String,
-        /// SHA-256 of the data there are now.
-        found: String,
-    },
-    /// A run left nothing to measure.
-    #[error(
-        "{}: the run {state} ({reason}) before its first checkpoint, and left nothing to measure; {help}",
-        path.display()
-    )]
-    NothingToMeasure {
-        /// The run folder.
-        path: PathBuf,
-        /// What happened to it: "diverged", "failed", "was stopped".
-        state: &'static str,
-        /// Why, as its status says.
-        reason: String,
-        /// What to do.
-        help: &'static str,
-    },
-    /// A run cannot go on from another.
-    #[error("cannot go on from {}: {problem}", path.display())]
-    Extension {
-        /// The folder of the other run.
-        path: PathBuf,
-        /// Why not.
-        problem: String,
-    },
-    /// The file system has no locks.
-    #[error(
-        "{}: the file system has no locks ({source}), so that nothing keeps a second process away from it",
-        path.display()
-    )]
-    Unguarded {
-        /// The folder.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The run was started on another device, where the same steps round differently.
-    #[error(
-        "{} was started on device {started}, not {asked}: resume with --device {started}, or start over with --fresh",
-        path.display()
-    )]
-    OtherDevice {
-        /// The run folder.
-        path: PathBuf,
-        /// Device of the first start.
-        started: String,
-        /// Device asked for now.
-        asked: String,
-    },
-    /// There are checkpoints, and none is whole.
-    #[error("{}: no checkpoint is whole ({problems}); start over with --fresh", path.display())]
-    NoCheckpoint {
-        /// Their folder.
-        path: PathBuf,
-        /// What is wrong with each.
-        problems: String,
-    },
-    /// A training does not fit into the memory.
-    #[error(
-        "training needs about {} and {} are free: {needed}; take fewer parameters, samples or samples a \
-         batch, or allow more with --memory",
-        memory::amount(needed.bytes()),
-        memory::amount(*allowed)
-    )]
-    Memory {
-        /// What it needs.
-        needed: memory::TrainingMemory,
-        /// Bytes allowed, or free.
-        allowed: usize,
-    },
-    /// Another process is at work on the run or study.
-    #[error("another process is at work on {}", path.display())]
-    Busy {
-        /// Its folder.
-        path: PathBuf,
-    },
-    /// Data cannot be read, or do not fit.
-    #[error(transparent)]
-    Data(#[from] losscape_model::data::DataError),
-    /// A measurement cannot be made.
-    #[error(transparent)]
-    Analysis(#[from] losscape_analysis::AnalysisError),
-    /// A network cannot be built.
-    #[error(transparent)]
-    Model(#[from] losscape_model::ModelError),
-    /// Settings that a library caller passed to the trainer do not fit.
-    #[error("{0}")]
-    Setting(String),
-}
-
-impl LabError {
-    /// The error of a file operation, from what the system said.
-    pub fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.into();
-        move |source| Self::Io { action, path, source }
-    }
-}
+pub use trainer::{Evaluation, Trainer};

@@ -5,8 +5,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// What the line of an override begins with in the text of a document.
-pub const MARK: &str = "--set ";
+use crate::source_error::MARK;
 
 /// One override, as TOML.
 #[derive(Debug, Clone)]

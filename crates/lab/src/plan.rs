@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
+use burn::tensor::DType;
 use losscape_model::data::{DataConfig, DataError, Dataset, Parts, Prepared, Targets};
 use losscape_model::{Loss, LossKind, ModelError};
 use losscape_optim::OptimError;
@@ -11,10 +12,21 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::config::{BatchSize, RunConfig, TrainingConfig};
-use crate::document::{self, Document, SourceError};
+use crate::digest::hex;
+use crate::document::{self, Document};
+use crate::error::{LabError, SettingError};
+use crate::folder::RunFolder;
+use crate::memory::{self, EVALUATED_AT_ONCE, TrainingMemory};
 use crate::records::{Manifest, SCHEMA};
-use crate::trainer::{batch_size, total_steps};
-use crate::{LabError, RunFolder};
+use crate::source_error::SourceError;
+use crate::track;
+
+/// Vectors of P numbers beside the optimizer's state: weights before and after a step, in the network and as a vector,
+/// and their gradient.
+const VECTORS: usize = 5;
+
+/// Numbers for each unit and sample: before and behind the activation, its slope, and their cotangents.
+const NUMBERS: usize = 6;
 
 /// A run that can be started: everything a user can get wrong has been looked at.
 #[derive(Debug, Clone)]
@@ -67,6 +79,43 @@ impl Plan {
         let Checked { config, label, run_id, data_digest } = checked;
         let Parts { train, test, notices } = data.expect("nothing is checked without data");
         Ok(Self { config, data: Arc::new(Prepared { train, test }), notices, data_digest, label, run_id })
+    }
+
+    /// The memory that training takes.
+    ///
+    /// # Errors
+    ///
+    /// When the network cannot be built.
+    pub fn memory(&self) -> Result<TrainingMemory, ModelError> {
+        let RunConfig { model, optimizer, training, precision, .. } = &self.config;
+        let train = &self.data.train;
+        let size = model.size(train.inputs.columns, train.outputs())?;
+        let bytes = DType::from(*precision).size();
+        let around = 2 * usize::from(optimizer.sam.is_some()) + 4 * usize::from(optimizer.sharpness_penalty.is_some());
+        let vectors = VECTORS + optimizer.rule.states() + around;
+        let of = |part: &Dataset| {
+            let (inputs, outputs) = (part.inputs.columns, part.outputs());
+            part.len().saturating_mul(inputs * (8 + bytes) + outputs * (8 + bytes))
+        };
+        let batch = training.samples_a_step(train.len()).unwrap_or(train.len());
+        let at_once = batch.max(EVALUATED_AT_ONCE.min(train.len()));
+        Ok(TrainingMemory {
+            count: size.parameters,
+            parameters: size.parameters.saturating_mul(vectors * bytes).saturating_add(8 * size.widest),
+            data: of(train).saturating_add(self.data.test.as_ref().map_or(0, of)),
+            activations: at_once.saturating_mul(size.units).saturating_mul(NUMBERS * bytes),
+        })
+    }
+
+    /// Whether training fits into the bytes that it may take, which are those that are free where nothing is said.
+    ///
+    /// # Errors
+    ///
+    /// [`LabError::Memory`] when it does not, and when the network cannot be built.
+    pub fn check_memory(&self, allowed: Option<usize>) -> Result<(), LabError> {
+        let Some(allowed) = allowed.or_else(memory::available) else { return Ok(()) };
+        let needed = self.memory()?;
+        if needed.bytes() <= allowed { Ok(()) } else { Err(LabError::Memory { needed, allowed }) }
     }
 
     /// The `[training]` table of a configuration file, if it can be read.
@@ -183,19 +232,12 @@ impl Checked {
             let message = format!("{} outputs in training, {outputs} in test", facts.outputs);
             return Err(document.error_at(&["data"], message));
         }
-        batch_size(&config.training, facts.samples)
-            .and_then(|_| total_steps(&config.training, facts.samples))
-            .and_then(|steps| {
-                let checked = config.optimizer.schedule.init(steps.max(1));
-                checked.map(|_| steps).map_err(|error| ("schedule", error.to_string()))
-            })
-            .map_err(|(name, message)| match name {
-                "schedule" => document.error_at(&["optimizer", "schedule"], message),
-                _ => document.error_at(&["training", name], message),
-            })?;
-        if let Some(track) = &config.track {
-            crate::track::check(track, facts.samples, facts.outputs)
-                .map_err(|(name, message)| document.error_at(&["track", name], message))?;
+        let wrong = |table| move |SettingError { key, message }| document.error_at(&[table, key], message);
+        let steps = config.training.total_steps(facts.samples).map_err(wrong("training"))?;
+        let schedule = config.optimizer.schedule.init(steps.max(1));
+        schedule.map_err(|error| document.error_at(&["optimizer", "schedule"], error.to_string()))?;
+        if let Some(config) = &config.track {
+            track::check(config, facts.samples, facts.outputs).map_err(wrong("track"))?;
         }
         check_targets(&config, document)?;
         check_model(&config, &facts, document)?;
@@ -357,9 +399,4 @@ fn sorted(value: Value) -> Value {
         Value::Array(values) => Value::Array(values.into_iter().map(sorted).collect()),
         value => value,
     }
-}
-
-/// Lower-case hexadecimal digits of `bytes`.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

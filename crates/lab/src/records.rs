@@ -138,42 +138,28 @@ pub struct Metric {
     pub grad_norm: Option<f64>,
     /// What `[track]` measured.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
-    pub curvature: Option<Curvature>,
+    pub tracked: Option<Tracked>,
     /// Seconds of training so far, interruptions left out.
     pub wall_s: f64,
 }
 
-/// What `[track]` measures along training; see [`losscape_analysis`] for the quantities.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Curvature {
-    /// `λ_max(H)`, or `λ_max(P⁻¹(H + δI))` for methods with a preconditioner P and weight decay δ, from their
-    /// first step on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sharpness: Option<f64>,
-    /// There is an eigenvalue within this of it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sharpness_error: Option<f64>,
-    /// The sharpness above which the method's full-batch steps grow.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub edge: Option<f64>,
-    /// λ_min of `K_c`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ntk_min: Option<f64>,
-    /// λ_max of `K_c`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ntk_max: Option<f64>,
-    /// Below this an eigenvalue of `K_c` is rounding.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ntk_floor: Option<f64>,
-    /// `‖g‖²/(2L)`, of the samples that the kernel is taken of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pl_ratio: Option<f64>,
-    /// `μ = λ_min(K_c)`, which bounds that ratio from below: for squared error, with the kernel measured, above the
-    /// floor.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pl_mu: Option<f64>,
-    /// The number of samples that kernel and PL ratio are taken of.
+/// What `[track]` measures along training: the quantities that the [measures](crate::measure) say, by name, those that
+/// there are.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Tracked {
+    /// The number of samples that kernel and PL ratio are taken of; 0 where neither is measured.
     pub kernel_samples: usize,
+    /// The quantities.
+    #[serde(flatten)]
+    pub quantities: BTreeMap<String, f64>,
+}
+
+impl Tracked {
+    /// A quantity.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<f64> {
+        self.quantities.get(name).copied()
+    }
 }
 
 /// Reads `null`, which JSON has for a NaN, as one.

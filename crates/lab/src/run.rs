@@ -12,17 +12,19 @@ use burn::tensor::Device;
 use losscape_model::Model;
 use losscape_tangent::parameters;
 
-use crate::LabError;
-use crate::checkpoint::{Checkpoint, Records, digest};
+use crate::checkpoint::{Checkpoint, Records};
 use crate::config::{BatchSize, RunConfig, TrainingConfig};
+use crate::digest::digest;
 use crate::document;
-use crate::export;
+use crate::error::LabError;
 use crate::folder::{Lock, RunFolder, create, lock, no_link, sweep, write_json, write_whole};
-use crate::observe::Observe;
+use crate::observe::{Moment, Observe};
+use crate::outcome::Outcome;
 use crate::plan::Plan;
-use crate::records::{Extends, Manifest, Metric, SCHEMA, Split, State, Status, Summary};
+use crate::pytorch;
+use crate::records::{Extends, Manifest, Metric, SCHEMA, State, Status, Summary};
 use crate::track::Tracker;
-use crate::trainer::{Outcome, Trainer, total_steps};
+use crate::trainer::Trainer;
 
 /// Where and on what a run takes place.
 #[derive(Debug, Clone)]
@@ -43,6 +45,7 @@ pub struct RunOptions {
 }
 
 /// A run whose folder is open and locked.
+#[derive(Debug)]
 pub struct Run {
     plan: Plan,
     folder: RunFolder,
@@ -164,15 +167,16 @@ impl Run {
         let mut trainer = self.trainer()?;
         let mut recorder = Recorder::open(self, trainer.network())?;
         self.write_status(State::Running, "training", trainer.step())?;
-        let outcome = trainer.run(&mut [&mut recorder, observer], stop)?;
+        let outcome = trainer.observed(&mut [&mut recorder, observer], stop)?;
         recorder.flush()?;
-        let (state, reason) = match &outcome {
-            Outcome::Finished(reason) => (State::Done, reason.as_str()),
-            Outcome::Diverged(reason) => (State::Diverged, reason.as_str()),
-            Outcome::Interrupted => (State::Interrupted, "stopped from outside, with a checkpoint"),
+        let state = match outcome {
+            Outcome::Finished(_) => State::Done,
+            Outcome::Diverged(_) => State::Diverged,
+            Outcome::Interrupted => State::Interrupted,
         };
+        let reason = &outcome.to_string();
         if state == State::Done {
-            export::safetensors(trainer.network(), &self.folder.weights())?;
+            pytorch::write(trainer.network(), &self.folder.weights())?;
         }
         let summary = self.summary(&trainer, state, reason);
         write_json(&self.folder.summary(), &summary)?;
@@ -186,14 +190,12 @@ impl Run {
         let data = &self.plan.data;
         let device = self.device.clone().autodiff();
         let dtype = (*precision).into();
-        let network = model
-            .init(data.train.inputs.columns, data.train.outputs(), *seed, &device, dtype)
-            .map_err(|error| LabError::Setting(error.to_string()))?;
+        let network = model.init(data.train.inputs.columns, data.train.outputs(), *seed, &device, dtype)?;
         let start = network.clone();
         let trainer = Trainer::new(network, data, *loss, optimizer, training, *seed)?;
         let Some(checkpoint) = &self.checkpoint else { return Ok(trainer) };
-        if checkpoint.state.compiled != trainer.is_compiled() {
-            let [was, is] = [checkpoint.state.compiled, trainer.is_compiled()]
+        if checkpoint.state.compiled != trainer.moment().is_compiled() {
+            let [was, is] = [checkpoint.state.compiled, trainer.moment().is_compiled()]
                 .map(|compiled| if compiled { "compiled gradients" } else { "gradients by autodiff" });
             let problem = format!(
                 "it was trained with {was}, and here there are {is}: go on on the device it began on, or start over \
@@ -208,8 +210,9 @@ impl Run {
     }
 
     fn summary(&self, trainer: &Trainer<Model>, outcome: State, reason: &str) -> Summary {
-        let records = if outcome == State::Diverged { Vec::new() } else { trainer.evaluate() };
-        let of = |split| records.iter().find(|record| record.split == split);
+        let evaluation = (outcome != State::Diverged).then(|| trainer.evaluate());
+        let train = evaluation.as_ref().map(|evaluation| &evaluation.train);
+        let test = evaluation.as_ref().and_then(|evaluation| evaluation.test.as_ref());
         let finite = |value: f64| value.is_finite().then_some(value);
         let wall_s = trainer.wall_s();
         Summary {
@@ -222,11 +225,11 @@ impl Run {
             outputs: self.plan.data.train.outputs(),
             steps: trainer.step(),
             epochs: trainer.epoch(),
-            train_loss: of(Split::Train).and_then(|record| finite(record.loss)),
-            train_accuracy: of(Split::Train).and_then(|record| record.accuracy),
-            train_grad_norm: if records.is_empty() { None } else { finite(trainer.gradient_norm()) },
-            test_loss: of(Split::Test).and_then(|record| finite(record.loss)),
-            test_accuracy: of(Split::Test).and_then(|record| record.accuracy),
+            train_loss: train.and_then(|record| finite(record.loss)),
+            train_accuracy: train.and_then(|record| record.accuracy),
+            train_grad_norm: train.and_then(|_| finite(trainer.gradient_norm())),
+            test_loss: test.and_then(|record| finite(record.loss)),
+            test_accuracy: test.and_then(|record| record.accuracy),
             wall_s,
             steps_per_s: trainer.step() as f64 / wall_s,
             weights_digest: digest(&self.folder.weights()).ok().filter(|_| outcome == State::Done),
@@ -286,11 +289,8 @@ fn clear(folder: &RunFolder) -> Result<(), LabError> {
 fn keep_records(folder: &RunFolder, plan: &mut Plan) -> Option<LabError> {
     let first = Plan::training(&folder.config())?.log_every;
     let asked = std::mem::replace(&mut plan.config.training.log_every, first);
-    let words = format!(
-        "{}: records are every {first} steps, as it was started, not every {asked}; --fresh starts it over",
-        folder.path().display()
-    );
-    (asked != first).then_some(LabError::Setting(words))
+    let path = folder.path().to_owned();
+    (asked != first).then_some(LabError::RecordsKept { path, kept: first, asked })
 }
 
 /// Takes the last checkpoint of another run into a folder that has none.
@@ -322,7 +322,7 @@ fn extend(plan: &Plan, options: &RunOptions, from: &RunFolder, to: &RunFolder) -
     let step = checkpoint.state.step;
     let [then, now] = [&other, plan].map(|plan| {
         let config = &plan.config;
-        let total = total_steps(&config.training, plan.data.train.len()).map_err(|(_, words)| cannot(words))?;
+        let total = config.training.total_steps(plan.data.train.len()).map_err(|error| cannot(error.to_string()))?;
         let mut schedule = config.optimizer.schedule.init(total).map_err(|error| cannot(error.to_string()))?;
         Ok::<_, LabError>((total, (0..step).map(|_| schedule.next_factor()).collect::<Vec<f64>>()))
     });
@@ -433,27 +433,27 @@ impl<'a> Recorder<'a> {
 }
 
 impl Observe<Model> for Recorder<'_> {
-    fn step(&mut self, trainer: &Trainer<Model>) -> Result<(), LabError> {
+    fn step(&mut self, moment: &Moment<Model>) -> Result<(), LabError> {
         let Some(tracker) = &mut self.tracker else { return Ok(()) };
-        match tracker.measure(trainer)? {
+        match tracker.measure(moment)? {
             Some(record) => self.write(&record),
             None => Ok(()),
         }
     }
 
-    fn batch(&mut self, _: &Trainer<Model>, record: &Metric) -> Result<(), LabError> {
+    fn batch(&mut self, _: &Moment<Model>, record: &Metric) -> Result<(), LabError> {
         self.write(record)
     }
 
-    fn evaluation(&mut self, _: &Trainer<Model>, record: &Metric) -> Result<(), LabError> {
+    fn evaluation(&mut self, _: &Moment<Model>, record: &Metric) -> Result<(), LabError> {
         self.write(record)
     }
 
-    fn checkpoint(&mut self, trainer: &Trainer<Model>) -> Result<(), LabError> {
+    fn checkpoint(&mut self, moment: &Moment<Model>) -> Result<(), LabError> {
         self.flush()?;
         if let Some(tracker) = &mut self.tracker {
             tracker.checkpoint();
         }
-        Checkpoint::write(&self.run.folder, trainer, &self.run.plan.run_id, &self.written)
+        Checkpoint::write(&self.run.folder, moment, &self.run.plan.run_id, &self.written)
     }
 }

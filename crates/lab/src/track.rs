@@ -4,34 +4,34 @@
 //! on from one measures the same, to the bit, as one that was never stopped at that checkpoint. A checkpoint that a
 //! signal asks for is one more: behind it eigenvalues agree to their errors, until the next.
 
-use burn::tensor::Tensor;
-use losscape_analysis::ntk::KernelSpectrum;
-use losscape_analysis::pl::applicable;
-use losscape_analysis::{AnalysisError, Objective, Point};
-use losscape_krylov::{Congruence, Eigenpairs, Eigensolver, Shifted, SymmetricOperator, norm};
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+
+use burn::tensor::{DType, Tensor};
+use losscape_analysis::{AnalysisError, Objective};
 use losscape_model::data::Dataset;
-use losscape_model::random::{Purpose, stream};
 use losscape_model::{Loss, Network};
 use losscape_optim::OptimizerConfig;
-use losscape_optim::edge::{self, Curvature, edge};
 use losscape_tangent::parameters;
 
-use crate::LabError;
-use crate::config::{TrackConfig, Tracked};
-use crate::records::{self, Metric, Split};
-use crate::trainer::Trainer;
+use crate::config::TrackConfig;
+use crate::error::{LabError, SettingError};
+use crate::measure::{Along, Measure, Tracking};
+use crate::observe::Moment;
+use crate::records::{Metric, Split, Tracked};
 
-/// Measures curvature every so many steps.
+/// Measures every so many steps.
 pub struct Tracker<N: Network> {
     config: TrackConfig,
+    measures: Vec<&'static Measure>,
     optimizer: OptimizerConfig,
     /// All samples.
     objective: Objective<N>,
-    /// Those that the kernel is taken of, if it is measured.
+    /// The first samples, if something is measured of these alone.
     part: Option<Objective<N>>,
     seed: u64,
-    /// Eigenvectors of the last measurement.
-    start: Option<Tensor<2>>,
+    /// What measures keep from one measurement to the next.
+    memory: BTreeMap<&'static str, Tensor<2>>,
 }
 
 impl<N: Network<Input = Tensor<2>>> Tracker<N> {
@@ -48,16 +48,18 @@ impl<N: Network<Input = Tensor<2>>> Tracker<N> {
         optimizer: &OptimizerConfig,
         seed: u64,
     ) -> Result<Self, LabError> {
-        check(config, data.len(), data.outputs()).map_err(|(_, message)| LabError::Setting(message))?;
-        let w = parameters::ravel(network).ok_or_else(|| LabError::Setting("nothing to train".to_owned()))?;
+        let measures = check(config, data.len(), data.outputs())?;
+        let w = parameters::ravel(network)
+            .ok_or_else(|| LabError::Network { problem: "it has no trainable parameters".to_owned() })?;
         let on = |data: &Dataset| -> Result<Objective<N>, LabError> {
             let (x, y) = (data.input_tensor(&w.device(), w.dtype()), data.target_tensor(&w.device(), w.dtype()));
             Ok(Objective::new(network.clone(), x, y, loss)?.precision(config.precision.into()))
         };
         let rows: Vec<usize> = (0..config.samples.unwrap_or(data.len())).collect();
-        let in_part = [Tracked::Ntk, Tracked::Pl].iter().any(|measure| config.measures.contains(measure));
-        let part = if in_part { Some(on(&data.select(&rows))?) } else { None };
-        Ok(Self { config: config.clone(), optimizer: optimizer.clone(), objective: on(data)?, part, seed, start: None })
+        let of_part = measures.iter().filter_map(|measure| measure.tracking.as_ref()).any(|tracking| tracking.of_part);
+        let part = if of_part { Some(on(&data.select(&rows))?) } else { None };
+        let (config, optimizer, objective) = (config.clone(), optimizer.clone(), on(data)?);
+        Ok(Self { config, measures, optimizer, objective, part, seed, memory: BTreeMap::new() })
     }
 
     /// The record of this step, if it is one to be measured at; none where loss or gradient are not finite.
@@ -65,123 +67,94 @@ impl<N: Network<Input = Tensor<2>>> Tracker<N> {
     /// # Errors
     ///
     /// When an iteration cannot go on.
-    pub fn measure(&mut self, trainer: &Trainer<N>) -> Result<Option<Metric>, LabError> {
-        if !trainer.step().is_multiple_of(self.config.every) {
+    pub fn measure(&mut self, moment: &Moment<N>) -> Result<Option<Metric>, LabError> {
+        if !moment.step().is_multiple_of(self.config.every) {
             return Ok(None);
         }
-        let Some(w) = parameters::ravel(trainer.network()) else { return Ok(None) };
-        let w = w.cast(burn::tensor::DType::from(self.config.precision));
+        let Some(w) = parameters::ravel(moment.network()) else { return Ok(None) };
+        let w = w.cast(DType::from(self.config.precision));
         let point = match self.objective.at(&w) {
             Ok(point) => point,
             Err(AnalysisError::NotFinite { .. }) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let mut curvature = records::Curvature {
-            sharpness: None,
-            sharpness_error: None,
-            edge: None,
-            ntk_min: None,
-            ntk_max: None,
-            ntk_floor: None,
-            pl_ratio: None,
-            pl_mu: None,
-            kernel_samples: self.part.as_ref().map_or(0, Objective::samples),
+        let mut along = Along {
+            point: &point,
+            part: self.part.as_ref().unwrap_or(&self.objective),
+            w: &w,
+            optimizer: &self.optimizer,
+            rate: moment.rate(),
+            step: moment.step(),
+            preconditioner: &|| moment.preconditioner().and_then(|module| parameters::ravel(&module)),
+            measures: &self.measures,
+            seed: self.seed,
+            memory: &mut self.memory,
+            kernel: OnceCell::new(),
+            found: BTreeMap::new(),
         };
-        if self.config.measures.contains(&Tracked::Sharpness)
-            && let Some(pairs) = self.sharpness(&point, trainer)?
-        {
-            let edge = trainer.last_rate().and_then(|rate| edge(&self.optimizer, rate, point.gradient_norm()));
-            curvature.sharpness = Some(pairs.top[0].value);
-            curvature.sharpness_error = Some(pairs.top[0].error_bound);
-            curvature.edge = edge.map(|edge| edge.value);
-            self.start = Some(pairs.vectors);
+        for Tracking { run, .. } in self.measures.iter().filter_map(|measure| measure.tracking.as_ref()) {
+            run(&mut along)?;
         }
-        if let Some(part) = &self.part {
-            if self.config.measures.contains(&Tracked::Ntk) {
-                let kernel = KernelSpectrum::of(part.kernel(&w)?, part.targets())?;
-                (curvature.ntk_min, curvature.ntk_max) = (Some(kernel.min), Some(kernel.max));
-                curvature.ntk_floor = Some(kernel.floor);
-                let mu = kernel.trusted_min();
-                let bounds = self.config.measures.contains(&Tracked::Pl) && applicable(part.loss());
-                curvature.pl_mu = (bounds && mu > 0.0).then_some(mu);
-            }
-            if self.config.measures.contains(&Tracked::Pl) {
-                let (loss, gradient) = part.gradient(&w)?;
-                let squared = norm(&gradient).powi(2);
-                curvature.pl_ratio = (loss > 0.0).then(|| squared / (2.0 * loss));
-            }
-        }
+        let kernel_samples = self.part.as_ref().map_or(0, Objective::samples);
         Ok(Some(Metric {
-            step: trainer.step(),
-            epoch: trainer.epoch(),
+            step: moment.step(),
+            epoch: moment.epoch(),
             split: Split::Track,
             loss: point.loss(),
             accuracy: None,
-            learning_rate: trainer.last_rate(),
+            learning_rate: moment.rate(),
             grad_norm: Some(point.gradient_norm()),
-            curvature: Some(curvature),
-            wall_s: trainer.wall_s(),
+            tracked: Some(Tracked { kernel_samples, quantities: along.found }),
+            wall_s: moment.wall_s(),
         }))
-    }
-
-    /// The largest eigenpair of the Hessian, or of the preconditioned one for methods that see that: none before their
-    /// first step.
-    fn sharpness(&self, point: &Point<'_, N>, trainer: &Trainer<N>) -> Result<Option<Eigenpairs>, LabError> {
-        // Eigenvalues cross: one that overtakes the last is seen by the probe alone.
-        let solver = Eigensolver { probes: 12, max_products: 300, ..Eigensolver::top(1) }.with_tolerance(1e-3);
-        let mut random = stream(self.seed, Purpose::Probes, trainer.step() as u64);
-        let mut solve = |operator: &dyn SymmetricOperator| solver.solve(&operator, self.start.as_ref(), &mut random);
-        let pairs = match edge::seen_by(&self.optimizer) {
-            Curvature::Hessian => solve(&point.hessian()),
-            Curvature::Preconditioned if trainer.step() == 0 => return Ok(None),
-            Curvature::Preconditioned => {
-                let preconditioner = trainer.preconditioner();
-                let Some(diagonal) = preconditioner.and_then(|module| parameters::ravel(&module)) else {
-                    return Ok(None);
-                };
-                solve(&preconditioned(point.hessian(), diagonal, self.optimizer.weight_decay))
-            }
-        };
-        Ok(Some(pairs.map_err(AnalysisError::from)?))
     }
 
     /// Forgets the last measurement.
     pub fn checkpoint(&mut self) {
-        self.start = None;
+        self.memory.clear();
     }
 }
 
-/// What a method with the preconditioner `P = diag(diagonal)` and weight decay δ sees of H: `P^{−½} (H + δI) P^{−½}`.
-#[must_use]
-pub fn preconditioned<A: SymmetricOperator>(
-    hessian: A,
-    diagonal: Tensor<1>,
-    weight_decay: Option<f64>,
-) -> Congruence<Shifted<A>> {
-    let diagonal = diagonal.cast(hessian.space().dtype).powf_scalar(-0.5);
-    Congruence { operator: Shifted { operator: hessian, shift: weight_decay.unwrap_or(0.0) }, diagonal }
+impl<N: Network> std::fmt::Debug for Tracker<N> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tracker").field("config", &self.config).field("seed", &self.seed).finish_non_exhaustive()
+    }
 }
 
 /// The largest kernel that is decomposed again and again.
 const MAX_KERNEL: usize = 5000;
 
-/// Whether the settings fit the data; or the setting that is wrong, and why.
-pub(crate) fn check(config: &TrackConfig, samples: usize, outputs: usize) -> Result<(), (&'static str, String)> {
+/// The measures that the settings name, if they fit the data.
+pub(crate) fn check(
+    config: &TrackConfig,
+    samples: usize,
+    outputs: usize,
+) -> Result<Vec<&'static Measure>, SettingError> {
     let used = config.samples.unwrap_or(samples);
     if config.every == 0 {
-        return Err(("every", "every must be at least 1".to_owned()));
+        return Err(SettingError::new("every", "every must be at least 1"));
     }
     if used == 0 || used > samples {
-        return Err(("samples", format!("samples = {used} is not possible: the training part has {samples}")));
+        let message = format!("samples = {used} is not possible: the training part has {samples}");
+        return Err(SettingError::new("samples", message));
     }
+    let tracked = |name: &String| {
+        Measure::tracked().find(|measure| measure.name == name).ok_or_else(|| {
+            let names = Measure::tracked().map(|measure| measure.name).collect::<Vec<_>>().join(", ");
+            SettingError::new("measures", format!("`{name}` is not measured along training: there are {names}"))
+        })
+    };
+    let named = config.measures.iter().map(tracked).collect::<Result<Vec<_>, _>>()?;
+    let decomposed = |measure: &&Measure| measure.tracking.as_ref().is_some_and(|tracking| tracking.kernel);
     let kernel = used * outputs;
-    if config.measures.contains(&Tracked::Ntk) && kernel > MAX_KERNEL {
-        let most = MAX_KERNEL / outputs;
+    if named.iter().any(decomposed) && kernel > MAX_KERNEL {
         let message = format!(
             "the kernel of {used} samples with {outputs} outputs has dimension {kernel}, and is decomposed at most to \
-             {MAX_KERNEL}; set samples = {most} or less"
+             {MAX_KERNEL}; set samples = {most} or less",
+            most = MAX_KERNEL / outputs
         );
-        return Err(("measures", message));
+        return Err(SettingError::new("measures", message));
     }
-    Ok(())
+    // In the order of the registry, each once.
+    Ok(Measure::tracked().filter(|measure| named.contains(measure)).collect())
 }

@@ -20,27 +20,28 @@ use losscape_optim::{Method, OptimizerConfig, Schedule};
 use losscape_tangent::parameters;
 use rand::seq::SliceRandom;
 
-use crate::LabError;
-use crate::config::{BatchSize, TrainingConfig};
-use crate::observe::Observe;
+use crate::config::TrainingConfig;
+use crate::error::LabError;
+use crate::gradient::Stepper;
+use crate::memory::EVALUATED_AT_ONCE;
+use crate::observe::{Moment, Observe};
+use crate::outcome::{Divergence, Outcome, Reason};
 use crate::records::{Metric, Split};
-use crate::weights::Weights;
 
-/// Samples evaluated at once: enough to keep matrix products efficient, few enough to keep activations small.
-pub(crate) const EVALUATION_CHUNK: usize = 2048;
-
-/// The most steps a run may have: a limit against slips of the pen.
-const MAX_STEPS: usize = 1_000_000_000_000;
-
-/// How training ended.
+/// Loss, and accuracy where there are labels, of both parts of the data.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
-    /// As configured; the reason says by which rule.
-    Finished(String),
-    /// Loss or parameters were not finite; the reason says which, and at which step.
-    Diverged(String),
-    /// Asked to stop from outside.
-    Interrupted,
+pub struct Evaluation {
+    /// Over the training part.
+    pub train: Metric,
+    /// Over the test part, where there is one.
+    pub test: Option<Metric>,
+}
+
+impl Evaluation {
+    /// Both records, or the one.
+    pub fn records(&self) -> impl Iterator<Item = &Metric> {
+        std::iter::once(&self.train).chain(&self.test)
+    }
 }
 
 /// One part of the data on the device.
@@ -65,8 +66,8 @@ impl Part {
     }
 
     fn chunks(&self) -> impl Iterator<Item = (Tensor<2>, Tensor<2>)> + '_ {
-        (0..self.len()).step_by(EVALUATION_CHUNK).map(|start| {
-            let length = EVALUATION_CHUNK.min(self.len() - start);
+        (0..self.len()).step_by(EVALUATED_AT_ONCE).map(|start| {
+            let length = EVALUATED_AT_ONCE.min(self.len() - start);
             (self.inputs.clone().narrow(0, start, length), self.targets.clone().narrow(0, start, length))
         })
     }
@@ -74,15 +75,17 @@ impl Part {
 
 /// Trains a network step by step; see the [module documentation](self).
 pub struct Trainer<N> {
-    weights: Weights<N>,
+    stepper: Stepper<N>,
     method: Method,
     schedule: Schedule,
     learning_rate: f64,
     /// Rate of the last step.
     rate: Option<f64>,
     loss: Loss,
-    /// The training part and, where there is one, the test part, outside the autodiff graph.
-    parts: Vec<(Split, Part)>,
+    /// The training part, outside the autodiff graph.
+    train: Part,
+    /// The test part, where there is one.
+    test: Option<Part>,
     samples: usize,
     training: TrainingConfig,
     seed: u64,
@@ -98,6 +101,19 @@ pub struct Trainer<N> {
     wall: Wall,
 }
 
+impl<N> std::fmt::Debug for Trainer<N> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { method, loss, training, seed, step, .. } = self;
+        f.debug_struct("Trainer")
+            .field("method", method)
+            .field("loss", loss)
+            .field("training", training)
+            .field("seed", seed)
+            .field("step", step)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Time spent training, with what was spent before an interruption.
 struct Wall {
     before: f64,
@@ -109,7 +125,7 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
     ///
     /// # Errors
     ///
-    /// [`LabError::Setting`] when the network has nothing to train or does not fit the data, or optimizer or training
+    /// [`LabError::Network`] when the network has nothing to train or does not fit the data; when optimizer or training
     /// settings do not fit each other or the data.
     pub fn new(
         network: N,
@@ -121,35 +137,35 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
     ) -> Result<Self, LabError> {
         let w = parameters::ravel(&network).filter(|_| network.devices().iter().any(Device::is_autodiff));
         let Some(w) = w else {
-            let problem = "the network has no trainable parameters; build it on a device with autodiff";
-            return Err(LabError::Setting(problem.to_owned()));
+            let problem = "it has no trainable parameters; build it on a device with autodiff".to_owned();
+            return Err(LabError::Network { problem });
         };
         let (inner, dtype) = (w.device(), w.dtype());
-        let setting = |error: &dyn std::fmt::Display| LabError::Setting(error.to_string());
         let samples = data.train.len();
-        let batch_size = batch_size(training, samples).map_err(|(_, message)| LabError::Setting(message))?;
-        let total_steps = total_steps(training, samples).map_err(|(_, message)| LabError::Setting(message))?;
+        let batch_size = training.samples_a_step(samples)?;
+        let total_steps = training.total_steps(samples)?;
         let epoch = samples.div_ceil(batch_size);
         let has_target = training.target_loss.is_some() || training.target_gradient_norm.is_some();
         let evaluate_every =
             training.evaluate_every.unwrap_or(if has_target { epoch } else { epoch.max(total_steps / 100) });
         let train = Part::new(&data.train, &inner, dtype);
-        let test = data.test.as_ref().map(|test| (Split::Test, Part::new(test, &inner, dtype)));
+        let test = data.test.as_ref().map(|test| Part::new(test, &inner, dtype));
         outputs_fit(&network, &train)?;
-        let method = optimizer.init().map_err(|error| setting(&error))?;
+        let method = optimizer.init()?;
         // The last batch of an epoch may be smaller.
         let sizes = [batch_size, samples % batch_size];
         let sizes = &sizes[..1 + usize::from(sizes[1] != 0)];
         let elementwise = optimizer.rule.is_elementwise();
         let given = (train.inputs.clone(), train.targets.clone());
         Ok(Self {
-            weights: Weights::new(network, loss, given, sizes, elementwise),
+            stepper: Stepper::new(network, loss, given, sizes, elementwise),
             method,
-            schedule: optimizer.schedule.init(total_steps).map_err(|error| setting(&error))?,
+            schedule: optimizer.schedule.init(total_steps)?,
             learning_rate: optimizer.learning_rate,
             rate: None,
             loss,
-            parts: std::iter::once((Split::Train, train)).chain(test).collect(),
+            train,
+            test,
             samples,
             training: training.clone(),
             seed,
@@ -171,25 +187,15 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
     /// Never, unless a step panicked before.
     #[must_use]
     pub fn network(&self) -> &N {
-        self.weights.network()
+        self.stepper.network()
     }
 
-    /// Whether gradients come from the compiled forward instead of Burn's autodiff; they agree to rounding.
+    /// This moment, as observers see it.
     #[must_use]
-    pub fn is_compiled(&self) -> bool {
-        self.weights.is_compiled()
-    }
-
-    /// Learning rate of the last step; none before the first, and none just after a checkpoint was taken up.
-    #[must_use]
-    pub fn last_rate(&self) -> Option<f64> {
-        self.rate
-    }
-
-    /// The diagonal of the method's preconditioner as the parameters of a network; see [`Method::preconditioner`].
-    #[must_use]
-    pub fn preconditioner(&self) -> Option<N> {
-        self.weights.preconditioner(&self.method)
+    pub fn moment(&self) -> Moment<'_, N> {
+        let Self { step, total_steps, rate, stepper, method, .. } = self;
+        let (epoch, wall_s) = (self.epoch(), self.wall_s());
+        Moment { step: *step, total_steps: *total_steps, epoch, rate: *rate, wall_s, stepper, method }
     }
 
     /// Optimizer steps done.
@@ -222,15 +228,6 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
         self.wall.before + self.wall.since.elapsed().as_secs_f64()
     }
 
-    /// Writes the optimizer's state.
-    ///
-    /// # Errors
-    ///
-    /// When the file cannot be written.
-    pub fn save_method(&self, path: &Path) -> Result<(), LabError> {
-        self.method.save(path).map_err(|error| LabError::Damaged { path: path.to_owned(), problem: error.to_string() })
-    }
-
     /// Takes up where a checkpoint was taken: its network, its optimizer state, its step and the seconds spent until
     /// then.
     ///
@@ -242,7 +239,7 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
             .method
             .load(method)
             .map_err(|error| LabError::Damaged { path: method.to_owned(), problem: error.to_string() })?;
-        self.weights.set(network);
+        self.stepper.set(network);
         self.schedule.skip_to(step);
         self.step = step;
         self.restored = true;
@@ -250,12 +247,18 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
         Ok(self)
     }
 
+    /// Trains to the end.
+    pub fn run(&mut self) -> Outcome {
+        let nobody = self.observed(&mut [], &AtomicBool::new(false));
+        nobody.unwrap_or_else(|error| unreachable!("nobody observes: {error}"))
+    }
+
     /// Trains to the end, or until `stop` is set, which is looked at between steps.
     ///
     /// # Errors
     ///
     /// The first error of an observer.
-    pub fn run(&mut self, observers: &mut [&mut dyn Observe<N>], stop: &AtomicBool) -> Result<Outcome, LabError> {
+    pub fn observed(&mut self, observers: &mut [&mut dyn Observe<N>], stop: &AtomicBool) -> Result<Outcome, LabError> {
         // Inside the thread pool: a matrix product called from outside it waits for a pool thread to wake up, and a
         // product of 128×512×512 then takes twice as long on two cores as it needs to.
         rayon::scope(|_| self.train(observers, stop))
@@ -278,12 +281,13 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
             }
             let record = self.advance();
             if !record.loss.is_finite() {
-                return Ok(Outcome::Diverged(format!("the loss was {} at step {}", record.loss, self.step)));
+                let (value, step) = (record.loss, self.step);
+                return Ok(Outcome::Diverged(Divergence::BatchLoss { value, step }));
             }
             self.stepped(observers)?;
             if self.step.is_multiple_of(self.training.log_every) {
                 for observer in &mut *observers {
-                    observer.batch(self, &record)?;
+                    observer.batch(&self.moment(), &record)?;
                 }
             }
             let last = self.step == self.total_steps;
@@ -301,12 +305,12 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
                 return Ok(outcome);
             }
         }
-        Ok(Outcome::Finished(format!("{} steps done", self.step)))
+        Ok(Outcome::Finished(Reason::Steps { step: self.step }))
     }
 
     /// Tells observers that a step is done.
     fn stepped(&self, observers: &mut [&mut dyn Observe<N>]) -> Result<(), LabError> {
-        observers.iter_mut().try_for_each(|observer| observer.step(self))
+        observers.iter_mut().try_for_each(|observer| observer.step(&self.moment()))
     }
 
     /// Tells observers that it is time for a checkpoint; or says that training is over, since there is nothing worth
@@ -314,10 +318,10 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
     fn checkpoint(&self, observers: &mut [&mut dyn Observe<N>]) -> Result<Option<Outcome>, LabError> {
         let finite = parameters::ravel(self.network()).is_none_or(|w| w.is_finite().all().into_scalar::<bool>());
         if !finite {
-            return Ok(Some(Outcome::Diverged(format!("parameters were not finite after step {}", self.step))));
+            return Ok(Some(Outcome::Diverged(Divergence::Parameters { step: self.step })));
         }
         for observer in observers {
-            observer.checkpoint(self)?;
+            observer.checkpoint(&self.moment())?;
         }
         Ok(None)
     }
@@ -331,7 +335,7 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
         let logged = (self.step + 1).is_multiple_of(self.training.log_every);
         let at = self.step % self.epoch_steps() * self.batch_size;
         let rows = self.order.as_ref().map(|(_, order)| &order[at..(at + self.batch_size).min(self.samples)]);
-        let (value, norm) = self.weights.step(&mut self.method, rate, rows, logged);
+        let (value, norm) = self.stepper.step(&mut self.method, rate, rows, logged);
         self.step += 1;
         Metric {
             step: self.step,
@@ -341,7 +345,7 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
             accuracy: None,
             learning_rate: Some(rate),
             grad_norm: norm,
-            curvature: None,
+            tracked: None,
             wall_s: self.wall_s(),
         }
     }
@@ -360,34 +364,34 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
     /// Loss, and accuracy where there are labels, over the training part and, where there is one, the test part, of the
     /// network as at inference (running statistics, no dropout), which stays as it is.
     #[must_use]
-    pub fn evaluate(&self) -> Vec<Metric> {
+    pub fn evaluate(&self) -> Evaluation {
         let network = self.network().valid();
+        let of = |split, part| self.evaluate_on(&network, split, part);
+        Evaluation { train: of(Split::Train, &self.train), test: self.test.as_ref().map(|test| of(Split::Test, test)) }
+    }
+
+    fn evaluate_on(&self, network: &N, split: Split, part: &Part) -> Metric {
         let sum = self.loss.with_reduction(Reduction::Sum);
-        self.parts
-            .iter()
-            .map(|(split, part)| {
-                let (mut loss, mut hits) = (0.0, 0);
-                for (inputs, targets) in part.chunks() {
-                    let outputs = network.forward(inputs);
-                    loss += sum.value(outputs.clone(), targets.clone()).into_scalar::<f64>();
-                    if part.labels {
-                        let hit = outputs.argmax(1).equal(targets.argmax(1));
-                        hits += hit.int().sum().into_scalar::<i64>();
-                    }
-                }
-                Metric {
-                    step: self.step,
-                    epoch: self.epoch(),
-                    split: *split,
-                    loss: loss * self.loss.scale(part.len()),
-                    accuracy: part.labels.then(|| hits as f64 / part.len() as f64),
-                    learning_rate: None,
-                    grad_norm: None,
-                    curvature: None,
-                    wall_s: self.wall_s(),
-                }
-            })
-            .collect()
+        let (mut loss, mut hits) = (0.0, 0);
+        for (inputs, targets) in part.chunks() {
+            let outputs = network.forward(inputs);
+            loss += sum.value(outputs.clone(), targets.clone()).into_scalar::<f64>();
+            if part.labels {
+                let hit = outputs.argmax(1).equal(targets.argmax(1));
+                hits += hit.int().sum().into_scalar::<i64>();
+            }
+        }
+        Metric {
+            step: self.step,
+            epoch: self.epoch(),
+            split,
+            loss: loss * self.loss.scale(part.len()),
+            accuracy: part.labels.then(|| hits as f64 / part.len() as f64),
+            learning_rate: None,
+            grad_norm: None,
+            tracked: None,
+            wall_s: self.wall_s(),
+        }
     }
 
     /// `‖∇L‖` over the whole training part, of the network as at inference: that of the loss which
@@ -397,8 +401,7 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
         let network = &at_inference(self.network());
         let sum = self.loss.with_reduction(Reduction::Sum);
         let mut accumulator = GradientsAccumulator::new();
-        let (_, train) = &self.parts[0];
-        for (inputs, targets) in train.chunks() {
+        for (inputs, targets) in self.train.chunks() {
             let loss = sum.value(network.forward(Tensor::from_inner(inputs)), Tensor::from_inner(targets));
             accumulator.accumulate(network, gradients(loss.backward(), network));
         }
@@ -407,36 +410,23 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
 
     /// Evaluates, hands the records out, and says whether training is over.
     fn evaluate_for(&self, observers: &mut [&mut dyn Observe<N>]) -> Result<Option<Outcome>, LabError> {
-        let mut records = self.evaluate();
-        if let Some(target) = self.training.target_gradient_norm {
-            let norm = self.gradient_norm();
-            records[0].grad_norm = Some(norm);
-            if norm <= target {
-                self.hand_out(&records, observers)?;
-                let reason = format!("the gradient's norm reached {target} at step {}", self.step);
-                return Ok(Some(Outcome::Finished(reason)));
-            }
-        }
-        self.hand_out(&records, observers)?;
-        let train = &records[0];
-        if !train.loss.is_finite() {
-            let reason = format!("the training loss was {} after step {}", train.loss, self.step);
-            return Ok(Some(Outcome::Diverged(reason)));
-        }
-        Ok(self
-            .training
-            .target_loss
-            .filter(|target| train.loss <= *target)
-            .map(|target| Outcome::Finished(format!("the training loss reached {target} at step {}", self.step))))
-    }
-
-    fn hand_out(&self, records: &[Metric], observers: &mut [&mut dyn Observe<N>]) -> Result<(), LabError> {
-        for record in records {
+        let (mut evaluation, step) = (self.evaluate(), self.step);
+        let norm = self.training.target_gradient_norm.map(|target| (target, self.gradient_norm()));
+        evaluation.train.grad_norm = norm.map(|(_, norm)| norm);
+        for record in evaluation.records() {
             for observer in &mut *observers {
-                observer.evaluation(self, record)?;
+                observer.evaluation(&self.moment(), record)?;
             }
         }
-        Ok(())
+        let value = evaluation.train.loss;
+        if let Some((target, _)) = norm.filter(|(target, norm)| norm <= target) {
+            return Ok(Some(Outcome::Finished(Reason::GradientNorm { target, step })));
+        }
+        if !value.is_finite() {
+            return Ok(Some(Outcome::Diverged(Divergence::TrainingLoss { value, step })));
+        }
+        let reached = self.training.target_loss.filter(|target| value <= *target);
+        Ok(reached.map(|target| Outcome::Finished(Reason::Loss { target, step })))
     }
 }
 
@@ -446,56 +436,15 @@ fn outputs_fit<N: Network<Input = Tensor<2>>>(network: &N, data: &Part) -> Resul
     let network = network.valid();
     let inputs = row.dims()[1];
     // A forward that does not fit its inputs has no other way to say so.
-    let outputs = catch_unwind(AssertUnwindSafe(|| network.forward(row).dims())).map_err(|_| {
-        LabError::Setting(format!("the network's forward panicked on a row of the data, which has {inputs} inputs"))
+    let outputs = catch_unwind(AssertUnwindSafe(|| network.forward(row).dims())).map_err(|_| LabError::Network {
+        problem: format!("its forward panicked on a row of the data, which has {inputs} inputs"),
     })?;
     if outputs == [1, targets] {
         return Ok(());
     }
     let [rows, outputs] = outputs;
-    Err(LabError::Setting(format!(
-        "the network gives {rows} rows of {outputs} outputs for one row of inputs, and the data have {targets} \
-         targets a row"
-    )))
-}
-
-/// The batch size in samples.
-///
-/// # Errors
-///
-/// The setting that is wrong, and why.
-pub fn batch_size(training: &TrainingConfig, samples: usize) -> Result<usize, (&'static str, String)> {
-    match training.batch_size {
-        BatchSize::Full => Ok(samples),
-        BatchSize::Samples(0) => Err(("batch_size", "batches need at least one sample".to_owned())),
-        BatchSize::Samples(size) if size > samples => {
-            let message = format!("batches of {size} samples, but the training part has only {samples}");
-            Err(("batch_size", message))
-        }
-        BatchSize::Samples(size) => Ok(size),
-    }
-}
-
-/// Steps of the whole run; or the setting that is wrong, and why.
-pub(crate) fn total_steps(training: &TrainingConfig, samples: usize) -> Result<usize, (&'static str, String)> {
-    for (name, value) in [
-        ("log_every", Some(training.log_every)),
-        ("evaluate_every", training.evaluate_every),
-        ("checkpoint_every", training.checkpoint_every),
-    ] {
-        if value == Some(0) {
-            return Err((name, format!("{name} must be at least 1")));
-        }
-    }
-    let epoch = samples.div_ceil(batch_size(training, samples)?);
-    let by_epochs = training.epochs.map(|epochs| ("epochs", epochs.saturating_mul(epoch)));
-    let by_steps = training.steps.map(|steps| ("steps", steps));
-    match by_epochs.into_iter().chain(by_steps).min_by_key(|(_, steps)| *steps) {
-        None => Err(("batch_size", "how long to train? Set epochs or steps".to_owned())),
-        Some((name, 0)) => Err((name, format!("{name} must be at least 1"))),
-        Some((name, steps)) if steps > MAX_STEPS => {
-            Err((name, format!("{name} would take more than {MAX_STEPS} steps")))
-        }
-        Some((_, steps)) => Ok(steps),
-    }
+    let problem = format!(
+        "it gives {rows} rows of {outputs} outputs for one row of inputs, and the data have {targets} targets a row"
+    );
+    Err(LabError::Network { problem })
 }

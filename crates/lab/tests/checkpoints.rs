@@ -6,8 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use burn::tensor::Device;
 use losscape_lab::checkpoint::Checkpoint;
-use losscape_lab::{Document, Observe, Plan, Run, RunFolder, RunOptions};
-use losscape_model::Model;
+use losscape_lab::{Document, Plan, Run, RunFolder, RunOptions};
 
 const CONFIG: &str = r#"[data]
 name = "moons"
@@ -26,10 +25,6 @@ steps = 4
 checkpoint_every = 2
 "#;
 
-struct Nobody;
-
-impl Observe<Model> for Nobody {}
-
 /// The folder of a run that has ended, and the identity of the run.
 fn trained(place: &Path) -> (RunFolder, String) {
     let document = Document::parse("run.toml", CONFIG, &[]).expect("it is TOML");
@@ -39,7 +34,7 @@ fn trained(place: &Path) -> (RunFolder, String) {
     let options = RunOptions { out, device, device_name, fresh: false, extend: None, argv: Vec::new() };
     let run = Run::open(plan, &options).expect("the folder can be written");
     let folder: RunFolder = run.folder().clone();
-    run.train(&mut Nobody, &AtomicBool::new(false)).expect("it trains");
+    run.train(&mut (), &AtomicBool::new(false)).expect("it trains");
     (folder, run_id)
 }
 

@@ -1,8 +1,6 @@
 //! What is shared inside a network or between its clones: tied weights are one parameter whatever the method and the
 //! way to the gradient, and measuring moves neither statistics nor masks.
 
-use std::sync::atomic::AtomicBool;
-
 use burn::module::{Module, Param};
 use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::tensor::{DType, Device, Tensor, TensorData};
@@ -134,7 +132,7 @@ mod tied {
             trainer.advance();
         }
         let network = trainer.network();
-        ([host(network.a.val()), host(network.b.val())], trainer.is_compiled())
+        ([host(network.a.val()), host(network.b.val())], trainer.moment().is_compiled())
     }
 
     /// Norm, weights and loss against JAX's, for one A that stands in the forward twice (f64, to 5e-14 there).
@@ -142,7 +140,7 @@ mod tied {
     fn weights_are_those_of_jax() {
         for (frozen, compiled) in [(frozen(), false), (None, true)] {
             let mut trainer = trainer(two(frozen), &data(DIM), &method("gd", "{}", 0.1));
-            assert_eq!(trainer.is_compiled(), compiled);
+            assert_eq!(trainer.moment().is_compiled(), compiled);
             assert!((trainer.gradient_norm() - 1.541057808).abs() < 1e-9, "{}", trainer.gradient_norm());
             let norms: Vec<Option<f64>> = (0..3).map(|_| trainer.advance().grad_norm).collect();
             assert!(norms[0].is_none_or(|norm| (norm - 1.541057808).abs() < 1e-9), "{norms:?}");
@@ -151,7 +149,7 @@ mod tied {
                 let error = apart(&host(place.val())[..3], &[0.10985969, 0.63202686, -0.31506491]);
                 assert!(error < 1e-8, "compiled {compiled}: {error:e}");
             }
-            assert!((trainer.evaluate()[0].loss - 0.465373995).abs() < 1e-9);
+            assert!((trainer.evaluate().train.loss - 0.465373995).abs() < 1e-9);
         }
     }
 
@@ -207,7 +205,7 @@ mod tied {
         for frozen in [frozen(), None] {
             let mut trainer = trainer(two(frozen), &data(DIM), &method("adam", "{}", 0.02));
             trainer.advance();
-            let preconditioner = trainer.preconditioner().expect("Adam has one");
+            let preconditioner = trainer.moment().preconditioner().expect("Adam has one");
             assert_eq!(host(preconditioner.a.val()), host(preconditioner.b.val()));
         }
     }
@@ -289,7 +287,7 @@ mod measuring {
             }
             let measured = |trainer: &Trainer<Layers>| {
                 let moved = if norm { statistics(trainer.network()) } else { Vec::new() };
-                (trainer.evaluate()[0].loss, trainer.gradient_norm(), moved)
+                (trainer.evaluate().train.loss, trainer.gradient_norm(), moved)
             };
             let first = measured(&trainer);
             for _ in 0..3 {
@@ -311,8 +309,8 @@ mod measuring {
     #[test]
     fn rare_dropout_is_not_taken_for_none() {
         let gd = method("gd", "{}", 0.1);
-        assert!(trainer(layers(false, None), &data(1), &gd).is_compiled());
-        assert!(!trainer(layers(false, Some(1e-6)), &data(1), &gd).is_compiled());
+        assert!(trainer(layers(false, None), &data(1), &gd).moment().is_compiled());
+        assert!(!trainer(layers(false, Some(1e-6)), &data(1), &gd).moment().is_compiled());
     }
 
     /// A target for the gradient's norm is looked at after every evaluation, and must not move what is trained.
@@ -325,7 +323,7 @@ mod measuring {
             let loss = Loss::squared_error();
             let mut trainer =
                 Trainer::new(start, &data(1), loss, &method, &training, 0).expect("the settings are valid");
-            trainer.run(&mut [], &AtomicBool::new(false)).expect("nothing is observed");
+            trainer.run();
             (host(parameters::ravel(trainer.network()).expect("there are parameters")), statistics(trainer.network()))
         };
         let start = layers(true, None);

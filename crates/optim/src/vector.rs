@@ -9,9 +9,9 @@ use burn::tensor::Tensor;
 ///
 /// ```
 /// # use burn::tensor::{Device, Tensor};
-/// # use losscape_optim::{OptimizerConfig, RuleConfig, Vector, gradient_descent::GradientDescentConfig};
+/// # use losscape_optim::{OptimizerConfig, Vector, gradient_descent::GradientDescentConfig};
 /// # let device = Device::flex();
-/// let mut method = OptimizerConfig::new(RuleConfig::Gd(GradientDescentConfig {}), 0.1).init()?;
+/// let mut method = OptimizerConfig::new(GradientDescentConfig {}, 0.1).init()?;
 /// // ½ ‖w‖², whose gradient is w.
 /// let w = Vector::new(Tensor::from_data([1.0, -2.0], &device));
 /// let (w, value) = method.step(0.1, w, |w| (2.5, w.gradients(w.values())));

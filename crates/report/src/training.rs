@@ -1,7 +1,7 @@
 //! Curves of a run: loss, accuracy, gradient norm, learning rate and tracked curvature against the step.
 
 use kuva::plot::legend::LegendPosition;
-use losscape_lab::records::{Curvature, Metric, Split};
+use losscape_lab::records::{Metric, Split, Tracked};
 
 use crate::figure::{BLUE, Chart, Curve, Figure, GREEN, GREY, ORANGE};
 
@@ -24,9 +24,9 @@ fn loss(metrics: &[Metric]) -> Option<Chart> {
 }
 
 /// A tracked quantity.
-fn tracked(metrics: &[Metric], name: &str, color: &'static str, quantity: fn(&Curvature) -> Option<f64>) -> Curve {
+fn tracked(metrics: &[Metric], name: &str, color: &'static str, quantity: fn(&Tracked) -> Option<f64>) -> Curve {
     let of = metrics.iter().filter_map(|record| {
-        let value = quantity(record.curvature.as_ref()?)?;
+        let value = quantity(record.tracked.as_ref()?)?;
         Some((record.step as f64, value))
     });
     Curve::new(name, color, of.collect())
@@ -42,18 +42,21 @@ pub fn curves(metrics: &[Metric]) -> Vec<Figure> {
     let norm = vec![curve(metrics, "batch", BLUE, Split::Batch, |record| record.grad_norm)];
     let rate = vec![curve(metrics, "learning rate", BLUE, Split::Batch, |record| record.learning_rate)];
     let sharpness = vec![
-        tracked(metrics, "edge of the method", ORANGE, |at| at.edge).dashed(),
-        tracked(metrics, "sharpness", BLUE, |at| at.sharpness),
+        tracked(metrics, "edge of the method", ORANGE, |at| at.get("edge")).dashed(),
+        tracked(metrics, "sharpness", BLUE, |at| at.get("sharpness")),
     ];
     let kernel = vec![
-        tracked(metrics, "λ max", ORANGE, |at| at.ntk_max),
-        tracked(metrics, "λ min", BLUE, |at| at.ntk_min.filter(|min| at.ntk_floor.is_some_and(|floor| *min > floor))),
-        tracked(metrics, "floor of rounding", GREY, |at| at.ntk_floor).dashed(),
+        tracked(metrics, "λ max", ORANGE, |at| at.get("ntk_max")),
+        tracked(metrics, "λ min", BLUE, |at| {
+            at.get("ntk_min").filter(|min| at.get("ntk_floor").is_some_and(|floor| *min > floor))
+        }),
+        tracked(metrics, "floor of rounding", GREY, |at| at.get("ntk_floor")).dashed(),
     ];
     let pl = vec![
-        tracked(metrics, "ratio ‖g‖²/2L", BLUE, |at| at.pl_ratio),
-        tracked(metrics, "μ = λ min", GREEN, |at| at.pl_mu),
+        tracked(metrics, "ratio ‖g‖²/2L", BLUE, |at| at.get("pl_ratio")),
+        tracked(metrics, "μ = λ min", GREEN, |at| at.get("pl_mu")),
     ];
+    let trace = vec![tracked(metrics, "tr H", BLUE, |at| at.get("hessian_trace"))];
     let charts = [
         (
             "loss",
@@ -89,6 +92,12 @@ pub fn curves(metrics: &[Metric]) -> Vec<Figure> {
             "Of the same samples, the constant that each point shows. PL* says that it never falls below μ, which \
              squared error has; how far above it runs is how pessimistic the bound is.",
             Chart::new("step", "PL constant", true, pl).map(Chart::headroom),
+        ),
+        (
+            "trace",
+            "Trace of the Hessian",
+            "The sum of all curvatures, estimated from ten products; its standard error stands in metrics.jsonl.",
+            Chart::new("step", "tr H", false, trace),
         ),
         (
             "gradient-norm",

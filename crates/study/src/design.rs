@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use toml::Value;
 
 use losscape_lab::config::Precision;
-use losscape_lab::document::{Document, SourceError};
 use losscape_lab::measure::Measure;
+use losscape_lab::{Document, SourceError};
 
 /// The `[study]` table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -281,7 +281,7 @@ impl StudyFolder {
     fn state(&self, run: &PlannedRun, measuring: &Measuring) -> RunState {
         let folder = self.run_folder(run);
         let of = |state, reason: &str| RunState { state, reason: reason.to_owned() };
-        let result = RunResult::of(&folder, run);
+        let result = RunResult::of(&folder, &run.run_id);
         if let Ok(Some(result)) = &result
             && result.measured.as_ref() == Some(measuring)
         {

@@ -14,13 +14,15 @@
 //!
 //! - [`design`]: from axes to settings.
 //! - [`folder`]: the plan of a study on disk, and how far its runs are.
-//! - [`result`]: what one run leaves for the table; [`table`]: the rows of all runs, as CSV and Parquet.
+//! - [`result`]: what one run leaves for the table; [`finish`]: how it is measured for that; [`table`]: the rows of all
+//!   runs, as CSV and Parquet.
 //! - [`evidence`]: which measure goes with which outcome.
 //!
 //! - [`launch`]: who does the runs: processes, Slurm, Kubernetes.
 
 pub mod design;
 pub mod evidence;
+pub mod finish;
 pub mod folder;
 pub mod launch;
 pub mod result;

@@ -65,7 +65,7 @@ impl Merged {
         let measuring = study.config()?.measuring();
         let (mut rows, mut missing, mut unmeasured) = (Vec::new(), Vec::new(), Vec::new());
         for run in study.planned()? {
-            match RunResult::of(&study.run_folder(&run), &run) {
+            match RunResult::of(&study.run_folder(&run), &run.run_id) {
                 Ok(Some(result)) if result.measured.as_ref() == Some(&measuring) => rows.push((run, result)),
                 Ok(Some(result)) => {
                     unmeasured.push(run.clone());

@@ -417,7 +417,7 @@ fn what_cannot_be_recorded_is_an_error_that_says_where() {
         ),
     ];
     for (forward, expected) in cases {
-        let error = Map::new(forward).linearize(&cell, &x).err().expect("it cannot be recorded");
+        let error = Map::new(forward).linearize(&cell, &x).expect_err("it cannot be recorded");
         assert!(error.to_string().contains(expected), "{error}");
     }
     let frozen = Cell { w: cell.w.clone() }.no_grad();

@@ -6,7 +6,8 @@ use losscape_analysis::AnalysisError;
 use losscape_analysis::basin::{self, Width};
 use serde::{Deserialize, Serialize};
 
-use super::{Measure, Needs, Section};
+use super::kind::{Measure, Needs};
+use crate::analysis::Section;
 
 /// Basin widths for a rise of the loss.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,4 +53,5 @@ pub const MEASURE: Measure = Measure {
             put(&format!("basin_width_{}", width.direction.replace(' ', "_")), mean);
         }
     },
+    tracking: None,
 };

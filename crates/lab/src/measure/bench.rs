@@ -3,76 +3,25 @@
 use std::cell::OnceCell;
 
 use burn::tensor::{DType, Tensor};
-use losscape_analysis::ntk::{self as kernel, KernelSpectrum};
+use losscape_analysis::ntk::{self, KernelSpectrum};
 use losscape_analysis::spectrum::{Spectrum, SpectrumSettings};
 use losscape_analysis::{AnalysisError, Objective, Point};
-use losscape_krylov::{Counted, Eigenpairs, Eigensolver, Quadrature, SymmetricOperator};
+use losscape_krylov::{Counted, Eigenpairs, Eigensolver, Eigenvalue, Quadrature, SymmetricOperator};
 use losscape_model::Model;
 use losscape_model::random::{Purpose, stream};
 use losscape_tangent::{TangentError, parameters};
 
-use super::{ALL, Measure, Needs, ntk};
-use crate::Subject;
-use crate::config::Precision;
-
-/// How to measure.
-#[derive(Debug, Clone)]
-pub struct AnalysisSettings {
-    /// What to measure. Default: everything.
-    pub only: Vec<&'static Measure>,
-    /// The float type measured in. Default: f64.
-    pub precision: Precision,
-    /// Seed of probes and directions. Default: 0.
-    pub seed: u64,
-    /// Largest and smallest eigenvalues of each operator. Default: 10 and 5, or as many as there are.
-    pub top: Option<usize>,
-    /// Bytes that may be used. Default: no limit.
-    pub memory: Option<usize>,
-    /// Kernels up to this size are decomposed; of larger ones the largest eigenvalue is found. Default: 5,000, beyond
-    /// which it takes minutes. Who names a measure that the kernel is measured for waits for it: see
-    /// [`only`](Self::only).
-    pub kernel_size: usize,
-    /// The rise of the loss that defines basin width. Default: 0.1.
-    pub rise: f64,
-}
-
-/// Kernels of at most so many rows are small: they take seconds, and there is room for two.
-pub(super) const SMALL_KERNEL: usize = 5000;
-
-impl Default for AnalysisSettings {
-    fn default() -> Self {
-        let only = ALL.to_vec();
-        Self { only, precision: Precision::F64, seed: 0, top: None, memory: None, kernel_size: SMALL_KERNEL, rise: 0.1 }
-    }
-}
-
-impl AnalysisSettings {
-    /// These measures alone; a kernel of any size is decomposed for those that are about it.
-    #[must_use]
-    pub fn only(measures: Vec<&'static Measure>) -> Self {
-        let default = Self::default();
-        let names_kernel = [&ntk::MEASURE, &super::pl::MEASURE].iter().any(|measure| measures.contains(measure));
-        Self { only: measures, kernel_size: if names_kernel { usize::MAX } else { default.kernel_size }, ..default }
-    }
-}
+use super::kind::{KernelPart, Measure};
+use super::settings::{AnalysisSettings, SMALL_KERNEL};
+use crate::subject::Subject;
 
 /// What is being measured, for progress bars.
+#[derive(Debug, Clone, Copy)]
 pub enum Progress<'a> {
     /// A measurement begins, of so many parts if that is known.
     Begin(&'a str, usize),
     /// So many of them are done.
     Done(usize),
-}
-
-/// What of the tangent kernel is to be found, the less first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum KernelPart {
-    /// Nothing.
-    None,
-    /// The largest eigenvalue, matrix-free.
-    Largest,
-    /// All eigenvalues.
-    Whole,
 }
 
 /// The network of a subject on its data, with a way to say how far the work is.
@@ -83,11 +32,39 @@ pub struct Bench<'a> {
     pub point: Point<'a, Model>,
     /// How to measure.
     pub settings: &'a AnalysisSettings,
+    measures: &'a [&'static Measure],
     progress: &'a (dyn Fn(Progress) + Sync),
     /// Whether the kernel's change since initialization is measured with it.
     change: bool,
     sharpest: OnceCell<Eigenpairs>,
-    kernel: OnceCell<(ntk::KernelRecord, Option<KernelSpectrum>)>,
+    kernel: OnceCell<Kernel>,
+}
+
+/// What was found of the tangent kernel.
+#[derive(Debug)]
+pub(super) enum Kernel {
+    /// The largest eigenvalue, matrix-free.
+    Largest(Eigenvalue),
+    /// All eigenvalues; and how far the kernel moved since initialization, where that is known and asked for.
+    Whole(KernelSpectrum, Option<f64>),
+}
+
+impl Kernel {
+    /// λ_max.
+    pub fn max(&self) -> f64 {
+        match self {
+            Self::Largest(eigenvalue) => eigenvalue.value,
+            Self::Whole(spectrum, _) => spectrum.max,
+        }
+    }
+
+    /// All of it.
+    pub fn spectrum(&self) -> Option<&KernelSpectrum> {
+        match self {
+            Self::Largest(_) => None,
+            Self::Whole(spectrum, _) => Some(spectrum),
+        }
+    }
 }
 
 /// The loss of a subject, on the data as training saw them: in the network's own type.
@@ -108,12 +85,16 @@ impl<'a> Bench<'a> {
         subject: &'a Subject,
         objective: &'a Objective<Model>,
         settings: &'a AnalysisSettings,
+        measures: &'a [&'static Measure],
         progress: &'a (dyn Fn(Progress) + Sync),
     ) -> Result<Self, AnalysisError> {
-        let change = measures_change(subject, objective, settings);
-        check_memory(objective, settings, change)?;
+        // It needs a second kernel beside the first, and their difference.
+        let small = kernel_rows(objective) <= SMALL_KERNEL;
+        let wanted = measures.iter().any(|measure| (measure.needs)(subject.loss).change);
+        let change = small && wanted && subject.training.is_some();
+        check_memory(objective, settings, measures, change)?;
         let (sharpest, kernel) = (OnceCell::new(), OnceCell::new());
-        Ok(Self { subject, point: objective.here()?, settings, progress, change, sharpest, kernel })
+        Ok(Self { subject, point: objective.here()?, settings, measures, progress, change, sharpest, kernel })
     }
 
     /// The loss as a function of the parameters.
@@ -184,25 +165,51 @@ impl<'a> Bench<'a> {
         Ok(self.sharpest.get_or_init(|| pairs))
     }
 
-    /// What of the tangent kernel all that is measured together needs: a record and, where all of it is asked for and
-    /// it is not too large, the whole spectrum. `None` where nothing needs it.
+    /// What of the tangent kernel all that is measured together needs: all of it where that is asked for and it is not
+    /// too large. `None` where nothing needs it.
     ///
     /// # Errors
     ///
     /// When the iteration cannot go on.
-    pub fn kernel(&self) -> Result<Option<&(ntk::KernelRecord, Option<KernelSpectrum>)>, AnalysisError> {
+    pub(super) fn kernel(&self) -> Result<Option<&Kernel>, AnalysisError> {
         if let Some(known) = self.kernel.get() {
             return Ok(Some(known));
         }
-        let found = match kernel_part(self.objective(), self.settings) {
+        let found = match kernel_part(self.objective(), self.settings, self.measures) {
             KernelPart::None => return Ok(None),
-            KernelPart::Largest => (ntk::largest(self)?, None),
+            KernelPart::Largest => {
+                self.begin("tangent kernel", 30);
+                let operator = self.point.kernel();
+                let found = Eigensolver::top(1).solve(&self.counted(&operator), None, &mut self.random(7))?;
+                Kernel::Largest(found.top[0])
+            }
             KernelPart::Whole => {
-                let (record, spectrum) = ntk::whole(self, self.change)?;
-                (record, Some(spectrum))
+                self.begin("tangent kernel: forming it", 0);
+                let matrix = self.objective().kernel(self.point.parameters())?;
+                let change = match self.initial().filter(|_| self.change) {
+                    Some(initial) => {
+                        let initial = self.objective().kernel(&initial.cast(matrix.dtype()))?;
+                        Some(ntk::change(&matrix, &initial))
+                    }
+                    None => None,
+                };
+                self.begin("tangent kernel: eigenvalues", 0);
+                Kernel::Whole(KernelSpectrum::of(matrix, self.objective().targets())?, change)
             }
         };
         Ok(Some(self.kernel.get_or_init(|| found)))
+    }
+}
+
+impl std::fmt::Debug for Bench<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { point, settings, measures, .. } = self;
+        let measures: Vec<&str> = measures.iter().map(|measure| measure.name).collect();
+        f.debug_struct("Bench")
+            .field("point", point)
+            .field("settings", settings)
+            .field("measures", &measures)
+            .finish_non_exhaustive()
     }
 }
 
@@ -213,45 +220,42 @@ pub(super) fn spectrum_settings(settings: &AnalysisSettings, dim: usize) -> Spec
     SpectrumSettings { top, bottom, ..SpectrumSettings::default() }
 }
 
-fn needs<'a>(objective: &Objective<Model>, settings: &'a AnalysisSettings) -> impl Iterator<Item = Needs> + 'a {
-    let loss = objective.loss();
-    settings.only.iter().map(move |measure| (measure.needs)(loss))
-}
-
 /// nC.
 pub(super) fn kernel_rows(objective: &Objective<Model>) -> usize {
     objective.samples() * objective.outputs()
 }
 
 /// What of the kernel the measures need; of one that is too large to be decomposed, its largest eigenvalue.
-fn kernel_part(objective: &Objective<Model>, settings: &AnalysisSettings) -> KernelPart {
-    let most = if kernel_rows(objective) <= settings.kernel_size { KernelPart::Whole } else { KernelPart::Largest };
-    needs(objective, settings).map(|needs| needs.kernel).max().unwrap_or(KernelPart::None).min(most)
-}
-
-/// Whether the kernel's change is measured: it needs a second kernel beside the first, and their difference.
-fn measures_change(subject: &Subject, objective: &Objective<Model>, settings: &AnalysisSettings) -> bool {
-    let small = kernel_rows(objective) <= SMALL_KERNEL;
-    small && settings.only.contains(&&ntk::MEASURE) && subject.training.is_some()
+fn kernel_part(objective: &Objective<Model>, settings: &AnalysisSettings, measures: &[&Measure]) -> KernelPart {
+    let needs = measures.iter().map(|measure| (measure.needs)(objective.loss()).kernel);
+    let part = needs.max().unwrap_or(KernelPart::None);
+    let limit = settings.kernel_size.unwrap_or(if settings.only.is_some() { usize::MAX } else { SMALL_KERNEL });
+    let most = if kernel_rows(objective) <= limit { KernelPart::Whole } else { KernelPart::Largest };
+    part.min(most)
 }
 
 /// Whether everything asked for fits into the memory allowed, before anything is measured.
-fn check_memory(objective: &Objective<Model>, settings: &AnalysisSettings, change: bool) -> Result<(), AnalysisError> {
+fn check_memory(
+    objective: &Objective<Model>,
+    settings: &AnalysisSettings,
+    measures: &[&Measure],
+    change: bool,
+) -> Result<(), AnalysisError> {
     let Some(budget) = settings.memory else { return Ok(()) };
     let bytes = DType::from(settings.precision).size();
     let allowed = |what: &'static str, needed: usize| {
         if needed <= budget { Ok(()) } else { Err(AnalysisError::Memory { what, needed, budget }) }
     };
     let dim = objective.parameters().dims()[0];
-    if needs(objective, settings).any(|needs| needs.hessian) {
+    if measures.iter().any(|measure| (measure.needs)(objective.loss()).hessian) {
         let spectrum = spectrum_settings(settings, dim);
         let solver = Eigensolver::both(spectrum.top, spectrum.bottom);
         allowed("a Krylov basis of the Hessian", solver.memory(dim, bytes))?;
     }
     let rows = kernel_rows(objective);
-    match kernel_part(objective, settings) {
+    match kernel_part(objective, settings, measures) {
         KernelPart::None => Ok(()),
         KernelPart::Largest => allowed("a Krylov basis of the tangent kernel", Eigensolver::top(1).memory(rows, bytes)),
-        KernelPart::Whole => allowed("the tangent kernel", kernel::memory(rows, bytes, change)),
+        KernelPart::Whole => allowed("the tangent kernel", ntk::memory(rows, bytes, change)),
     }
 }

@@ -4,7 +4,8 @@ use losscape_analysis::spectrum::SpectrumSettings;
 use losscape_krylov::{Eigenvalue, Restricted};
 use serde::{Deserialize, Serialize};
 
-use super::{Measure, Needs, Section};
+use super::kind::{Measure, Needs};
+use crate::analysis::Section;
 
 /// The ends of a diagonal block of the Hessian.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,4 +45,5 @@ pub const MEASURE: Measure = Measure {
     })],
     // As many as the network has parameters: no columns of a table over networks.
     scalars: |_, _| {},
+    tracking: None,
 };

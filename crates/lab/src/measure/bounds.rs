@@ -1,6 +1,7 @@
 //! Step-size bounds, and the sharpness λ_max(H) against the edge of the run's own method.
 
 use losscape_analysis::AnalysisError;
+use losscape_analysis::hessian::preconditioned;
 use losscape_analysis::pl::applicable;
 use losscape_analysis::steps::StepBounds;
 use losscape_krylov::{Eigensolver, Eigenvalue};
@@ -8,8 +9,9 @@ use losscape_optim::edge::{Curvature, edge};
 use losscape_tangent::parameters;
 use serde::{Deserialize, Serialize};
 
-use super::{Bench, KernelPart, Measure, Needs, Section};
-use crate::track::preconditioned;
+use super::bench::{Bench, Kernel};
+use super::kind::{KernelPart, Measure, Needs};
+use crate::analysis::Section;
 
 /// Step sizes and the edge of the method that trained the network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,11 +50,11 @@ pub const MEASURE: Measure = Measure {
     words: "step-size bounds, and sharpness against the edge of the run's own method",
     // For cross-entropy no step size comes from the kernel.
     needs: |loss| Needs {
-        hessian: true,
         kernel: if applicable(loss) { KernelPart::Largest } else { KernelPart::None },
+        ..Needs::HESSIAN
     },
     parts: &[BOUNDS.part(|bench, into| {
-        let kernel = bench.kernel()?.map(|(record, _)| record.max.value);
+        let kernel = bench.kernel()?.map(Kernel::max);
         let steps = StepBounds::at(&bench.point, bench.sharpest()?.top[0], kernel);
         into.put(BOUNDS, &Bounds { steps, edge: own_edge(bench)? })
     })],
@@ -66,6 +68,7 @@ pub const MEASURE: Measure = Measure {
             put("sharpness_over_edge", Some(edge.ratio));
         }
     },
+    tracking: None,
 };
 
 /// The sharpness that the run's own method sees, against its edge.

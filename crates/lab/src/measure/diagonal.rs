@@ -5,7 +5,8 @@ use burn::tensor::Tensor;
 use losscape_krylov::diagonal;
 use serde::{Deserialize, Serialize};
 
-use super::{Measure, Needs, Part, Section};
+use super::kind::{Measure, Needs, Part};
+use crate::analysis::Section;
 
 /// The diagonal in each parameter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -79,4 +80,5 @@ pub const MEASURE: Measure = Measure {
         })
     }],
     scalars: |analysis, put| put("diagonal_mean", analysis.get(DIAGONAL).map(|diagonal| diagonal.mean)),
+    tracking: None,
 };

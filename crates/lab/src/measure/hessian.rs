@@ -1,13 +1,16 @@
 //! Spectra of the Hessian `H = G + R`, of the Gauss-Newton matrix G, of the residual part R and of the empirical Fisher
 //! matrix: both ends, trace, Frobenius norm, density.
 
+use losscape_analysis::AnalysisError;
 pub use losscape_analysis::spectrum::Spectrum;
 use losscape_analysis::spectrum::SpectrumSettings;
+use losscape_krylov::trace::hutchinson;
 pub use losscape_krylov::{Ended, Estimate};
 
-use super::bench::spectrum_settings;
-use super::{Measure, Needs, Section};
-use crate::Analysis;
+use super::along::Along;
+use super::bench::{Bench, spectrum_settings};
+use super::kind::{Measure, Needs, Tracking};
+use crate::analysis::{Analysis, Section};
 
 /// The spectrum of H.
 pub const HESSIAN: Section<Spectrum> = Section::new("hessian");
@@ -43,9 +46,10 @@ pub const MEASURE: Measure = Measure {
         }),
     ],
     scalars,
+    tracking: Some(Tracking { of_part: false, kernel: false, run: track }),
 };
 
-fn both_ends(bench: &super::Bench) -> SpectrumSettings {
+fn both_ends(bench: &Bench) -> SpectrumSettings {
     spectrum_settings(bench.settings, bench.point.space().dim)
 }
 
@@ -62,4 +66,12 @@ fn scalars(analysis: &Analysis, put: &mut dyn FnMut(&str, Option<f64>)) {
         }
         put(&format!("{name}_outliers"), spectrum.outliers.map(|count| count as f64));
     }
+}
+
+/// The trace, from ten products.
+fn track(along: &mut Along) -> Result<(), AnalysisError> {
+    let (trace, _) = hutchinson(&along.point.hessian(), 10, &mut along.random(1))?;
+    along.put("hessian_trace", Some(trace.mean));
+    along.put("hessian_trace_sem", trace.sem);
+    Ok(())
 }

@@ -8,10 +8,13 @@ use std::sync::{Mutex, PoisonError};
 use losscape_analysis::AnalysisError;
 use serde::{Deserialize, Serialize};
 
-use super::bench::{AnalysisSettings, Bench, Progress, objective};
-use crate::analysis::How;
-use crate::folder::{read_json, write_json};
-use crate::{Analysis, LabError, RunFolder, Subject};
+use super::ALL;
+use super::bench::{Bench, Progress, objective};
+use super::settings::AnalysisSettings;
+use crate::analysis::{Analysis, How};
+use crate::error::LabError;
+use crate::folder::{RunFolder, read_json, write_json};
+use crate::subject::Subject;
 
 /// `unfinished.json`: a measurement that was begun.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -112,8 +115,8 @@ impl Analysis {
 
 /// What a measurement was asked for, with every setting.
 fn asked(settings: &AnalysisSettings) -> String {
-    let names: Vec<&str> = settings.only.iter().map(|measure| measure.name).collect();
-    format!("{names:?} {:?}", AnalysisSettings { only: Vec::new(), ..settings.clone() })
+    let names = settings.only.iter().flatten().map(|measure| measure.name).collect::<Vec<_>>();
+    format!("{names:?} {:?}", AnalysisSettings { only: None, ..settings.clone() })
 }
 
 /// Measures what `known` has not, and hands the analysis to `keep` after each section.
@@ -125,10 +128,12 @@ fn measure(
     keep: &mut (dyn FnMut(&Analysis) + Send),
 ) -> Result<Analysis, AnalysisError> {
     let objective = objective(subject, settings)?;
-    let bench = Bench::new(subject, &objective, settings, progress)?;
+    let asked = |measure: &&super::Measure| settings.only.as_ref().is_none_or(|only| only.contains(measure));
+    let measures: Vec<_> = ALL.iter().copied().filter(asked).collect();
+    let bench = Bench::new(subject, &objective, settings, &measures, progress)?;
     let mut analysis = known.unwrap_or_else(|| Analysis::of_point(subject, &bench.point));
     let how = How { precision: settings.precision, seed: settings.seed };
-    for part in super::ALL.iter().filter(|measure| settings.only.contains(measure)).flat_map(|measure| measure.parts) {
+    for part in measures.iter().flat_map(|measure| measure.parts) {
         if analysis.has(part.section) {
             continue;
         }

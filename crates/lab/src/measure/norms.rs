@@ -2,7 +2,8 @@
 
 use losscape_analysis::norms::Norms;
 
-use super::{Measure, Needs, Section};
+use super::kind::{Measure, Needs};
+use crate::analysis::Section;
 
 /// Norms.
 pub const NORMS: Section<Norms> = Section::new("norms");
@@ -24,4 +25,5 @@ pub const MEASURE: Measure = Measure {
         put("spectral_product", Some(norms.spectral_product));
         put("frobenius_product", Some(norms.frobenius_product));
     },
+    tracking: None,
 };

@@ -2,13 +2,13 @@
 //! the kernel moved since initialization.
 
 use losscape_analysis::AnalysisError;
-use losscape_analysis::ntk::{self as kernel, KernelSpectrum};
-use losscape_krylov::{Eigensolver, Eigenvalue, SymmetricOperator};
+use losscape_krylov::{Eigenvalue, SymmetricOperator};
 use serde::{Deserialize, Serialize};
 
-use super::bench::kernel_rows;
-use super::{Bench, KernelPart, Measure, Needs, Part, Section};
-use crate::Analysis;
+use super::along::Along;
+use super::bench::{Bench, Kernel, kernel_rows};
+use super::kind::{KernelPart, Measure, Needs, Part, Tracking};
+use crate::analysis::{Analysis, Section};
 
 /// The kernel's spectrum, as far as it was found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,21 +46,22 @@ pub const EIGENVALUES: &str = "ntk_eigenvalues";
 pub const MEASURE: Measure = Measure {
     name: "ntk",
     words: "full spectrum of the tangent kernel: ends, rank, condition, alignment, change since initialization",
-    needs: |_| Needs { hessian: false, kernel: KernelPart::Whole },
+    needs: |_| Needs { kernel: KernelPart::Whole, change: true, ..Needs::NOTHING },
     parts: &[Part {
         arrays: &[EIGENVALUES],
         // A largest eigenvalue alone does not take the place of the whole spectrum.
         replaces: |now, earlier| is_whole(now) || !is_whole(earlier),
         ..NTK.part(|bench, into| {
-            let Some((record, spectrum)) = bench.kernel()? else { return Ok(()) };
-            into.put(NTK, record)?;
-            if let Some(spectrum) = spectrum {
+            let Some(kernel) = bench.kernel()? else { return Ok(()) };
+            into.put(NTK, &record(bench, kernel))?;
+            if let Some(spectrum) = kernel.spectrum() {
                 into.put_array(EIGENVALUES, spectrum.eigenvalues.clone());
             }
             Ok(())
         })
     }],
     scalars,
+    tracking: Some(Tracking { of_part: true, kernel: true, run: track }),
 };
 
 fn is_whole(analysis: &Analysis) -> bool {
@@ -79,48 +80,48 @@ fn scalars(analysis: &Analysis, put: &mut dyn FnMut(&str, Option<f64>)) {
     put("ntk_change", kernel.change);
 }
 
-/// The kernel's record with nothing but its largest eigenvalue, without writing the kernel down.
-pub(super) fn largest(bench: &Bench) -> Result<KernelRecord, AnalysisError> {
-    bench.begin("tangent kernel", 30);
-    let (operator, size) = (bench.point.kernel(), kernel_rows(bench.objective()));
-    let max = Eigensolver::top(1).solve(&bench.counted(&operator), None, &mut bench.random(7))?.top[0];
-    Ok(KernelRecord {
-        size,
-        min: None,
-        max,
-        rank: None,
-        condition: None,
-        floor: size as f64 * operator.space().epsilon() * max.value,
-        trace: None,
-        alignment: None,
-        change: None,
-        note: Some(format!("of {size} eigenvalues only the largest was found; --only ntk,pl finds all")),
-    })
+/// The record of what was found.
+fn record(bench: &Bench, kernel: &Kernel) -> KernelRecord {
+    let size = kernel_rows(bench.objective());
+    match kernel {
+        Kernel::Largest(max) => KernelRecord {
+            size,
+            min: None,
+            max: *max,
+            rank: None,
+            condition: None,
+            floor: size as f64 * bench.point.kernel().space().epsilon() * max.value,
+            trace: None,
+            alignment: None,
+            change: None,
+            note: Some(format!("of {size} eigenvalues only the largest was found; --only ntk,pl finds all")),
+        },
+        Kernel::Whole(spectrum, change) => {
+            let eigenvalue = |value| Eigenvalue { value, residual: 0.0, error_bound: spectrum.floor };
+            KernelRecord {
+                size: spectrum.size,
+                min: Some(eigenvalue(spectrum.min)),
+                max: eigenvalue(spectrum.max),
+                rank: Some(spectrum.rank),
+                condition: spectrum.condition,
+                floor: spectrum.floor,
+                trace: Some(spectrum.trace),
+                alignment: spectrum.alignment,
+                change: *change,
+                note: None,
+            }
+        }
+    }
 }
 
-/// The kernel's record, and its whole spectrum; with `change` how far it moved since initialization, where that is
-/// known.
-pub(super) fn whole(bench: &Bench, change: bool) -> Result<(KernelRecord, KernelSpectrum), AnalysisError> {
-    bench.begin("tangent kernel: forming it", 0);
-    let matrix = bench.objective().kernel(bench.point.parameters())?;
-    let change = match bench.initial().filter(|_| change) {
-        Some(initial) => Some(kernel::change(&matrix, &bench.objective().kernel(&initial.cast(matrix.dtype()))?)),
-        None => None,
+/// Both ends, and below what an eigenvalue is rounding.
+fn track(along: &mut Along) -> Result<(), AnalysisError> {
+    let (min, max, floor) = {
+        let kernel = along.kernel()?;
+        (kernel.min, kernel.max, kernel.floor)
     };
-    bench.begin("tangent kernel: eigenvalues", 0);
-    let spectrum = KernelSpectrum::of(matrix, bench.objective().targets())?;
-    let eigenvalue = |value| Eigenvalue { value, residual: 0.0, error_bound: spectrum.floor };
-    let record = KernelRecord {
-        size: spectrum.size,
-        min: Some(eigenvalue(spectrum.min)),
-        max: eigenvalue(spectrum.max),
-        rank: Some(spectrum.rank),
-        condition: spectrum.condition,
-        floor: spectrum.floor,
-        trace: Some(spectrum.trace),
-        alignment: spectrum.alignment,
-        change,
-        note: None,
-    };
-    Ok((record, spectrum))
+    along.put("ntk_min", Some(min));
+    along.put("ntk_max", Some(max));
+    along.put("ntk_floor", Some(floor));
+    Ok(())
 }

@@ -1,11 +1,18 @@
-//! Sharpness: how much the loss can rise nearby, worst-case, average and adaptive, Keskar's box, and the PAC-Bayes σ.
+//! Sharpness: how much the loss can rise nearby, worst-case, average and adaptive, Keskar's box, and the PAC-Bayes σ; along
+//! training the sharpness λ_max that decides about the method's steps, against its edge of stability.
+//!
+//! λ_max of a trained network is in the sections of [`hessian`](super::hessian) and [`bounds`](super::bounds).
 
+use losscape_analysis::AnalysisError;
+use losscape_analysis::hessian::preconditioned;
 use losscape_analysis::sharpness::SharpnessSettings;
 pub use losscape_analysis::sharpness::{Neighbourhood, Sharpness};
-use losscape_krylov::Estimate;
+use losscape_krylov::{Eigensolver, Estimate, SymmetricOperator};
+use losscape_optim::edge::{self, Curvature};
 
-use super::{Measure, Needs, Section};
-use crate::Analysis;
+use super::along::Along;
+use super::kind::{Measure, Needs, Tracking};
+use crate::analysis::{Analysis, Section};
 
 /// Sharpness.
 pub const SHARPNESS: Section<Sharpness> = Section::new("sharpness");
@@ -21,6 +28,7 @@ pub const MEASURE: Measure = Measure {
         into.put(SHARPNESS, &found)
     })],
     scalars,
+    tracking: Some(Tracking { of_part: false, kernel: false, run: track }),
 };
 
 fn scalars(analysis: &Analysis, put: &mut dyn FnMut(&str, Option<f64>)) {
@@ -37,4 +45,27 @@ fn scalars(analysis: &Analysis, put: &mut dyn FnMut(&str, Option<f64>)) {
     put(&format!("adaptive_average_{}", sharpness.adaptive_average.sigma), mean(&sharpness.adaptive_average.rise));
     put("pac_bayes_sigma", sharpness.pac_bayes_sigma);
     put("adaptive_pac_bayes_sigma", sharpness.adaptive_pac_bayes_sigma);
+}
+
+/// The largest eigenvalue of the Hessian, or of the preconditioned one for methods that see that (none before their first
+/// step); and the edge.
+fn track(along: &mut Along) -> Result<(), AnalysisError> {
+    // Eigenvalues cross: one that overtakes the last is seen by the probe alone.
+    let solver = Eigensolver { probes: 12, max_products: 300, ..Eigensolver::top(1) }.with_tolerance(1e-3);
+    let (mut random, start) = (along.random(0), along.kept("sharpness"));
+    let mut solve = |operator: &dyn SymmetricOperator| solver.solve(operator, start.as_ref(), &mut random);
+    let pairs = match edge::seen_by(along.optimizer) {
+        Curvature::Hessian => solve(&along.point.hessian())?,
+        Curvature::Preconditioned if along.step == 0 => return Ok(()),
+        Curvature::Preconditioned => {
+            let Some(diagonal) = (along.preconditioner)() else { return Ok(()) };
+            solve(&preconditioned(along.point.hessian(), diagonal, along.optimizer.weight_decay))?
+        }
+    };
+    let edge = along.rate.and_then(|rate| edge::edge(along.optimizer, rate, along.point.gradient_norm()));
+    along.put("sharpness", Some(pairs.top[0].value));
+    along.put("sharpness_error", Some(pairs.top[0].error_bound));
+    along.put("edge", edge.map(|edge| edge.value));
+    along.keep("sharpness", pairs.vectors);
+    Ok(())
 }

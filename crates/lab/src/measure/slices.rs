@@ -4,7 +4,8 @@ use burn::tensor::Tensor;
 use losscape_analysis::slice::{self, Line, Plane};
 use serde::{Deserialize, Serialize};
 
-use super::{Measure, Needs, Section};
+use super::kind::{Measure, Needs};
+use crate::analysis::Section;
 
 /// The loss along lines and on a plane.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,4 +56,5 @@ pub const MEASURE: Measure = Measure {
     })],
     // A picture; its numbers are those of sharpness and basin.
     scalars: |_, _| {},
+    tracking: None,
 };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use losscape_lab::LabError;
 use losscape_lab::folder::{create, write_whole};
 
-use super::LaunchError;
+use super::error::LaunchError;
 use crate::StudyFolder;
 use crate::folder::own;
 

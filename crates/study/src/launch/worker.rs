@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 use losscape_lab::records::{Metric, State};
-use losscape_lab::{LabError, Observe, Outcome, Run, RunOptions, Trainer, memory};
+use losscape_lab::{LabError, Moment, Observe, Outcome, Run, RunOptions};
 use losscape_model::Model;
 
-use crate::{PlannedRun, StudyFolder, result};
+use crate::finish::finish;
+use crate::folder::{PlannedRun, StudyFolder};
 
 /// Does runs of a study.
 #[derive(Debug)]
@@ -63,7 +64,7 @@ impl<'a> Worker<'a> {
         let never = AtomicBool::new(false);
         let stop = self.stop.unwrap_or(&never);
         let plan = self.study.plan(planned)?;
-        memory::check(&plan, None)?;
+        plan.check_memory(None)?;
         let mut options = RunOptions {
             out: self.study.runs(),
             device: self.device.clone(),
@@ -101,7 +102,7 @@ impl<'a> Worker<'a> {
         if stop.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        Ok(Some(result::finish(self.study, planned, &plan, &self.device, self.memory)?.outcome))
+        Ok(Some(finish(self.study, planned, &plan, &self.device, self.memory)?.outcome))
     }
 }
 
@@ -112,10 +113,10 @@ struct Teller<'a> {
 }
 
 impl Observe<Model> for Teller<'_> {
-    fn batch(&mut self, trainer: &Trainer<Model>, record: &Metric) -> Result<(), LabError> {
+    fn batch(&mut self, moment: &Moment<Model>, record: &Metric) -> Result<(), LabError> {
         if Instant::now() >= self.next {
             self.next = Instant::now() + Duration::from_millis(250);
-            (self.tell)(Told::Training { step: record.step, steps: trainer.total_steps(), loss: record.loss });
+            (self.tell)(Told::Training { step: record.step, steps: moment.total_steps(), loss: record.loss });
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The weights under training, and the way to their gradient.
+//! A network under training, and which gradient it is stepped with.
 //!
 //! Burn's autodiff is the reference and works for every module. Where the forward and its loss can be compiled for the
 //! memory of the CPU, no layer works otherwise in training than at inference, the method allows it, and both ways agree
@@ -20,8 +20,8 @@ use losscape_tangent::{Compiled, Map, parameters};
 /// Inputs and targets of the training part, outside the autodiff graph.
 pub type Samples = (Tensor<2>, Tensor<2>);
 
-/// A network under training.
-pub struct Weights<N> {
+/// A network under training; see the [module](self).
+pub struct Stepper<N> {
     loss: Loss,
     samples: Samples,
     way: Way<N>,
@@ -45,7 +45,7 @@ struct OnVector<N> {
     gradients: Vec<(usize, Compiled)>,
 }
 
-impl<N: Network<Input = Tensor<2>>> Weights<N> {
+impl<N: Network<Input = Tensor<2>>> Stepper<N> {
     /// A network to be trained on batches of these sizes of `samples`, by a method that steps every number on its own,
     /// or not.
     pub fn new(network: N, loss: Loss, samples: Samples, sizes: &[usize], elementwise: bool) -> Self {
@@ -115,7 +115,7 @@ impl<N: Network<Input = Tensor<2>>> Weights<N> {
             Way::Compiled(on_vector) => {
                 let size = rows.map_or_else(|| self.samples.0.dims()[0], <[usize]>::len);
                 let OnVector { vector, network, gradients, .. } = &mut **on_vector;
-                // Weights that nobody else reads are stepped in place.
+                // Stepper that nobody else reads are stepped in place.
                 network.take();
                 let (_, compiled) =
                     gradients.iter_mut().find(|(known, _)| *known == size).expect("every size of a batch was compiled");

@@ -1,0 +1,174 @@
+//! A network on its data at a moment of training, for measures that are made along it.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+
+use burn::tensor::Tensor;
+use losscape_analysis::fisher::EmpiricalFisher;
+use losscape_analysis::gauss_newton::GaussNewton;
+use losscape_analysis::hessian::Hessian;
+use losscape_analysis::ntk::KernelSpectrum;
+use losscape_analysis::residual::Residual;
+use losscape_analysis::{AnalysisError, Objective, Point};
+use losscape_model::random::{Purpose, stream};
+use losscape_model::{Loss, Network};
+use losscape_optim::OptimizerConfig;
+use losscape_tangent::Inputs;
+use rand::rngs::ChaCha12Rng;
+
+use super::kind::Measure;
+
+/// A point, whatever network it is of; see [`Point`].
+pub trait AnyPoint {
+    /// `L(w)`.
+    fn loss(&self) -> f64;
+    /// `‖∇L(w)‖`.
+    fn gradient_norm(&self) -> f64;
+    /// The Hessian.
+    fn hessian(&self) -> Hessian<'_>;
+    /// The Gauss-Newton matrix.
+    fn gauss_newton(&self) -> GaussNewton<'_>;
+    /// The residual part of the Hessian.
+    fn residual(&self) -> Residual<'_>;
+    /// The empirical Fisher matrix.
+    fn fisher(&self) -> EmpiricalFisher<'_>;
+}
+
+impl<N: Network> AnyPoint for Point<'_, N>
+where
+    N::Input: Inputs + Clone,
+{
+    fn loss(&self) -> f64 {
+        self.loss()
+    }
+
+    fn gradient_norm(&self) -> f64 {
+        self.gradient_norm()
+    }
+
+    fn hessian(&self) -> Hessian<'_> {
+        self.hessian()
+    }
+
+    fn gauss_newton(&self) -> GaussNewton<'_> {
+        self.gauss_newton()
+    }
+
+    fn residual(&self) -> Residual<'_> {
+        self.residual()
+    }
+
+    fn fisher(&self) -> EmpiricalFisher<'_> {
+        self.fisher()
+    }
+}
+
+/// An objective, whatever network it is of; see [`Objective`].
+pub trait AnyObjective {
+    /// The loss.
+    fn loss(&self) -> Loss;
+    /// `L(w)` and `∇L(w)`.
+    ///
+    /// # Errors
+    ///
+    /// When `w` has not P entries.
+    fn gradient(&self, w: &Tensor<1>) -> Result<(f64, Tensor<1>), AnalysisError>;
+    /// The spectrum of the tangent kernel at `w`.
+    ///
+    /// # Errors
+    ///
+    /// When `w` has not P entries, or an entry of the kernel is not finite.
+    fn kernel(&self, w: &Tensor<1>) -> Result<KernelSpectrum, AnalysisError>;
+}
+
+impl<N: Network> AnyObjective for Objective<N>
+where
+    N::Input: Inputs + Clone,
+{
+    fn loss(&self) -> Loss {
+        self.loss()
+    }
+
+    fn gradient(&self, w: &Tensor<1>) -> Result<(f64, Tensor<1>), AnalysisError> {
+        self.gradient(w)
+    }
+
+    fn kernel(&self, w: &Tensor<1>) -> Result<KernelSpectrum, AnalysisError> {
+        KernelSpectrum::of(self.kernel(w)?, self.targets())
+    }
+}
+
+/// A moment of training, for measures.
+pub struct Along<'a> {
+    /// The loss over all training samples, at the parameters.
+    pub point: &'a dyn AnyPoint,
+    /// The loss over the samples that kernels are taken of.
+    pub part: &'a dyn AnyObjective,
+    /// The parameters `[P]`.
+    pub w: &'a Tensor<1>,
+    /// The method.
+    pub optimizer: &'a OptimizerConfig,
+    /// Learning rate of the last step, if there was one.
+    pub rate: Option<f64>,
+    /// Optimizer steps done.
+    pub step: usize,
+    /// The diagonal of the method's preconditioner `[P]`, if it has one.
+    pub preconditioner: &'a dyn Fn() -> Option<Tensor<1>>,
+    pub(crate) measures: &'a [&'static Measure],
+    pub(crate) seed: u64,
+    pub(crate) memory: &'a mut BTreeMap<&'static str, Tensor<2>>,
+    pub(crate) kernel: OnceCell<KernelSpectrum>,
+    pub(crate) found: BTreeMap<String, f64>,
+}
+
+impl Along<'_> {
+    /// Gives a quantity; nothing where there is none, or it is not finite.
+    pub fn put(&mut self, name: &str, value: Option<f64>) {
+        if let Some(value) = value.filter(|value| value.is_finite()) {
+            self.found.insert(name.to_owned(), value);
+        }
+    }
+
+    /// Random numbers of a quantity at this step; no two quantities have the same number.
+    #[must_use]
+    pub fn random(&self, quantity: u64) -> ChaCha12Rng {
+        stream(self.seed, Purpose::Probes, (quantity << 48) | self.step as u64)
+    }
+
+    /// Whether this measure is made along training, too.
+    #[must_use]
+    pub fn tracks(&self, measure: &Measure) -> bool {
+        self.measures.contains(&measure)
+    }
+
+    /// The spectrum of the tangent kernel of [`part`](Self::part), decomposed once.
+    ///
+    /// # Errors
+    ///
+    /// When an entry of it is not finite.
+    pub fn kernel(&self) -> Result<&KernelSpectrum, AnalysisError> {
+        if let Some(known) = self.kernel.get() {
+            return Ok(known);
+        }
+        let found = self.part.kernel(self.w)?;
+        Ok(self.kernel.get_or_init(|| found))
+    }
+
+    /// Vectors that were kept under this name at the measurement before. A checkpoint forgets them.
+    #[must_use]
+    pub fn kept(&self, name: &str) -> Option<Tensor<2>> {
+        self.memory.get(name).cloned()
+    }
+
+    /// Keeps vectors for the next measurement.
+    pub fn keep(&mut self, name: &'static str, vectors: Tensor<2>) {
+        self.memory.insert(name, vectors);
+    }
+}
+
+impl std::fmt::Debug for Along<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { step, rate, found, .. } = self;
+        f.debug_struct("Along").field("step", step).field("rate", rate).field("found", found).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,94 @@
+//! What a measure is.
+
+use losscape_analysis::AnalysisError;
+use losscape_model::Loss;
+
+use super::along::Along;
+use super::bench::Bench;
+use crate::analysis::Analysis;
+
+/// Something that can be measured.
+#[derive(Debug)]
+pub struct Measure {
+    /// Its name on the command line, in studies and in docs/measures.md.
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub words: &'static str,
+    /// What has to be at hand, with this loss.
+    pub needs: fn(Loss) -> Needs,
+    /// What it consists of; each is kept as soon as it is measured.
+    pub parts: &'static [Part],
+    /// Numbers for a table of runs, by name: handed out one by one, those that there are.
+    ///
+    /// An eigenvalue is named after its operator (`hessian_max`), an estimate after its quantity, with its standard
+    /// error behind it (`hessian_trace`, `hessian_trace_sem`).
+    pub scalars: Scalars,
+    /// How it is made along training, if it is cheap enough.
+    pub tracking: Option<Tracking>,
+}
+
+/// A measure along training, for `[track]`.
+#[derive(Debug)]
+pub struct Tracking {
+    /// Whether it is made of the first samples alone, as many as `[track]` says; otherwise of all.
+    pub of_part: bool,
+    /// Whether the tangent kernel is decomposed for it.
+    pub kernel: bool,
+    /// Measures, and gives quantities.
+    pub run: fn(&mut Along) -> Result<(), AnalysisError>,
+}
+
+/// Hands out numbers of an analysis by name.
+pub type Scalars = fn(&Analysis, &mut dyn FnMut(&str, Option<f64>));
+
+/// What is found in one go, and kept in a file of its own.
+#[derive(Debug)]
+pub struct Part {
+    /// The section that it fills.
+    pub section: &'static str,
+    /// Whether a value can be that of the section.
+    pub(crate) fits: fn(&serde_json::Value) -> Result<(), serde_json::Error>,
+    /// Fills the section.
+    pub(crate) run: fn(&Bench, &mut Analysis) -> Result<(), AnalysisError>,
+    /// Lists of numbers that go with it, each in an `.npy` file of its own.
+    pub(crate) arrays: &'static [&'static str],
+    /// Whether what was found now takes the place of what was found earlier, of the same network.
+    pub(crate) replaces: fn(now: &Analysis, earlier: &Analysis) -> bool,
+}
+
+/// What has to be at hand for a measure; the memory that a measurement takes is that of what its measures need.
+#[derive(Debug, Clone, Copy)]
+pub struct Needs {
+    /// Products with the Hessian, and a Krylov basis of them.
+    pub hessian: bool,
+    /// What of the tangent kernel.
+    pub kernel: KernelPart,
+    /// How far the tangent kernel moved since initialization, where that is known.
+    pub change: bool,
+}
+
+impl Needs {
+    /// Nothing but loss and gradient.
+    pub const NOTHING: Self = Self { hessian: false, kernel: KernelPart::None, change: false };
+    /// Products with the Hessian.
+    pub const HESSIAN: Self = Self { hessian: true, ..Self::NOTHING };
+}
+
+impl PartialEq for Measure {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Measure {}
+
+/// What of the tangent kernel is to be found, the less first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KernelPart {
+    /// Nothing.
+    None,
+    /// The largest eigenvalue, matrix-free.
+    Largest,
+    /// All eigenvalues.
+    Whole,
+}

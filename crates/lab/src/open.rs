@@ -1,0 +1,202 @@
+//! How a subject is opened: from a run folder, or from files that were made elsewhere.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::{DType, Device};
+use losscape_model::data::npz::Npz;
+use losscape_model::data::table::Task;
+use losscape_model::data::{Parts, Targets};
+use losscape_model::{Loss, LossKind, Model, ModelConfig, Parameterization};
+use serde::Deserialize;
+
+use crate::checkpoint::Checkpoint;
+use crate::document::{self, Document};
+use crate::error::LabError;
+use crate::folder::RunFolder;
+use crate::gradient::preconditioner;
+use crate::plan::{Plan, check_loss};
+use crate::pytorch::{self, Layout};
+use crate::records::State;
+use crate::subject::{Subject, Training};
+
+/// The tables of a training configuration that say what the network is.
+#[derive(Deserialize)]
+struct Description {
+    model: ModelConfig,
+    loss: Loss,
+}
+
+impl Subject {
+    /// The newest checkpoint of a run that is whole, with its training data. The notes say when that is not what the
+    /// run ended in, and why.
+    ///
+    /// # Errors
+    ///
+    /// When the folder is no run's, its data changed, or it has no checkpoint that is whole.
+    pub fn of_run(folder: &RunFolder, device: &Device) -> Result<(Self, Vec<String>), LabError> {
+        let manifest = folder.read_manifest()?;
+        let plan = Plan::read(&folder.config(), &[])?;
+        plan.check_folder(folder, &manifest)?;
+        let status = folder.read_status()?;
+        let Some((checkpoint, problems)) = Checkpoint::newest(folder, &manifest.run_id)? else {
+            let (state, help) = match status.state {
+                State::Diverged => ("diverged", "a lower learning rate may not"),
+                State::Failed => ("failed", "train it again"),
+                _ => ("was stopped", "train it first"),
+            };
+            let path = folder.path().to_owned();
+            return Err(LabError::NothingToMeasure { path, state, reason: status.reason, help });
+        };
+        let config = &plan.config;
+        let (data, notices) = (plan.data.train.clone(), plan.notices.clone());
+        let device = device.clone().autodiff();
+        let (inputs, outputs) = (data.inputs.columns, data.outputs());
+        let initial = config.model.init(inputs, outputs, config.seed, &device, config.precision.into())?;
+        let path = checkpoint.model();
+        let network = initial
+            .clone()
+            .try_load_file(&path)
+            .map_err(|error| LabError::Damaged { path, problem: error.to_string() })?;
+        let path = checkpoint.optimizer();
+        let method = config.optimizer.init()?;
+        let method = method.load(&path).map_err(|error| LabError::Damaged { path, problem: error.to_string() })?;
+        let preconditioner = preconditioner(&method, &network, checkpoint.state.compiled);
+        let step = checkpoint.state.step;
+        let samples = data.len();
+        let total = config.training.total_steps(samples)?;
+        let batch = config.training.samples_a_step(samples)?;
+        let mut schedule = config.optimizer.schedule.init(total)?;
+        schedule.skip_to(step.min(total.saturating_sub(1)));
+        let mut notes: Vec<String> = problems.iter().map(|problem| format!("passed over: {problem}")).collect();
+        if status.state != State::Done {
+            notes.push(format!("the run is {}: measuring its checkpoint of step {step}", status.state));
+        } else if status.step != step {
+            let end = status.step;
+            notes.push(format!(
+                "the run ended at step {end}, measuring step {step}; train it again to have the end back"
+            ));
+        }
+        let training = Training {
+            step,
+            learning_rate: config.optimizer.learning_rate * schedule.next_factor(),
+            optimizer: config.optimizer.clone(),
+            full_batch: batch == samples,
+            initial,
+            preconditioner,
+        };
+        let source = format!("{} at step {step}", folder.path().display());
+        let setup = setup(&plan);
+        Ok((Self { source, network, data, loss: config.loss, training: Some(training), setup, notices }, notes))
+    }
+
+    /// A network described by the `[model]` and `[loss]` tables of a file, with weights that were trained elsewhere
+    /// (safetensors, PyTorch's names and layout: `NAME.weight` `[out, in]` and `NAME.bias`) and data from a NumPy
+    /// archive. Layers stand in the order of the numbers in their names, unless `layout` says another.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read, or they do not fit each other.
+    pub fn of_files(
+        weights: &Path,
+        layout: &Layout,
+        data: &Path,
+        model: &Path,
+        device: &Device,
+    ) -> Result<Self, LabError> {
+        let text = document::text(model)?;
+        let document = Document::parse(model.display().to_string(), &text, &[])?;
+        let Description { model: config, loss } = document.read()?;
+        if let ModelConfig::Mlp(mlp) = &config
+            && mlp.parameterization != Parameterization::Standard
+        {
+            let message = "weights from a file are those of the standard parameterization, which the tangent kernel \
+                           depends on; leave the key out";
+            return Err(document.error_at(&["model", "parameterization"], message).into());
+        }
+        let file = weights;
+        let layers = pytorch::read(file, layout)?;
+        let order = layers.iter().map(|layer| layer.name.clone()).collect::<Vec<_>>().join(", ");
+        let outputs = layers.last().map_or(0, |layer| layer.rows);
+        if outputs == 1 && loss.kind == LossKind::CrossEntropy {
+            let problem = "the network has one output, as for binary cross-entropy (BCEWithLogitsLoss), which is not \
+                           among the losses; an equal network for cross-entropy has two outputs, the first of them \
+                           with zero weights: weight = torch.cat([torch.zeros_like(weight), weight]), and so the bias";
+            return Err(LabError::Damaged { path: file.to_owned(), problem: problem.to_owned() });
+        }
+        let archive = data;
+        // The loss and the number of outputs say what targets must be.
+        let task = match loss.kind {
+            LossKind::CrossEntropy => Some(Task::Classification),
+            LossKind::SquaredError if outputs == 1 => Some(Task::Regression),
+            LossKind::SquaredError => None,
+        };
+        let data = Npz { path: data.to_owned(), task, classes: Some(outputs), ..Npz::default() };
+        let Parts { train: data, test, mut notices } = data.read()?;
+        if let Targets::Labels { labels, classes, .. } = &data.targets {
+            let mut seen = vec![false; *classes];
+            labels.iter().for_each(|&class| seen[class] = true);
+            let never = seen.iter().enumerate().filter(|(_, seen)| !**seen).map(|(class, _)| class.to_string());
+            let never: Vec<String> = never.take(20).collect();
+            if !never.is_empty() {
+                notices.push(format!("no sample has the label {}, counted from 0", never.join(", ")));
+            }
+        }
+        if let Targets::Labels { names, .. } = &data.targets
+            && !names.is_empty()
+        {
+            let outputs = names.iter().take(20).enumerate().map(|(class, name)| format!("{class} is {name}"));
+            notices.push(format!("of the outputs of the network {}", outputs.collect::<Vec<_>>().join(", ")));
+        }
+        let damaged = |problem: String| LabError::Damaged { path: file.to_owned(), problem };
+        let device = device.clone().autodiff();
+        let mut network = config
+            .init(data.inputs.columns, outputs, 0, &device, DType::F64)
+            .map_err(|error| document.error_at(&["model"], error.to_string()))?;
+        let slots = match &mut network {
+            Model::Mlp(mlp) => mlp.layers.iter_mut().collect::<Vec<_>>(),
+            Model::Linear(linear) => vec![&mut linear.output],
+        };
+        if slots.len() != layers.len() {
+            let (found, needed) = (layers.len(), slots.len());
+            return Err(damaged(format!("it holds {found} layers of weights, the model has {needed}")));
+        }
+        for (slot, layer) in slots.into_iter().zip(layers) {
+            layer.fill(slot, &device).map_err(damaged)?;
+        }
+        if data.outputs() != outputs {
+            return Err(damaged(format!("the network has {outputs} outputs, the data {} targets", data.outputs())));
+        }
+        check_loss(loss, data.classes(), &document)?;
+        let part = if test.is_some() { ", of which the training part" } else { "" };
+        let setup = [
+            ("inputs", format!("as they stand in {}{part}, not standardized by this program", archive.display())),
+            ("network", words(&config)),
+            ("weights", format!("those of {}, layers in the order {order}", file.display())),
+            ("mode", EVALUATION.to_owned()),
+        ];
+        let setup = setup.map(|(topic, words)| (topic.to_owned(), words)).into();
+        Ok(Self { source: file.display().to_string(), network, data, loss, training: None, setup, notices })
+    }
+}
+
+/// The one mode that networks without statistics of their batch have.
+const EVALUATION: &str = "evaluation: each sample on its own";
+
+/// How a run's network and data were made.
+fn setup(plan: &Plan) -> BTreeMap<String, String> {
+    let config = &plan.config;
+    let mut setup = vec![("data", words(&config.data.source))];
+    setup.extend(config.data.preparation());
+    setup.push(("network", words(&config.model)));
+    setup.push(("initialization", format!("seed {}", config.seed)));
+    setup.push(("trained in", config.precision.to_string()));
+    setup.push(("mode", EVALUATION.to_owned()));
+    setup.into_iter().map(|(topic, words)| (topic.to_owned(), words)).collect()
+}
+
+/// A part of a configuration in one line.
+fn words(config: &impl serde::Serialize) -> String {
+    serde_json::to_string(config).expect("a configuration has only string keys")
+}
