@@ -1,7 +1,7 @@
 //! `losscape analyze`.
 
 use losscape_lab::config::Precision;
-use losscape_lab::measure::{AnalysisSettings, Measure, Progress};
+use losscape_lab::measure::{self, AnalysisSettings, Measure, Progress};
 use losscape_lab::pytorch::Layout;
 use losscape_lab::{Analysis, RunFolder, Subject};
 use losscape_report::{landscape, page};
@@ -15,7 +15,7 @@ use crate::{device, memory};
 /// Measures, keeps each measurement in the folder as soon as it is made, and says what came out.
 pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
     let device = device::parse(&args.device)?;
-    let settings = settings(args)?;
+    let (measures, settings) = (measures(args)?, settings(args)?);
     let folder = args.run.as_ref().or(args.out.as_ref()).map(RunFolder::new);
     let (subject, notes) = match (&folder, &args.weights, &args.data, &args.model) {
         (_, Some(weights), Some(data), Some(model)) => {
@@ -31,12 +31,12 @@ pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
     let bar = Measuring::new();
     let show = |progress: Progress| bar.show(&progress);
     let (analysis, unkept) = match &folder {
-        None => (Analysis::measure(&subject, &settings, &show)?, None),
+        None => (Analysis::measure(&subject, &measures, &settings, &show)?, None),
         Some(folder) => match folder.begin_analysis() {
-            Ok(()) => Analysis::measure_in(folder, &subject, &settings, &show)?,
+            Ok(()) => Analysis::measure_in(folder, &subject, &measures, &settings, &show)?,
             Err(error) => {
                 note!("{error}; the results are printed, and not kept");
-                (Analysis::measure(&subject, &settings, &show)?, None)
+                (Analysis::measure(&subject, &measures, &settings, &show)?, None)
             }
         },
     };
@@ -63,11 +63,7 @@ pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
 }
 
 fn settings(args: &AnalyzeArgs) -> Result<AnalysisSettings, CliError> {
-    let mut settings = if args.only.is_empty() {
-        AnalysisSettings::default()
-    } else {
-        AnalysisSettings::only(args.only.iter().map(|name| named(name)).collect::<Result<_, _>>()?)
-    };
+    let mut settings = AnalysisSettings::default();
     settings.precision = if args.precision == "f32" { Precision::F32 } else { Precision::F64 };
     settings.seed = args.seed;
     settings.top = args.top;
@@ -80,6 +76,11 @@ fn settings(args: &AnalyzeArgs) -> Result<AnalysisSettings, CliError> {
         return Err(CliError::Message("--top 0 is not possible: it must be at least 1".to_owned()));
     }
     Ok(settings)
+}
+
+/// The measures asked for, or all.
+fn measures(args: &AnalyzeArgs) -> Result<Vec<&'static Measure>, CliError> {
+    if args.only.is_empty() { Ok(measure::ALL.to_vec()) } else { args.only.iter().map(|name| named(name)).collect() }
 }
 
 fn named(name: &str) -> Result<&'static Measure, CliError> {

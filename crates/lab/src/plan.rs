@@ -342,7 +342,7 @@ fn check_targets(config: &RunConfig, document: &Document) -> Result<(), Box<Sour
 
 /// Whether the network can be built, without building it: a plan needs no device.
 fn check_model(config: &RunConfig, facts: &Facts, document: &Document) -> Result<(), Box<SourceError>> {
-    config.model.check(facts.columns, facts.outputs).map_err(|error| {
+    config.model.size(facts.columns, facts.outputs).map(drop).map_err(|error| {
         let path = match &error {
             ModelError::ZeroWidth { .. } | ModelError::TooDeep { .. } | ModelError::TooLarge { .. } => {
                 vec!["model", "hidden"]

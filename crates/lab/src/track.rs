@@ -78,6 +78,7 @@ impl<N: Network<Input = Tensor<2>>> Tracker<N> {
             Err(AnalysisError::NotFinite { .. }) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
+        let names: Vec<&str> = self.measures.iter().map(|measure| measure.name).collect();
         let mut along = Along {
             point: &point,
             part: self.part.as_ref().unwrap_or(&self.objective),
@@ -86,7 +87,7 @@ impl<N: Network<Input = Tensor<2>>> Tracker<N> {
             rate: moment.rate(),
             step: moment.step(),
             preconditioner: &|| moment.preconditioner().and_then(|module| parameters::ravel(&module)),
-            measures: &self.measures,
+            measures: &names,
             seed: self.seed,
             memory: &mut self.memory,
             kernel: OnceCell::new(),

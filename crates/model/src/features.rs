@@ -6,7 +6,7 @@ use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
-use crate::ModelError;
+use crate::error::ModelError;
 use crate::random::{Purpose, stream};
 
 /// The most features a map may have: a limit against slips of the pen, far above what a linear model is used for.

@@ -28,64 +28,20 @@
 pub mod activation;
 pub mod data;
 pub mod dense;
+mod error;
 pub mod features;
 pub mod linear;
 pub mod loss;
 pub mod mlp;
+mod model;
 pub mod network;
 pub mod random;
 
 pub use activation::Activation;
+pub use error::ModelError;
 pub use features::FeatureMap;
 pub use linear::{LinearModel, LinearModelConfig};
 pub use loss::{Loss, LossKind, Reduction};
 pub use mlp::{Mlp, MlpConfig, Parameterization};
-pub use network::{Model, ModelConfig, Network, Size};
-
-/// A model that cannot be built, or values that do not fit it.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ModelError {
-    /// A width, or the number of inputs or outputs, is zero.
-    #[error("{layer} has width 0; every layer needs at least one unit")]
-    ZeroWidth {
-        /// The layer, in words: "the input", "hidden layer 2", "the output".
-        layer: String,
-    },
-    /// A feature map without features, or with more than memory can hold.
-    #[error("{map} features of {inputs} inputs give {features} features; between 1 and {max} are possible")]
-    Features {
-        /// The feature map's name.
-        map: &'static str,
-        /// Number of inputs.
-        inputs: usize,
-        /// Number of features asked for (saturating).
-        features: usize,
-        /// The largest number accepted.
-        max: usize,
-    },
-    /// A scale that must be positive and finite is not.
-    #[error("{name} must be positive and finite, got {value}")]
-    NotPositive {
-        /// The parameter's name.
-        name: &'static str,
-        /// The value given.
-        value: f64,
-    },
-    /// More hidden layers than can be trained.
-    #[error("the network would have {layers} hidden layers; at most {max} are possible")]
-    TooDeep {
-        /// Hidden layers asked for.
-        layers: usize,
-        /// The largest number accepted.
-        max: usize,
-    },
-    /// More parameters than memory can be expected to hold.
-    #[error("the network would have {parameters} parameters; at most {max} are possible")]
-    TooLarge {
-        /// Parameters asked for (saturating).
-        parameters: usize,
-        /// The largest number accepted.
-        max: usize,
-    },
-}
+pub use model::{Model, ModelConfig};
+pub use network::{Network, Size};

@@ -4,10 +4,10 @@ use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use crate::dense::Dense;
+use crate::dense::{Dense, parameter};
+use crate::error::ModelError;
 use crate::features::{FeatureMap, Features};
-use crate::mlp::parameter;
-use crate::{ModelError, Network};
+use crate::network::{Network, Settings, Size};
 
 /// Configuration of a [`LinearModel`].
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -54,6 +54,26 @@ impl LinearModelConfig {
         let zeros = TensorData::new(vec![0.0; shape[0] * shape[1]], shape);
         let output = Dense { weight: parameter(zeros, device, dtype), bias: None };
         Ok(LinearModel { features, output })
+    }
+}
+
+impl Settings for LinearModelConfig {
+    type Network = LinearModel;
+
+    fn size(&self, inputs: usize, outputs: usize) -> Result<Size, ModelError> {
+        self.check(inputs, outputs)?;
+        Ok(Size::of_layers(&[self.features.len(inputs), outputs], false))
+    }
+
+    fn build(
+        &self,
+        inputs: usize,
+        outputs: usize,
+        seed: u64,
+        device: &Device,
+        dtype: DType,
+    ) -> Result<LinearModel, ModelError> {
+        self.init(inputs, outputs, seed, device, dtype)
     }
 }
 

@@ -14,14 +14,16 @@
 //! mean-field parameterization the outputs and their gradients shrink with the width `m` of the last hidden layer: a
 //! learning rate of order `m` keeps training at the same pace.
 
-use burn::module::{Module, Param, ParamId};
+use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand_distr::{Distribution, Normal};
 use serde::{Deserialize, Serialize};
 
-use crate::dense::Dense;
+use crate::activation::Activation;
+use crate::dense::{Dense, parameter};
+use crate::error::ModelError;
+use crate::network::{Network, Settings, Size};
 use crate::random::{Purpose, stream};
-use crate::{Activation, ModelError, Network};
 
 /// The most weights a network may have: a limit against slips of the pen, 8 GiB when they are drawn.
 const MAX_PARAMETERS: usize = 1 << 30;
@@ -164,10 +166,23 @@ impl MlpConfig {
     }
 }
 
-/// A trainable parameter that holds `data` in `dtype`.
-pub(crate) fn parameter<const D: usize>(data: TensorData, device: &Device, dtype: DType) -> Param<Tensor<D>> {
-    let tensor = Tensor::from_data(data.convert_dtype(dtype), (device, dtype));
-    Param::initialized(ParamId::new(), tensor).set_require_grad(true)
+impl Settings for MlpConfig {
+    type Network = Mlp;
+
+    fn size(&self, inputs: usize, outputs: usize) -> Result<Size, ModelError> {
+        Ok(Size::of_layers(&self.widths(inputs, outputs)?, self.bias))
+    }
+
+    fn build(
+        &self,
+        inputs: usize,
+        outputs: usize,
+        seed: u64,
+        device: &Device,
+        dtype: DType,
+    ) -> Result<Mlp, ModelError> {
+        self.init(inputs, outputs, seed, device, dtype)
+    }
 }
 
 /// A multilayer perceptron; built by [`MlpConfig::init`].

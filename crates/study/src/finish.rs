@@ -55,9 +55,9 @@ pub fn finish(
             subject.data = subject.data.select(&(0..samples).collect::<Vec<_>>());
         }
         let (precision, top) = (config.precision, config.top);
-        let mut settings = AnalysisSettings::only(wanted);
+        let mut settings = AnalysisSettings::default();
         (settings.memory, settings.precision, settings.top) = (memory, precision, top);
-        let (analysis, failed) = Analysis::measure_in(&folder, &subject, &settings, &|_| {})?;
+        let (analysis, failed) = Analysis::measure_in(&folder, &subject, &wanted, &settings, &|_| {})?;
         failed.map_or(Ok(()), Err)?;
         result.measures = analysis.scalars();
     }

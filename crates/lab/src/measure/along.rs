@@ -16,8 +16,6 @@ use losscape_optim::OptimizerConfig;
 use losscape_tangent::Inputs;
 use rand::rngs::ChaCha12Rng;
 
-use super::kind::Measure;
-
 /// A point, whatever network it is of; see [`Point`].
 pub trait AnyPoint {
     /// `L(w)`.
@@ -114,7 +112,7 @@ pub struct Along<'a> {
     pub step: usize,
     /// The diagonal of the method's preconditioner `[P]`, if it has one.
     pub preconditioner: &'a dyn Fn() -> Option<Tensor<1>>,
-    pub(crate) measures: &'a [&'static Measure],
+    pub(crate) measures: &'a [&'static str],
     pub(crate) seed: u64,
     pub(crate) memory: &'a mut BTreeMap<&'static str, Tensor<2>>,
     pub(crate) kernel: OnceCell<KernelSpectrum>,
@@ -135,10 +133,10 @@ impl Along<'_> {
         stream(self.seed, Purpose::Probes, (quantity << 48) | self.step as u64)
     }
 
-    /// Whether this measure is made along training, too.
+    /// Whether the measure of this name is made along training, too.
     #[must_use]
-    pub fn tracks(&self, measure: &Measure) -> bool {
-        self.measures.contains(&measure)
+    pub fn tracks(&self, name: &str) -> bool {
+        self.measures.contains(&name)
     }
 
     /// The spectrum of the tangent kernel of [`part`](Self::part), decomposed once.

@@ -6,7 +6,8 @@ use losscape_analysis::AnalysisError;
 use losscape_analysis::basin::{self, Width};
 use serde::{Deserialize, Serialize};
 
-use super::kind::{Measure, Needs};
+use super::kind::Measure;
+use super::needs::Needs;
 use crate::analysis::Section;
 
 /// Basin widths for a rise of the loss.

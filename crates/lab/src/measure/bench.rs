@@ -11,7 +11,7 @@ use losscape_model::Model;
 use losscape_model::random::{Purpose, stream};
 use losscape_tangent::{TangentError, parameters};
 
-use super::kind::{KernelPart, Measure};
+use super::needs::{KernelPart, Needs};
 use super::settings::{AnalysisSettings, SMALL_KERNEL};
 use crate::subject::Subject;
 
@@ -32,10 +32,8 @@ pub struct Bench<'a> {
     pub point: Point<'a, Model>,
     /// How to measure.
     pub settings: &'a AnalysisSettings,
-    measures: &'a [&'static Measure],
+    needs: Needs,
     progress: &'a (dyn Fn(Progress) + Sync),
-    /// Whether the kernel's change since initialization is measured with it.
-    change: bool,
     sharpest: OnceCell<Eigenpairs>,
     kernel: OnceCell<Kernel>,
 }
@@ -85,16 +83,21 @@ impl<'a> Bench<'a> {
         subject: &'a Subject,
         objective: &'a Objective<Model>,
         settings: &'a AnalysisSettings,
-        measures: &'a [&'static Measure],
+        needs: Needs,
         progress: &'a (dyn Fn(Progress) + Sync),
     ) -> Result<Self, AnalysisError> {
-        // It needs a second kernel beside the first, and their difference.
-        let small = kernel_rows(objective) <= SMALL_KERNEL;
-        let wanted = measures.iter().any(|measure| (measure.needs)(subject.loss).change);
-        let change = small && wanted && subject.training.is_some();
-        check_memory(objective, settings, measures, change)?;
+        let rows = kernel_rows(objective);
+        let most = if settings.kernel_size.is_none_or(|limit| rows <= limit) {
+            KernelPart::Whole
+        } else {
+            KernelPart::Largest
+        };
+        // The change takes a second kernel beside the first, and their difference.
+        let change = needs.change && rows <= SMALL_KERNEL && subject.training.is_some();
+        let needs = Needs { kernel: needs.kernel.min(most), change, ..needs };
+        check_memory(objective, settings, needs)?;
         let (sharpest, kernel) = (OnceCell::new(), OnceCell::new());
-        Ok(Self { subject, point: objective.here()?, settings, measures, progress, change, sharpest, kernel })
+        Ok(Self { subject, point: objective.here()?, settings, needs, progress, sharpest, kernel })
     }
 
     /// The loss as a function of the parameters.
@@ -175,7 +178,7 @@ impl<'a> Bench<'a> {
         if let Some(known) = self.kernel.get() {
             return Ok(Some(known));
         }
-        let found = match kernel_part(self.objective(), self.settings, self.measures) {
+        let found = match self.needs.kernel {
             KernelPart::None => return Ok(None),
             KernelPart::Largest => {
                 self.begin("tangent kernel", 30);
@@ -186,7 +189,7 @@ impl<'a> Bench<'a> {
             KernelPart::Whole => {
                 self.begin("tangent kernel: forming it", 0);
                 let matrix = self.objective().kernel(self.point.parameters())?;
-                let change = match self.initial().filter(|_| self.change) {
+                let change = match self.initial().filter(|_| self.needs.change) {
                     Some(initial) => {
                         let initial = self.objective().kernel(&initial.cast(matrix.dtype()))?;
                         Some(ntk::change(&matrix, &initial))
@@ -203,12 +206,11 @@ impl<'a> Bench<'a> {
 
 impl std::fmt::Debug for Bench<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { point, settings, measures, .. } = self;
-        let measures: Vec<&str> = measures.iter().map(|measure| measure.name).collect();
+        let Self { point, settings, needs, .. } = self;
         f.debug_struct("Bench")
             .field("point", point)
             .field("settings", settings)
-            .field("measures", &measures)
+            .field("needs", needs)
             .finish_non_exhaustive()
     }
 }
@@ -225,37 +227,23 @@ pub(super) fn kernel_rows(objective: &Objective<Model>) -> usize {
     objective.samples() * objective.outputs()
 }
 
-/// What of the kernel the measures need; of one that is too large to be decomposed, its largest eigenvalue.
-fn kernel_part(objective: &Objective<Model>, settings: &AnalysisSettings, measures: &[&Measure]) -> KernelPart {
-    let needs = measures.iter().map(|measure| (measure.needs)(objective.loss()).kernel);
-    let part = needs.max().unwrap_or(KernelPart::None);
-    let limit = settings.kernel_size.unwrap_or(if settings.only.is_some() { usize::MAX } else { SMALL_KERNEL });
-    let most = if kernel_rows(objective) <= limit { KernelPart::Whole } else { KernelPart::Largest };
-    part.min(most)
-}
-
 /// Whether everything asked for fits into the memory allowed, before anything is measured.
-fn check_memory(
-    objective: &Objective<Model>,
-    settings: &AnalysisSettings,
-    measures: &[&Measure],
-    change: bool,
-) -> Result<(), AnalysisError> {
+fn check_memory(objective: &Objective<Model>, settings: &AnalysisSettings, needs: Needs) -> Result<(), AnalysisError> {
     let Some(budget) = settings.memory else { return Ok(()) };
     let bytes = DType::from(settings.precision).size();
     let allowed = |what: &'static str, needed: usize| {
         if needed <= budget { Ok(()) } else { Err(AnalysisError::Memory { what, needed, budget }) }
     };
     let dim = objective.parameters().dims()[0];
-    if measures.iter().any(|measure| (measure.needs)(objective.loss()).hessian) {
+    if needs.hessian {
         let spectrum = spectrum_settings(settings, dim);
         let solver = Eigensolver::both(spectrum.top, spectrum.bottom);
         allowed("a Krylov basis of the Hessian", solver.memory(dim, bytes))?;
     }
     let rows = kernel_rows(objective);
-    match kernel_part(objective, settings, measures) {
+    match needs.kernel {
         KernelPart::None => Ok(()),
         KernelPart::Largest => allowed("a Krylov basis of the tangent kernel", Eigensolver::top(1).memory(rows, bytes)),
-        KernelPart::Whole => allowed("the tangent kernel", ntk::memory(rows, bytes, change)),
+        KernelPart::Whole => allowed("the tangent kernel", ntk::memory(rows, bytes, needs.change)),
     }
 }

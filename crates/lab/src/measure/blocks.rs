@@ -4,7 +4,8 @@ use losscape_analysis::spectrum::SpectrumSettings;
 use losscape_krylov::{Eigenvalue, Restricted};
 use serde::{Deserialize, Serialize};
 
-use super::kind::{Measure, Needs};
+use super::kind::Measure;
+use super::needs::Needs;
 use crate::analysis::Section;
 
 /// The ends of a diagonal block of the Hessian.

@@ -10,7 +10,8 @@ use losscape_tangent::parameters;
 use serde::{Deserialize, Serialize};
 
 use super::bench::{Bench, Kernel};
-use super::kind::{KernelPart, Measure, Needs};
+use super::kind::Measure;
+use super::needs::{KernelPart, Needs};
 use crate::analysis::Section;
 
 /// Step sizes and the edge of the method that trained the network.

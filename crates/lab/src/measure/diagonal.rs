@@ -5,7 +5,8 @@ use burn::tensor::Tensor;
 use losscape_krylov::diagonal;
 use serde::{Deserialize, Serialize};
 
-use super::kind::{Measure, Needs, Part};
+use super::kind::{Measure, Part};
+use super::needs::Needs;
 use crate::analysis::Section;
 
 /// The diagonal in each parameter.

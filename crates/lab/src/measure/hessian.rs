@@ -9,7 +9,8 @@ pub use losscape_krylov::{Ended, Estimate};
 
 use super::along::Along;
 use super::bench::{Bench, spectrum_settings};
-use super::kind::{Measure, Needs, Tracking};
+use super::kind::{Measure, Tracking};
+use super::needs::Needs;
 use crate::analysis::{Analysis, Section};
 
 /// The spectrum of H.

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::ALL;
 use super::bench::{Bench, Progress, objective};
-use super::settings::AnalysisSettings;
+use super::kind::Measure;
+use super::needs::Needs;
+use super::settings::{AnalysisSettings, SMALL_KERNEL};
 use crate::analysis::{Analysis, How};
 use crate::error::LabError;
 use crate::folder::{RunFolder, read_json, write_json};
@@ -75,7 +77,7 @@ impl Keeper<'_> {
 }
 
 impl Analysis {
-    /// Measures a subject.
+    /// Makes these measures of a subject, or [all](super::ALL).
     ///
     /// # Errors
     ///
@@ -83,10 +85,11 @@ impl Analysis {
     /// into the memory allowed: that is known before anything is measured.
     pub fn measure(
         subject: &Subject,
+        measures: &[&'static Measure],
         settings: &AnalysisSettings,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Self, LabError> {
-        Ok(rayon::scope(|_| measure(subject, settings, progress, None, &mut |_| {}))?)
+        Ok(rayon::scope(|_| measure(subject, measures, settings, progress, None, &mut |_| {}))?)
     }
 
     /// Measures a subject and writes each section into a folder when it is done. Sections that an earlier start of the
@@ -99,14 +102,16 @@ impl Analysis {
     pub fn measure_in(
         folder: &RunFolder,
         subject: &Subject,
+        measures: &[&'static Measure],
         settings: &AnalysisSettings,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<(Self, Option<LabError>), LabError> {
-        let keeper = Mutex::new(Keeper { folder, asked: asked(settings), failed: None });
+        let keeper = Mutex::new(Keeper { folder, asked: asked(measures, settings), failed: None });
         let held = || keeper.lock().unwrap_or_else(PoisonError::into_inner);
         let known = held().known(&subject.digest());
-        let measured =
-            rayon::scope(|_| measure(subject, settings, progress, known, &mut |analysis| held().keep(analysis)))?;
+        let measured = rayon::scope(|_| {
+            measure(subject, measures, settings, progress, known, &mut |analysis| held().keep(analysis))
+        })?;
         let mut keeper = held();
         keeper.end();
         Ok((measured, keeper.failed.take()))
@@ -114,26 +119,29 @@ impl Analysis {
 }
 
 /// What a measurement was asked for, with every setting.
-fn asked(settings: &AnalysisSettings) -> String {
-    let names = settings.only.iter().flatten().map(|measure| measure.name).collect::<Vec<_>>();
-    format!("{names:?} {:?}", AnalysisSettings { only: None, ..settings.clone() })
+fn asked(measures: &[&Measure], settings: &AnalysisSettings) -> String {
+    let names: Vec<&str> = measures.iter().map(|measure| measure.name).collect();
+    format!("{names:?} {settings:?}")
 }
 
 /// Measures what `known` has not, and hands the analysis to `keep` after each section.
 fn measure(
     subject: &Subject,
+    measures: &[&'static Measure],
     settings: &AnalysisSettings,
     progress: &(dyn Fn(Progress) + Sync),
     known: Option<Analysis>,
     keep: &mut (dyn FnMut(&Analysis) + Send),
 ) -> Result<Analysis, AnalysisError> {
     let objective = objective(subject, settings)?;
-    let asked = |measure: &&super::Measure| settings.only.as_ref().is_none_or(|only| only.contains(measure));
-    let measures: Vec<_> = ALL.iter().copied().filter(asked).collect();
-    let bench = Bench::new(subject, &objective, settings, &measures, progress)?;
+    let chosen: Vec<&Measure> = ALL.iter().copied().filter(|measure| measures.contains(measure)).collect();
+    let needs = chosen.iter().fold(Needs::NOTHING, |needs, measure| needs.and((measure.needs)(subject.loss)));
+    let everything = (chosen.len() == ALL.len()).then_some(SMALL_KERNEL);
+    let settings = &AnalysisSettings { kernel_size: settings.kernel_size.or(everything), ..settings.clone() };
+    let bench = Bench::new(subject, &objective, settings, needs, progress)?;
     let mut analysis = known.unwrap_or_else(|| Analysis::of_point(subject, &bench.point));
     let how = How { precision: settings.precision, seed: settings.seed };
-    for part in measures.iter().flat_map(|measure| measure.parts) {
+    for part in chosen.iter().flat_map(|measure| measure.parts) {
         if analysis.has(part.section) {
             continue;
         }

@@ -5,6 +5,7 @@ use losscape_model::Loss;
 
 use super::along::Along;
 use super::bench::Bench;
+use super::needs::Needs;
 use crate::analysis::Analysis;
 
 /// Something that can be measured.
@@ -56,24 +57,6 @@ pub struct Part {
     pub(crate) replaces: fn(now: &Analysis, earlier: &Analysis) -> bool,
 }
 
-/// What has to be at hand for a measure; the memory that a measurement takes is that of what its measures need.
-#[derive(Debug, Clone, Copy)]
-pub struct Needs {
-    /// Products with the Hessian, and a Krylov basis of them.
-    pub hessian: bool,
-    /// What of the tangent kernel.
-    pub kernel: KernelPart,
-    /// How far the tangent kernel moved since initialization, where that is known.
-    pub change: bool,
-}
-
-impl Needs {
-    /// Nothing but loss and gradient.
-    pub const NOTHING: Self = Self { hessian: false, kernel: KernelPart::None, change: false };
-    /// Products with the Hessian.
-    pub const HESSIAN: Self = Self { hessian: true, ..Self::NOTHING };
-}
-
 impl PartialEq for Measure {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
@@ -81,14 +64,3 @@ impl PartialEq for Measure {
 }
 
 impl Eq for Measure {}
-
-/// What of the tangent kernel is to be found, the less first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum KernelPart {
-    /// Nothing.
-    None,
-    /// The largest eigenvalue, matrix-free.
-    Largest,
-    /// All eigenvalues.
-    Whole,
-}

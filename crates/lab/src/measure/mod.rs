@@ -10,6 +10,7 @@ mod along;
 mod bench;
 mod keep;
 mod kind;
+mod needs;
 mod record;
 mod section;
 mod settings;
@@ -28,7 +29,8 @@ pub mod slices;
 pub use crate::analysis::Section;
 pub use along::{Along, AnyObjective, AnyPoint};
 pub use bench::{Bench, Progress};
-pub use kind::{KernelPart, Measure, Needs, Part, Scalars, Tracking};
+pub use kind::{Measure, Part, Scalars, Tracking};
+pub use needs::{KernelPart, Needs};
 pub use settings::AnalysisSettings;
 
 /// Every measure, in the order in which they are made.

@@ -2,7 +2,8 @@
 
 use losscape_analysis::norms::Norms;
 
-use super::kind::{Measure, Needs};
+use super::kind::Measure;
+use super::needs::Needs;
 use crate::analysis::Section;
 
 /// Norms.

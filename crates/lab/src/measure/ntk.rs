@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::along::Along;
 use super::bench::{Bench, Kernel, kernel_rows};
-use super::kind::{KernelPart, Measure, Needs, Part, Tracking};
+use super::kind::{Measure, Part, Tracking};
+use super::needs::{KernelPart, Needs};
 use crate::analysis::{Analysis, Section};
 
 /// The kernel's spectrum, as far as it was found.

@@ -6,7 +6,8 @@ use losscape_krylov::norm;
 
 use super::along::Along;
 use super::bench::Kernel;
-use super::kind::{KernelPart, Measure, Needs, Tracking};
+use super::kind::{Measure, Tracking};
+use super::needs::{KernelPart, Needs};
 use super::ntk;
 use crate::analysis::Section;
 
@@ -38,7 +39,7 @@ pub const MEASURE: Measure = Measure {
 
 /// The ratio `‖g‖²/(2L)`, and μ, which bounds it from below, where the kernel is measured with it.
 fn track(along: &mut Along) -> Result<(), AnalysisError> {
-    if along.tracks(&ntk::MEASURE) && applicable(along.part.loss()) {
+    if along.tracks(ntk::MEASURE.name) && applicable(along.part.loss()) {
         let mu = along.kernel()?.trusted_min();
         along.put("pl_mu", (mu > 0.0).then_some(mu));
     }

@@ -1,6 +1,5 @@
 //! How to measure.
 
-use super::kind::Measure;
 use crate::config::Precision;
 
 /// Kernels of at most so many rows are small: they take seconds, and there is room for two.
@@ -10,8 +9,6 @@ pub(super) const SMALL_KERNEL: usize = 5000;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct AnalysisSettings {
-    /// What to measure. Default: everything.
-    pub only: Option<Vec<&'static Measure>>,
     /// The float type measured in. Default: f64.
     pub precision: Precision,
     /// Seed of probes and directions. Default: 0.
@@ -20,9 +17,9 @@ pub struct AnalysisSettings {
     pub top: Option<usize>,
     /// Bytes that may be used. Default: no limit.
     pub memory: Option<usize>,
-    /// Kernels up to this size are decomposed; of larger ones the largest eigenvalue is found. Default: 5,000, beyond
-    /// which it takes minutes; without a limit where a measure is named that the kernel is decomposed for, since who
-    /// names it waits for it.
+    /// Kernels up to this size are decomposed; of larger ones the largest eigenvalue is found. Default: 5,000 where
+    /// every measure is made, beyond which it takes minutes; without a limit where measures are chosen, since who names
+    /// one that the kernel is decomposed for waits for it.
     pub kernel_size: Option<usize>,
     /// The rise of the loss that defines basin width. Default: 0.1.
     pub rise: f64,
@@ -30,14 +27,6 @@ pub struct AnalysisSettings {
 
 impl Default for AnalysisSettings {
     fn default() -> Self {
-        Self { only: None, precision: Precision::F64, seed: 0, top: None, memory: None, kernel_size: None, rise: 0.1 }
-    }
-}
-
-impl AnalysisSettings {
-    /// These measures alone; a kernel of any size is decomposed for those that are about it.
-    #[must_use]
-    pub fn only(measures: Vec<&'static Measure>) -> Self {
-        Self { only: Some(measures), ..Self::default() }
+        Self { precision: Precision::F64, seed: 0, top: None, memory: None, kernel_size: None, rise: 0.1 }
     }
 }

@@ -11,7 +11,8 @@ use losscape_krylov::{Eigensolver, Estimate, SymmetricOperator};
 use losscape_optim::edge::{self, Curvature};
 
 use super::along::Along;
-use super::kind::{Measure, Needs, Tracking};
+use super::kind::{Measure, Tracking};
+use super::needs::Needs;
 use crate::analysis::{Analysis, Section};
 
 /// Sharpness.

@@ -4,7 +4,8 @@ use burn::tensor::Tensor;
 use losscape_analysis::slice::{self, Line, Plane};
 use serde::{Deserialize, Serialize};
 
-use super::kind::{Measure, Needs};
+use super::kind::Measure;
+use super::needs::Needs;
 use crate::analysis::Section;
 
 /// The loss along lines and on a plane.

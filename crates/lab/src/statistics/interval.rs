@@ -27,7 +27,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::student;
+use super::student::student;
 
 /// A rank correlation.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

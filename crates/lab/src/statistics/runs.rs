@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::interval::{Crossing, Pair, Tau, agreement, ends, interval};
 use super::kendall::tau_b;
 use super::partial::{self, Settings};
-use super::student;
+use super::student::student;
 
 /// The fewest seeds, and the fewest configurations, that say anything about others: an interval from four numbers would
 /// mostly be an accident.

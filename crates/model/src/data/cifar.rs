@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::dataset::{Dataset, Matrix, Parts, Targets};
+use super::error::DataError;
 use super::files::open;
-use super::{DataError, Dataset, Key, Matrix, Parts, Targets};
+use super::origin::{Key, Origin, USUAL_SHARE};
+use super::standardize::Standardize;
 
 const PIXELS: usize = 3 * 32 * 32;
 
@@ -21,6 +24,24 @@ pub struct Cifar10 {
     pub test_files: Vec<PathBuf>,
 }
 
+impl Origin for Cifar10 {
+    fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
+        self.files.iter_mut().chain(&mut self.test_files).collect()
+    }
+
+    fn load(&self, _: u64) -> Result<Parts, DataError> {
+        self.read()
+    }
+
+    fn test_share(&self) -> f64 {
+        USUAL_SHARE
+    }
+
+    fn standardization(&self) -> Standardize {
+        Standardize::Global
+    }
+}
+
 /// Which files to read; inputs are the 3,072 bytes of an image, 0 to 255.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,6 +54,24 @@ pub struct Cifar100 {
     /// Which of its two labels an image has. Default: fine.
     #[serde(default)]
     pub labels: Granularity,
+}
+
+impl Origin for Cifar100 {
+    fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
+        self.files.iter_mut().chain(&mut self.test_files).collect()
+    }
+
+    fn load(&self, _: u64) -> Result<Parts, DataError> {
+        self.read()
+    }
+
+    fn test_share(&self) -> f64 {
+        USUAL_SHARE
+    }
+
+    fn standardization(&self) -> Standardize {
+        Standardize::Global
+    }
 }
 
 /// The two labels of CIFAR-100.
@@ -53,7 +92,7 @@ impl Cifar10 {
     /// Keys of the source.
     pub const KEYS: &'static [Key] = &[FILES, TEST_FILES];
 
-    pub(super) fn read(&self) -> Result<Parts, DataError> {
+    fn read(&self) -> Result<Parts, DataError> {
         let layout = Layout { name: "CIFAR-10", label_bytes: 1, label: 0, classes: 10 };
         layout.parts(&self.files, &self.test_files)
     }
@@ -64,7 +103,7 @@ impl Cifar100 {
     pub const KEYS: &'static [Key] =
         &[FILES, TEST_FILES, ("labels", "\"fine\"", "\"fine\": 100 classes; \"coarse\": 20 superclasses")];
 
-    pub(super) fn read(&self) -> Result<Parts, DataError> {
+    fn read(&self) -> Result<Parts, DataError> {
         let (label, classes) = match self.labels {
             Granularity::Coarse => (0, 20),
             Granularity::Fine => (1, 100),

@@ -3,10 +3,14 @@
 //! Origin, licence (CC BY 4.0) and checksum are in `assets/README.md`.
 
 use std::io::Read;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Dataset, Matrix, Targets};
+use super::dataset::{Dataset, Matrix, Parts, Targets};
+use super::error::DataError;
+use super::origin::{Key, Origin, USUAL_SHARE};
+use super::standardize::Standardize;
 
 /// The gzipped table: 64 pixel values from 0 to 16 and the label in each row.
 pub const ARCHIVE: &[u8] = include_bytes!("../../assets/digits.csv.gz");
@@ -18,6 +22,29 @@ const CLASSES: usize = 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Digits {}
+
+impl Digits {
+    /// Keys of the source.
+    pub const KEYS: &'static [Key] = &[];
+}
+
+impl Origin for Digits {
+    fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
+        Vec::new()
+    }
+
+    fn load(&self, _: u64) -> Result<Parts, DataError> {
+        Ok(load().into())
+    }
+
+    fn test_share(&self) -> f64 {
+        USUAL_SHARE
+    }
+
+    fn standardization(&self) -> Standardize {
+        Standardize::Global
+    }
+}
 
 /// All digits, pixels unscaled (0 to 16).
 ///

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::{DataError, MAX_VALUES};
+use super::dataset::MAX_VALUES;
+use super::error::DataError;
 
 /// Values that any file may hold, however small it is: 384 MiB, which MNIST needs.
 const FREE: u64 = 3 << 24;

@@ -1,13 +1,17 @@
 //! Data made to order. Everything random comes from stream `(seed, Data)`.
 
 use std::f64::consts::{PI, TAU};
+use std::path::PathBuf;
 
 use rand::RngExt;
 use rand::rngs::ChaCha12Rng;
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
-use super::{DataError, Dataset, Key, MAX_VALUES, Matrix, Targets};
+use super::dataset::{Dataset, MAX_VALUES, Matrix, Parts, Targets};
+use super::error::DataError;
+use super::origin::{Key, Origin, USUAL_SHARE};
+use super::standardize::Standardize;
 use crate::random::{Purpose, stream};
 
 fn normal(random: &mut ChaCha12Rng) -> f64 {
@@ -50,6 +54,24 @@ pub struct Moons {
     pub noise: f64,
 }
 
+impl Origin for Moons {
+    fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
+        Vec::new()
+    }
+
+    fn load(&self, seed: u64) -> Result<Parts, DataError> {
+        self.generate(seed).map(Parts::from)
+    }
+
+    fn test_share(&self) -> f64 {
+        USUAL_SHARE
+    }
+
+    fn standardization(&self) -> Standardize {
+        Standardize::Features
+    }
+}
+
 /// Spiral arms that start at the centre, one class an arm, with normal noise on both coordinates.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -66,6 +88,24 @@ pub struct Spirals {
     /// Standard deviation of the noise.
     #[serde(default = "small_noise")]
     pub noise: f64,
+}
+
+impl Origin for Spirals {
+    fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
+        Vec::new()
+    }
+
+    fn load(&self, seed: u64) -> Result<Parts, DataError> {
+        self.generate(seed).map(Parts::from)
+    }
+
+    fn test_share(&self) -> f64 {
+        USUAL_SHARE
+    }
+
+    fn standardization(&self) -> Standardize {
+        Standardize::Features
+    }
 }
 
 /// Regression on a random network: `x ~ N(0, I_d)`, `y = A tanh(W x/√d)/√m + noise`, entries of A and W standard
@@ -90,6 +130,25 @@ pub struct TeacherStudent {
     pub noise: f64,
 }
 
+impl Origin for TeacherStudent {
+    fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
+        Vec::new()
+    }
+
+    fn load(&self, seed: u64) -> Result<Parts, DataError> {
+        self.generate(seed).map(Parts::from)
+    }
+
+    fn test_share(&self) -> f64 {
+        USUAL_SHARE
+    }
+
+    fn standardization(&self) -> Standardize {
+        // They have the scale they should.
+        Standardize::None
+    }
+}
+
 /// Least squares `½‖Φw − y‖²` whose Hessian `ΦᵀΦ` has the eigenvalues prescribed, the rest of the spectrum zero.
 ///
 /// `Φ = U diag(√λ) Vᵀ` (n×d) with random orthonormal U and V, `y = Φ w* + noise` with `w*` standard normal.
@@ -105,6 +164,26 @@ pub struct LeastSquares {
     /// Standard deviation of the noise on the targets.
     #[serde(default)]
     pub noise: f64,
+}
+
+impl Origin for LeastSquares {
+    fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
+        Vec::new()
+    }
+
+    fn load(&self, seed: u64) -> Result<Parts, DataError> {
+        self.generate(seed).map(|problem| problem.data.into())
+    }
+
+    fn test_share(&self) -> f64 {
+        // The spectrum belongs to all its rows.
+        0.0
+    }
+
+    fn standardization(&self) -> Standardize {
+        // They have the scale they should.
+        Standardize::None
+    }
 }
 
 /// A least-squares problem and its known solution.

@@ -7,9 +7,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::dataset::{Matrix, Parts};
+use super::error::DataError;
 use super::files::open;
 use super::labels::{Asked, Labels, Raw, Target};
-use super::{DataError, Key, Matrix, Parts};
+use super::origin::{Key, Origin, USUAL_SHARE};
+use super::standardize::Standardize;
 
 /// Which IDX files to read; inputs are the images' values, row by row.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -31,6 +34,25 @@ pub struct Idx {
     pub classes: Option<usize>,
 }
 
+impl Origin for Idx {
+    fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
+        let tests = self.test_images.as_mut().into_iter().chain(self.test_labels.as_mut());
+        [&mut self.images, &mut self.labels].into_iter().chain(tests).collect()
+    }
+
+    fn load(&self, _: u64) -> Result<Parts, DataError> {
+        self.read()
+    }
+
+    fn test_share(&self) -> f64 {
+        USUAL_SHARE
+    }
+
+    fn standardization(&self) -> Standardize {
+        Standardize::Global
+    }
+}
+
 impl Idx {
     /// Keys of the source.
     pub const KEYS: &'static [Key] = &[
@@ -41,7 +63,7 @@ impl Idx {
         ("classes", "the labels", "number of classes C; labels are then 0 to C−1"),
     ];
 
-    pub(super) fn read(&self) -> Result<Parts, DataError> {
+    fn read(&self) -> Result<Parts, DataError> {
         let train = pair(&self.images, &self.labels)?;
         let test = match (&self.test_images, &self.test_labels) {
             (None, None) => None,

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::{DataError, Dataset, Matrix, Parts, Targets};
+use super::dataset::{Dataset, Matrix, Parts, Targets};
+use super::error::DataError;
 
 /// Up to so many classes are never too many for the samples there are.
 const ALWAYS_FINE: usize = 50;

@@ -20,11 +20,14 @@ use serde::{Deserialize, Serialize};
 use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
+use super::dataset::{Dataset, Matrix, Parts, Targets};
+use super::error::DataError;
 use super::files::{allow, foreign};
 use super::labels::{Asked, LARGEST_WHOLE, Labels, Raw, Target};
 use super::npy::{Header, Kind};
+use super::origin::{Key, Origin, USUAL_SHARE};
+use super::standardize::Standardize;
 use super::table::Task;
-use super::{DataError, Dataset, Key, Matrix, Parts, Targets};
 
 /// Which archive to read, and which of its arrays.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -54,6 +57,24 @@ pub struct Npz {
     /// labels are the classes, or those that an array `classes` of strings names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<usize>,
+}
+
+impl Origin for Npz {
+    fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
+        vec![&mut self.path]
+    }
+
+    fn load(&self, _: u64) -> Result<Parts, DataError> {
+        self.read()
+    }
+
+    fn test_share(&self) -> f64 {
+        USUAL_SHARE
+    }
+
+    fn standardization(&self) -> Standardize {
+        Standardize::Features
+    }
 }
 
 /// Names that arrays have elsewhere: for training inputs and targets, for testing inputs and targets.

@@ -9,22 +9,12 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::{DataError, Dataset, Key, Parts, Source, Targets};
+use super::dataset::{Dataset, Parts, Targets};
+use super::error::DataError;
+use super::origin::Key;
+use super::source::Source;
+use super::standardize::{Scaling, Standardize};
 use crate::random::{Purpose, stream};
-
-/// How inputs are centred and scaled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Standardize {
-    /// Each feature to mean 0 and variance 1; one that is constant up to rounding to 0, which is one whose variance is
-    /// at most `n ε var + (n mean ε)²`, the error of its own calculation (scikit-learn's rule; Chan, Golub & LeVeque
-    /// 1983).
-    Features,
-    /// All features by one mean and one variance, as is usual for images.
-    Global,
-    /// Inputs as they are.
-    None,
-}
 
 /// Which data to use and how to prepare it; the `[data]` table of a training configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -82,19 +72,12 @@ impl DataConfig {
 
     /// The share split off for testing where the source has no test part of its own, as set or by default.
     fn test_share(&self) -> f64 {
-        self.test_fraction.unwrap_or(match self.source {
-            Source::LeastSquares(_) => 0.0,
-            _ => 0.2,
-        })
+        self.test_fraction.unwrap_or_else(|| self.source.origin().test_share())
     }
 
     /// How inputs are standardized, as set or by default.
     fn standardization(&self) -> Standardize {
-        self.standardize.unwrap_or(match self.source {
-            Source::LeastSquares(_) | Source::TeacherStudent(_) => Standardize::None,
-            Source::Digits(_) | Source::Idx(_) | Source::Cifar10(_) | Source::Cifar100(_) => Standardize::Global,
-            Source::Moons(_) | Source::Spirals(_) | Source::Csv(_) | Source::Npz(_) => Standardize::Features,
-        })
+        self.standardize.unwrap_or_else(|| self.source.origin().standardization())
     }
 
     /// What is done to the data, in words, by topic: the numbers of two measurements can be compared where these are
@@ -144,7 +127,7 @@ impl DataConfig {
             let value = self.random_labels.to_string();
             return Err(DataError::Setting { name: "random_labels", value, must: "it must be from 0 to 1" });
         }
-        let Parts { train: all, test: own_test, mut notices } = self.source.load(self.seed)?;
+        let Parts { train: all, test: own_test, mut notices } = self.source.origin().load(self.seed)?;
         let mut known = HashSet::new();
         let paths = self.source.clone().paths_mut().into_iter().map(|path| path.clone()).collect::<Vec<_>>();
         let twice = paths.iter().find(|path| !known.insert(path.canonicalize().unwrap_or_else(|_| path.to_path_buf())));
@@ -204,65 +187,5 @@ impl DataConfig {
             labels[sample] = random.random_range(0..*classes);
         }
         Ok(())
-    }
-}
-
-/// How each feature `x` is scaled: to `(unit · x − mean)/deviation`.
-struct Scaling(Vec<Scale>);
-
-#[derive(Clone, Copy)]
-struct Scale {
-    /// A power of two, which costs no rounding: 1, unless squares would leave the range of f64.
-    unit: f64,
-    mean: f64,
-    deviation: f64,
-}
-
-impl Scale {
-    const NONE: Self = Self { unit: 1.0, mean: 0.0, deviation: 1.0 };
-
-    fn fit(values: impl Iterator<Item = f64> + Clone) -> Self {
-        let largest = values.clone().fold(0.0, |largest: f64, value| largest.max(value.abs()));
-        let unit = if largest == 0.0 || (1e-100..1e100).contains(&largest) {
-            1.0
-        } else {
-            2f64.powi(-(largest.log2() as i32).clamp(-1000, 1000))
-        };
-        let values = values.map(|value| unit * value);
-        let n = values.clone().count() as f64;
-        let mean = values.clone().sum::<f64>() / n;
-        let variance = values.clone().map(|value| (value - mean).powi(2)).sum::<f64>() / n;
-        let rounding = n * f64::EPSILON * variance + (n * mean * f64::EPSILON).powi(2);
-        match values.clone().next() {
-            // Rounding leaves a constant feature a tiny deviation, which must not be blown up to 1.
-            Some(first) if variance <= rounding || values.clone().all(|value| value == first) => {
-                Self { unit, mean: first, deviation: unit }
-            }
-            _ => Self { unit, mean, deviation: variance.sqrt() },
-        }
-    }
-}
-
-impl Scaling {
-    fn fit(train: &Dataset, standardize: Standardize) -> Self {
-        let inputs = &train.inputs;
-        let values = inputs.values.iter().copied();
-        Self(match standardize {
-            Standardize::None => vec![Scale::NONE; inputs.columns],
-            Standardize::Global => vec![Scale::fit(values); inputs.columns],
-            Standardize::Features => (0..inputs.columns)
-                .map(|column| Scale::fit(values.clone().skip(column).step_by(inputs.columns)))
-                .collect(),
-        })
-    }
-
-    fn apply(&self, data: &mut Dataset, part: &str) -> Result<(), DataError> {
-        for row in data.inputs.values.chunks_mut(data.inputs.columns) {
-            for (value, Scale { unit, mean, deviation }) in row.iter_mut().zip(&self.0) {
-                *value = (unit * *value - mean) / deviation;
-            }
-        }
-        let place = || format!("the {part} part, standardized by the training part");
-        data.inputs.check_finite("input").map_err(|error| error.within(place()))
     }
 }

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::DataError;
+use super::error::DataError;
 use super::files::{Bytes, open};
 
 /// The longest record, in bytes.

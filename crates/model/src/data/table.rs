@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::dataset::{Matrix, Parts};
+use super::error::DataError;
 use super::labels::{Asked, LARGEST_WHOLE, Labels, Raw, Target, is_missing, looks_like_a_number};
+use super::origin::{Key, Origin, USUAL_SHARE};
 use super::records::{Delimiter, Record, Records, likely_delimiter};
-use super::{DataError, Key, Matrix, Parts};
+use super::standardize::Standardize;
 
 /// The most columns.
 const MAX_COLUMNS: usize = 1 << 20;
@@ -104,6 +107,24 @@ pub struct Csv {
     pub classes: Option<usize>,
 }
 
+impl Origin for Csv {
+    fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
+        std::iter::once(&mut self.path).chain(self.test_path.as_mut()).collect()
+    }
+
+    fn load(&self, _: u64) -> Result<Parts, DataError> {
+        self.read()
+    }
+
+    fn test_share(&self) -> f64 {
+        USUAL_SHARE
+    }
+
+    fn standardization(&self) -> Standardize {
+        Standardize::Features
+    }
+}
+
 // A default is written out: the identity of a run is made of what is written.
 
 fn true_by_default<S: Serializer>(header: &Option<bool>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -172,7 +193,7 @@ impl Csv {
         ("classes", "the labels", "number of classes C; labels are then 0 to C−1"),
     ];
 
-    pub(super) fn read(&self) -> Result<Parts, DataError> {
+    fn read(&self) -> Result<Parts, DataError> {
         let train = self.table(&self.path, None)?;
         let test = self.test_path.as_ref().map(|path| self.table(path, Some(&train.layout))).transpose()?;
         let mut notices = Vec::new();

@@ -1,0 +1,214 @@
+//! Inputs with their targets, on the host in f64, so that the same numbers reach f32 and f64 runs.
+
+use burn::tensor::{DType, Device, Tensor, TensorData};
+
+use super::error::DataError;
+
+/// The most numbers that inputs or targets may have: a limit against slips of the pen, 8 GiB.
+pub(super) const MAX_VALUES: usize = 1 << 30;
+
+/// A matrix of numbers on the host, row by row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Matrix {
+    /// `rows · columns` values.
+    pub values: Vec<f64>,
+    /// Number of columns.
+    pub columns: usize,
+}
+
+impl Matrix {
+    /// Number of rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.values.len().checked_div(self.columns).unwrap_or(0)
+    }
+
+    /// Row `at`.
+    #[must_use]
+    pub fn row(&self, at: usize) -> &[f64] {
+        &self.values[at * self.columns..(at + 1) * self.columns]
+    }
+
+    fn select(&self, rows: &[usize]) -> Self {
+        Self { values: rows.iter().flat_map(|&at| self.row(at)).copied().collect(), columns: self.columns }
+    }
+
+    fn tensor(&self, device: &Device, dtype: DType) -> Tensor<2> {
+        let data = TensorData::new(self.values.clone(), [self.rows(), self.columns]);
+        Tensor::from_data(data.convert_dtype(dtype), (device, dtype))
+    }
+
+    pub(super) fn check_finite(&self, what: &'static str) -> Result<(), DataError> {
+        match self.values.iter().position(|value| !value.is_finite()) {
+            Some(at) => Err(DataError::NotFinite { sample: at / self.columns, column: at % self.columns, what }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a network should say about each sample.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Targets {
+    /// A class for each sample.
+    Labels {
+        /// The class of each sample, below `classes`.
+        labels: Vec<usize>,
+        /// Number of classes C.
+        classes: usize,
+        /// The label of each class in the data as it came; empty where it is the number of the class.
+        names: Vec<String>,
+    },
+    /// C numbers for each sample.
+    Values(Matrix),
+}
+
+impl Targets {
+    /// Labels that are the numbers of their classes.
+    #[must_use]
+    pub fn labels(labels: Vec<usize>, classes: usize) -> Self {
+        Self::Labels { labels, classes, names: Vec::new() }
+    }
+}
+
+/// Inputs `[n, d]` and targets of `n` samples.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dataset {
+    /// `[n, d]`.
+    pub inputs: Matrix,
+    /// Labels or values.
+    pub targets: Targets,
+}
+
+impl Dataset {
+    /// Puts inputs and targets together.
+    ///
+    /// # Errors
+    ///
+    /// When there are no samples, sizes differ, a label is not below the number of classes, or a number is not finite.
+    pub fn new(inputs: Matrix, targets: Targets) -> Result<Self, DataError> {
+        let samples = inputs.rows();
+        if samples == 0 {
+            return Err(DataError::Empty("the dataset"));
+        }
+        let count = match &targets {
+            Targets::Labels { labels, classes, .. } => {
+                if let Some(sample) = labels.iter().position(|label| label >= classes) {
+                    let label = labels[sample] as i128;
+                    return Err(DataError::LabelOutOfRange { sample, label, classes: *classes });
+                }
+                if classes.saturating_mul(samples) > MAX_VALUES {
+                    let must = "too many for so many samples; are the targets numbers (task = \"regression\")?";
+                    return Err(DataError::Setting { name: "number of classes", value: classes.to_string(), must });
+                }
+                labels.len()
+            }
+            Targets::Values(values) => {
+                values.check_finite("target")?;
+                values.rows()
+            }
+        };
+        if count != samples {
+            return Err(DataError::Mismatch { what: "number of inputs and of targets", left: samples, right: count });
+        }
+        inputs.check_finite("input")?;
+        Ok(Self { inputs, targets })
+    }
+
+    /// Number of samples n.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.inputs.rows()
+    }
+
+    /// Whether there are no samples (never, for a dataset built by [`Dataset::new`]).
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Number of outputs C a network for it needs.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        match &self.targets {
+            Targets::Labels { classes, .. } => *classes,
+            Targets::Values(values) => values.columns,
+        }
+    }
+
+    /// Number of classes; `None` where targets are numbers.
+    #[must_use]
+    pub fn classes(&self) -> Option<usize> {
+        match &self.targets {
+            Targets::Labels { classes, .. } => Some(*classes),
+            Targets::Values(_) => None,
+        }
+    }
+
+    /// The labels of the classes in the data as it came; empty where these are the numbers of the classes, or there are
+    /// none.
+    #[must_use]
+    pub fn class_names(&self) -> &[String] {
+        match &self.targets {
+            Targets::Labels { names, .. } => names,
+            Targets::Values(_) => &[],
+        }
+    }
+
+    /// The label of a class in the data as it came.
+    #[must_use]
+    pub fn class_name(&self, class: usize) -> String {
+        self.class_names().get(class).cloned().unwrap_or_else(|| class.to_string())
+    }
+
+    /// The samples `rows`, in that order.
+    #[must_use]
+    pub fn select(&self, rows: &[usize]) -> Self {
+        let targets = match &self.targets {
+            Targets::Labels { labels, classes, names } => Targets::Labels {
+                labels: rows.iter().map(|&at| labels[at]).collect(),
+                classes: *classes,
+                names: names.clone(),
+            },
+            Targets::Values(values) => Targets::Values(values.select(rows)),
+        };
+        Self { inputs: self.inputs.select(rows), targets }
+    }
+
+    /// Inputs as a tensor `[n, d]`.
+    #[must_use]
+    pub fn input_tensor(&self, device: &Device, dtype: DType) -> Tensor<2> {
+        self.inputs.tensor(device, dtype)
+    }
+
+    /// Targets as a tensor `[n, C]`, labels one-hot.
+    #[must_use]
+    pub fn target_tensor(&self, device: &Device, dtype: DType) -> Tensor<2> {
+        match &self.targets {
+            Targets::Values(values) => values.tensor(device, dtype),
+            Targets::Labels { labels, classes, .. } => {
+                let mut values = vec![0.0; labels.len() * classes];
+                for (sample, label) in labels.iter().enumerate() {
+                    values[sample * classes + label] = 1.0;
+                }
+                Matrix { values, columns: *classes }.tensor(device, dtype)
+            }
+        }
+    }
+}
+
+/// Data in its parts, with what is to be said of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parts {
+    /// The training part; of a source, all where it has no other.
+    pub train: Dataset,
+    /// The test part, where the source has one of its own.
+    pub test: Option<Dataset>,
+    /// What was understood in a way that a user should know of, a sentence each.
+    pub notices: Vec<String>,
+}
+
+impl From<Dataset> for Parts {
+    fn from(train: Dataset) -> Self {
+        Self { train, test: None, notices: Vec::new() }
+    }
+}
