@@ -82,7 +82,7 @@ impl KernelSpectrum {
         if dims != [of[0] * of[1]; 2] {
             return Err(AnalysisError::Kernel { kernel: dims, targets: of });
         }
-        let epsilon = losscape_krylov::Matrix(kernel.clone()).space().epsilon();
+        let epsilon = losscape_krylov::SymmetricMatrix(kernel.clone()).space().epsilon();
         let y: Tensor<2> = targets.clone().cast(kernel.dtype()).reshape([1, -1]);
         let squared: f64 = y.clone().square().sum().into_scalar();
         let along: f64 = (y.clone().matmul(kernel.clone()) * y).sum().into_scalar();

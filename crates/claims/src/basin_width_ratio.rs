@@ -35,7 +35,7 @@ pub const CLAIM: Claim = Claim {
 };
 
 /// What one run came to.
-struct Run {
+struct Trial {
     seed: usize,
     ratio: f64,
     loss: f64,
@@ -71,7 +71,7 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     let ends = [cells.iter().min_by(by_ratio), cells.iter().max_by(by_ratio)];
     let jobs: Vec<(usize, (f64, usize))> =
         (0..seeds).flat_map(|seed| cells.iter().map(move |&cell| (seed, cell))).collect();
-    let runs = jobs.into_par_iter().map(|(seed, (rate, batch))| -> Result<Option<Run>, LabError> {
+    let runs = jobs.into_par_iter().map(|(seed, (rate, batch))| -> Result<Option<Trial>, LabError> {
         let own = bench.seed_of(seed as u64);
         let data = bench.digits_split(usize::MAX, own)?;
         let Some(found) = bench.minimum(&data, &gradient_descent(rate), batch, 0.02, 40_000, own)? else {
@@ -94,7 +94,7 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
         } else {
             Default::default()
         };
-        Ok(Some(Run {
+        Ok(Some(Trial {
             seed,
             ratio: rate / batch as f64,
             loss: found.loss,
@@ -105,15 +105,15 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
             profiles,
         }))
     });
-    let runs: Vec<Run> = runs.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+    let runs: Vec<Trial> = runs.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
     let asked = (seeds * cells.len()) as f64;
     evidence.check(Check::equal("runs at the training loss, of all", 0.0, [(runs.len() as f64, asked)]));
     evidence.check(Check::equal("their losses = 0.02", 0.1, runs.iter().map(|run| (run.loss, 0.02))));
     let of = |seed: usize| runs.iter().filter(move |run| run.seed == seed);
-    let per_seed = |pick: &dyn Fn(&Run) -> f64| -> Vec<f64> {
+    let per_seed = |pick: &dyn Fn(&Trial) -> f64| -> Vec<f64> {
         (0..seeds).map(|seed| tau_b(&of(seed).map(|run| (run.ratio, pick(run))).collect::<Vec<_>>())).collect()
     };
-    type Measure = fn(&Run) -> f64;
+    type Measure = fn(&Trial) -> f64;
     let measures: [(&str, Measure); 4] = [
         ("width along the top eigenvector", |run| run.top_width),
         ("width along a random direction", |run| run.random_width),
@@ -127,7 +127,7 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     evidence.effect(Effect::above("log-log slope of the width against ε/B", 0.0, slopes.collect::<Vec<_>>()));
     // Pairs of runs of one seed: those of equal ratio differ less in sharpness than the others.
     let alike = (0..seeds).map(|seed| {
-        let runs: Vec<&Run> = of(seed).collect();
+        let runs: Vec<&Trial> = of(seed).collect();
         let (mut same, mut different) = ((0.0, 0), (0.0, 0));
         for (at, a) in runs.iter().enumerate() {
             for b in &runs[at + 1..] {
@@ -147,11 +147,11 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
         let of: Vec<f64> = runs.iter().filter(|run| run.ratio == ratio).map(|run| run.sharpness).collect();
         of.iter().sum::<f64>() / of.len() as f64
     };
-    let points = |pick: &dyn Fn(&Run) -> f64| runs.iter().map(|run| (run.ratio, pick(run))).collect::<Vec<_>>();
+    let points = |pick: &dyn Fn(&Trial) -> f64| runs.iter().map(|run| (run.ratio, pick(run))).collect::<Vec<_>>();
     evidence.figure("log-log slope of the width against ε/B", log_slope(&points(&|run| run.top_width)));
     evidence.figure("mean λ_max at ε/B = 0.1/32", mean(0.1, 32));
     evidence.figure("mean λ_max at ε/B = 0.2/16", mean(0.2, 16));
-    let averaged = |pick: &dyn Fn(&Run) -> f64| {
+    let averaged = |pick: &dyn Fn(&Trial) -> f64| {
         let mut ratios: Vec<f64> = runs.iter().map(|run| run.ratio).collect();
         ratios.sort_by(f64::total_cmp);
         ratios.dedup();

@@ -53,7 +53,7 @@ pub const CLAIM: Claim = Claim {
 
 /// What one run came to: over its last third, the curvature felt by batches, λ_max(H), and the mean loss in the first
 /// and in the last quarter; the loss at the end; and the curvature felt along training.
-struct Run {
+struct Trial {
     felt: f64,
     largest: f64,
     falls: [f64; 2],
@@ -80,7 +80,7 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
     let seeds = bench.effort.of(4, 8);
     let jobs: Vec<(usize, u64)> = BATCHES.iter().flat_map(|&batch| (0..seeds).map(move |seed| (batch, seed))).collect();
-    let runs = jobs.into_par_iter().map(|(batch, seed)| -> Result<Run, LabError> {
+    let runs = jobs.into_par_iter().map(|(batch, seed)| -> Result<Trial, LabError> {
         let own = bench.seed_of(seed);
         let objective = bench.digits(&MlpConfig::new([32, 32]), SAMPLES, 1.0, own)?;
         bench.note("batches drawn without replacement, anew at every step, of samples", [batch]);
@@ -124,9 +124,9 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
         let (count, quarter) = (losses.len() as f64, losses.len() / 4);
         let falls = [&losses[..quarter], &losses[losses.len() - quarter..]].map(mean);
         let loss = losses.last().copied().unwrap_or(f64::NAN);
-        Ok(Run { felt: felt / count, largest: full / count, falls, loss, series })
+        Ok(Trial { felt: felt / count, largest: full / count, falls, loss, series })
     });
-    let runs: Vec<Run> = runs.collect::<Result<_, _>>()?;
+    let runs: Vec<Trial> = runs.collect::<Result<_, _>>()?;
     let mut series = Vec::new();
     for (at, &batch) in BATCHES.iter().enumerate() {
         let of = &runs[at * seeds as usize..(at + 1) * seeds as usize];

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use losscape_analysis::certificate::Certificate;
 use losscape_analysis::ntk::KernelSpectrum;
 use losscape_analysis::{AnalysisError, Objective};
-use losscape_krylov::{Matrix, dense};
+use losscape_krylov::{SymmetricMatrix, dense};
 use losscape_model::{Mlp, Network};
 use losscape_tangent::Map;
 
@@ -268,7 +268,7 @@ fn certify(bench: &Workbench, evidence: &mut Evidence, theorem: &mut Theorem) ->
         let radius = share * certificate.smallest / certificate.lipschitz;
         for direction in &directions {
             let w = centre.clone() + direction.clone() * (radius / norm(direction));
-            let root = spectrum(&Matrix(objective.kernel(&w)?))?[0].sqrt();
+            let root = spectrum(&SymmetricMatrix(objective.kernel(&w)?))?[0].sqrt();
             smallest.push((certificate.smallest - root, certificate.lipschitz * radius));
             largest_seen.push((largest(&objective.at(&w)?.hessian(), seed)?, certificate.beta(radius)));
         }

@@ -111,7 +111,7 @@ pub const SAM: Claim = claim(
 /// A run: the ratio of sharpness and edge at the start and over the last third, that of sharpness and gradient
 /// descent's edge there, and what was seen at which step.
 #[derive(Default)]
-struct Run {
+struct Trial {
     start: f64,
     ratio: f64,
     over_plain: f64,
@@ -132,9 +132,9 @@ fn measure(bench: &Workbench, config: &OptimizerConfig, steps: usize) -> Result<
         RuleConfig::Adam(adam) => (1.0 / (1.0 - adam.beta_2)).round() as usize,
         _ => 0,
     };
-    let runs = (0..bench.effort.of(6u64, 12)).into_par_iter().map(|seed| -> Result<Run, LabError> {
+    let runs = (0..bench.effort.of(6u64, 12)).into_par_iter().map(|seed| -> Result<Trial, LabError> {
         let objective = bench.digits(&MlpConfig::new([32, 32]), 200, 0.5, bench.seed_of(seed))?;
-        let mut run = Run::default();
+        let mut run = Trial::default();
         let (mut sum, mut over_plain, mut count, mut start) = (0.0, 0.0, 0, None);
         let random = &mut draws(bench.seed_of(seed), 15);
         descend(
@@ -179,7 +179,7 @@ fn measure(bench: &Workbench, config: &OptimizerConfig, steps: usize) -> Result<
         (run.ratio, run.over_plain) = (mean(sum), mean(over_plain));
         Ok(run)
     });
-    let mut runs: Vec<Run> = runs.collect::<Result<_, _>>()?;
+    let mut runs: Vec<Trial> = runs.collect::<Result<_, _>>()?;
     let ratios: Vec<f64> = runs.iter().map(|run| run.ratio).collect();
     evidence.figure("sharpness over edge, mean of the last third", ratios.iter().sum::<f64>() / ratios.len() as f64);
     evidence.figure(
@@ -195,7 +195,7 @@ fn measure(bench: &Workbench, config: &OptimizerConfig, steps: usize) -> Result<
         evidence.effect(Effect::above(FROM_PLAIN, -0.9f64.ln(), away));
     }
     evidence.effect(Effect::within(OVER_EDGE, [0.9, 1.1], ratios));
-    let Run { sharpness, edge, loss, .. } = runs.swap_remove(0);
+    let Trial { sharpness, edge, loss, .. } = runs.swap_remove(0);
     evidence.plot(Plot {
         title: "Sharpness at the edge".to_owned(),
         reading: "Tanh 64-32-32-10 on 200 digits: the sharpness that decides about the method's steps, and where they \

@@ -41,7 +41,7 @@ const MEASURES: [&str; 6] = [
 ];
 
 /// A run: its seed and its place in the grid of rates, batch sizes and SAM or not; the measures; test loss and error.
-struct Run {
+struct Trial {
     seed: usize,
     cell: [usize; 3],
     measures: [f64; 6],
@@ -61,7 +61,7 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
         }
     }
     let asked = jobs.len();
-    let runs = jobs.into_par_iter().map(|(seed, cell)| -> Result<Option<Run>, LabError> {
+    let runs = jobs.into_par_iter().map(|(seed, cell)| -> Result<Option<Trial>, LabError> {
         let own = bench.seed_of(seed as u64);
         let data = bench.digits_split(300, own)?;
         let mut optimizer = gradient_descent(rates[cell[0]]);
@@ -77,13 +77,13 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
         let [adaptive, keskar] = [adaptive, keskar].map(|rise| rise.unwrap_or(f64::NAN));
         let largest = found.sharpest(&point, own)?.largest;
         let measures = [largest, trace, rise, adaptive, keskar, norm(point.parameters())];
-        Ok(Some(Run { seed, cell, measures, test_loss: found.test_loss, test_error: found.test_error }))
+        Ok(Some(Trial { seed, cell, measures, test_loss: found.test_loss, test_error: found.test_error }))
     });
-    let runs: Vec<Run> = runs.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+    let runs: Vec<Trial> = runs.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
     evidence.figure("runs that reached the training loss", runs.len() as f64);
     evidence.figure("of", asked as f64);
     let of = |seed: usize| runs.iter().filter(move |run| run.seed == seed);
-    let column = |of: fn(&Run) -> f64| runs.iter().map(of).collect::<Vec<f64>>();
+    let column = |of: fn(&Trial) -> f64| runs.iter().map(of).collect::<Vec<f64>>();
     let (losses, errors) = (column(|run| run.test_loss), column(|run| run.test_error));
     let places: Vec<Place> = runs.iter().map(|run| Place { seed: run.seed, configuration: number(run.cell) }).collect();
     let crossed = Runs::new(&places);
@@ -132,8 +132,8 @@ fn number([rate, batch, sam]: [usize; 3]) -> usize {
 }
 
 /// The runs in groups that differ in one axis of the grid alone.
-fn groups(runs: &[Run], axis: usize) -> Vec<usize> {
-    let without = |run: &Run| {
+fn groups(runs: &[Trial], axis: usize) -> Vec<usize> {
+    let without = |run: &Trial| {
         let mut rest = run.cell;
         rest[axis] = 0;
         number(rest)

@@ -109,3 +109,8 @@ pub const ALL: &[Claim] = &[
 pub fn find(id: &str) -> Option<&'static Claim> {
     ALL.iter().find(|claim| claim.id == id)
 }
+
+/// The README's examples.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -78,17 +78,17 @@ impl Problem<'_> {
 
 /// What a seed came to: of logistic regression the largest curvature along the path over L, the search, and the
 /// curvature that attains L; of a quadratic the search.
-struct Run {
+struct Trial {
     met: Vec<f64>,
     attained: f64,
     logistic: Search,
     quadratic: Search,
 }
 
-fn run(bench: &Workbench, seed: u64) -> Result<Run, LabError> {
+fn run(bench: &Workbench, seed: u64) -> Result<Trial, LabError> {
     let logistic = bench.logistic(200, 10, seed)?;
     let curvature = |w: &Tensor<1>| -> Result<f64, LabError> {
-        Ok(largest(&losscape_krylov::Matrix(logistic.hessian(w)), seed)? / logistic.smoothness)
+        Ok(largest(&losscape_krylov::SymmetricMatrix(logistic.hessian(w)), seed)? / logistic.smoothness)
     };
     let value = |w: &Tensor<1>| Ok(logistic.value(w));
     let start = bench.vector(&[1.0; 10]);
@@ -104,19 +104,19 @@ fn run(bench: &Workbench, seed: u64) -> Result<Run, LabError> {
     let start = bench.normal(10, &mut draws(seed, 27));
     let control = Problem { start, smoothness, minimum: 0.0, function: &bowl };
     let attained = curvature(&bench.vector(&[0.0; 10]))?;
-    Ok(Run { met, attained, logistic: problem.search(bench)?, quadratic: control.search(bench)? })
+    Ok(Trial { met, attained, logistic: problem.search(bench)?, quadratic: control.search(bench)? })
 }
 
 fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
     let runs = (0..bench.effort.of(6u64, 12)).into_par_iter().map(|seed| run(bench, bench.seed_of(seed)));
-    let mut runs: Vec<Run> = runs.collect::<Result<_, _>>()?;
+    let mut runs: Vec<Trial> = runs.collect::<Result<_, _>>()?;
     // At zero every σ is ½, and the curvature is L.
     let met = runs.iter().flat_map(|run| run.met.iter().copied().chain([run.attained])).map(|share| (share, 1.0));
     let name = "logistic regression: λ_max(H) along the path and at zero ≤ L, over L";
     evidence.check(Check::at_most(name, 1e-6, met.collect::<Vec<_>>()));
-    let top = |run: &Run| run.met.iter().copied().fold(0.0, f64::max);
-    let of = |pick: &dyn Fn(&Run) -> f64| runs.iter().map(pick).collect::<Vec<_>>();
+    let top = |run: &Trial| run.met.iter().copied().fold(0.0, f64::max);
+    let of = |pick: &dyn Fn(&Trial) -> f64| runs.iter().map(pick).collect::<Vec<_>>();
     evidence.effect(Effect::above("best step over 1/L", 2.0, of(&|run| run.logistic.best)));
     evidence.effect(Effect::above(
         "log of steps with 1/L over those with the best",
@@ -134,7 +134,7 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     evidence.figure("steps with 1/L over those with the best", mean(&of(&|run| run.logistic.saved)));
     evidence.figure("quadratics: best step over 1/L", mean(&steps));
     evidence.figure("quadratics: steps with 1/L over those with the best", mean(&of(&|run| run.quadratic.saved)));
-    let Run { logistic, quadratic, .. } = runs.swap_remove(0);
+    let Trial { logistic, quadratic, .. } = runs.swap_remove(0);
     evidence.plot(Plot {
         title: "Steps to a millionth of the gap".to_owned(),
         reading: "Logistic regression: the best constant step is above 2/L, because the curvature met on the way is \

@@ -45,7 +45,7 @@ pub const CLAIM: Claim = Claim {
 const SAMPLES: usize = 40;
 
 /// What one network came to.
-struct Run {
+struct Trial {
     width: usize,
     seed: usize,
     rank: usize,
@@ -118,7 +118,7 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     let seeds = bench.effort.of(4, 20);
     let jobs: Vec<(usize, usize)> =
         widths.iter().flat_map(|&width| (0..seeds).map(move |seed| (width, seed))).collect();
-    let runs = jobs.into_par_iter().map(|(width, seed)| -> Result<Run, LabError> {
+    let runs = jobs.into_par_iter().map(|(width, seed)| -> Result<Trial, LabError> {
         let own = bench.seed_of(seed as u64);
         let config = MlpConfig::new([width]).with_parameterization(Parameterization::Ntk);
         let network = bench.network(&config, 4, 1, own)?;
@@ -126,9 +126,9 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
         let kernel = KernelSpectrum::of(objective.kernel(&objective.parameters())?, objective.targets())?;
         let loss = solve(&objective, objective.parameters(), 1e-8, bench.effort.of(100, 400))?.1;
         let reached = loss < 1e-8;
-        Ok(Run { width, seed, rank: kernel.rank, min: kernel.trusted_min(), max: kernel.max, reached })
+        Ok(Trial { width, seed, rank: kernel.rank, min: kernel.trusted_min(), max: kernel.max, reached })
     });
-    let runs: Vec<Run> = runs.collect::<Result<_, _>>()?;
+    let runs: Vec<Trial> = runs.collect::<Result<_, _>>()?;
     let (mut reached, mut smallest, mut largest) = (Vec::new(), Vec::new(), Vec::new());
     for &width in &widths {
         let of = || runs.iter().filter(|run| run.width == width);
@@ -138,7 +138,7 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
         largest.push((width as f64, of().map(|run| run.max).fold(0.0, f64::max)));
     }
     let ranks: Vec<(f64, f64)> = runs.iter().map(|run| (run.rank as f64, parameters(run.width))).collect();
-    let shares = |chosen: &dyn Fn(&Run) -> bool| -> Vec<f64> {
+    let shares = |chosen: &dyn Fn(&Trial) -> bool| -> Vec<f64> {
         let of = |seed: usize| runs.iter().filter(move |run| run.seed == seed).filter(|run| chosen(run));
         (0..seeds).map(|seed| of(seed).filter(|run| run.reached).count() as f64 / of(seed).count() as f64).collect()
     };

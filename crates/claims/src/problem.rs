@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, Tensor};
 use losscape_analysis::{AnalysisError, Objective};
-use losscape_krylov::{ConjugateGradient, Eigensolver, Matrix, Shifted, Space, SymmetricOperator, dense};
+use losscape_krylov::{ConjugateGradient, Eigensolver, Shifted, Space, SymmetricMatrix, SymmetricOperator, dense};
 use losscape_model::data::digits::Digits;
 use losscape_model::data::generate::{LeastSquares, TeacherStudent};
 use losscape_model::data::{DataConfig, Dataset, Source};
@@ -53,7 +53,7 @@ pub fn norm(v: &Tensor<1>) -> f64 {
     inner(v, v).sqrt()
 }
 
-/// Draws that belong to a claim; the index tells uses apart.
+/// Draws of a claim: the index, below 900, tells the uses within one claim apart. Claims may have the same ones.
 pub fn draws(seed: u64, index: u64) -> ChaCha12Rng {
     stream(seed, Purpose::Probes, index)
 }
@@ -301,7 +301,7 @@ impl Workbench {
             let w = logistic.solution.clone();
             let (_, gradient) = logistic.value(&w);
             let solver = ConjugateGradient { tolerance: 1e-14, ..ConjugateGradient::default() };
-            let step = solver.solve(&Matrix(logistic.hessian(&w)), &gradient).map_err(AnalysisError::from)?;
+            let step = solver.solve(&SymmetricMatrix(logistic.hessian(&w)), &gradient).map_err(AnalysisError::from)?;
             logistic.solution = w - step.x;
         }
         logistic.minimum = logistic.value(&logistic.solution).0;

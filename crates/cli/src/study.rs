@@ -12,7 +12,7 @@ use losscape_report::study as report;
 use losscape_study::launch::processes::{self, Processes, Tally};
 use losscape_study::launch::worker::Worker;
 use losscape_study::launch::{Array, INTERRUPTED, Job, kubernetes, slurm};
-use losscape_study::{Evidence, Merged, PlannedRun, RunState, StudyFolder};
+use losscape_study::{Findings, Merged, PlannedRun, RunState, StudyFolder};
 
 use crate::args::{Launcher, StudyArgs, StudyCommand, StudyRunArgs, SubmitArgs};
 use crate::error::CliError;
@@ -256,10 +256,10 @@ fn merge(folder: &StudyFolder, partial: bool) -> Result<bool, CliError> {
 /// Weighs the table and writes the page.
 fn weigh(folder: &StudyFolder) -> Result<(), CliError> {
     let Merged { table, missing, .. } = Merged::read(folder)?;
-    let evidence = Evidence::of(&table, SEED);
-    evidence.write(folder)?;
-    report::write(folder, &table, &evidence, missing.len())?;
-    show!("{}", report::text(&evidence));
+    let findings = Findings::of(&table, SEED);
+    findings.write(folder)?;
+    report::write(folder, &table, &findings, missing.len())?;
+    show!("{}", report::text(&findings));
     say!("{}", folder.file("report.html").display());
     Ok(())
 }

@@ -58,3 +58,30 @@ fn every_measure_is_whole() {
     let read = Analysis::read(&folder).expect("it is whole").expect("it is there");
     assert_eq!(read.measured.len(), sections.len(), "all are kept side by side");
 }
+
+#[test]
+fn every_tracked_measure_gives_its_quantities() {
+    let docs = include_str!("../../../docs/measures.md");
+    for measure in measure::ALL {
+        let name = measure.name;
+        let row = docs.lines().find(|line| line.starts_with(&format!("| `{name}` |"))).expect("it is documented");
+        let documented = quoted(row.split(" | ").nth(3).expect("a column for what is tracked"));
+        assert_eq!(documented.is_empty(), measure.tracking.is_none(), "{name}");
+        let place = Place::new(CONFIG);
+        let measures = format!("track.measures=[\"{name}\"]");
+        let output = place.run(&["train", "run.toml", "--set", "track.every=10", "--set", &measures]);
+        if measure.tracking.is_none() {
+            let said = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{said}");
+            assert!(said.contains("is not measured along training: there are"), "{said}");
+            continue;
+        }
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let metrics = RunFolder::new(place.run_folder()).read_metrics().expect("it is trained");
+        let tracked = metrics.iter().filter_map(|record| record.tracked.as_ref());
+        let given: HashSet<&str> = tracked.flat_map(|tracked| tracked.quantities.keys().map(String::as_str)).collect();
+        // μ is the kernel's, which is measured only where it is asked for.
+        let alone = documented.iter().filter(|quantity| **quantity != "pl_mu").copied().collect::<HashSet<_>>();
+        assert_eq!(given, alone, "{name}");
+    }
+}

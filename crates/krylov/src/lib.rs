@@ -53,7 +53,8 @@ pub use inverse::Inverse;
 pub use lanczos::{Lanczos, lanczos};
 pub use minres::MinRes;
 pub use operator::{
-    Congruence, Counted, Deflated, Diagonal, Matrix, Restricted, Scaled, Shifted, Space, Sum, SymmetricOperator,
+    Congruence, Counted, Deflated, Diagonal, Restricted, Scaled, Shifted, Space, Sum, SymmetricMatrix,
+    SymmetricOperator,
 };
 pub use power::{PowerIteration, PowerResult};
 pub use trace::Estimate;

@@ -140,9 +140,9 @@ pointers!(&A, Box<A>, Rc<A>, Arc<A>);
 
 /// A symmetric matrix `[dim, dim]`.
 #[derive(Debug, Clone)]
-pub struct Matrix(pub Tensor<2>);
+pub struct SymmetricMatrix(pub Tensor<2>);
 
-impl SymmetricOperator for Matrix {
+impl SymmetricOperator for SymmetricMatrix {
     fn space(&self) -> Space {
         Space { dim: self.0.dims()[0], device: self.0.device(), dtype: self.0.dtype() }
     }

@@ -9,7 +9,8 @@ use common::{Prescribed, random};
 use losscape_krylov::trace::{frobenius, hutch_plus_plus, hutchinson, xtrace};
 use losscape_krylov::{
     Congruence, ConjugateGradient, Counted, Deflated, Diagonal, Eigensolver, Ended, Estimate, Inverse, KrylovError,
-    Matrix, MinRes, Quadrature, Restricted, Scaled, Shifted, SpectralDensity, Sum, SymmetricOperator, dense, diagonal,
+    MinRes, Quadrature, Restricted, Scaled, Shifted, SpectralDensity, Sum, SymmetricMatrix, SymmetricOperator, dense,
+    diagonal,
 };
 
 fn difference(a: Tensor<2>, b: Tensor<2>) -> f64 {
@@ -35,7 +36,7 @@ fn operators_made_of_operators() {
     let kept = space.vector(values.clone()).narrow(0, 0, 2);
     let along = pairs.vectors.clone().transpose().matmul(kept.clone().unsqueeze_dim(1) * pairs.vectors.clone());
     let cases: Vec<(&str, Box<dyn SymmetricOperator>, Tensor<2>)> = vec![
-        ("matrix", Box::new(Matrix(a.clone())), a.clone()),
+        ("matrix", Box::new(SymmetricMatrix(a.clone())), a.clone()),
         ("scaled", Box::new(Scaled { operator, factor: -2.5 }), a.clone() * -2.5),
         ("shifted", Box::new(Shifted { operator, shift: 0.7 }), a.clone() + identity.clone() * 0.7),
         ("sum", Box::new(Sum(operator, Diagonal(entries.clone()))), a.clone() + identity * d.clone()),

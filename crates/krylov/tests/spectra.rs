@@ -5,7 +5,8 @@ mod common;
 use burn::tensor::{DType, Device, Tensor};
 use common::{Prescribed, random};
 use losscape_krylov::{
-    Counted, Diagonal, Eigensolver, Ended, KrylovError, Matrix, PowerIteration, Space, SymmetricOperator, lanczos, norm,
+    Counted, Diagonal, Eigensolver, Ended, KrylovError, PowerIteration, Space, SymmetricMatrix, SymmetricOperator,
+    lanczos, norm,
 };
 use rand::{Rng, RngExt};
 
@@ -250,7 +251,7 @@ fn an_operator_that_is_not_quite_symmetric_ends() {
     let unit = |v: Tensor<1>| v.clone() / v.square().sum().into_scalar::<f64>().sqrt();
     let (g, off) = (unit(space.normal(&mut random(1))), unit(space.normal(&mut random(2))));
     let h = g.clone() + off * 1e-6;
-    let product = Matrix(h.unsqueeze_dim::<2>(1).matmul(g.clone().unsqueeze_dim(0)));
+    let product = SymmetricMatrix(h.unsqueeze_dim::<2>(1).matmul(g.clone().unsqueeze_dim(0)));
     let solver = Eigensolver::top(1).with_tolerance(1e-9);
     let found = solver.solve(&product, None, &mut random(3)).expect("finite");
     assert_eq!(found.ended, Ended::Stagnated);

@@ -52,3 +52,8 @@ pub use run::{Run, RunOptions};
 pub use source_error::SourceError;
 pub use subject::Subject;
 pub use trainer::{Evaluation, Trainer};
+
+/// The README's examples.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -45,3 +45,8 @@ pub use loss::{Loss, LossKind, Reduction};
 pub use mlp::{Mlp, MlpConfig, Parameterization};
 pub use model::{Model, ModelConfig};
 pub use network::{Network, Size};
+
+/// The README's examples.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

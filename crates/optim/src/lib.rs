@@ -88,3 +88,8 @@ pub use vector::Vector;
 // Burn's `derive(RecordState)` (used by `muon`) names these by their place in Burn's own crate: it expects them at the
 // root, and `burn_pack` beside.
 use burn::optim::{RecordState, StateSink, StateSource, join_path};
+
+/// The README's examples.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

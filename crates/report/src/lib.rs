@@ -76,3 +76,8 @@ pub fn number(value: f64) -> String {
 pub fn percent(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
 }
+
+/// The README's examples.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -8,8 +8,8 @@ use losscape_lab::LabError;
 use losscape_lab::folder::{create, write_whole};
 use losscape_lab::records::State;
 use losscape_lab::statistics::{FEWEST, Tau};
-use losscape_study::evidence::OUTCOMES;
-use losscape_study::{Association, Comparable, Evidence, PlannedRun, RunState, StudyFolder, Table};
+use losscape_study::findings::OUTCOMES;
+use losscape_study::{Association, Comparable, Findings, PlannedRun, RunState, StudyFolder, Table};
 
 use crate::compare;
 use crate::figure::{AMBER, BLUE, Curve, GREEN, ORANGE, PURPLE, SKY, scatter, slug};
@@ -45,10 +45,10 @@ pub fn status(runs: &[(PlannedRun, RunState)]) -> String {
 
 /// The evidence as a table for the terminal, the strongest first.
 #[must_use]
-pub fn text(evidence: &Evidence) -> String {
-    let Evidence { runs, diverged, off_target, .. } = evidence;
+pub fn text(findings: &Findings) -> String {
+    let Findings { runs, diverged, off_target, .. } = findings;
     let head = ["measure", "outcome", "τ", "95 % interval", "granulated", "partial"].map(str::to_owned).to_vec();
-    let rows = evidence.associations.iter().map(|association| {
+    let rows = findings.associations.iter().map(|association| {
         let Association { measure, outcome, tau, granulated_mean, partial, .. } = association;
         vec![
             measure.clone(),
@@ -61,15 +61,15 @@ pub fn text(evidence: &Evidence) -> String {
     });
     let rows: Vec<Vec<String>> = rows.collect();
     let counts = format!("{runs} runs compared, {diverged} diverged, {off_target} did not reach the target loss\n");
-    if rows.is_empty() { counts } else { format!("{}{counts}{}", compare::Table { head, rows }, few(evidence)) }
+    if rows.is_empty() { counts } else { format!("{}{counts}{}", compare::Table { head, rows }, few(findings)) }
 }
 
 /// Why there are no intervals; empty where there are.
-fn few(evidence: &Evidence) -> String {
-    if evidence.associations.iter().any(|known| known.tau.interval.is_some()) {
+fn few(findings: &Findings) -> String {
+    if findings.associations.iter().any(|known| known.tau.interval.is_some()) {
         return String::new();
     }
-    let Evidence { seeds, configurations, .. } = evidence;
+    let Findings { seeds, configurations, .. } = findings;
     format!(
         "no intervals: {configurations} configurations and {seeds} seeds say too little about others, {FEWEST} of \
          either would do\n"
@@ -145,43 +145,43 @@ struct Page {
 /// # Errors
 ///
 /// When the folder cannot be written.
-pub fn write(study: &StudyFolder, table: &Table, evidence: &Evidence, missing: usize) -> Result<(), LabError> {
+pub fn write(study: &StudyFolder, table: &Table, findings: &Findings, missing: usize) -> Result<(), LabError> {
     let rows = Comparable::of(table).rows;
-    let mut figures = outcomes(table, evidence, &rows);
-    figures.extend(settings(table, evidence, &rows));
+    let mut figures = outcomes(table, findings, &rows);
+    figures.extend(settings(table, findings, &rows));
     let folder = study.file("figures");
     create(&folder)?;
     for figure in &figures {
         write_whole(&folder.join(format!("{}.svg", figure.id)), figure.svg.as_bytes())?;
     }
-    write_whole(&study.file("report.html"), page(study, table, evidence, missing, figures).as_bytes())
+    write_whole(&study.file("report.html"), page(study, table, findings, missing, figures).as_bytes())
 }
 
 /// The page as HTML.
-fn page(study: &StudyFolder, table: &Table, evidence: &Evidence, missing: usize, figures: Vec<Drawing>) -> String {
+fn page(study: &StudyFolder, table: &Table, findings: &Findings, missing: usize, figures: Vec<Drawing>) -> String {
     let name = study.path().file_name().map_or_else(|| "study".into(), |name| name.to_string_lossy().into_owned());
     let summary = format!(
         "{} runs, {} seeds, that differ in {}; a row each in results.csv and results.parquet.",
         table.len() + missing,
-        evidence.seeds,
-        evidence.axes.join(", ")
+        findings.seeds,
+        findings.axes.join(", ")
     );
     let facts = vec![
-        ("runs compared", evidence.runs.to_string()),
-        ("configurations", evidence.configurations.to_string()),
-        ("seeds", evidence.seeds.to_string()),
-        ("diverged", evidence.diverged.to_string()),
-        ("target loss not reached", evidence.off_target.to_string()),
+        ("runs compared", findings.runs.to_string()),
+        ("configurations", findings.configurations.to_string()),
+        ("seeds", findings.seeds.to_string()),
+        ("diverged", findings.diverged.to_string()),
+        ("target loss not reached", findings.off_target.to_string()),
         ("without a result", missing.to_string()),
     ];
     let rows = Comparable::of(table).rows;
-    let sections = OUTCOMES.into_iter().filter_map(|outcome| section(outcome, evidence)).collect();
+    let sections = OUTCOMES.into_iter().filter_map(|outcome| section(outcome, findings)).collect();
     let maps = OUTCOMES.into_iter().chain(["hessian_max"]).filter_map(|value| heat_map(value, table, &rows)).collect();
     Page { name, summary, facts, sections, figures, maps }.render().expect("the template writes to a string")
 }
 
-fn section(outcome: &'static str, evidence: &Evidence) -> Option<Section> {
-    let of: Vec<&Association> = evidence.associations.iter().filter(|known| known.outcome == outcome).collect();
+fn section(outcome: &'static str, findings: &Findings) -> Option<Section> {
+    let of: Vec<&Association> = findings.associations.iter().filter(|known| known.outcome == outcome).collect();
     if of.is_empty() {
         return None;
     }
@@ -198,16 +198,16 @@ fn section(outcome: &'static str, evidence: &Evidence) -> Option<Section> {
             number(0.05 * measures.len() as f64)
         )
     } else {
-        few(evidence)
+        few(findings)
     };
     let reading = format!(
         "Kendall's τ among the runs of one seed, the mean over {} seeds and {} configurations. Granulated: mean over \
          groups that differ in one setting alone.{partial} {intervals}",
-        evidence.seeds, evidence.configurations,
+        findings.seeds, findings.configurations,
     );
     let mut head: Vec<String> =
         ["measure", "τ", "95 % interval", "granulated", "95 % interval"].map(str::to_owned).to_vec();
-    head.extend(evidence.axes.iter().map(|axis| format!("by {}", axis.rsplit('.').next().unwrap_or(axis))));
+    head.extend(findings.axes.iter().map(|axis| format!("by {}", axis.rsplit('.').next().unwrap_or(axis))));
     head.extend(["partial", "95 % interval", "runs"].map(str::to_owned));
     let rows = of.iter().map(|known| {
         let value = |tau: Option<Tau>| cell(tau.map(|tau| tau.value));
@@ -218,7 +218,7 @@ fn section(outcome: &'static str, evidence: &Evidence) -> Option<Section> {
             value(known.granulated_mean),
             ends(known.granulated_mean),
         ];
-        cells.extend(evidence.axes.iter().map(|axis| cell(known.granulated.get(axis).copied())));
+        cells.extend(findings.axes.iter().map(|axis| cell(known.granulated.get(axis).copied())));
         cells.extend([value(known.partial), ends(known.partial), known.runs.to_string()]);
         let class = match (known.baseline, known.tau.is_clear()) {
             (true, true) => "baseline",
@@ -245,7 +245,7 @@ struct Groups {
 }
 
 /// The rows in groups of equal value of the axis that tells most apart with few colours.
-fn groups(table: &Table, evidence: &Evidence, rows: &[usize], but: Option<&str>) -> Groups {
+fn groups(table: &Table, findings: &Findings, rows: &[usize], but: Option<&str>) -> Groups {
     const COLORS: usize = 6;
     let by = |axis: &String| {
         let mut groups: Vec<(String, Vec<usize>)> = Vec::new();
@@ -258,7 +258,7 @@ fn groups(table: &Table, evidence: &Evidence, rows: &[usize], but: Option<&str>)
         }
         Groups { meaning: format!(" Colour: {axis}."), of: groups }
     };
-    let axes = evidence.axes.iter().filter(|axis| Some(axis.as_str()) != but);
+    let axes = findings.axes.iter().filter(|axis| Some(axis.as_str()) != but);
     let found =
         axes.map(by).filter(|groups| (2..=COLORS).contains(&groups.of.len())).max_by_key(|groups| groups.of.len());
     found.unwrap_or_else(|| Groups { meaning: String::new(), of: vec![(String::new(), rows.to_vec())] })
@@ -273,14 +273,14 @@ fn dots(groups: &Groups, x: &[f64], y: &[f64]) -> Vec<Curve> {
 }
 
 /// The measures with the strongest evidence against the first outcome.
-fn outcomes(table: &Table, evidence: &Evidence, rows: &[usize]) -> Vec<Drawing> {
+fn outcomes(table: &Table, findings: &Findings, rows: &[usize]) -> Vec<Drawing> {
     let Some(outcome) =
-        OUTCOMES.into_iter().find(|outcome| evidence.associations.iter().any(|a| a.outcome == *outcome))
+        OUTCOMES.into_iter().find(|outcome| findings.associations.iter().any(|a| a.outcome == *outcome))
     else {
         return Vec::new();
     };
-    let strongest = evidence.associations.iter().filter(|known| known.outcome == outcome && !known.baseline);
-    let groups = groups(table, evidence, rows, None);
+    let strongest = findings.associations.iter().filter(|known| known.outcome == outcome && !known.baseline);
+    let groups = groups(table, findings, rows, None);
     strongest
         .take(FIGURES)
         .filter_map(|known| {
@@ -295,12 +295,12 @@ fn outcomes(table: &Table, evidence: &Evidence, rows: &[usize]) -> Vec<Drawing> 
 }
 
 /// For every setting that is a number, the measures that follow it most closely.
-fn settings(table: &Table, evidence: &Evidence, rows: &[usize]) -> Vec<Drawing> {
+fn settings(table: &Table, findings: &Findings, rows: &[usize]) -> Vec<Drawing> {
     let mut drawings = Vec::new();
-    for setting in &evidence.given {
+    for setting in &findings.given {
         let Some(x) = table.setting(setting) else { continue };
-        let groups = groups(table, evidence, rows, Some(setting));
-        for known in evidence.followers.iter().filter(|known| known.setting == *setting).take(FIGURES) {
+        let groups = groups(table, findings, rows, Some(setting));
+        for known in findings.followers.iter().filter(|known| known.setting == *setting).take(FIGURES) {
             let name = &known.measure;
             let id = format!("setting-{}-{}", slug(setting), slug(name));
             let drawn = table.numbers(name).and_then(|y| scatter(&id, [setting, name], &dots(&groups, &x, &y)));

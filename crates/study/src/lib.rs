@@ -16,12 +16,12 @@
 //! - [`folder`]: the plan of a study on disk, and how far its runs are.
 //! - [`result`]: what one run leaves for the table; [`finish`]: how it is measured for that; [`table`]: the rows of all
 //!   runs, as CSV and Parquet.
-//! - [`evidence`]: which measure goes with which outcome.
+//! - [`findings`]: which measure goes with which outcome.
 //!
 //! - [`launch`]: who does the runs: processes, Slurm, Kubernetes.
 
 pub mod design;
-pub mod evidence;
+pub mod findings;
 pub mod finish;
 pub mod folder;
 pub mod launch;
@@ -29,7 +29,12 @@ pub mod result;
 pub mod table;
 
 pub use design::{Measuring, StudyConfig};
-pub use evidence::{Association, Comparable, Evidence};
+pub use findings::{Association, Comparable, Findings};
 pub use folder::{PlannedRun, RunState, StudyFolder};
 pub use result::RunResult;
 pub use table::{Merged, Table};
+
+/// The README's examples.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

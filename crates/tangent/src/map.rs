@@ -241,12 +241,12 @@ where
         inputs: &I,
         arrays: &[Array],
         segments: &[Segment],
-    ) -> Result<Plan, TangentError> {
+    ) -> Result<Chunking, TangentError> {
         let limit = match self.batching {
             Batching::Whole => {
                 let program = self.record(module, visited, inputs, None)?;
                 let directions = directions_in_cache(&program);
-                return Ok(Plan { programs: vec![(program, None)], keep: true, directions });
+                return Ok(Chunking { programs: vec![(program, None)], keep: true, directions });
             }
             Batching::Samples(samples) => samples,
             Batching::Memory(_) => usize::MAX,
@@ -256,7 +256,7 @@ where
         if total == 0 || counts.iter().any(|&count| count != total) {
             return Err(TangentError::Samples { counts });
         }
-        let mut plan = Plan { programs: Vec::new(), keep: true, directions: usize::MAX };
+        let mut plan = Chunking { programs: Vec::new(), keep: true, directions: usize::MAX };
         let mut size = limit.min(total);
         if let Batching::Memory(budget) = self.batching {
             let (one, two) =
@@ -374,7 +374,7 @@ where
 
 /// Recordings of the chunks with their numbers of samples (`None`: all at once), whether values are kept between
 /// products, and how many directions are taken at a time.
-struct Plan {
+struct Chunking {
     programs: Vec<(Arc<Program>, Option<usize>)>,
     keep: bool,
     directions: usize,

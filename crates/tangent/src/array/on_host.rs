@@ -8,7 +8,7 @@ use burn_dispatch::backends::Flex;
 use burn_dispatch::{BackendTensor, DispatchAutodiffContext, DispatchTensor, DispatchTensorKind};
 
 use super::storage::Array;
-use crate::host::{self, Layout, Matrix, Real, Repeated, by_type};
+use crate::host::{self, Layout, MatrixView, Real, Repeated, by_type};
 
 /// Flex's tensor: bytes, with shape, strides and offset.
 type Host = FloatTensor<Flex>;
@@ -177,6 +177,6 @@ fn repeated<'a, T: Real>(tensor: &'a Host, shape: &[usize]) -> Option<Repeated<'
 }
 
 /// A tensor of rank two as a matrix, if its rows or its columns lie in memory one after the other.
-fn matrix<T: Real>(tensor: &Host) -> Option<Matrix<'_, T>> {
-    Matrix::new(tensor.storage::<T>(), &layout(tensor)?)
+fn matrix<T: Real>(tensor: &Host) -> Option<MatrixView<'_, T>> {
+    MatrixView::new(tensor.storage::<T>(), &layout(tensor)?)
 }

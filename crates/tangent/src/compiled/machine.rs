@@ -1,9 +1,9 @@
-//! Runs a plan.
+//! Runs a assembly.
 
-use super::plan::{Instruction, Place, Plan, Span, Stretched, View};
-use crate::host::{self, Argument, Jets, Layout, Matrix, Real, Repeated};
+use super::assembly::{Assembly, Instruction, Place, Span, Stretched, View};
+use crate::host::{self, Argument, Jets, Layout, MatrixView, Real, Repeated};
 
-/// The memory of a plan.
+/// The memory of a assembly.
 pub struct Machine<T> {
     buffers: Vec<Vec<T>>,
     constants: Vec<Vec<T>>,
@@ -19,19 +19,19 @@ struct Memory<'a, T> {
 }
 
 impl<T: Real> Machine<T> {
-    pub fn new(plan: &Plan) -> Self {
-        let constants = plan.constants.iter().map(|numbers| numbers.iter().map(|&x| T::of(x)).collect()).collect();
-        Self { buffers: plan.buffers.iter().map(|&length| vec![T::ZERO; length]).collect(), constants }
+    pub fn new(assembly: &Assembly) -> Self {
+        let constants = assembly.constants.iter().map(|numbers| numbers.iter().map(|&x| T::of(x)).collect()).collect();
+        Self { buffers: assembly.buffers.iter().map(|&length| vec![T::ZERO; length]).collect(), constants }
     }
 
     /// The sum of the outputs; its gradient is written to `gradient`, whatever stands there.
-    pub fn run(&mut self, plan: &Plan, parameters: &[T], inputs: &[&[T]], gradient: &mut [T]) -> T {
+    pub fn run(&mut self, assembly: &Assembly, parameters: &[T], inputs: &[&[T]], gradient: &mut [T]) -> T {
         let Self { buffers, constants } = self;
         let mut memory = Memory { parameters, inputs, constants, buffers, gradient };
-        for instruction in &plan.instructions {
+        for instruction in &assembly.instructions {
             memory.execute(instruction);
         }
-        memory.span(plan.value)[0]
+        memory.span(assembly.value)[0]
     }
 }
 
@@ -54,9 +54,9 @@ impl<T: Real> Memory<'_, T> {
         Repeated { elements: self.span(span), stretch }
     }
 
-    fn matrix(&self, view: &View) -> Matrix<'_, T> {
-        let Some(matrix) = Matrix::new(self.place(view.place), &view.layout) else {
-            unreachable!("the plan takes views whose rows or columns lie in memory")
+    fn matrix(&self, view: &View) -> MatrixView<'_, T> {
+        let Some(matrix) = MatrixView::new(self.place(view.place), &view.layout) else {
+            unreachable!("the assembly takes views whose rows or columns lie in memory")
         };
         matrix
     }

@@ -1,14 +1,14 @@
 //! A scalar map compiled for the memory of the CPU: value and gradient again and again, at other parameters and inputs
 //! of the same shapes.
 //!
-//! [`plan`] turns the recorded program and its reverse pass into a list of passes over memory. Views (transposed,
+//! [`assembly`] turns the recorded program and its reverse pass into a list of passes over memory. Views (transposed,
 //! repeated, reshaped arrays) cost nothing; a bias and a function are applied to a product in its own memory in one
 //! pass; cotangents are written over where nobody else reads them; a matrix product writes its part of the gradient in
 //! place. [`machine`] runs the list with the kernels of [`crate::host`]: nothing is allocated, looked up
 //! or built between one gradient and the next.
 
+mod assembly;
 mod machine;
-mod plan;
 
 use burn::module::Module;
 use burn::tensor::{DType, Tensor};
@@ -19,12 +19,12 @@ use crate::host::Real;
 use crate::inputs::Inputs;
 use crate::map::Map;
 use crate::parameters;
+use assembly::Assembly;
 use machine::Machine;
-use plan::Plan;
 
 /// The sum of a map's outputs with its gradient by the trainable parameters, compiled; made by [`Map::compile`].
 pub struct Compiled {
-    plan: Plan,
+    assembly: Assembly,
     memory: Memory,
     shapes: Vec<Vec<usize>>,
 }
@@ -79,13 +79,13 @@ where
             })
             .collect();
         let dtype = program.nodes[program.output].dtype;
-        Ok(Plan::of(&program, &starts, variables).and_then(|plan| {
+        Ok(Assembly::of(&program, &starts, variables).and_then(|assembly| {
             let memory = match dtype {
-                DType::F32 => Memory::F32(Gathered::new(&plan, &shapes)),
-                DType::F64 => Memory::F64(Gathered::new(&plan, &shapes)),
+                DType::F32 => Memory::F32(Gathered::new(&assembly, &shapes)),
+                DType::F64 => Memory::F64(Gathered::new(&assembly, &shapes)),
                 _ => return None,
             };
-            Some(Compiled { plan, memory, shapes })
+            Some(Compiled { assembly, memory, shapes })
         }))
     }
 }
@@ -117,7 +117,7 @@ impl Compiled {
     }
 
     fn run<I: Inputs>(&mut self, w: &Tensor<1>, inputs: &I, rows: Option<&[usize]>) -> (f64, Tensor<1>) {
-        assert_eq!(w.dims()[0], self.plan.variables, "w has as many entries as there are parameters");
+        assert_eq!(w.dims()[0], self.assembly.variables, "w has as many entries as there are parameters");
         let w = Array::from_float(w.clone());
         let inputs = inputs.arrays();
         for (array, shape) in inputs.iter().zip(&self.shapes) {
@@ -126,24 +126,24 @@ impl Compiled {
             assert!(agrees, "the inputs have the shapes they were compiled for");
         }
         match &mut self.memory {
-            Memory::F32(memory) => memory.run(&self.plan, w.cast(DType::F32), inputs, rows),
-            Memory::F64(memory) => memory.run(&self.plan, w.cast(DType::F64), inputs, rows),
+            Memory::F32(memory) => memory.run(&self.assembly, w.cast(DType::F32), inputs, rows),
+            Memory::F64(memory) => memory.run(&self.assembly, w.cast(DType::F64), inputs, rows),
         }
     }
 }
 
 impl<T: Real> Gathered<T> {
-    fn new(plan: &Plan, shapes: &[Vec<usize>]) -> Self {
+    fn new(assembly: &Assembly, shapes: &[Vec<usize>]) -> Self {
         let inputs = shapes.iter().map(|_| Vec::new()).collect();
-        Self { machine: Machine::new(plan), inputs, last: None }
+        Self { machine: Machine::new(assembly), inputs, last: None }
     }
 
-    fn run(&mut self, plan: &Plan, w: Array, inputs: Vec<Array>, rows: Option<&[usize]>) -> (f64, Tensor<1>) {
+    fn run(&mut self, assembly: &Assembly, w: Array, inputs: Vec<Array>, rows: Option<&[usize]>) -> (f64, Tensor<1>) {
         let inputs: Vec<Array> = inputs.into_iter().map(|array| array.cast(T::dtype()).dense()).collect();
         let w = w.dense();
         let whole = inputs.iter().map(|array| array.slice_on_host::<T>());
         let (Some(whole), Some(numbers)) = (whole.collect::<Option<Vec<_>>>(), w.slice_on_host::<T>()) else {
-            unreachable!("the plan was made for arrays in host memory")
+            unreachable!("the assembly was made for arrays in host memory")
         };
         if let Some(rows) = rows {
             for ((picked, whole), array) in self.inputs.iter_mut().zip(&whole).zip(&inputs) {
@@ -159,10 +159,10 @@ impl<T: Real> Gathered<T> {
             None => whole,
         };
         let unread = |mut last: Array| last.slice_on_host_mut::<T>().is_some().then_some(last);
-        let fresh = || Array::from_host(vec![T::ZERO; plan.variables], &[plan.variables]);
+        let fresh = || Array::from_host(vec![T::ZERO; assembly.variables], &[assembly.variables]);
         let mut gradient = self.last.take().and_then(unread).unwrap_or_else(fresh);
         let Some(out) = gradient.slice_on_host_mut::<T>() else { unreachable!("nobody else reads it") };
-        let value = self.machine.run(plan, numbers, &picked, out);
+        let value = self.machine.run(assembly, numbers, &picked, out);
         self.last = Some(w);
         (value.to_f64(), gradient.into_float())
     }

@@ -11,7 +11,7 @@ const DIVIDED: usize = 1 << 20;
 
 /// A matrix in memory; neighbours in a row or in a column are neighbours in memory.
 #[derive(Clone, Copy)]
-pub struct Matrix<'a, T> {
+pub struct MatrixView<'a, T> {
     pub data: &'a [T],
     pub rows: usize,
     pub columns: usize,
@@ -21,7 +21,7 @@ pub struct Matrix<'a, T> {
     pub transposed: bool,
 }
 
-impl<'a, T: Real> Matrix<'a, T> {
+impl<'a, T: Real> MatrixView<'a, T> {
     /// An array of rank two, if its rows or its columns lie in memory one after the other.
     pub fn new(data: &'a [T], layout: &Layout) -> Option<Self> {
         let &[rows, columns] = layout.shape.as_slice() else { return None };
@@ -47,7 +47,7 @@ impl<'a, T: Real> Matrix<'a, T> {
 ///
 /// Divided into blocks of `out`, as many as there are threads, each calculated by one: with faer's own division a
 /// product of 64×512 by 512×128 gains nothing from a second thread.
-pub fn matmul<T: Real>(out: &mut [T], a: Matrix<T>, b: Matrix<T>, add: bool) {
+pub fn matmul<T: Real>(out: &mut [T], a: MatrixView<T>, b: MatrixView<T>, add: bool) {
     if a.rows == 0 || b.columns == 0 {
         return;
     }

@@ -15,7 +15,7 @@ mod zip;
 
 pub use function::{Argument, Jets, jets, times_slope};
 pub use layout::Layout;
-pub use matmul::{Matrix, matmul};
+pub use matmul::{MatrixView, matmul};
 pub use real::Real;
 pub(crate) use real::by_type;
 pub use reduce::{Axis, copy, max, sum};

@@ -6,7 +6,7 @@ use crate::host::{Axis, Layout};
 use crate::operation::{Adjoint, Bilinear, Discrete, Linear, Operation, Shapes};
 use crate::program::Program;
 
-/// A piece of memory that exists while a plan runs.
+/// A piece of memory that exists while an assembly runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// The trainable parameters, as one flat vector.
@@ -17,7 +17,7 @@ pub enum Place {
     Input(usize),
     /// A value known beforehand.
     Constant(usize),
-    /// Memory of the plan's own.
+    /// Memory of the assembly's own.
     Buffer(usize),
 }
 
@@ -66,7 +66,7 @@ pub enum Instruction {
 
 /// Instructions that calculate the sum of a program's outputs and its gradient.
 #[derive(Debug)]
-pub struct Plan {
+pub struct Assembly {
     pub instructions: Vec<Instruction>,
     /// How many numbers each buffer holds.
     pub buffers: Vec<usize>,
@@ -132,7 +132,7 @@ struct Cotangent {
     owned: bool,
 }
 
-/// A plan being made.
+/// An assembly being made.
 struct Planner<'a> {
     program: &'a Program,
     active: &'a [bool],
@@ -150,8 +150,8 @@ struct Planner<'a> {
     reached: Vec<usize>,
 }
 
-impl Plan {
-    /// The plan of a program, differentiated by its parameters, which start at `starts` in the flat vector of so many
+impl Assembly {
+    /// The assembly of a program, differentiated by its parameters, which start at `starts` in the flat vector of so many
     /// variables. `None` if it has an operation without instructions.
     pub fn of(program: &Program, starts: &[usize], variables: usize) -> Option<Self> {
         let dtype = program.nodes[program.output].dtype;

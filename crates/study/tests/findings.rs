@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use losscape_lab::records::{SCHEMA, State};
-use losscape_study::{Association, Evidence, PlannedRun, RunResult, Table};
+use losscape_study::{Association, Findings, PlannedRun, RunResult, Table};
 use serde_json::{Value, json};
 
 /// A run of a study of rate, batch size and seed, trained on 3 samples.
@@ -80,13 +80,13 @@ fn rows(
     rows
 }
 
-fn evidence(rows: &[Row]) -> Evidence {
+fn findings(rows: &[Row]) -> Findings {
     let results: Vec<_> = rows.iter().enumerate().map(|(index, row)| row.result(index)).collect();
-    Evidence::of(&Table::of(&results), 0)
+    Findings::of(&Table::of(&results), 0)
 }
 
-fn of<'a>(evidence: &'a Evidence, measure: &str) -> &'a Association {
-    let found = evidence.associations.iter().find(|known| known.measure == measure && known.outcome == "loss_gap");
+fn of<'a>(findings: &'a Findings, measure: &str) -> &'a Association {
+    let found = findings.associations.iter().find(|known| known.measure == measure && known.outcome == "loss_gap");
     found.unwrap_or_else(|| panic!("{measure} varies"))
 }
 
@@ -111,8 +111,8 @@ fn runs_are_compared_by_axis_and_those_that_cannot_be_are_left_out() {
     };
     rows.push(aside(4.0, State::Diverged, f64::NAN));
     rows.push(aside(4.0, State::Done, 0.11));
-    let found = evidence(&rows);
-    let Evidence { runs, seeds, configurations, diverged, off_target, .. } = found;
+    let found = findings(&rows);
+    let Findings { runs, seeds, configurations, diverged, off_target, .. } = found;
     assert_eq!((runs, seeds, configurations, diverged, off_target), (45, 5, 9, 1, 1));
     assert_eq!(found.axes, ["optimizer.learning_rate", "training.batch_size"]);
     assert_eq!(found.given, found.axes, "a batch of all samples is a number too");
@@ -140,14 +140,14 @@ fn runs_are_compared_by_axis_and_those_that_cannot_be_are_left_out() {
     // What follows the rate is there for a figure.
     let follower = found.followers.iter().find(|known| known.setting == "optimizer.learning_rate").expect("one does");
     assert_eq!((follower.measure.as_str(), follower.tau), ("hessian_max", to_rate));
-    assert_eq!(found, evidence(&rows), "the same seed, the same evidence");
+    assert_eq!(found, findings(&rows), "the same seed, the same evidence");
 }
 
 #[test]
 fn the_clearest_comes_first_and_what_a_setting_explains_is_not_left() {
     // Both follow the rate, each with an error of its own that the other does not know.
     let error = |rate: f64, batch: f64, seed: f64, times: f64| (times * (rate + 7.0 * batch + 3.0 * seed)).sin();
-    let found = evidence(&rows(
+    let found = findings(&rows(
         |rate, batch, seed| vec![("loss_gap", rate + 0.4 * error(rate, batch, seed, 12.9))],
         |rate, batch, seed| {
             vec![
@@ -171,7 +171,7 @@ fn the_clearest_comes_first_and_what_a_setting_explains_is_not_left() {
 fn four_seeds_have_no_interval() {
     let mut rows = rows(|rate, _, seed| vec![("loss_gap", rate + seed)], |rate, batch, _| vec![("own", rate * batch)]);
     rows.retain(|row| row.seed < 4);
-    let found = evidence(&rows);
+    let found = findings(&rows);
     assert!(found.associations.iter().all(|known| known.tau.interval.is_none() && !known.tau.is_clear()));
     assert!(of(&found, "own").tau.value > 0.0);
 }

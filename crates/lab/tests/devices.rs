@@ -1,14 +1,14 @@
 //! The same run on another device agrees to rounding.
 
 use burn::tensor::{DType, Device};
-use losscape::lab::Trainer;
-use losscape::lab::config::{BatchSize, TrainingConfig};
-use losscape::model::data::generate::Moons;
-use losscape::model::data::{DataConfig, Source};
-use losscape::model::{Activation, Loss, MlpConfig};
-use losscape::optim::momentum::MomentumConfig;
-use losscape::optim::{OptimizerConfig, RuleConfig, SamConfig};
-use losscape::tangent::parameters;
+use losscape_lab::Trainer;
+use losscape_lab::config::{BatchSize, TrainingConfig};
+use losscape_model::data::generate::Moons;
+use losscape_model::data::{DataConfig, Source};
+use losscape_model::{Activation, Loss, MlpConfig};
+use losscape_optim::momentum::MomentumConfig;
+use losscape_optim::{OptimizerConfig, RuleConfig, SamConfig};
+use losscape_tangent::parameters;
 
 /// The weights after 100 steps of momentum with SAM in f64: with compiled gradients on flex, through autodiff on
 /// ndarray.

@@ -3,15 +3,15 @@
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::tensor::{DType, Device, Tensor};
-use losscape::lab::Trainer;
-use losscape::lab::config::{BatchSize, TrainingConfig};
-use losscape::model::data::generate::Moons;
-use losscape::model::data::{DataConfig, Prepared, Source};
-use losscape::model::{Loss, Mlp, MlpConfig, Network};
-use losscape::optim::adam::AdamConfig;
-use losscape::optim::muon::MuonConfig;
-use losscape::optim::{OptimizerConfig, RuleConfig, SamConfig};
-use losscape::tangent::parameters::ravel;
+use losscape_lab::Trainer;
+use losscape_lab::config::{BatchSize, TrainingConfig};
+use losscape_model::data::generate::Moons;
+use losscape_model::data::{DataConfig, Prepared, Source};
+use losscape_model::{Loss, Mlp, MlpConfig, Network};
+use losscape_optim::adam::AdamConfig;
+use losscape_optim::muon::MuonConfig;
+use losscape_optim::{OptimizerConfig, RuleConfig, SamConfig};
+use losscape_tangent::parameters::ravel;
 use std::path::PathBuf;
 
 /// A batch of 48 does not divide the 200 samples: the last one of an epoch is smaller.

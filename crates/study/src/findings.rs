@@ -43,7 +43,7 @@ const NOISE: &str = "noise";
 
 /// `evidence.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Evidence {
+pub struct Findings {
     /// [`SCHEMA`].
     pub schema: u32,
     /// Runs used.
@@ -146,7 +146,7 @@ impl Quantity {
     }
 }
 
-impl Evidence {
+impl Findings {
     /// The evidence in the table of a study; `seed` chooses the noise.
     #[must_use]
     pub fn of(table: &Table, seed: u64) -> Self {

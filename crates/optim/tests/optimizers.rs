@@ -9,15 +9,15 @@ use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use losscape::optim::adam::AdamConfig;
-use losscape::optim::gradient_descent::GradientDescentConfig;
-use losscape::optim::momentum::MomentumConfig;
-use losscape::optim::muon::MuonConfig;
-use losscape::optim::nesterov::{Form, NesterovConfig};
-use losscape::optim::rmsprop::RmsPropConfig;
-use losscape::optim::schedule::{DecayConfig, ScheduleConfig};
-use losscape::optim::{Method, OptimizerConfig, RuleConfig, SamConfig, SharpnessPenaltyConfig};
-use losscape::tangent::parameters::ravel;
+use losscape_optim::adam::AdamConfig;
+use losscape_optim::gradient_descent::GradientDescentConfig;
+use losscape_optim::momentum::MomentumConfig;
+use losscape_optim::muon::MuonConfig;
+use losscape_optim::nesterov::{Form, NesterovConfig};
+use losscape_optim::rmsprop::RmsPropConfig;
+use losscape_optim::schedule::{DecayConfig, ScheduleConfig};
+use losscape_optim::{Method, OptimizerConfig, RuleConfig, SamConfig, SharpnessPenaltyConfig};
+use losscape_tangent::parameters::ravel;
 
 fn tensor<const D: usize>(values: &[f64], shape: [usize; D], dtype: DType) -> Tensor<D> {
     let device = Device::flex().autodiff();
@@ -520,7 +520,7 @@ mod identities {
 
 mod edges {
     use super::*;
-    use losscape::optim::edge::{Curvature, edge};
+    use losscape_optim::edge::{Curvature, edge};
 
     /// `½ h w²`; the bias stays where it is.
     fn valley(curvature: f64) -> impl Fn(&Affine) -> Tensor<1> {
@@ -640,7 +640,7 @@ mod edges {
 
 mod schedules {
     use super::*;
-    use losscape::optim::schedule::{ExponentialConfig, NoamConfig, StepConfig};
+    use losscape_optim::schedule::{ExponentialConfig, NoamConfig, StepConfig};
 
     #[test]
     fn give_the_factors_of_their_formulas() {
