@@ -7,15 +7,15 @@
 use burn::tensor::{DType, Device};
 use losscape::analysis::Objective;
 use losscape::krylov::Eigensolver;
+use losscape::model::data::DataConfig;
 use losscape::model::data::digits::Digits;
-use losscape::model::data::{DataConfig, Source};
 use losscape::model::random::{Purpose, stream};
 use losscape::model::{Loss, MlpConfig};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let device = Device::flex();
     let rate = 0.05;
-    let data = DataConfig { random_labels: 0.5, ..DataConfig::new(Source::Digits(Digits {})) }.load()?.train;
+    let data = DataConfig { random_labels: 0.5, ..DataConfig::new(Digits {}) }.load()?.train;
     let data = data.select(&(0..200).collect::<Vec<_>>());
     let network = MlpConfig::new([32, 32]).init(64, 10, 0, &device, DType::F32)?;
     let (x, y) = (data.input_tensor(&device, DType::F32), data.target_tensor(&device, DType::F32));

@@ -9,15 +9,15 @@ use losscape::analysis::Objective;
 use losscape::krylov::Eigensolver;
 use losscape::lab::Trainer;
 use losscape::lab::config::{BatchSize, TrainingConfig};
+use losscape::model::data::DataConfig;
 use losscape::model::data::digits::Digits;
-use losscape::model::data::{DataConfig, Source};
 use losscape::model::random::{Purpose, stream};
 use losscape::model::{Loss, MlpConfig};
 use losscape::optim::gradient_descent::GradientDescentConfig;
 use losscape::optim::{OptimizerConfig, SamConfig, SharpnessPenaltyConfig};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let data = DataConfig::new(Source::Digits(Digits {})).load()?;
+    let data = DataConfig::new(Digits {}).load()?;
     let sgd = OptimizerConfig::new(GradientDescentConfig {}, 0.1);
     let methods = [
         ("SGD", sgd.clone()),

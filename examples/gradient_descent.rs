@@ -7,8 +7,8 @@
 use burn::tensor::{DType, Device};
 use losscape::lab::config::{BatchSize, TrainingConfig};
 use losscape::lab::{Outcome, Trainer};
+use losscape::model::data::DataConfig;
 use losscape::model::data::generate::LeastSquares;
-use losscape::model::data::{DataConfig, Source};
 use losscape::model::{LinearModelConfig, Loss, Reduction};
 use losscape::optim::OptimizerConfig;
 use losscape::optim::gradient_descent::GradientDescentConfig;
@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let device = Device::flex().autodiff();
     let beta = 4.0;
     let problem = LeastSquares { samples: 20, inputs: 5, eigenvalues: vec![beta, 2.0, 1.0, 0.5, 0.25], noise: 0.0 };
-    let data = DataConfig::new(Source::LeastSquares(problem)).load()?;
+    let data = DataConfig::new(problem).load()?;
     let loss = Loss::squared_error().with_reduction(Reduction::Sum);
 
     let mut ratios = Vec::new();

@@ -13,8 +13,8 @@ use losscape::analysis::spectrum::{Spectrum, SpectrumSettings};
 use losscape::analysis::{Objective, ntk::KernelSpectrum, pl::PlStar};
 use losscape::lab::Trainer;
 use losscape::lab::config::{BatchSize, TrainingConfig};
+use losscape::model::data::DataConfig;
 use losscape::model::data::digits::Digits;
-use losscape::model::data::{DataConfig, Source};
 use losscape::model::random::{Purpose, stream};
 use losscape::model::{Loss, Network};
 use losscape::optim::{OptimizerConfig, adam::AdamConfig};
@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         norm: LayerNormConfig::new(36).init(&device),
         output: LinearConfig::new(36, 10).init(&device),
     };
-    let data = DataConfig::new(Source::Digits(Digits {})).load()?;
+    let data = DataConfig::new(Digits {}).load()?;
     let optimizer = OptimizerConfig::new(AdamConfig::default(), 3e-3);
     let training = TrainingConfig::epochs(3, BatchSize::Samples(32));
     let loss = Loss::squared_error();

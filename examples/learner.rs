@@ -9,15 +9,15 @@ use burn::train::metric::{AccuracyMetric, LossMetric};
 use burn::train::renderer::CliMetricsRenderer;
 use burn::train::{ExecutionStrategy, Learner, SupervisedTraining};
 use losscape::lab::learner::{Learned, loader};
+use losscape::model::data::DataConfig;
 use losscape::model::data::generate::Moons;
-use losscape::model::data::{DataConfig, Source};
 use losscape::model::{Loss, MlpConfig};
 use losscape::optim::momentum::MomentumConfig;
 use losscape::optim::{OptimizerConfig, RuleConfig, SamConfig};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let device = Device::flex();
-    let data = DataConfig::new(Source::Moons(Moons { samples: 1000, noise: 0.1 })).load()?;
+    let data = DataConfig::new(Moons { samples: 1000, noise: 0.1 }).load()?;
     let test = data.test.ok_or("the data has a test part")?;
 
     let network = MlpConfig::new([32, 32]).init(2, 2, 0, &device.clone().autodiff(), DType::F32)?;

@@ -13,8 +13,8 @@ use burn::tensor::{Device, Tensor};
 use losscape::lab::config::{BatchSize, TrainingConfig};
 use losscape::lab::records::{Metric, Split};
 use losscape::lab::{LabError, Moment, Observe, Trainer};
+use losscape::model::data::DataConfig;
 use losscape::model::data::digits::Digits;
-use losscape::model::data::{DataConfig, Source};
 use losscape::model::{Loss, Network};
 use losscape::optim::OptimizerConfig;
 use losscape::optim::adam::AdamConfig;
@@ -58,7 +58,7 @@ impl Observe<Residual> for Watch {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let device = Device::flex().autodiff();
-    let data = DataConfig::new(Source::Digits(Digits {})).load()?;
+    let data = DataConfig::new(Digits {}).load()?;
     let network = Residual {
         input: LinearConfig::new(64, 64).init(&device),
         inner: LinearConfig::new(64, 64).init(&device),

@@ -5,8 +5,8 @@
 //! - [`objective`]: the loss over a data set as a function of the parameters, and a point on it.
 //! - [`hessian`], [`gauss_newton`], [`residual`], [`fisher`], [`ntk`]: the matrices at a point as operators.
 //! - [`spectrum`]: what is measured of any of them: both ends, trace, norm, density.
-//! - [`ntk`]: the tangent kernel's spectrum too; [`pl`]: the Polyak-Łojasiewicz inequality through it;
-//!   [`certificate`]: a proof that it holds in a ball.
+//! - [`ntk`]: the tangent kernel's spectrum too; [`pl`]: the Polyak-Łojasiewicz inequality through it; [`certificate`]:
+//!   a proof that it holds in a ball.
 //! - [`steps`]: step-size bounds; [`sharpness`]: how much the loss can rise nearby; [`basin`]: how far it takes to
 //!   rise.
 //! - [`norms`]: norms of the parameters for studies of generalization.

@@ -17,7 +17,10 @@ pub const CLAIM: Claim = Claim {
     id: "basin-width-ratio",
     family: Family::Flatness,
     printed: r"SGD converges to minima with a basin width $w=\frac\epsilon B$",
-    exact: r"the width grows with $\frac\epsilon B$, and minima are alike at equal $\frac\epsilon B$; it is no equality",
+    exact: concat!(
+        r"the width grows with $\frac\epsilon B$, and minima are alike at equal $\frac\epsilon B$; ",
+        "it is no equality",
+    ),
     source: "lecture notes, Basin Sizes; Jastrzębski et al. 2017",
     expected: Expectation::HoldsAsCorrected,
     false_statements: &[

@@ -5,7 +5,7 @@ use losscape_analysis::{AnalysisError, Objective};
 use losscape_krylov::{ConjugateGradient, Eigensolver, Shifted, Space, SymmetricMatrix, SymmetricOperator, dense};
 use losscape_model::data::digits::Digits;
 use losscape_model::data::generate::{LeastSquares, TeacherStudent};
-use losscape_model::data::{DataConfig, Dataset, Source};
+use losscape_model::data::{DataConfig, Dataset};
 use losscape_model::random::{Purpose, stream};
 use losscape_model::{
     LinearModel, LinearModelConfig, Loss, LossKind, Mlp, MlpConfig, Network, Parameterization, Reduction,
@@ -261,7 +261,7 @@ impl Workbench {
             format!("{DIGITS}; {percent} % of labels random; the first of the training part, samples"),
             [samples],
         );
-        let source = DataConfig::new(Source::Digits(Digits {}));
+        let source = DataConfig::new(Digits {});
         let data = DataConfig { random_labels, seed, ..source }.load()?.train;
         Ok(data.select(&(0..samples.min(data.len())).collect::<Vec<_>>()))
     }

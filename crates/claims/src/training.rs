@@ -4,7 +4,7 @@ use burn::tensor::{DType, Tensor};
 use losscape_analysis::{AnalysisError, Objective, Point};
 use losscape_krylov::Eigensolver;
 use losscape_model::data::digits::Digits;
-use losscape_model::data::{DataConfig, Prepared, Source};
+use losscape_model::data::{DataConfig, Prepared};
 use losscape_model::{Loss, Mlp, MlpConfig};
 use losscape_optim::OptimizerConfig;
 
@@ -46,7 +46,7 @@ impl Workbench {
     /// Digits, the first `samples` of the training part, and the usual test part; the split belongs to the seed.
     pub(super) fn digits_split(&self, samples: usize, seed: u64) -> Result<Prepared, LabError> {
         self.note(format!("{DIGITS}; the first of the training part, samples"), [samples.min(1438)]);
-        let config = DataConfig { test_fraction: Some(0.2), seed, ..DataConfig::new(Source::Digits(Digits {})) };
+        let config = DataConfig { test_fraction: Some(0.2), seed, ..DataConfig::new(Digits {}) };
         let data = config.load()?;
         let train = data.train.select(&(0..samples.min(data.train.len())).collect::<Vec<_>>());
         Ok(Prepared { train, ..data })

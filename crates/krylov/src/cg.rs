@@ -9,8 +9,9 @@ use crate::operator::SymmetricOperator;
 
 /// The method of Hestenes & Stiefel (1952); Golub & Van Loan 2013, Algorithms 11.3.3 and 11.5.1, from `x = 0`.
 ///
-/// For an A with eigenvalues of both signs there is [`MinRes`](crate::MinRes). A direction of curvature `pᵀAp ≤ 0` ends it with the solution so far, as Newton methods want it (Steihaug 1983). On
-/// a singular A with b in its range the solution is the one of least norm.
+/// For an A with eigenvalues of both signs there is [`MinRes`](crate::MinRes). A direction of curvature `pᵀAp ≤ 0` ends
+/// it with the solution so far, as Newton methods want it (Steihaug 1983). On a singular A with b in its range the
+/// solution is the one of least norm.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -71,7 +72,8 @@ impl ConjugateGradient {
     ///
     /// # Errors
     ///
-    /// As [`solve`](Self::solve); when the preconditioner takes other vectors, or turns out not to be positive definite.
+    /// As [`solve`](Self::solve); when the preconditioner takes other vectors, or turns out not to be positive
+    /// definite.
     pub fn solve_preconditioned(
         &self,
         operator: &(impl SymmetricOperator + ?Sized),

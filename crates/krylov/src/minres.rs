@@ -10,9 +10,9 @@ use crate::operator::SymmetricOperator;
 
 /// The method of Paige & Saunders (1975, §6), from `x = 0`: the x of the Krylov space with the least `‖b − A x‖`.
 ///
-/// Where A is singular and b has a part outside of its range, no x solves the system: then `‖A r‖` comes down to rounding
-/// (`100 ϵ √n ‖A‖ ‖r‖`) before the residual r does, and the x found has the least residual of all ([`Ended::LeastSquares`]; Choi, Paige &
-/// Saunders 2011, §2.2).
+/// Where A is singular and b has a part outside of its range, no x solves the system: then `‖A r‖` comes down to
+/// rounding (`100 ϵ √n ‖A‖ ‖r‖`) before the residual r does, and the x found has the least residual of all
+/// ([`Ended::LeastSquares`]; Choi, Paige & Saunders 2011, §2.2).
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

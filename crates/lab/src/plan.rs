@@ -223,7 +223,8 @@ impl Checked {
         config.optimizer.init().map_err(|error| optimizer_error(document, &error))?;
         if !config.optimizer.rule.restores(config.precision.into()) {
             let message = "Burn reads this optimizer's state in f32 only, so an f64 run could not go on from a \
-                           checkpoint; use precision = \"f32\", or gd, momentum, nesterov, rmsprop or adam";
+                           checkpoint; use precision = \"f32\", or a rule that losscape list optimizers does not \
+                           call Burn's";
             return Err(document.error_at(&["optimizer", "name"], message));
         }
         let facts = facts(&config.data).map_err(|error| data_error(document, &error))?;

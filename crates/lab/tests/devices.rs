@@ -3,8 +3,8 @@
 use burn::tensor::{DType, Device};
 use losscape_lab::Trainer;
 use losscape_lab::config::{BatchSize, TrainingConfig};
+use losscape_model::data::DataConfig;
 use losscape_model::data::generate::Moons;
-use losscape_model::data::{DataConfig, Source};
 use losscape_model::{Activation, Loss, MlpConfig};
 use losscape_optim::momentum::MomentumConfig;
 use losscape_optim::{OptimizerConfig, RuleConfig, SamConfig};
@@ -14,7 +14,7 @@ use losscape_tangent::parameters;
 /// ndarray.
 fn weights(device: &Device, activation: Activation, loss: Loss) -> Vec<f64> {
     let device = device.clone().autodiff();
-    let data = DataConfig::new(Source::Moons(Moons { samples: 200, noise: 0.1 })).load().expect("valid");
+    let data = DataConfig::new(Moons { samples: 200, noise: 0.1 }).load().expect("valid");
     let network = MlpConfig::new([24, 16]).with_activation(activation);
     let network = network.init(2, 2, 0, &device, DType::F64).expect("the widths are valid");
     let rule = RuleConfig::Momentum(MomentumConfig { momentum: 0.9 });

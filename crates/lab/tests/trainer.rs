@@ -6,7 +6,7 @@ use burn::tensor::{DType, Device, Tensor};
 use losscape_lab::Trainer;
 use losscape_lab::config::{BatchSize, TrainingConfig};
 use losscape_model::data::generate::Moons;
-use losscape_model::data::{DataConfig, Prepared, Source};
+use losscape_model::data::{DataConfig, Prepared};
 use losscape_model::{Loss, Mlp, MlpConfig, Network};
 use losscape_optim::adam::AdamConfig;
 use losscape_optim::muon::MuonConfig;
@@ -18,7 +18,7 @@ use std::path::PathBuf;
 const BATCH: usize = 48;
 
 fn data() -> Prepared {
-    DataConfig::new(Source::Moons(Moons { samples: 200, noise: 0.1 })).load().expect("the settings are valid")
+    DataConfig::new(Moons { samples: 200, noise: 0.1 }).load().expect("the settings are valid")
 }
 
 fn adam() -> OptimizerConfig {

@@ -32,8 +32,8 @@ macro_rules! rules {
     ($($variant:ident($settings:ty) = $name:literal $(or $alias:literal)?: $words:literal;)+) => {
         /// An update rule and its settings.
         ///
-        /// Where Burn's AdaGrad, RMSProp, SGD and Adam and ours take a weight decay, it is coupled (`g + λw`); the others
-        /// decouple it.
+        /// Where Burn's AdaGrad, RMSProp, SGD and Adam and ours take a weight decay, it is coupled (`g + λw`); the
+        /// others decouple it.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         #[non_exhaustive]
         pub enum RuleConfig {
@@ -62,7 +62,8 @@ macro_rules! rules {
 rules! {
     Gd(GradientDescentConfig) = "gd" or "sgd": "gradient descent, w − ε g (also: sgd)";
     Momentum(MomentumConfig) = "momentum": "heavy ball, v = b v − ε g, w + v";
-    Nesterov(NesterovConfig) = "nesterov": "Nesterov's gradient; form = \"reparameterised\" (default) or \"look-ahead\"";
+    Nesterov(NesterovConfig) =
+        "nesterov": "Nesterov's gradient; form = \"reparameterised\" (default) or \"look-ahead\"";
     Rmsprop(RmsPropConfig) = "rmsprop": "step over the root of the mean squared derivative";
     Adam(AdamConfig) = "adam": "Adam; epsilon_inside = true for the notes' form";
     Adamw(AdamWConfig) = "adamw": "Burn's AdamW: decoupled weight decay";

@@ -13,8 +13,8 @@ use crate::preconditioner::Reveal;
 use crate::rule::{Rule, Settings};
 use crate::shared::{self, elsewhere, visit_once};
 
-/// Settings of Burn's L-BFGS (Liu & Nocedal 1989); one step runs up to `iterations` inner iterations on one batch, so use
-/// it full-batch.
+/// Settings of Burn's L-BFGS (Liu & Nocedal 1989); one step runs up to `iterations` inner iterations on one batch, so
+/// use it full-batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LbfgsConfig {

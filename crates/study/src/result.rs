@@ -25,13 +25,15 @@ pub struct RunResult {
     pub reason: String,
     /// The resolved configuration: a value for every dotted key.
     pub config: BTreeMap<String, Value>,
-    /// Numbers of training; see [`Summary`](losscape_lab::records::Summary). `batch_size` is in samples. Derived are `test_error = 1 − test_accuracy`,
-    /// `loss_gap = test_loss − train_loss` and `error_gap = train_accuracy − test_accuracy`.
+    /// Numbers of training; see [`Summary`](losscape_lab::records::Summary). `batch_size` is in samples. Derived are
+    /// `test_error = 1 − test_accuracy`, `loss_gap = test_loss − train_loss` and `error_gap = train_accuracy −
+    /// test_accuracy`.
     pub training: BTreeMap<String, f64>,
     /// How the network was measured; absent until it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measured: Option<Measuring>,
-    /// What was measured of the trained network, see [`Analysis::scalars`](losscape_lab::Analysis::scalars); of a diverged run nothing.
+    /// What was measured of the trained network, see [`Analysis::scalars`](losscape_lab::Analysis::scalars); of a
+    /// diverged run nothing.
     pub measures: BTreeMap<String, f64>,
 }
 

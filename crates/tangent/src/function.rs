@@ -1,7 +1,7 @@
 //! Functions of one variable: f, f′ and f″ of each, written once.
 //!
-//! The table is generic over what is calculated with ([`Lane`]): a number in a loop over the memory of the CPU, or a whole
-//! array on any device. A function that is not in it does not exist.
+//! The table is generic over what is calculated with ([`Lane`]): a number in a loop over the memory of the CPU, or a
+//! whole array on any device. A function that is not in it does not exist.
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, PI};
 use std::fmt;

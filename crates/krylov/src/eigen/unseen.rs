@@ -1,6 +1,7 @@
 //! What may have been missed, and how large it can be.
 //!
-//! Let V be the basis, A restricted to its complement be B, and B have n dimensions. After j steps of a probe its largest eigenvalue is, with probability `1 − p`,
+//! Let V be the basis, A restricted to its complement be B, and B have n dimensions. After j steps of a probe its
+//! largest eigenvalue is, with probability `1 − p`,
 //!
 //! ```text
 //! λ_max(B) ≤ θ⁺ + ε s,   ε = (ln(1.648 √n / p) / (2j − 1))²      (Kuczyński & Woźniakowski 1992, §4)
@@ -27,8 +28,8 @@
 //!
 //! The smallest u found for which that count is no more than the number asked for is reported as [`Unseen::above`];
 //! likewise below. Probing ends when u is at most the last value asked for plus the tolerance, or when
-//! [`Eigensolver::probes`](super::Eigensolver::probes) products have changed no value asked for by more than that: a cluster at the end asked for,
-//! as that of a network's Hessian at zero, takes probe after probe to fill.
+//! [`Eigensolver::probes`](super::Eigensolver::probes) products have changed no value asked for by more than that: a
+//! cluster at the end asked for, as that of a network's Hessian at zero, takes probe after probe to fill.
 
 use crate::dense::eigenvalues_of;
 use crate::error::KrylovError;

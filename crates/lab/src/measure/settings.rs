@@ -18,8 +18,8 @@ pub struct AnalysisSettings {
     /// Bytes that may be used. Default: no limit.
     pub memory: Option<usize>,
     /// Kernels up to this size are decomposed; of larger ones the largest eigenvalue is found. Default: 5,000 where
-    /// every measure is made, beyond which it takes minutes; without a limit where measures are chosen, since who names
-    /// one that the kernel is decomposed for waits for it.
+    /// every measure is made, beyond which it takes minutes; without a limit where measures are chosen, since who
+    /// names one that the kernel is decomposed for waits for it.
     pub kernel_size: Option<usize>,
     /// The rise of the loss that defines basin width. Default: 0.1.
     pub rise: f64,

@@ -1,5 +1,5 @@
-//! Sharpness: how much the loss can rise nearby, worst-case, average and adaptive, Keskar's box, and the PAC-Bayes σ; along
-//! training the sharpness λ_max that decides about the method's steps, against its edge of stability.
+//! Sharpness: how much the loss can rise nearby, worst-case, average and adaptive, Keskar's box, and the PAC-Bayes σ;
+//! along training the sharpness λ_max that decides about the method's steps, against its edge of stability.
 //!
 //! λ_max of a trained network is in the sections of [`hessian`](super::hessian) and [`bounds`](super::bounds).
 
@@ -48,8 +48,8 @@ fn scalars(analysis: &Analysis, put: &mut dyn FnMut(&str, Option<f64>)) {
     put("adaptive_pac_bayes_sigma", sharpness.adaptive_pac_bayes_sigma);
 }
 
-/// The largest eigenvalue of the Hessian, or of the preconditioned one for methods that see that (none before their first
-/// step); and the edge.
+/// The largest eigenvalue of the Hessian, or of the preconditioned one for methods that see that (none before their
+/// first step); and the edge.
 fn track(along: &mut Along) -> Result<(), AnalysisError> {
     // Eigenvalues cross: one that overtakes the last is seen by the probe alone.
     let solver = Eigensolver { probes: 12, max_products: 300, ..Eigensolver::top(1) }.with_tolerance(1e-3);

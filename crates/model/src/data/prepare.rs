@@ -66,8 +66,8 @@ impl DataConfig {
 
     /// All of `source`, with default preparation.
     #[must_use]
-    pub fn new(source: Source) -> Self {
-        Self { source, test_fraction: None, standardize: None, random_labels: 0.0, seed: 0 }
+    pub fn new(source: impl Into<Source>) -> Self {
+        Self { source: source.into(), test_fraction: None, standardize: None, random_labels: 0.0, seed: 0 }
     }
 
     /// The share split off for testing where the source has no test part of its own, as set or by default.

@@ -122,7 +122,7 @@ fn standardization_is_fitted_on_the_training_part_only() {
         assert!(mean.abs() > 1e-6, "the test part has a mean of its own");
     }
     // A constant feature stays finite: the corner pixels of the digits are always 0.
-    let mut config = DataConfig::new(Source::Digits(Digits {}));
+    let mut config = DataConfig::new(Digits {});
     config.standardize = Some(Standardize::Features);
     let parts = config.load().expect("the settings are valid");
     assert!(parts.train.inputs.values.iter().all(|value| value.is_finite()));
@@ -131,7 +131,7 @@ fn standardization_is_fitted_on_the_training_part_only() {
 
 #[test]
 fn random_labels_change_the_asked_share_of_the_training_part() {
-    let clean = DataConfig::new(Source::Digits(Digits {}));
+    let clean = DataConfig::new(Digits {});
     let noisy = DataConfig { random_labels: 0.5, ..clean.clone() };
     let (clean, noisy) = (clean.load().expect("valid"), noisy.load().expect("valid"));
     let changed = labels(&clean.train).iter().zip(labels(&noisy.train)).filter(|(a, b)| a != b).count();
@@ -166,7 +166,7 @@ fn least_squares_has_the_spectrum_asked_for() {
         assert!((fit - targets.values[row]).abs() < 1e-12);
     }
     // The spectrum belongs to all rows and to inputs as they are: nothing is split off or scaled by default.
-    let prepared = DataConfig::new(Source::LeastSquares(config)).load().expect("valid");
+    let prepared = DataConfig::new(config).load().expect("valid");
     assert!(prepared.test.is_none());
     assert_eq!(prepared.train.len(), 12);
 }
@@ -217,7 +217,7 @@ fn standardization_stays_finite_and_keeps_constants_constant() {
         let rows: Vec<String> = column.iter().map(|value| format!("{value:?},{}", value.to_bits() % 2)).collect();
         let path = folder.write("d.csv", format!("x,y\n{}\n", rows.join("\n")));
         let csv = losscape_model::data::table::Csv { path, classes: Some(2), ..Default::default() };
-        let config = DataConfig { test_fraction: Some(0.0), ..DataConfig::new(Source::Csv(csv)) };
+        let config = DataConfig { test_fraction: Some(0.0), ..DataConfig::new(csv) };
         config.load().map(|data| data.train.inputs.values)
     };
     // Constant up to rounding: 0.1 + 0.2 is one unit in the last place above 0.3.
@@ -245,7 +245,7 @@ fn test_data_that_standardization_makes_infinite_is_refused() {
     let path = folder.write("train.csv", "x,y\n1e-300,0\n-1e-300,1\n");
     let test_path = Some(folder.write("test.csv", "x,y\n1e300,0\n"));
     let csv = losscape_model::data::table::Csv { path, test_path, ..Default::default() };
-    refused(DataConfig::new(Source::Csv(csv)).load(), &["the test part, standardized", "input of sample 0"]);
+    refused(DataConfig::new(csv).load(), &["the test part, standardized", "input of sample 0"]);
 }
 
 /// The keys that serde accepts, from its own words.

@@ -151,8 +151,8 @@ struct Planner<'a> {
 }
 
 impl Assembly {
-    /// The assembly of a program, differentiated by its parameters, which start at `starts` in the flat vector of so many
-    /// variables. `None` if it has an operation without instructions.
+    /// The assembly of a program, differentiated by its parameters, which start at `starts` in the flat vector of so
+    /// many variables. `None` if it has an operation without instructions.
     pub fn of(program: &Program, starts: &[usize], variables: usize) -> Option<Self> {
         let dtype = program.nodes[program.output].dtype;
         if program.nodes.iter().any(|node| node.dtype != dtype) {

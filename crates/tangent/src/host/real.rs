@@ -9,9 +9,10 @@ use crate::function::Lane;
 /// f32 or f64. Of their functions `exp`, `tanh`, `sigmoid` and what is simpler are free of calls and branches, so that
 /// loops over them are vectorized.
 ///
-/// `eˣ`: `x = n ln 2 + r` with `|r| ≤ ln 2 / 2`, and Taylor's polynomial of `eʳ`, whose remainder is a tenth of a rounding
-/// (f32: degree 7, 5e-9; f64: degree 13, 4e-18). `2ⁿ` is put together from its exponent in two factors, so that results
-/// below the normal range are right as well. `tanh x = 1 − 2/(e^{2x} + 1)`, whose error is that of one rounding near 1.
+/// `eˣ`: `x = n ln 2 + r` with `|r| ≤ ln 2 / 2`, and Taylor's polynomial of `eʳ`, whose remainder is a tenth of a
+/// rounding (f32: degree 7, 5e-9; f64: degree 13, 4e-18). `2ⁿ` is put together from its exponent in two factors, so
+/// that results below the normal range are right as well. `tanh x = 1 − 2/(e^{2x} + 1)`, whose error is that of one
+/// rounding near 1.
 pub trait Real:
     Element
     + bytemuck::Pod
