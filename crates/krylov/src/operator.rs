@@ -1,4 +1,9 @@
 //! [`SymmetricOperator`], and operators made of operators.
+//!
+//! A vector lies on a device and has a float type, and an algorithm has to make its start vector: so an operator tells
+//! its [`Space`], not its dimension alone. Everything else is composed: the block of one layer is a Hessian
+//! [`Restricted`] to a range, what a preconditioned method sees is a [`Congruence`], damping is [`Shifted`]. None of
+//! them is a kind of operator of its own.
 
 use std::ops::Range;
 use std::rc::Rc;

@@ -1,4 +1,14 @@
 //! A module's forward as a map that can be differentiated, recorded once for every shape.
+//!
+//! # Chunks and blocks
+//!
+//! Where samples do not see each other they are worked through in chunks, on all threads at once, and what the chunks
+//! give is added in their order. Chunks are nearly equal and their number is even, whatever the number of threads is:
+//! no thread waits for the last one, and results have the same bits with any number of threads. The exception is a
+//! memory budget ([`Map::within`]), by which chunks shrink as threads become more.
+//!
+//! A block of directions is taken in parts whose values stay in a core's nearest caches. Where one direction fills
+//! them, each goes alone: its products of matrices are then single products, not stacks of them.
 
 use std::collections::{HashMap, HashSet};
 use std::marker::PhantomData;

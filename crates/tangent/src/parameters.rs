@@ -6,6 +6,10 @@
 //!
 //! A module on a device without autodiff is treated as `Module::train` would leave it: parameters that were trainable
 //! still are.
+//!
+//! To see which parameters are trainable, a module without autodiff is put on it for a moment. Burn's autodiff forgets
+//! a leaf only at a backward pass, so a backward pass of a single number is made for every thousand leaves; without it
+//! a process that only measures would grow with every call.
 
 use std::any::Any;
 use std::collections::HashMap;

@@ -2,6 +2,9 @@
 //!
 //! The block axis carries k directions through one pass of `push`, `pull` or `bend`, or n samples through a program
 //! captured for one sample. A program's shapes are those without the block.
+//!
+//! One axis serves both: each rule says once what it does with it, and the kernel gets every sample's own cotangents
+//! without asking where the samples lie in a program.
 
 use crate::array::Array;
 

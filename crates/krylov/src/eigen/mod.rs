@@ -13,11 +13,21 @@
 //!
 //! [`unseen`](self::Unseen) says what may have been missed all the same.
 //!
+//! # What it costs
+//!
+//! In a Krylov space of one start a residual has the norm `‖r‖ |s_m|`, with the last remainder r and the last entry
+//! `s_m` of the Ritz vector in the basis (Parlett 1998, §13.2). It costs little to look at it after every product.
+//! Residuals are formed from W and V when it is low enough, once. The products that follow are those of the probes.
+//!
 //! # Error bounds
 //!
 //! For Ritz pairs with residual norms r_i there are as many eigenvalues, each paired with one θ_i, within the root of
 //! the sum of r_i² over a cluster of overlapping intervals (Kahan; Parlett 1998, Theorem 11.5.1, with the Frobenius
 //! norm for the spectral one). To this the rounding of a product is added, `ϵ √n ‖A‖`.
+//!
+//! A reported residual carries its rounding too, so that who calculates it again finds no more: that of a product, and
+//! `ϵ √(m r)` after r restarts that each combined m vectors. A tolerance below twice the rounding of a product is
+//! raised to that, since less cannot be reached.
 
 mod pairs;
 mod search;

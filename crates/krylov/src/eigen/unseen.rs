@@ -16,6 +16,10 @@
 //! λ_max(B) ≤ θ⁺ + β √(2n/π) / p.
 //! ```
 //!
+//! A breakdown is no proof that nothing is left: a random vector meets an eigenvector with a weight of about `1/√n`,
+//! which in single precision and a million dimensions is near a threshold of `ϵ √n`. Therefore the bound above stands
+//! in its place.
+//!
 //! The i-th look at a probe may fail with probability `failure / (i (i + 1))`, which add up to
 //! [`Eigensolver::failure`](super::Eigensolver::failure); p is a quarter of that, for two bounds at two ends.
 //!

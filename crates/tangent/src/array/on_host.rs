@@ -1,5 +1,6 @@
-//! Arrays in the memory of the CPU, worked on by the kernels of [`crate::host`]. Everything here leaves to Burn what it
-//! has no kernel for.
+//! Arrays in the memory of the CPU, worked on by the kernels of [`crate::host`].
+//!
+//! This file alone decides what a kernel does. What none is made for, and every other device, is Burn's.
 #![allow(clippy::result_large_err, reason = "`Err` hands arrays back to where there is another way; it is no failure")]
 
 use burn::tensor::TensorData;

@@ -1,4 +1,4 @@
-//! Runs a assembly.
+//! Runs an assembly.
 
 use super::assembly::{Assembly, Instruction, Place, Span, Stretched, View};
 use crate::host::{self, Argument, Jets, Layout, MatrixView, Real, Repeated};

@@ -6,6 +6,13 @@
 //! pass; cotangents are written over where nobody else reads them; a matrix product writes its part of the gradient in
 //! place. [`machine`] runs the list with the kernels of [`crate::host`]: nothing is allocated, looked up
 //! or built between one gradient and the next.
+//!
+//! Slopes that follow from a value (of tanh, exp, …) are not kept. The memory of the last point takes the next
+//! gradient, where a step has written the new point over the old gradient: no large vector is cleared anew for each
+//! step.
+//!
+//! An operation without an instruction (convolutions, indices) makes [`Map::compile`] answer `None`, and the caller has
+//! autodiff. A second set of rules for it would have to be kept in step with the first.
 
 mod assembly;
 mod machine;

@@ -1,9 +1,14 @@
 //! Kernels on the memory of the CPU: matrix products, elementwise functions with their derivatives, sums.
 //!
-//! Flex's own are correct everywhere and stay the way for all other devices and types; what is here was measured to be
-//! slower there by a factor (docs/scaling.md). Products are faer's. Loops are written so that the compiler vectorizes
-//! them, and run with the widest vectors of the machine ([`vectorized`]). Work is divided among the threads of the
-//! current rayon pool in a way that does not change a bit of the result.
+//! Burn's own are right everywhere, and stay the way on every other device and in every other type. What is here was
+//! measured to be slower by a factor on flex (docs/scaling.md), which does it on one thread or in several passes.
+//! Products are faer's, divided into as many blocks as there are threads, and added where their sum already stands.
+//! Loops are written so that the compiler vectorizes them, and run with the widest vectors of the machine
+//! ([`vectorized`]). However work is divided among the threads of the current rayon pool, it does not change a bit of
+//! the result.
+//!
+//! A kernel is tested against the composed form: the tables that test the operations run on flex, where it works, and
+//! on ndarray, where it does not.
 
 mod function;
 mod layout;

@@ -4,6 +4,8 @@
 //! = ⟨B(a, b), c⟩`, linear in all three. Leaving one argument open gives an array: the *face* of the open argument. The
 //! face of c is the map, the faces of a and b are its two adjoints, so the rules for push, pull and bend need no more
 //! than the three faces.
+//!
+//! A transposed convolution is the form of the convolution with two arguments exchanged.
 
 use std::fmt;
 

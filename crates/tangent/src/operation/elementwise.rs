@@ -1,4 +1,7 @@
 //! Elementwise functions of arrays: `y_i = f(x_i)` with `f′(x_i)` and `f″(x_i)`.
+//!
+//! A chain of functions of one variable becomes one function with its own f′ and f″ ([`Elementwise::Composite`]), so
+//! that one pass does what would be many.
 
 use crate::array::Array;
 use crate::function::{Elementwise, Function, Order, Step, Visitor};
