@@ -1,4 +1,7 @@
 //! Norms of the parameters that studies of generalization compare (Jiang et al. 2020, Appendix C).
+//!
+//! Path norms are not among them: they need to know which layer follows which, and no layer's mathematics stands in
+//! this crate.
 
 use burn::tensor::Tensor;
 use losscape_krylov::{SymmetricOperator, dense, inner, norm};

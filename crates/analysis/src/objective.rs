@@ -1,4 +1,8 @@
 //! The loss over a data set as a function of the parameters.
+//!
+//! An [`Objective`] is `L(w)`, a [`Point`] on it has loss, gradient and the operators there, and a measure is a
+//! function of a point. A network is measured as at inference (dropout off, batch norm by its running statistics), and
+//! is not changed.
 
 use burn::tensor::{DType, Tensor};
 use losscape_krylov::{Space, norm};

@@ -1,4 +1,12 @@
 //! Elementwise nonlinearities σ.
+//!
+//! # Why tanh and the logistic function are written here
+//!
+//! Burn's tanh is a scalar loop, and autodiff runs most functions a second time in the backward pass, one elementary
+//! operation after the other. Here the value is computed outside the graph, from one exponential, and `y + (x − x₀) s`
+//! enters it, with the slope s and everything else but x constant, and `x₀ = x`: the value is y to the bit, the
+//! derivative is s. Measured on 64-512-512-10, batch 128, two cores: a training step takes 3.4 ms, against 4.9 ms with
+//! Burn's logistic function inside the graph, both on rows.
 
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
@@ -105,13 +113,7 @@ fn sigmoid<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     with_derivative(x, |x| x.neg().exp().add_scalar(1.0).recip(), |y| y.clone() * y.neg().add_scalar(1.0))
 }
 
-/// `y = value(x)` with `dy/dx = slope(y)`, which is kept from the forward pass.
-///
-/// Autodiff runs most functions a second time in the backward pass, one elementary operation after the other. Where
-/// gradients are wanted, the value is computed outside the graph and `y + (x − x₀) slope(y)` enters it, with everything
-/// but `x` constant and `x₀ = x`: the value is y to the bit, the derivative is the slope. Measured on 64-512-512-10,
-/// batch 128, two cores: a training step takes 3.4 ms, against 4.9 ms with Burn's logistic function inside the graph,
-/// both on rows.
+/// `y = value(x)` with `dy/dx = slope(y)`, which is kept from the forward pass; see the [module](self).
 fn with_derivative<const D: usize>(
     x: Tensor<D>,
     value: impl Fn(Tensor<D>) -> Tensor<D>,

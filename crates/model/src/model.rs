@@ -1,4 +1,7 @@
 //! Networks by name: the `[model]` table of a training configuration.
+//!
+//! One table makes the enum of settings, the enum of networks and the list of names; the settings say the rest in the
+//! network's own file ([`Settings`]).
 
 use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor};

@@ -1,4 +1,4 @@
-//! [`Network`], the trait of everything that can be trained.
+//! [`Network`], the trait of everything that can be trained: a forward, and nothing else is asked.
 
 use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor};

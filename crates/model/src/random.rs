@@ -3,6 +3,8 @@
 //! Every draw of the project comes from a ChaCha12 generator chosen by `(seed, purpose, index)`: the seed is the key,
 //! purpose and index select the stream. Streams do not overlap, so what is drawn for one purpose never depends on how
 //! much was drawn for another, on the number of threads, on the device, or on what ran before.
+//!
+//! Burn's own generator is one for the whole process, and is never used.
 
 use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;

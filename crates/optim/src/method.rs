@@ -1,4 +1,8 @@
 //! One step of any configured method, and its state on disk.
+//!
+//! A [`Method`] is a rule with what goes around it: clipping, and a [`Surrogate`] loss, SAM's or the one with the
+//! largest eigenvalue as a penalty, whose gradient the rule is given. A surrogate asks for gradients at other points
+//! and keeps no state, so that a run which goes on from a checkpoint needs none of it.
 
 use std::path::Path;
 

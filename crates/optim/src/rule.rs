@@ -1,4 +1,8 @@
-//! What a rule says of itself: the settings of each do so in the rule's own file.
+//! What a rule says of itself: each does so in its own file.
+//!
+//! A rule is up to three types: `XConfig`, its settings, builds `X`, a [`burn::optim::Optimizer`], which keeps an
+//! `XState` for each parameter. The settings answer the questions of [`Settings`], none of which has a default, so that
+//! a new rule cannot pass over one.
 
 use burn::optim::{LBFGS, ModuleOptimizer, Optimizer};
 

@@ -1,4 +1,5 @@
-//! A flat vector as a module, so that any method steps it.
+//! A flat vector as a module, so that any method steps it: functions that are no networks, and a network's weights
+//! where training goes on a vector.
 
 use burn::module::{Module, Param, ParamId};
 use burn::optim::GradientsParams;

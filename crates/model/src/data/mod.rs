@@ -18,6 +18,9 @@
 //! | splitting and random labels; standardization | [`prepare`], `standardize` |
 //!
 //! Readers refuse what can be read in two ways, and say which setting decides.
+//!
+//! A reader gives parts as its files have them; `labels` alone makes classes of labels, for every format. What was read
+//! in one of two ways is said in [`Parts::notices`]. `files` bounds what a file may grow to.
 
 pub mod cifar;
 mod dataset;

@@ -1,4 +1,7 @@
 //! What a source of data says of itself: each does so in its own file.
+//!
+//! Its keys stand there too, as `KEYS`; a test compares them with what serde reads. A key that is added later is not
+//! written unless it is set (`skip_serializing_if`), so that the identities of runs before it stay.
 
 use std::path::PathBuf;
 
