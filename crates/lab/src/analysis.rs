@@ -1,11 +1,13 @@
 //! What was measured of a network, as a record.
 //!
-//! An [`Analysis`] is one object with sections, which the [measures](crate::measure) fill; in a run folder each section
-//! is a file of its own in `analysis/`, so that a later measurement of one thing replaces that alone. Sections belong
-//! to the parameters they were measured at, and to the data and the network: when one of them changes, the folder is
-//! emptied first.
+//! An [`Analysis`] is one object with sections, which the [measures](crate::measure) fill. In a run folder each section
+//! is a file of its own in `analysis/`: a later measurement of one thing replaces that alone. `point.json` says at
+//! which precision and seed each was measured, how network and data were made, and the digest of what was measured,
+//! parameters, network, loss and data. Sections belong to that digest: it is written last, and where it is another, the
+//! folder is emptied first.
 //!
-//! Numbers follow the conventions of [`losscape_analysis`]: the kernel is `K_c = c J Jᵀ` in the loss's own scale.
+//! Numbers follow the conventions of [`losscape_analysis`]: the kernel is `K_c = c J Jᵀ` in the loss's own scale. JSON
+//! has no number for a loss that is not finite; a field that can meet one is optional, and then absent.
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;

@@ -2,7 +2,8 @@
 //!
 //! A checkpoint is written into a folder of another name, brought to the disk and renamed; only then does `latest` name
 //! it. A kill at any moment leaves the one before it whole. Its state holds digests of its files, of the records before
-//! it, and of itself: what was changed since is found, and passed over.
+//! it, and of itself: what was changed since, by as little as a bit, is found and passed over. An older checkpoint
+//! takes its place, and the user is told.
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -1,4 +1,8 @@
 //! The folder that a run leaves behind, and how files get into it whole.
+//!
+//! A process may be killed at any moment. A file is therefore written beside its place, brought to the disk, and
+//! renamed ([`write_whole`]); what a killed process left of that is swept away at the next start. Locks are held by the
+//! process, so that the system releases those of one that died.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};

@@ -1,10 +1,17 @@
 //! A network under training, and which gradient it is stepped with.
 //!
-//! Burn's autodiff is the reference and works for every module. Where the forward and its loss can be compiled for the
-//! memory of the CPU, no layer works otherwise in training than at inference, the method allows it, and both ways agree
-//! to rounding on the first batch at the initial weights, training goes on a flat vector with the compiled gradient
-//! ([`losscape_tangent::Compiled`]): nothing is recorded from step to step. The choice is a function of configuration,
-//! data and device, so that a run that goes on from a checkpoint makes it again.
+//! Burn's autodiff is the reference and works for every module. Training goes on a flat vector with the compiled
+//! gradient ([`losscape_tangent::Compiled`]), for which nothing is recorded from step to step, where
+//!
+//! - the method steps every number on its own
+//!   ([`RuleConfig::is_elementwise`](losscape_optim::RuleConfig::is_elementwise)),
+//! - no layer works otherwise in training than at inference,
+//! - forward and loss can be compiled for the memory of the CPU, and
+//! - both ways agree to √ϵ on the first batch at the initial weights, which catches what a recording leaves out.
+//!
+//! The choice depends on configuration, data and device alone, so that a run that goes on from a checkpoint makes it
+//! again. The checkpoint says which it was, since the method's state belongs to the vector or to the module, and the
+//! other way is refused.
 
 use std::sync::OnceLock;
 
@@ -115,7 +122,7 @@ impl<N: Network<Input = Tensor<2>>> Stepper<N> {
             Way::Compiled(on_vector) => {
                 let size = rows.map_or_else(|| self.samples.0.dims()[0], <[usize]>::len);
                 let OnVector { vector, network, gradients, .. } = &mut **on_vector;
-                // Stepper that nobody else reads are stepped in place.
+                // Weights that nobody else reads are stepped in place.
                 network.take();
                 let (_, compiled) =
                     gradients.iter_mut().find(|(known, _)| *known == size).expect("every size of a batch was compiled");

@@ -13,6 +13,16 @@
 //! - [`statistics`]: rank correlations over runs, for studies and claims.
 //! - [`pytorch`]: weights for PyTorch, and from it.
 //! - `learner` (feature `learner`): the same networks and methods under Burn's own `Learner`.
+//!
+//! # The same bits
+//!
+//! The same configuration on the same kind of machine gives the same weights and the same measurements to the bit, with
+//! any number of threads and after any interruption. The exceptions:
+//!
+//! - [L-BFGS](losscape_optim::lbfgs) on more than 4,194,304 parameters in f32;
+//! - measuring within a memory budget so small that chunks shrink, as they shrink more with more threads
+//!   ([`Map::within`](losscape_tangent::Map::within));
+//! - another device, or a processor with other instructions, by which flex chooses its kernels: they agree to rounding.
 
 pub mod analysis;
 pub mod checkpoint;

@@ -1,4 +1,7 @@
 //! Measuring along training without touching the loop.
+//!
+//! The writer of the run folder, which also tracks, and the progress bar are observers: the training loop knows
+//! neither.
 
 use std::path::Path;
 

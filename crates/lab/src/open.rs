@@ -1,4 +1,7 @@
 //! How a subject is opened: from a run folder, or from files that were made elsewhere.
+//!
+//! Weights from a file are taken for those of the standard parameterization: the tangent kernel depends on the
+//! parameterization, which safetensors do not tell.
 
 use std::collections::BTreeMap;
 use std::path::Path;

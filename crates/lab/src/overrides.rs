@@ -1,4 +1,7 @@
-//! Settings from the command line, as [`Document::parse`](crate::Document::parse) describes them.
+//! What the command line and a study's axes change in a [`Document`](crate::Document).
+//!
+//! Overrides are lines behind the text of the file, so that an error about one points at its word, as an error about
+//! the file does. Tables are set before the keys in them, and a name before what it makes superfluous.
 
 use std::ops::Range;
 

@@ -1,4 +1,11 @@
 //! A run in its folder: started, resumed, ended, each in a way that a kill at any moment does not spoil.
+//!
+//! The state "done" is written last, and a run has ended only while its last checkpoint and its weights are there as
+//! well: otherwise training goes on from what is whole. On resuming `metrics.jsonl` is cut back to the checkpoint.
+//!
+//! A longer run of the same configuration has another identity. It may take up the last checkpoint of a shorter one
+//! ([`RunOptions::extend`]) where nothing but the length differs and the schedule gave the same rates so far: then it
+//! ends in the bits of a run that was long from the start.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};

@@ -1,6 +1,7 @@
 //! Measuring, and keeping each section in a folder as soon as it is measured.
 //!
-//! `unfinished.json` says what was asked for, so that the next start of the same measurement does the rest.
+//! `unfinished.json` says what was asked for while it is not all there. The next start of the same measurement does the
+//! rest, and finds the same numbers, since each quantity has a random stream of its own.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};

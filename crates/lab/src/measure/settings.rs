@@ -1,4 +1,8 @@
 //! How to measure.
+//!
+//! A large tangent kernel is decomposed only when a measure that needs it is asked for by name: time grows with the
+//! third power of its rows, memory with the second, and of 18,000 rows they are minutes and gigabytes. Otherwise its
+//! largest eigenvalue alone is found, matrix-free, and the record says so.
 
 use crate::config::Precision;
 
