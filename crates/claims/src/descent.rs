@@ -1,4 +1,7 @@
 //! Any configured method on any function of a flat vector.
+//!
+//! A claim is about the methods that train networks, so it takes those: [`losscape_optim::Method`] on a module of one
+//! parameter, given exact gradients. Networks that see batches are trained by [`Trainer`](losscape_lab::Trainer).
 
 use burn::tensor::Tensor;
 use losscape_optim::{Method, OptimizerConfig, Vector};

@@ -1,4 +1,7 @@
 //! What a claim leaves behind: one file of evidence for each, and its plots as tables.
+//!
+//! What was stopped goes on: the command measures those claims whose file is missing, or is of another program or other
+//! settings.
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;

@@ -1,4 +1,7 @@
 //! What evidence says about a claim.
+//!
+//! One rule reads the verdict of every claim, from the evidence alone: so a test can break any check of any claim and
+//! see another verdict.
 
 use serde::{Deserialize, Serialize};
 

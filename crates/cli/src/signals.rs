@@ -1,4 +1,4 @@
-//! A word from outside that stops a run.
+//! A word from outside that stops a run. Signals belong to the process, so the program takes them, and no library does.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -1,4 +1,6 @@
 //! The claims: a table for the terminal, and one page with statements, figures, numbers and verdicts.
+//!
+//! Formulas are MathML, made by `math-core`: the page needs no JavaScript and no network.
 
 use askama::Template;
 use losscape_claims::{Check, ClaimFolder, ClaimRecord, Effect, Form, Pair, Relation, counterexample};

@@ -1,4 +1,13 @@
 //! A study on disk: its plan, and how far its runs are.
+//!
+//! Files are all that the parts of a study share, so any process on any machine may have made them. A run is finished
+//! when its `result.json` says that it was measured as the study asks. That file is written when the run is trained,
+//! and again, last of all, when it is measured: asked for other measures, a study measures again and trains nothing.
+//! Merging reads these files and nothing else. A failure is a file too: the run is left alone until
+//! [`StudyFolder::retry`] removes it.
+//!
+//! Plans only grow: a file whose runs are not all in it any more is refused, since indices would come to mean other
+//! runs. Only what plans or starts runs reads the file, under the study's lock.
 
 use std::collections::HashSet;
 use std::fs::{File, TryLockError};

@@ -1,7 +1,8 @@
 //! The processes of a study on this machine: each does one run.
 //!
-//! A process says on its standard output how far it is, a JSON object a line. When its standard input is closed,
-//! because the study stops or died, it writes a checkpoint and ends: no run is ever left without a study.
+//! A process holds its run's lock, and says on its standard output how far it is, a JSON object a line. When its
+//! standard input is closed, because the study stops or died, it writes a checkpoint and ends: no run is ever left
+//! without a study. Who finds the lock taken meanwhile waits.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::OpenOptions;
