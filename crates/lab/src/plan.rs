@@ -3,7 +3,7 @@
 //! The identity is the start of a SHA-256 over what decides the result, configuration and data. It is part of the run
 //! folder's name: the same command finds its run again, and another configuration never falls into its folder. Paths,
 //! host, device and threads are left out, since results do not depend on them but for rounding. So is the distance of
-//! records: a folder keeps the one it was begun with. A key that is added later is written only where it is set, so
+//! records: a folder keeps the one it was begun with. A key that is added later must be written only where it is set, so
 //! that the identities of runs before it stay.
 
 use std::collections::{BTreeSet, HashMap};
