@@ -22,7 +22,7 @@ pub struct Width {
     pub direction: String,
     /// Distance along d at which the loss has risen by Δ; absent when it has not at a distance of 10,000.
     pub forward: Option<f64>,
-    /// Distance along −d.
+    /// The same along −d.
     pub backward: Option<f64>,
 }
 

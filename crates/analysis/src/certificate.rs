@@ -37,7 +37,7 @@ use crate::pl;
 /// What is known of a network of one hidden layer in balls around its parameters; see the [module documentation](self).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Certificate {
-    /// `L₀`.
+    /// `L₀`, the loss at the centre.
     pub loss: f64,
     /// `√λ_min(K_c)` at the centre, rounding taken off; zero when nothing is left.
     pub smallest: f64,
@@ -58,7 +58,7 @@ pub struct Certificate {
 /// A ball in which the convergence theorem's conditions are proved to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct CertifiedBall {
-    /// Its radius.
+    /// Its radius ρ, in units of length in parameter space.
     pub radius: f64,
     /// PL* with this constant holds in it.
     pub mu: f64,

@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::error::AnalysisError;
 use crate::objective::Point;
 
-/// Norms at a point.
+/// Norms of the parameters w at a point, and of its weight matrices.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Norms {
-    /// `‖w‖`.
+    /// `‖w‖₂` over all P parameters.
     pub l2: f64,
     /// `‖w − w₀‖`, when the initial parameters are known.
     pub distance: Option<f64>,

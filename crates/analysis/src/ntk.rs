@@ -37,11 +37,11 @@ impl SymmetricOperator for TangentKernel<'_> {
 /// What the kernel's spectrum says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KernelSpectrum {
-    /// Its dimension nC.
+    /// Its dimension nC: samples times outputs.
     pub size: usize,
     /// λ_min as calculated; noise when it is below the floor.
     pub min: f64,
-    /// λ_max.
+    /// λ_max, in the scale of `K_c`: that of the loss.
     pub max: f64,
     /// Number of eigenvalues above the floor.
     pub rank: usize,
@@ -49,12 +49,12 @@ pub struct KernelSpectrum {
     pub condition: Option<f64>,
     /// Below this an eigenvalue is rounding: `size · ϵ · λ_max`.
     pub floor: f64,
-    /// The trace.
+    /// The trace `Σ λ`, which is `c ‖J‖_F²`.
     pub trace: f64,
     /// Kernel-target alignment `yᵀKy / (‖K‖_F ‖y‖²)` (Cristianini et al. 2001), targets flattened by rows; absent for
     /// targets of zero.
     pub alignment: Option<f64>,
-    /// All eigenvalues, ascending.
+    /// All nC eigenvalues, ascending; those below the floor are noise.
     pub eigenvalues: Vec<f64>,
 }
 

@@ -126,25 +126,25 @@ where
         self
     }
 
-    /// The network.
+    /// The network with the parameters that it was given.
     #[must_use]
     pub fn network(&self) -> &N {
         &self.network
     }
 
-    /// The inputs.
+    /// The inputs of all n samples.
     #[must_use]
     pub fn inputs(&self) -> &N::Input {
         &self.inputs
     }
 
-    /// The loss.
+    /// Which loss, and whether it is a mean or a sum over samples.
     #[must_use]
     pub fn loss(&self) -> Loss {
         self.loss
     }
 
-    /// The targets `[n, C]`.
+    /// The targets `[n, C]`, in the float type measured in; labels one-hot.
     #[must_use]
     pub fn targets(&self) -> &Tensor<2> {
         &self.targets
@@ -279,7 +279,7 @@ where
     N: Network,
     N::Input: Inputs + Clone,
 {
-    /// The objective.
+    /// The objective that the point is on.
     #[must_use]
     pub fn objective(&self) -> &Objective<N> {
         self.objective
@@ -315,7 +315,7 @@ where
         self.objective.rows(&self.at)
     }
 
-    /// The space of parameters.
+    /// The space of parameters, which the Hessian works on: `[P]` vectors in the type measured in.
     #[must_use]
     pub fn space(&self) -> Space {
         Space::of(&self.gradient)

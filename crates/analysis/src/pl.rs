@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::ntk::KernelSpectrum;
 use crate::objective::Point;
 
-/// PL* at a point.
+/// PL* at a point: the constant that it shows, and the one that the kernel proves there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PlStar {
     /// Whether the kernel bounds the ratio: only for squared error, and where its spectrum is known.
@@ -27,7 +27,7 @@ pub struct PlStar {
     pub mu: Option<f64>,
     /// `ratio − μ`, which is never negative but by rounding.
     pub slack: Option<f64>,
-    /// `β = λ_max(H)`.
+    /// `β = λ_max(H)` at this point, with its error.
     pub beta: Eigenvalue,
     /// The radius of the convergence theorem's ball as usually stated, `R = 2 √(2βL)/μ`, with β and μ of this point;
     /// the theorem needs constants that hold in the whole ball. Absent when μ is not positive, and where `β < μ`, for

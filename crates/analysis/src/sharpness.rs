@@ -47,15 +47,15 @@ pub enum Neighbourhood {
 /// The largest loss found in a neighbourhood.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct WorstCase {
-    /// Where.
+    /// Where it was looked for.
     pub neighbourhood: Neighbourhood,
     /// `max L − L` found: a lower bound on the true one. Absent where the loss is not finite.
     pub rise: Option<f64>,
-    /// `100 (max L − L)/(1 + L)`, Keskar's scale.
+    /// `100 (max L − L)/(1 + L)`, Keskar's scale; absent with the rise.
     pub keskar: Option<f64>,
     /// What the gradient alone predicts for the same neighbourhood: `ρ‖s ∘ g‖`, or `Σ |s_i g_i| ε` in the box.
     pub first_order: f64,
-    /// Gradients used.
+    /// Gradients that the ascents took.
     pub gradients: usize,
 }
 
@@ -286,7 +286,7 @@ pub(crate) fn crossing(
     Ok(Some(high))
 }
 
-/// The measures together.
+/// All measures of the [module](self)'s table at one point.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sharpness {
     /// Worst cases: ball, adaptive ball, Keskar's boxes.
@@ -312,13 +312,13 @@ pub struct Sharpness {
 /// An average rise and the σ it is for.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Average {
-    /// σ.
+    /// σ: of each parameter, or for adaptive averages relative to its size.
     pub sigma: f64,
     /// The rise of the loss; absent where that is not finite.
     pub rise: Option<Estimate>,
 }
 
-/// What to measure.
+/// Where to look for the worst, and what to average over.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SharpnessSettings {
     /// Default: a ball and an adaptive ball of radius 0.05 (SAM's default ρ), boxes of size 1e-3 and 5e-4 (Keskar et

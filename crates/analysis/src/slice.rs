@@ -29,9 +29,9 @@ use crate::objective::Objective;
 /// The loss along a line `w + t d`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Line {
-    /// What the direction is.
+    /// What the direction d is: "random, filter-normalized", "eigenvector 1", ….
     pub direction: String,
-    /// t.
+    /// t, in units of d.
     pub steps: Vec<f64>,
     /// `L(w + t d)`; absent where it is not finite.
     pub losses: Vec<Option<f64>>,
@@ -42,9 +42,9 @@ pub struct Line {
 pub struct Plane {
     /// What the directions a and b are.
     pub directions: [String; 2],
-    /// s, the columns.
+    /// s, one for each column of the losses.
     pub columns: Vec<f64>,
-    /// t, the rows.
+    /// t, one for each row of the losses.
     pub rows: Vec<f64>,
     /// `L`, row by row; absent where it is not finite.
     pub losses: Vec<Vec<Option<f64>>>,

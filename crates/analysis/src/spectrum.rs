@@ -55,7 +55,7 @@ impl SpectrumSettings {
 /// The spectrum of an operator, as far as it was measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spectrum {
-    /// Dimension of the operator.
+    /// Dimension of the operator: P, or nC for the kernel.
     pub dim: usize,
     /// The largest eigenvalues, descending.
     pub top: Vec<Eigenvalue>,
@@ -63,20 +63,20 @@ pub struct Spectrum {
     pub bottom: Vec<Eigenvalue>,
     /// What can hide beyond them.
     pub unseen: Unseen,
-    /// The trace.
+    /// The trace; absent where no products were to be spent on it and the operator was not written down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<Estimate>,
-    /// The Frobenius norm.
+    /// The Frobenius norm, from a few probes of its own; absent with the trace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frobenius: Option<Estimate>,
     /// How many of the largest eigenvalues stand above the widest gap (in ratio) between neighbours among them: a rule
     /// of thumb for outliers. Absent with fewer than two positive ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outliers: Option<usize>,
-    /// The spectral density.
+    /// The spectral density; absent where it was not asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub density: Option<SpectralDensity>,
-    /// Products used in all.
+    /// Products with the operator, of everything together.
     pub products: usize,
     /// How the search for eigenvalues ended.
     pub ended: Ended,

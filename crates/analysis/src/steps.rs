@@ -11,7 +11,7 @@ use crate::pl::applicable;
 /// Step sizes that the theory speaks of; absent where a bound does not exist.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StepBounds {
-    /// `β = λ_max(H)`.
+    /// `β = λ_max(H)` at this point, with its error.
     pub beta: Eigenvalue,
     /// `2/β`: the edge of gradient descent. Absent when β is not positive.
     pub two_over_beta: Option<f64>,

@@ -45,20 +45,20 @@ impl std::fmt::Display for Family {
 /// A statement and how it is put to a measurement.
 #[derive(Debug)]
 pub struct Claim {
-    /// Its name on the command line.
+    /// Its name on the command line, in files and in the documentation.
     pub id: &'static str,
-    /// Where it belongs.
+    /// Which part of the notes it belongs to.
     pub family: Family,
     /// As printed in the notes, in words and LaTeX between dollar signs.
     pub printed: &'static str,
     /// What is exactly true, likewise.
     pub exact: &'static str,
-    /// Where it comes from.
+    /// Where it comes from: a section of the notes, and papers with their theorem or equation.
     pub source: &'static str,
-    /// What theory expects.
+    /// The verdict that theory expects, set before anything is measured.
     pub expected: Expectation,
     /// Statements near it that are false, at least one for each check of the exact form and each effect.
     pub false_statements: &'static [FalseStatement],
-    /// Measures it.
+    /// Measures it; what it prepares is noted by the workbench.
     pub measure: fn(&Workbench) -> Result<Evidence, LabError>,
 }

@@ -29,7 +29,7 @@ pub enum Relation {
     AtMost,
 }
 
-/// Two measured numbers.
+/// Two numbers that a relation compares; NaN where one could not be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Pair {
     /// Left of the relation.
@@ -45,13 +45,13 @@ pub struct Pair {
 pub struct Check {
     /// What is compared, in words.
     pub name: String,
-    /// For which form.
+    /// Which form of the claim it speaks about.
     pub form: Form,
-    /// The relation.
+    /// How the left of each pair has to stand to its right.
     pub relation: Relation,
     /// What rounding may do to it, relative; far below what would matter.
     pub tolerance: f64,
-    /// The pairs.
+    /// The pairs; a check without any shows nothing.
     pub pairs: Vec<Pair>,
 }
 
@@ -170,7 +170,7 @@ pub struct Interval {
     pub mean: f64,
     /// Lower end of the 95 % confidence interval (Student).
     pub low: f64,
-    /// Upper end.
+    /// Upper end of the same.
     pub high: f64,
 }
 
@@ -223,22 +223,22 @@ impl Effect {
 /// A line of a plot.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Series {
-    /// Its name.
+    /// Its name, in the legend.
     pub name: String,
-    /// Points (x, y).
+    /// Points (x, y), all finite.
     pub points: Vec<(f64, f64)>,
     /// Whether it is a bound or another line to compare with.
     pub dashed: bool,
 }
 
 impl Series {
-    /// A measured line.
+    /// A measured line, drawn through; points that are not finite are left out.
     pub fn measured(name: impl Into<String>, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
         let points = points.into_iter().filter(|(x, y)| x.is_finite() && y.is_finite()).collect();
         Self { name: name.into(), points, dashed: false }
     }
 
-    /// A bound.
+    /// A bound, or another line to compare with, drawn dashed.
     pub fn bound(name: impl Into<String>, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
         Self { dashed: true, ..Self::measured(name, points) }
     }
@@ -247,17 +247,17 @@ impl Series {
 /// A function of two variables on a grid, drawn as lines of equal height.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Heights {
-    /// Coordinates of the columns.
+    /// Coordinates of the columns along x, ascending.
     pub columns: Vec<f64>,
-    /// Coordinates of the rows.
+    /// Coordinates of the rows along y, ascending.
     pub rows: Vec<f64>,
     /// The values, row by row.
     pub values: Vec<Vec<f64>>,
-    /// Where lines are drawn.
+    /// Heights at which lines are drawn.
     pub levels: Vec<f64>,
 }
 
-/// Something to look at.
+/// A figure of a claim's page, and a table of its points.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Plot {
     /// Its heading.
@@ -272,7 +272,7 @@ pub struct Plot {
     pub log_x: bool,
     /// Whether the vertical axis is logarithmic.
     pub log_y: bool,
-    /// The lines.
+    /// The lines, in the order of the legend.
     pub series: Vec<Series>,
     /// What they are drawn over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -291,16 +291,16 @@ pub struct Evidence {
     pub effects: Vec<Effect>,
     /// Key figures by name; the first is shown in the table.
     pub figures: Vec<Figure>,
-    /// Plots.
+    /// Figures for the page.
     pub plots: Vec<Plot>,
 }
 
-/// A key figure.
+/// A number worth knowing that no verdict depends on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Figure {
-    /// What it is.
+    /// What it is, in words, with its unit where it has one.
     pub name: String,
-    /// Its value.
+    /// Its value; NaN where it could not be measured.
     #[serde(deserialize_with = "null_is_nan")]
     pub value: f64,
 }

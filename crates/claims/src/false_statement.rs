@@ -5,7 +5,7 @@ use super::{Evidence, Form, Pair};
 /// A statement near a claim's that is false, with the numbers that it would give.
 #[derive(Debug)]
 pub struct FalseStatement {
-    /// The statement.
+    /// The statement, in words.
     pub says: &'static str,
     /// Words in the names of the effects, or of the checks of the exact form, that have to catch it.
     pub caught_by: &'static str,

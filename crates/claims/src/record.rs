@@ -23,25 +23,25 @@ use crate::workbench::Workbench;
 /// `<id>.json`: a claim with what was measured and what follows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClaimRecord {
-    /// [`SCHEMA`].
+    /// Version of the files: [`SCHEMA`].
     pub schema: u32,
-    /// Its name.
+    /// Its name, [`Claim::id`].
     pub id: String,
-    /// Where it belongs.
+    /// Which part of the notes it belongs to.
     pub family: Family,
-    /// As printed.
+    /// The statement as printed, in words and LaTeX between dollar signs.
     pub printed: String,
-    /// What is exactly true.
+    /// What is exactly true, likewise.
     pub exact: String,
     /// Where it comes from.
     pub source: String,
     /// SHA-256 of the program that measured it.
     pub program: String,
-    /// The device.
+    /// The device that it was measured on.
     pub device: String,
     /// Seed of everything random.
     pub seed: u64,
-    /// How much was spent.
+    /// How much was spent: quick or full.
     pub effort: Effort,
     /// What theory expects.
     pub expected: Expectation,
@@ -50,9 +50,9 @@ pub struct ClaimRecord {
     /// What stopped the measurement, if something did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// The evidence.
+    /// Everything measured; empty where an error stopped it.
     pub evidence: Evidence,
-    /// Seconds it took.
+    /// Seconds that the measurement took, of wall-clock time.
     pub seconds: f64,
 }
 
@@ -94,7 +94,7 @@ impl ClaimRecord {
     }
 }
 
-/// The folder of evidence.
+/// The folder of evidence: `<id>.json` and `<id>.csv` for each claim, `figures/`, `report.html`.
 #[derive(Debug, Clone)]
 pub struct ClaimFolder {
     path: PathBuf,

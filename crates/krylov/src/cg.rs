@@ -29,7 +29,7 @@ use crate::operator::SymmetricOperator;
 pub struct ConjugateGradient {
     /// Residual norm at most this, relative to `‖b‖`. Default: 1e-5.
     pub tolerance: f64,
-    /// Products allowed. Default: 1,000.
+    /// Products with A that may be spent. Default: 1,000.
     pub max_products: usize,
 }
 
@@ -43,7 +43,7 @@ impl Default for ConjugateGradient {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Solution {
-    /// x.
+    /// The approximate solution x, `[dim]`.
     pub x: Tensor<1>,
     /// `‖b − A x‖`, as the recurrence has it.
     pub residual: f64,

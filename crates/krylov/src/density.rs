@@ -30,7 +30,7 @@ use crate::trace::Estimate;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quadrature {
-    /// Random vectors. Default: 4.
+    /// Random vectors, each with a Lanczos process of its own. Default: 4.
     pub probes: usize,
     /// Lanczos steps for each. Default: 64.
     pub steps: usize,
@@ -46,7 +46,7 @@ impl Default for Quadrature {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Node {
-    /// The Ritz value θ.
+    /// The Ritz value θ, where an eigenvalue is taken to be.
     pub value: f64,
     /// Its share of the spectrum; the weights of a probe sum to one.
     pub weight: f64,

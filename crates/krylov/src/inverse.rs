@@ -25,9 +25,9 @@ use crate::operator::{Space, SymmetricOperator};
 /// ```
 #[derive(Debug, Clone)]
 pub struct Inverse<A> {
-    /// A.
+    /// A, which may be indefinite.
     pub operator: A,
-    /// What solves.
+    /// What solves `A x = v` for each product; where it does not converge, the product is NaN.
     pub solver: MinRes,
 }
 

@@ -17,7 +17,7 @@ use crate::ended::Ended;
 use crate::error::KrylovError;
 use crate::operator::{Space, SymmetricOperator};
 
-/// What the process found.
+/// The tridiagonal matrix T after j steps, and the basis V in which A is T.
 #[derive(Debug, Clone)]
 pub struct Lanczos {
     /// Diagonal of the tridiagonal matrix T, `[j]`.
@@ -37,7 +37,7 @@ pub struct Lanczos {
 /// An eigenpair of T.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ritz {
-    /// The Ritz value θ.
+    /// The Ritz value θ, an eigenvalue of T.
     pub value: f64,
     /// The square of its eigenvector's first entry: the share of the start vector in it.
     pub weight: f64,

@@ -29,7 +29,7 @@ use crate::operator::SymmetricOperator;
 pub struct MinRes {
     /// Residual norm at most this, relative to `‖b‖`. Default: 1e-5.
     pub tolerance: f64,
-    /// Products allowed. Default: 1,000.
+    /// Products with A that may be spent. Default: 1,000.
     pub max_products: usize,
 }
 

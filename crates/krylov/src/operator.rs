@@ -17,7 +17,7 @@ use rand_distr::StandardNormal;
 /// The vectors that an operator takes: how long they are, and where and in what type they lie.
 #[derive(Debug, Clone)]
 pub struct Space {
-    /// Entries of a vector.
+    /// Entries of a vector, the dimension of the operator.
     pub dim: usize,
     /// Device of a vector.
     pub device: Device,
@@ -250,7 +250,7 @@ pub struct Deflated<A> {
     pub operator: A,
     /// Orthonormal eigenvectors V in rows, `[k, dim]`.
     pub vectors: Tensor<2>,
-    /// Their eigenvalues Λ, `[k]`.
+    /// Their eigenvalues Λ, `[k]`, in the order of the rows.
     pub values: Tensor<1>,
 }
 
@@ -299,7 +299,7 @@ impl<A: SymmetricOperator> SymmetricOperator for Congruence<A> {
 pub struct Restricted<A> {
     /// A.
     pub operator: A,
-    /// The coordinates.
+    /// The coordinates of the block: its vectors have as many entries.
     pub range: Range<usize>,
 }
 
@@ -345,7 +345,7 @@ impl<'a, A> Counted<'a, A> {
         Self { operator, products: AtomicUsize::new(0), each: Box::new(each) }
     }
 
-    /// Products so far.
+    /// Products that were asked for so far; a block counts each of its vectors.
     pub fn products(&self) -> usize {
         self.products.load(Ordering::Relaxed)
     }

@@ -26,7 +26,7 @@ use crate::operator::SymmetricOperator;
 pub struct PowerIteration {
     /// Residual norm at most this, relative to |θ|. Default: 1e-3.
     pub tolerance: f64,
-    /// Products allowed. Default: 1,000.
+    /// Products with A that may be spent. Default: 1,000.
     pub max_products: usize,
 }
 
@@ -36,12 +36,12 @@ impl Default for PowerIteration {
     }
 }
 
-/// What power iteration found.
+/// An eigenvalue of large magnitude with its vector, and how far off it can be.
 #[derive(Debug, Clone)]
 pub struct PowerResult {
-    /// The Rayleigh quotient θ.
+    /// The Rayleigh quotient `θ = vᵀAv`.
     pub value: f64,
-    /// Its unit vector.
+    /// The unit vector v, `[dim]`.
     pub vector: Tensor<1>,
     /// `‖A v − θ v‖`.
     pub residual: f64,

@@ -24,7 +24,7 @@ use crate::operator::SymmetricOperator;
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Estimate {
-    /// The mean over probes.
+    /// The estimate: the mean over probes, or the exact value.
     pub mean: f64,
     /// Standard error of the mean; absent with a single probe. Zero when the value is exact.
     pub sem: Option<f64>,

@@ -24,7 +24,7 @@ use crate::subject::Subject;
 /// Everything measured of a network; a section that was not measured is absent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Analysis {
-    /// [`SCHEMA`](crate::records::SCHEMA).
+    /// Version of the files: [`SCHEMA`](crate::records::SCHEMA).
     pub schema: u32,
     /// What was measured, in words.
     pub source: String,
@@ -39,15 +39,15 @@ pub struct Analysis {
     pub setup: BTreeMap<String, String>,
     /// How each section was measured.
     pub measured: BTreeMap<String, How>,
-    /// Samples n.
+    /// Samples n that it was measured on.
     pub samples: usize,
     /// Outputs C.
     pub outputs: usize,
     /// Parameters P.
     pub parameters: usize,
-    /// The loss.
+    /// Which loss, its scale, and its value at the parameters.
     pub loss: LossRecord,
-    /// `‖∇L‖`.
+    /// `‖∇L‖` over all samples, at the parameters.
     pub gradient_norm: f64,
     /// What the measures found, by section.
     #[serde(flatten)]
@@ -60,28 +60,28 @@ pub struct Analysis {
 /// How something was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct How {
-    /// Float type.
+    /// The float type measured in.
     pub precision: Precision,
     /// Seed of probes and directions.
     pub seed: u64,
 }
 
-/// The loss measured.
+/// Which loss was measured, and its value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LossRecord {
     /// Which loss.
     pub name: LossKind,
     /// Mean or sum over samples.
     pub reduction: Reduction,
-    /// The factor c.
+    /// The factor c: 1/n for a mean over samples, 1 for a sum.
     pub scale: f64,
-    /// Its value.
+    /// `L(w)` over all samples.
     pub value: f64,
 }
 
 /// A section of an [`Analysis`]: a key there, and the file `analysis/NAME.json` in a run folder.
 pub struct Section<T> {
-    /// Its name.
+    /// Its name: the key, and the name of the file.
     pub name: &'static str,
     of: PhantomData<fn() -> T>,
 }

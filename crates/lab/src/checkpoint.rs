@@ -31,18 +31,18 @@ const KEPT: usize = 2;
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
     path: PathBuf,
-    /// Where it stands.
+    /// The step it was taken at, and the digests of its files.
     pub state: CheckpointState,
 }
 
 impl Checkpoint {
-    /// The network's record.
+    /// `model.bpk`: the network's parameters and running statistics, as Burn records them.
     #[must_use]
     pub fn model(&self) -> PathBuf {
         self.path.join(MODEL)
     }
 
-    /// The optimizer's state.
+    /// `optimizer.bpk`: the state of the method.
     #[must_use]
     pub fn optimizer(&self) -> PathBuf {
         self.path.join(OPTIMIZER)

@@ -44,13 +44,13 @@ pub struct RunConfig {
     /// The type that training calculates in. Default: f32.
     #[serde(default)]
     pub precision: Precision,
-    /// The data.
+    /// Where data comes from, and how it is split and scaled.
     pub data: DataConfig,
-    /// The network.
+    /// The network, with everything but its numbers of inputs and outputs, which the data says.
     pub model: ModelConfig,
-    /// The loss.
+    /// The loss, and whether it is a mean or a sum over samples.
     pub loss: Loss,
-    /// The optimizer.
+    /// The update rule, its rate and schedule, and what goes around it.
     pub optimizer: OptimizerConfig,
     /// How long to train and what to write down.
     pub training: TrainingConfig,
@@ -63,7 +63,7 @@ pub struct RunConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrackConfig {
-    /// Steps between measurements.
+    /// Steps between measurements, at least 1; the first is at step 0.
     pub every: usize,
     /// Names of the [measures](crate::measure) to make, of those that are cheap enough. Default: sharpness.
     #[serde(default = "sharpness")]
@@ -172,7 +172,7 @@ pub struct TrainingConfig {
     /// Passes over the training part. One of `epochs` and `steps` is needed; with both, the shorter one ends the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epochs: Option<usize>,
-    /// Optimizer steps.
+    /// Optimizer steps; with epochs too, what is shorter ends the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<usize>,
     /// Stop when the loss over the whole training part is at most this; looked at with each evaluation.

@@ -9,7 +9,7 @@ use crate::source_error::SourceError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct SettingError {
-    /// The key.
+    /// The key that it is about, in its table.
     pub key: &'static str,
     /// What is wrong with it, and what to do.
     pub message: String,

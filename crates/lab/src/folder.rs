@@ -42,55 +42,55 @@ impl RunFolder {
         Self { path: path.into() }
     }
 
-    /// Where it is.
+    /// The path that it was made with.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// `manifest.json`.
+    /// `manifest.json`: a [`Manifest`].
     #[must_use]
     pub fn manifest(&self) -> PathBuf {
         self.path.join("manifest.json")
     }
 
-    /// `config.toml`.
+    /// `config.toml`: the configuration with its defaults.
     #[must_use]
     pub fn config(&self) -> PathBuf {
         self.path.join("config.toml")
     }
 
-    /// `status.json`.
+    /// `status.json`: a [`Status`].
     #[must_use]
     pub fn status(&self) -> PathBuf {
         self.path.join("status.json")
     }
 
-    /// `metrics.jsonl`.
+    /// `metrics.jsonl`: a [`Metric`] a line.
     #[must_use]
     pub fn metrics(&self) -> PathBuf {
         self.path.join("metrics.jsonl")
     }
 
-    /// `summary.json`.
+    /// `summary.json`: a [`Summary`], once training ended or was interrupted.
     #[must_use]
     pub fn summary(&self) -> PathBuf {
         self.path.join("summary.json")
     }
 
-    /// `checkpoints`.
+    /// `checkpoints/`: a folder each, and `latest`.
     #[must_use]
     pub fn checkpoints(&self) -> PathBuf {
         self.path.join("checkpoints")
     }
 
-    /// `model.safetensors`.
+    /// `model.safetensors`: the trained weights, once training ended as configured.
     #[must_use]
     pub fn weights(&self) -> PathBuf {
         self.path.join("model.safetensors")
     }
 
-    /// `analysis`.
+    /// `analysis/`: what was measured, a file a section.
     #[must_use]
     pub fn analysis(&self) -> PathBuf {
         self.path.join("analysis")
@@ -102,13 +102,13 @@ impl RunFolder {
         self.path.join("run.lock")
     }
 
-    /// `plots`.
+    /// `plots/`: figures as SVG.
     #[must_use]
     pub fn plots(&self) -> PathBuf {
         self.path.join("plots")
     }
 
-    /// `report.html`.
+    /// `report.html`: one page that needs no network.
     #[must_use]
     pub fn report(&self) -> PathBuf {
         self.path.join("report.html")

@@ -25,9 +25,9 @@ use losscape_optim::shared::{self, tied};
 /// A batch of inputs `[n, d]` and one-hot targets `[n, C]`.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// Inputs.
+    /// Inputs `[n, d]`.
     pub inputs: Tensor<2>,
-    /// Targets.
+    /// Targets `[n, C]`, labels one-hot.
     pub targets: Tensor<2>,
 }
 

@@ -13,7 +13,7 @@ use crate::error::LabError;
 use crate::gradient::Stepper;
 use crate::records::Metric;
 
-/// A moment of training.
+/// A moment of training, as observers see it: the network and its method behind a step.
 #[derive(Clone, Copy)]
 pub struct Moment<'a, N> {
     pub(crate) step: usize,
@@ -68,7 +68,7 @@ impl<'a, N: Network<Input = burn::tensor::Tensor<2>>> Moment<'a, N> {
         self.wall_s
     }
 
-    /// The network.
+    /// The network as it is now.
     #[must_use]
     pub fn network(&self) -> &'a N {
         self.stepper.network()

@@ -3,8 +3,8 @@
 //! The identity is the start of a SHA-256 over what decides the result, configuration and data. It is part of the run
 //! folder's name: the same command finds its run again, and another configuration never falls into its folder. Paths,
 //! host, device and threads are left out, since results do not depend on them but for rounding. So is the distance of
-//! records: a folder keeps the one it was begun with. A key that is added later must be written only where it is set, so
-//! that the identities of runs before it stay.
+//! records: a folder keeps the one it was begun with. A key that is added later must be written only where it is set,
+//! so that the identities of runs before it stay.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -39,7 +39,7 @@ const NUMBERS: usize = 6;
 pub struct Plan {
     /// The configuration, defaults filled in, paths absolute.
     pub config: RunConfig,
-    /// The data.
+    /// The training part and, if there is one, the test part: split, standardized.
     pub data: Arc<Prepared>,
     /// What a user should know of how the data was understood, a sentence each.
     pub notices: Vec<String>,

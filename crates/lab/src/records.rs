@@ -12,7 +12,7 @@ pub const SCHEMA: u32 = 1;
 /// `manifest.json`: where a run comes from. Times are in seconds since 1970 (UTC).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// [`SCHEMA`].
+    /// Version of the files: [`SCHEMA`].
     pub schema: u32,
     /// The run's identity: see [`Plan::run_id`](crate::Plan::run_id).
     pub run_id: String,
@@ -24,7 +24,7 @@ pub struct Manifest {
     pub versions: BTreeMap<String, String>,
     /// Name of the machine.
     pub host: String,
-    /// Its processor.
+    /// Its processor, as the system names it.
     pub cpu: String,
     /// Device that the run calculates on.
     pub device: String,
@@ -49,7 +49,7 @@ pub struct Manifest {
 /// The run that another goes on from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extends {
-    /// Its identity.
+    /// Its identity; see [`Plan::run_id`](crate::Plan::run_id).
     pub run_id: String,
     /// Steps that it had done; records up to there are its own.
     pub step: usize,
@@ -86,10 +86,10 @@ impl std::fmt::Display for State {
     }
 }
 
-/// `status.json`.
+/// `status.json`: how far a run is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
-    /// [`SCHEMA`].
+    /// Version of the files: [`SCHEMA`].
     pub schema: u32,
     /// How far the run is.
     pub state: State,
@@ -124,7 +124,7 @@ pub struct Metric {
     pub epoch: f64,
     /// What it was measured on.
     pub split: Split,
-    /// The loss.
+    /// The loss over what it was measured on; NaN where it was not finite.
     #[serde(deserialize_with = "null_is_nan")]
     pub loss: f64,
     /// Share of samples whose largest output is that of their label; only with labels.
@@ -136,7 +136,7 @@ pub struct Metric {
     /// Norm of the gradient; for batches before clipping, at the parameters (at the extended point for look-ahead).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grad_norm: Option<f64>,
-    /// What `[track]` measured.
+    /// What `[track]` measured; only in its own lines.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
     pub tracked: Option<Tracked>,
     /// Seconds of training so far, interruptions left out.
@@ -149,13 +149,13 @@ pub struct Metric {
 pub struct Tracked {
     /// The number of samples that kernel and PL ratio are taken of; 0 where neither is measured.
     pub kernel_samples: usize,
-    /// The quantities.
+    /// The quantities by name, as docs/measures.md lists them.
     #[serde(flatten)]
     pub quantities: BTreeMap<String, f64>,
 }
 
 impl Tracked {
-    /// A quantity.
+    /// The quantity of this name, where it was measured.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<f64> {
         self.quantities.get(name).copied()
@@ -174,13 +174,13 @@ pub fn null_is_nan<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<
 /// `summary.json`: the run in one flat object. A quantity that was not measured is absent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// [`SCHEMA`].
+    /// Version of the files: [`SCHEMA`].
     pub schema: u32,
-    /// The run's identity.
+    /// The run's identity; see [`Plan::run_id`](crate::Plan::run_id).
     pub run_id: String,
-    /// How it ended.
+    /// How it ended: done, diverged or interrupted.
     pub outcome: State,
-    /// Why it ended.
+    /// Why it ended, in words.
     pub reason: String,
     /// Parameters P.
     pub parameters: usize,
@@ -190,7 +190,7 @@ pub struct Summary {
     pub outputs: usize,
     /// Steps done.
     pub steps: usize,
-    /// Epochs done.
+    /// Epochs done, with fraction.
     pub epochs: f64,
     /// Loss over the training part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -211,16 +211,16 @@ pub struct Summary {
     pub wall_s: f64,
     /// Optimizer steps a second, evaluations and checkpoints included.
     pub steps_per_s: f64,
-    /// SHA-256 of `model.safetensors`.
+    /// SHA-256 of `model.safetensors`, in hex; absent where training did not end as configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights_digest: Option<String>,
 }
 
-/// `state.json` of a checkpoint.
+/// `state.json` of a checkpoint: where training stands, and what its files must be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckpointState {
-    /// [`SCHEMA`].
+    /// Version of the files: [`SCHEMA`].
     pub schema: u32,
     /// The run it belongs to.
     pub run_id: String,

@@ -8,9 +8,9 @@ pub(crate) const MARK: &str = "--set ";
 /// An error with the place in the configuration that it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceError {
-    /// What is wrong.
+    /// What is wrong, in words.
     pub message: String,
-    /// What to do.
+    /// What to do about it, where that is known.
     pub help: Option<String>,
     /// The file, or what stands for it.
     pub file: String,

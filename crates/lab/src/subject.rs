@@ -15,7 +15,7 @@ use crate::digest::hex;
 pub struct Subject {
     /// Where it comes from, in words.
     pub source: String,
-    /// The network.
+    /// The network with the parameters to measure at.
     pub network: Model,
     /// The data: of a run, its training part.
     pub data: Dataset,
@@ -40,7 +40,7 @@ pub struct Training {
     pub learning_rate: f64,
     /// Whether every step saw all samples.
     pub full_batch: bool,
-    /// The network before training.
+    /// The network before training: what distances and the kernel's change are taken from.
     pub initial: Model,
     /// The diagonal of the preconditioner, for methods that have one, as the parameters of a network.
     pub preconditioner: Option<Model>,

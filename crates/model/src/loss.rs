@@ -15,7 +15,7 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::{log_softmax, softmax};
 use serde::{Deserialize, Serialize};
 
-/// Which loss.
+/// Which function of outputs and targets; the formulas are in the [module](self).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LossKind {
@@ -40,7 +40,7 @@ pub enum Reduction {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Loss {
-    /// Which loss.
+    /// Squared error or cross-entropy.
     #[serde(rename = "name")]
     pub kind: LossKind,
     /// Mean or sum over samples. Default: mean.

@@ -203,7 +203,7 @@ impl Mlp {
         &self.multipliers
     }
 
-    /// σ.
+    /// The nonlinearity σ behind every hidden layer.
     #[must_use]
     pub fn activation(&self) -> Activation {
         self.activation

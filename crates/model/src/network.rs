@@ -32,7 +32,7 @@ pub trait Network: Module {
 /// How large a network is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
-    /// Parameters P.
+    /// Parameters P, of all layers with their biases.
     pub parameters: usize,
     /// Weights of its largest layer.
     pub widest: usize,

@@ -96,7 +96,7 @@ impl Settings for AdamConfig {
     }
 }
 
-/// Adam.
+/// The rule of the [module](self); built by [`AdamConfig::build`].
 #[derive(Debug, Clone, Copy)]
 pub struct Adam {
     config: AdamConfig,
@@ -107,9 +107,9 @@ pub struct Adam {
 pub struct AdamState<const D: usize> {
     /// Steps done, k.
     pub steps: usize,
-    /// First moment m.
+    /// First moment m, not yet corrected for its start at zero.
     pub mean: Tensor<D>,
-    /// Second moment v.
+    /// Second moment v, likewise.
     pub mean_square: Tensor<D>,
 }
 

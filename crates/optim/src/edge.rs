@@ -31,7 +31,7 @@ pub enum Curvature {
 pub struct Edge {
     /// The sharpness at the edge.
     pub value: f64,
-    /// Which sharpness.
+    /// Which sharpness is compared with it.
     pub of: Curvature,
 }
 

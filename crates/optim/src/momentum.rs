@@ -67,7 +67,7 @@ impl Settings for MomentumConfig {
     }
 }
 
-/// Heavy ball.
+/// The rule of the [module](self); built by [`MomentumConfig::build`].
 #[derive(Debug, Clone, Copy)]
 pub struct Momentum {
     momentum: f64,
@@ -76,7 +76,7 @@ pub struct Momentum {
 /// State of momentum rules.
 #[derive(Debug, Clone)]
 pub struct MomentumState<const D: usize> {
-    /// The previous step v.
+    /// The previous step v, of the parameter's shape.
     pub velocity: Tensor<D>,
 }
 

@@ -28,7 +28,7 @@ const MAX_ITERATIONS: usize = 1000;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SharpnessPenaltyConfig {
-    /// α, not negative.
+    /// α, not negative: the loss becomes `L + α λ`.
     pub weight: f64,
     /// Power iterations k, from 1 to 1000. Default: 2, five gradients a step.
     #[serde(default = "iterations")]

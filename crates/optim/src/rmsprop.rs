@@ -78,7 +78,7 @@ impl Settings for RmsPropConfig {
     }
 }
 
-/// RMSProp.
+/// The rule of the [module](self); built by [`RmsPropConfig::build`].
 #[derive(Debug, Clone, Copy)]
 pub struct RmsProp {
     gamma: f64,

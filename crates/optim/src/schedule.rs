@@ -37,7 +37,7 @@ pub enum ScheduleConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StepConfig {
-    /// Steps between changes.
+    /// Steps between changes, at least 1.
     pub every: usize,
     /// Factor of each change, above 0. Default: 0.1 (Burn, PyTorch).
     #[serde(default = "tenth")]

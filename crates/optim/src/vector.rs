@@ -30,14 +30,14 @@ impl Vector {
     /// again.
     const ID: u64 = 1;
 
-    /// The vector.
+    /// The vector `[P]` as a module.
     #[must_use]
     pub fn new(w: Tensor<1>) -> Self {
         // Burn's optimizers ask for a tensor of an autodiff device, also where nothing is differentiated.
         Self { w: Param::initialized(ParamId::from(Self::ID), Tensor::from_inner(w)) }
     }
 
-    /// Its entries.
+    /// Its entries `[P]`, outside the autodiff graph.
     #[must_use]
     pub fn values(&self) -> Tensor<1> {
         self.w.val().inner()

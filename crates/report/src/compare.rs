@@ -9,9 +9,9 @@ use crate::{RunRecords, number, percent};
 /// A table of text: a head and rows, all of one length.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
-    /// Names of the columns.
+    /// Names of the columns; the first may be empty.
     pub head: Vec<String>,
-    /// Rows.
+    /// Rows of as many cells.
     pub rows: Vec<Vec<String>>,
 }
 

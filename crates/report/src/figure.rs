@@ -31,13 +31,13 @@ pub(crate) const GREY: &str = "#9AA5B1";
 /// A figure and what to read from it.
 #[derive(Debug, Clone)]
 pub struct Figure {
-    /// File name without ending.
+    /// File name without ending; no two figures of a run have the same.
     pub name: &'static str,
-    /// Heading.
+    /// Heading on the page.
     pub title: &'static str,
     /// One sentence on what to read from it.
     pub reading: &'static str,
-    /// The drawing.
+    /// The drawing, an SVG element that can stand in a page.
     pub svg: String,
 }
 

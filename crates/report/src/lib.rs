@@ -24,9 +24,9 @@ use losscape_lab::{Analysis, LabError, RunFolder};
 pub struct RunRecords {
     /// Where the run comes from.
     pub manifest: Manifest,
-    /// How far it is.
+    /// How far it is, and why it ended.
     pub status: Status,
-    /// Every record.
+    /// Every record of `metrics.jsonl`, in the order written.
     pub metrics: Vec<Metric>,
     /// Its summary, once it ended or was interrupted.
     pub summary: Option<Summary>,

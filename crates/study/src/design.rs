@@ -9,7 +9,7 @@ use losscape_lab::config::Precision;
 use losscape_lab::measure::Measure;
 use losscape_lab::{Document, SourceError};
 
-/// The `[study]` table.
+/// The `[study]` table of a study file: which runs, and what is measured of each.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StudyConfig {
@@ -44,12 +44,12 @@ pub struct StudyConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Measuring {
-    /// What.
+    /// Names of measures, in the order of the file.
     pub measures: Vec<String>,
     /// On how many samples, where not on all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub samples: Option<usize>,
-    /// In which type.
+    /// The float type measured in.
     pub precision: Precision,
     /// How many eigenvalues, where not as many as `losscape analyze` finds.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -41,12 +41,12 @@ const BASELINES: [&str; 5] = ["steps", "edge", "parameter_norm", "train_loss", N
 /// A random number for every run.
 const NOISE: &str = "noise";
 
-/// `evidence.json`.
+/// `evidence.json`: which measure goes with which outcome, over the runs that can be compared.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Findings {
-    /// [`SCHEMA`].
+    /// Version of the files: [`SCHEMA`].
     pub schema: u32,
-    /// Runs used.
+    /// Runs compared.
     pub runs: usize,
     /// Seeds among them.
     pub seeds: usize,
@@ -82,7 +82,7 @@ pub struct Association {
     /// Granulated τ of every axis; absent where no two runs differ in it alone, or the measure does not change with
     /// it.
     pub granulated: BTreeMap<String, f64>,
-    /// Their mean.
+    /// Their mean over axes; absent where there are none.
     pub granulated_mean: Option<Tau>,
     /// τ given the settings; absent for settings, and where these leave nothing.
     pub partial: Option<Tau>,
@@ -93,7 +93,7 @@ pub struct Association {
 pub struct Follower {
     /// The setting, a column of numbers.
     pub setting: String,
-    /// The measure.
+    /// The measure, a column of the table.
     pub measure: String,
     /// Kendall's τ-b, mean over seeds.
     pub tau: f64,
@@ -102,7 +102,7 @@ pub struct Follower {
 /// The rows of a table that can be compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comparable {
-    /// The rows.
+    /// Their numbers in the table, ascending.
     pub rows: Vec<usize>,
     /// Runs left out because they diverged.
     pub diverged: usize,
@@ -111,7 +111,7 @@ pub struct Comparable {
 }
 
 impl Comparable {
-    /// Those of a table.
+    /// The rows that neither diverged nor missed their target loss.
     #[must_use]
     pub fn of(table: &Table) -> Self {
         let (target, loss) = (table.numbers("training.target_loss"), table.numbers("train_loss"));

@@ -72,7 +72,7 @@ struct Failure {
     reason: String,
 }
 
-/// What planning did.
+/// How a plan was made or grew.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planned {
     /// Runs in the plan.
@@ -109,7 +109,7 @@ impl StudyFolder {
         Self { path: path.into() }
     }
 
-    /// Where it is.
+    /// The path that it was made with.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -121,7 +121,7 @@ impl StudyFolder {
         self.path.join(name)
     }
 
-    /// `runs`.
+    /// `runs/`: the folders of the runs.
     #[must_use]
     pub fn runs(&self) -> PathBuf {
         self.path.join("runs")

@@ -15,13 +15,13 @@ use crate::design::Measuring;
 /// measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunResult {
-    /// [`SCHEMA`].
+    /// Version of the files: [`SCHEMA`].
     pub schema: u32,
     /// The run's identity.
     pub run_id: String,
     /// Done or diverged.
     pub outcome: State,
-    /// Why it ended.
+    /// Why it ended, in words.
     pub reason: String,
     /// The resolved configuration: a value for every dotted key.
     pub config: BTreeMap<String, Value>,

@@ -124,7 +124,7 @@ impl Table {
         self.runs.is_empty()
     }
 
-    /// A column.
+    /// The column of this name.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|(known, _)| known == name).map(|(_, column)| column)

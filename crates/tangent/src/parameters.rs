@@ -120,7 +120,7 @@ pub struct Segment {
     pub path: String,
     /// The name of the type that holds it there, as `Linear`: what its axes mean depends on that.
     pub container: String,
-    /// Its shape.
+    /// Its shape, as the module has it.
     pub shape: Vec<usize>,
     /// Its entries of the flat vector.
     pub range: std::ops::Range<usize>,

@@ -45,7 +45,7 @@ pub struct Parameter {
     pub trainable: bool,
 }
 
-/// One operation.
+/// One operation with its operands, and the shape and type of its result.
 #[derive(Clone, Debug)]
 pub struct Node {
     pub operation: Operation,

@@ -5,11 +5,11 @@ use burn::tensor::Tensor;
 use super::unseen::Unseen;
 use crate::ended::Ended;
 
-/// An eigenvalue.
+/// An approximate eigenvalue, and how far off it can be.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Eigenvalue {
-    /// The Ritz value θ.
+    /// The Ritz value θ, `xᵀAx` of its unit Ritz vector x.
     pub value: f64,
     /// `‖A x − θ x‖` of its unit Ritz vector x, with its rounding added (`ϵ √n ‖A‖` of a product, `ϵ √(m r) ‖A‖` of r
     /// restarts of m vectors): one that is calculated again is no larger.
@@ -27,7 +27,7 @@ pub struct Eigenpairs {
     pub bottom: Vec<Eigenvalue>,
     /// Their unit vectors in rows, `top` before `bottom`: a start for the same operator a little later.
     pub vectors: Tensor<2>,
-    /// What can still hide.
+    /// Bounds on the eigenvalues that were not found.
     pub unseen: Unseen,
     /// The largest |θ| met: the norm of the operator that tolerances are relative to.
     pub norm: f64,

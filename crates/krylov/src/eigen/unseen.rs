@@ -47,7 +47,7 @@ pub struct Unseen {
     pub above: Option<f64>,
     /// Lower bound on those not reported; absent without a bound.
     pub below: Option<f64>,
-    /// p.
+    /// The probability p that a bound fails.
     pub failure: f64,
 }
 

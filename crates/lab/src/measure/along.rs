@@ -102,9 +102,9 @@ pub struct Along<'a> {
     pub point: &'a dyn AnyPoint,
     /// The loss over the samples that kernels are taken of.
     pub part: &'a dyn AnyObjective,
-    /// The parameters `[P]`.
+    /// The parameters `[P]`, in the type measured in.
     pub w: &'a Tensor<1>,
-    /// The method.
+    /// The method that trains, which says what its edge is.
     pub optimizer: &'a OptimizerConfig,
     /// Learning rate of the last step, if there was one.
     pub rate: Option<f64>,

@@ -13,13 +13,13 @@ use crate::analysis::Section;
 /// Basin widths for a rise of the loss.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Basin {
-    /// The rise Δ.
+    /// The rise Δ of the loss that ends the basin.
     pub rise: f64,
-    /// Widths.
+    /// A width for each direction: three random ones, the gradient, eigenvectors.
     pub widths: Vec<Width>,
 }
 
-/// Basin widths.
+/// `basin`: widths in several directions.
 pub const BASIN: Section<Basin> = Section::new("basin");
 
 /// See the [module](self).

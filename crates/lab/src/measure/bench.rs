@@ -26,7 +26,7 @@ pub enum Progress<'a> {
 
 /// The network of a subject on its data, with a way to say how far the work is.
 pub struct Bench<'a> {
-    /// What is measured.
+    /// The network with its data and loss.
     pub subject: &'a Subject,
     /// Its loss at its parameters.
     pub point: Point<'a, Model>,
@@ -48,7 +48,7 @@ pub(super) enum Kernel {
 }
 
 impl Kernel {
-    /// λ_max.
+    /// λ_max, which is known either way.
     pub fn max(&self) -> f64 {
         match self {
             Self::Largest(eigenvalue) => eigenvalue.value,
@@ -56,7 +56,7 @@ impl Kernel {
         }
     }
 
-    /// All of it.
+    /// The whole spectrum, where it was found.
     pub fn spectrum(&self) -> Option<&KernelSpectrum> {
         match self {
             Self::Largest(_) => None,

@@ -13,7 +13,7 @@ use crate::analysis::Section;
 pub struct Block {
     /// The parameter's path in the module.
     pub name: String,
-    /// Its entries.
+    /// Its number of entries, the dimension of the block.
     pub parameters: usize,
     /// λ_max of the block.
     pub top: Eigenvalue,

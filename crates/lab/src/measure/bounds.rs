@@ -28,21 +28,21 @@ pub struct Bounds {
 /// Sharpness against the edge of a method.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EdgeRecord {
-    /// Learning rate.
+    /// The rate that the edge is for: that of the next step.
     pub learning_rate: f64,
-    /// Which sharpness.
+    /// Which sharpness the edge is compared with.
     pub of: Curvature,
-    /// That sharpness.
+    /// That sharpness at the parameters, with its error.
     pub sharpness: Eigenvalue,
     /// The sharpness above which the method's full-batch steps grow.
     pub edge: f64,
-    /// sharpness / edge.
+    /// `sharpness / edge`: above 1 full-batch steps grow, to second order.
     pub ratio: f64,
     /// Whether the run's steps were full batches, of which the edge speaks.
     pub full_batch: bool,
 }
 
-/// Step sizes.
+/// `bounds`: step sizes, and the edge of the run's method.
 pub const BOUNDS: Section<Bounds> = Section::new("bounds");
 
 /// See the [module](self).

@@ -18,7 +18,7 @@ pub struct Diagonal {
     pub products: usize,
     /// Whether entries are exact, or estimates with errors.
     pub exact: bool,
-    /// Each parameter's.
+    /// The mean in each parameter, in the order of the parameters.
     pub segments: Vec<DiagonalOf>,
 }
 
@@ -27,21 +27,21 @@ pub struct Diagonal {
 pub struct DiagonalOf {
     /// The parameter's path in the module.
     pub name: String,
-    /// Its entries.
+    /// Its number of entries.
     pub parameters: usize,
-    /// Their mean.
+    /// Their mean curvature.
     pub mean: f64,
     /// The root mean square of their standard errors.
     pub error: f64,
 }
 
-/// The diagonal.
+/// `diagonal`: its mean in each parameter; the entries stand in [`VALUES`].
 pub const DIAGONAL: Section<Diagonal> = Section::new("diagonal");
 
 /// All entries, in the order of the parameters.
 pub const VALUES: &str = "hessian_diagonal";
 
-/// Their standard errors.
+/// The standard errors of all entries, in the same order.
 pub const ERRORS: &str = "hessian_diagonal_sem";
 
 /// Products with the Hessian: entries of up to so many parameters are exact, others have a standard error of a tenth of

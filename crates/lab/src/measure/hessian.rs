@@ -13,11 +13,11 @@ use super::kind::{Measure, Tracking};
 use super::needs::Needs;
 use crate::analysis::{Analysis, Section};
 
-/// The spectrum of H.
+/// `hessian`: the spectrum of `H = G + R`.
 pub const HESSIAN: Section<Spectrum> = Section::new("hessian");
-/// The spectrum of G.
+/// `gauss_newton`: the spectrum of G.
 pub const GAUSS_NEWTON: Section<Spectrum> = Section::new("gauss_newton");
-/// The spectrum of R.
+/// `residual`: the spectrum of R.
 pub const RESIDUAL: Section<Spectrum> = Section::new("residual");
 /// The largest eigenvalues and the trace of the empirical Fisher matrix.
 pub const FISHER: Section<Spectrum> = Section::new("fisher");

@@ -35,7 +35,7 @@ pub struct Tracking {
     pub of_part: bool,
     /// Whether the tangent kernel is decomposed for it.
     pub kernel: bool,
-    /// Measures, and gives quantities.
+    /// Measures at a moment, and gives its quantities by [`Along::put`].
     pub run: fn(&mut Along) -> Result<(), AnalysisError>,
 }
 

@@ -6,7 +6,7 @@ use super::kind::Measure;
 use super::needs::Needs;
 use crate::analysis::Section;
 
-/// Norms.
+/// `norms`: of the parameters, and of the weight matrices.
 pub const NORMS: Section<Norms> = Section::new("norms");
 
 /// See the [module](self).

@@ -14,11 +14,11 @@ use crate::analysis::{Analysis, Section};
 /// The kernel's spectrum, as far as it was found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KernelRecord {
-    /// nC.
+    /// Its dimension nC: samples times outputs.
     pub size: usize,
     /// λ_min; absent when only the largest eigenvalues were found.
     pub min: Option<Eigenvalue>,
-    /// λ_max.
+    /// λ_max, in the scale of `K_c`, with its error.
     pub max: Eigenvalue,
     /// Eigenvalues above the floor; absent when only the largest were found.
     pub rank: Option<usize>,
@@ -28,7 +28,7 @@ pub struct KernelRecord {
     pub floor: f64,
     /// The trace; absent when only the largest eigenvalues were found.
     pub trace: Option<f64>,
-    /// Kernel-target alignment.
+    /// Kernel-target alignment `yᵀKy / (‖K‖_F ‖y‖²)`; absent when only the largest eigenvalues were found.
     pub alignment: Option<f64>,
     /// `‖K − K₀‖_F/‖K₀‖_F` since initialization, where that is known and the kernel has at most 5,000 rows.
     pub change: Option<f64>,
@@ -37,7 +37,7 @@ pub struct KernelRecord {
     pub note: Option<String>,
 }
 
-/// The kernel.
+/// `ntk`: the spectrum of the tangent kernel, as far as it was found.
 pub const NTK: Section<KernelRecord> = Section::new("ntk");
 
 /// All its eigenvalues, ascending, where all were found.

@@ -11,7 +11,7 @@ use super::needs::{KernelPart, Needs};
 use super::ntk;
 use crate::analysis::Section;
 
-/// PL*.
+/// `pl_star`: the constant that the point shows, and what the kernel proves.
 pub const PL_STAR: Section<PlStar> = Section::new("pl_star");
 
 /// See the [module](self).

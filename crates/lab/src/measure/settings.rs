@@ -9,7 +9,7 @@ use crate::config::Precision;
 /// Kernels of at most so many rows are small: they take seconds, and there is room for two.
 pub(super) const SMALL_KERNEL: usize = 5000;
 
-/// How to measure.
+/// How to measure; the defaults are those of `losscape analyze`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct AnalysisSettings {

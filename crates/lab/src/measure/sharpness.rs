@@ -15,7 +15,7 @@ use super::kind::{Measure, Tracking};
 use super::needs::Needs;
 use crate::analysis::{Analysis, Section};
 
-/// Sharpness.
+/// `sharpness`: worst cases, averages, and the σ of a given rise.
 pub const SHARPNESS: Section<Sharpness> = Section::new("sharpness");
 
 /// See the [module](self).

@@ -11,13 +11,13 @@ use crate::analysis::Section;
 /// The loss along lines and on a plane.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Slices {
-    /// Lines.
+    /// Lines: a random one, eigenvectors, and towards the initial parameters where they are known.
     pub lines: Vec<Line>,
-    /// A plane.
+    /// The plane of two random directions.
     pub plane: Plane,
 }
 
-/// Slices.
+/// `slices`: the loss along lines and on a plane.
 pub const SLICES: Section<Slices> = Section::new("slices");
 
 /// Points on a line.

@@ -29,10 +29,10 @@ use serde::{Deserialize, Serialize};
 
 use super::student::student;
 
-/// A rank correlation.
+/// A rank correlation, and how certain it is.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Tau {
-    /// From all runs.
+    /// The statistic from all runs, from −1 to 1.
     pub value: f64,
     /// Its 95 % interval; absent where seeds or configurations are too few, see
     /// [`Runs::suffice`](super::Runs::suffice).

@@ -10,7 +10,7 @@ pub(super) const MAX_VALUES: usize = 1 << 30;
 /// A matrix of numbers on the host, row by row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Matrix {
-    /// `rows · columns` values.
+    /// `rows · columns` values, row by row.
     pub values: Vec<f64>,
     /// Number of columns.
     pub columns: usize,
@@ -73,9 +73,9 @@ impl Targets {
 /// Inputs `[n, d]` and targets of `n` samples.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
-    /// `[n, d]`.
+    /// Inputs `[n, d]`, a row a sample.
     pub inputs: Matrix,
-    /// Labels or values.
+    /// A label or C values for each sample.
     pub targets: Targets,
 }
 

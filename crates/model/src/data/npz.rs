@@ -33,7 +33,7 @@ use super::table::Task;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Npz {
-    /// The file.
+    /// The file `.npz`; a relative path starts at the configuration's folder.
     pub path: PathBuf,
     /// Name of the inputs for training. Default: `x` or, where there is none, that of the one of
     /// [`CONVENTIONS`] that fits.

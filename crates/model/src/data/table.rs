@@ -74,7 +74,7 @@ impl<'de> Deserialize<'de> for ColumnKey {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Csv {
-    /// The file for training.
+    /// The file for training, plain or gzipped; a relative path starts at the configuration's folder.
     pub path: PathBuf,
     /// The file for testing; without it a share of the training data is split off. With a header its columns are found
     /// by their names, in any order; without one it must have the same columns in the same places.

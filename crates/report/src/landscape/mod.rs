@@ -42,11 +42,11 @@ struct Page {
 /// A heading and rows of cells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Section {
-    /// What it is about.
+    /// Heading of the table.
     pub title: &'static str,
     /// One sentence on what to read from it.
     pub reading: &'static str,
-    /// The numbers.
+    /// The numbers, a row a quantity.
     pub table: Table,
 }
 

@@ -93,16 +93,16 @@ enum Ending {
 /// How many runs ended how.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Tally {
-    /// Trained and measured.
+    /// Runs trained and measured.
     pub done: usize,
-    /// Diverged.
+    /// Runs that diverged: a result, not a failure.
     pub diverged: usize,
-    /// Failed.
+    /// Runs that ended in an error, written to their `failure.json`.
     pub failed: usize,
 }
 
 impl Tally {
-    /// All of them.
+    /// Runs that ended, in whatever way.
     #[must_use]
     pub fn ended(&self) -> usize {
         self.done + self.diverged + self.failed
@@ -132,7 +132,7 @@ const ATTEMPTS: usize = 3;
 /// Which processes, and how many.
 #[derive(Debug)]
 pub struct Processes<'a> {
-    /// The study.
+    /// The study whose runs are done.
     pub study: &'a StudyFolder,
     /// The program: `losscape`, or one that calls [`serve`] on `study worker FOLDER INDEX --device NAME [--memory
     /// BYTES]`.
@@ -141,7 +141,7 @@ pub struct Processes<'a> {
     pub device: &'a str,
     /// Processes at a time.
     pub jobs: usize,
-    /// Threads of each.
+    /// Threads of each process, which decide about its time and not about its numbers.
     pub threads: u16,
     /// Bytes that each may measure in.
     pub memory: Option<usize>,

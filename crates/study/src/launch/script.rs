@@ -37,7 +37,7 @@ pub struct Job {
     pub(super) name: String,
     /// How many tasks there are.
     pub tasks: usize,
-    /// Runs of a task.
+    /// Runs of a task, one after the other.
     pub chunk: usize,
     pub(super) array: Array,
 }

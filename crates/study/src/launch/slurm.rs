@@ -9,7 +9,7 @@ use super::{Job, LaunchError};
 /// The scripts of a study.
 #[derive(Debug)]
 pub struct Scripts {
-    /// The job array.
+    /// The script of the job array.
     pub array: PathBuf,
     /// The job that merges, when all tasks have ended.
     pub merge: PathBuf,
@@ -18,9 +18,9 @@ pub struct Scripts {
 /// The numbers that Slurm gave the jobs.
 #[derive(Debug)]
 pub struct Submitted {
-    /// Of the array.
+    /// The number of the array.
     pub array: String,
-    /// Of the job that merges.
+    /// The number of the job that merges.
     pub merge: String,
 }
 

@@ -14,9 +14,9 @@ use crate::folder::{PlannedRun, StudyFolder};
 /// Does runs of a study.
 #[derive(Debug)]
 pub struct Worker<'a> {
-    /// The study.
+    /// The study whose runs it does.
     pub study: &'a StudyFolder,
-    /// Where to calculate.
+    /// The device that it trains and measures on, without autodiff.
     pub device: Device,
     /// The device's name, which stands in the records.
     pub device_name: String,
