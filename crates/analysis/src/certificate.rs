@@ -18,8 +18,8 @@
 //! is shorter than `2√(2L₀/μ)`, without β (`√L_t − √L_{t+1} ≥ η‖g‖√(2μ)/4`, summed over the steps), so that a smaller
 //! ball suffices.
 //!
-//! Matrix norms stand where a sum over hidden units could: `‖X̃‖₂` does not grow with their number, so that a width is
-//! within reach at which the bounds prove something. Where a bound can be attained, a test attains it.
+//! The bounds have matrix norms where one could sum over hidden units: `‖X̃‖₂` does not grow with the number of units,
+//! so that they prove something at widths that can be built. Where a bound can be attained, a test attains it.
 //!
 //! The kernel's eigenvalues are taken with their rounding, `size · ϵ · λ_max`, off; other rounding, of some ϵ, is not
 //! accounted for.

@@ -1,8 +1,8 @@
 //! A basis, its vectors the rows of a matrix that grows, and orthogonalization against it.
 //!
-//! One pass of Gram-Schmidt multiplies the loss of orthogonality from vector to vector: in f32 there is none left after
-//! some 40 vectors. [`Rows::orthogonalize`] repeats passes until one leaves enough. Before them it takes off the newest
-//! two rows, which in a Lanczos process hold nearly all that is to be removed.
+//! One pass of Gram-Schmidt multiplies the loss of orthogonality from vector to vector: in f32 the vectors are
+//! orthogonal no more after some 40 of them. [`Rows::orthogonalize`] repeats passes until one leaves enough. Before
+//! them it takes off the newest two rows, which in a Lanczos process hold nearly all that is to be removed.
 //!
 //! [`ROWS`] rows at a time are put together: a matrix that grew row by row would be copied each time.
 

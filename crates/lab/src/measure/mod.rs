@@ -1,10 +1,11 @@
 //! What can be measured of a network: a file a measure.
 //!
-//! A [`Measure`] says what it needs, how its [`Part`]s are measured, and which numbers it gives to a table. What it
-//! finds goes into the sections of an [`Analysis`], under keys that know their types ([`Section`]).
+//! A [`Measure`] says what it needs, and so how much memory it takes; how its [`Part`]s are measured, each of which is
+//! kept as soon as it is there; and which numbers it gives to a table. What it finds goes into the sections of an
+//! [`Analysis`](crate::Analysis), under keys that know their types ([`Section`]).
 //!
-//! To add one: its file, a `mod` line, a row of [`ALL`]; a section of the page in `losscape-report`, and a row in
-//! `docs/measures.md`. A test asks every measure for them.
+//! [`ALL`] is the registry. A test asks each of its rows for sections, a part of the page (`losscape-report`) and a row
+//! in docs/measures.md. CONTRIBUTING.md says how to add one.
 
 mod along;
 mod bench;

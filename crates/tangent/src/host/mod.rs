@@ -4,8 +4,8 @@
 //! measured to be slower by a factor on flex (docs/scaling.md), which does it on one thread or in several passes.
 //! Products are faer's, divided into as many blocks as there are threads, and added where their sum already stands.
 //! Loops are written so that the compiler vectorizes them, and run with the widest vectors of the machine
-//! ([`vectorized`]). However work is divided among the threads of the current rayon pool, it does not change a bit of
-//! the result.
+//! ([`vectorized`](parallel::vectorized)). However work is divided among the threads of the current rayon pool, it does
+//! not change a bit of the result.
 //!
 //! A kernel is tested against the composed form: the tables that test the operations run on flex, where it works, and
 //! on ndarray, where it does not.
