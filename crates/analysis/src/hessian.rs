@@ -1,7 +1,7 @@
 //! The Hessian: `H v = Jᵀ (∂²L/∂F²) J v + Σ_i (∂L/∂F_i) ∇²F_i v` on `R^P`.
 //!
 //! Blocks of one layer are [`Restricted`](losscape_krylov::Restricted) to its range, the curvature that a
-//! preconditioned method sees is a [`Congruence`](losscape_krylov::Congruence): both are operators made of operators.
+//! preconditioned method sees is a [`Congruence`]: both are operators made of operators.
 
 use burn::tensor::Tensor;
 use losscape_krylov::{Congruence, Shifted, Space, SymmetricOperator};

@@ -1,7 +1,7 @@
 //! Burn's L-BFGS over the parameters that have a gradient, each once.
 //!
 //! Over a module it would take every place of a parameter for one, and frozen parameters and running statistics for
-//! variables. It is given the parameters as vectors instead ([`Parts`]).
+//! variables. It is given the parameters as vectors instead (`Parts`).
 //!
 //! Its dot products run over all parameters at once. Beyond 4,194,304 of them, in f32, flex adds up in the order in
 //! which its threads come: the same run then agrees with itself to rounding, not to the bit.
