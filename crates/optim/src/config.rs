@@ -4,6 +4,7 @@ use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
 
 use crate::adam::AdamConfig;
+use crate::amsgrad::AmsGradConfig;
 use crate::error::{OptimError, check_not_negative, check_positive, rounded};
 use crate::gradient_descent::GradientDescentConfig;
 use crate::lbfgs::LbfgsConfig;
@@ -66,6 +67,7 @@ rules! {
         "nesterov": "Nesterov's gradient; form = \"reparameterised\" (default) or \"look-ahead\"";
     Rmsprop(RmsPropConfig) = "rmsprop": "step over the root of the mean squared derivative";
     Adam(AdamConfig) = "adam": "Adam; epsilon_inside = true for the notes' form";
+    Amsgrad(AmsGradConfig) = "amsgrad": "Adam divided by the largest second moment so far";
     Adamw(AdamWConfig) = "adamw": "Burn's AdamW: decoupled weight decay";
     Muon(MuonConfig) = "muon": "Burn's Muon for matrices, AdamW for the rest";
     Lion(LionConfig) = "lion": "Burn's Lion";

@@ -10,7 +10,7 @@
 //! | [`momentum`] | heavy ball |
 //! | [`nesterov`], [`look_ahead`] | Nesterov's gradient, re-parameterised and at the extended point |
 //! | [`rmsprop`] | RMSProp |
-//! | [`adam`] | Adam |
+//! | [`adam`], [`amsgrad`] | Adam; AMSGrad |
 //! | [`sam`] | SAM and ASAM: the gradient at a perturbed point, for any rule |
 //! | [`penalty`] | the Hessian's largest eigenvalue added to the loss, for any rule |
 //! | [`weight_decay`] | `g + λ w` in front of any rule |
@@ -54,6 +54,7 @@
 //! ```
 
 pub mod adam;
+pub mod amsgrad;
 pub mod clip;
 pub mod config;
 pub mod edge;

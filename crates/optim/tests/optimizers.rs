@@ -10,6 +10,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use losscape_optim::adam::AdamConfig;
+use losscape_optim::amsgrad::AmsGradConfig;
 use losscape_optim::gradient_descent::GradientDescentConfig;
 use losscape_optim::momentum::MomentumConfig;
 use losscape_optim::muon::MuonConfig;
@@ -87,6 +88,7 @@ mod trajectories {
             ("adam", with(adam(false), 0.02)),
             ("adam, weight decay", OptimizerConfig { weight_decay: Some(0.05), ..with(adam(false), 0.02) }),
             ("adam, epsilon inside", with(adam(true), 0.02)),
+            ("amsgrad", with(AmsGradConfig { beta_1: 0.9, beta_2: 0.9, epsilon: 1e-3 }.into(), 0.02)),
             ("sam, gd", with(gd(), 0.3).with_sam(SamConfig::new(0.1))),
             ("sam, momentum", with(momentum(), 0.02).with_sam(SamConfig::new(0.1))),
             ("asam, gd", with(gd(), 0.3).with_sam(SamConfig::adaptive(0.5))),
@@ -221,6 +223,7 @@ mod minima {
             ("nesterov", "{}", [0.02, 0.002, 0.1]),
             ("rmsprop", "{}", [0.02, 0.01, 0.02]),
             ("adam", "{}", [0.1, 0.05, 0.1]),
+            ("amsgrad", "{}", [0.1, 0.05, 0.1]),
             ("adamw", "{}", [0.1, 0.05, 0.1]),
             ("muon", "{}", [0.1, 0.05, 0.05]),
             ("lion", "{}", [0.02, 0.01, 0.02]),

@@ -91,6 +91,23 @@ def adam_inside(lr, b1, b2, eps):
     return path(step)
 
 
+def amsgrad(lr, b1, b2, eps):
+    """Reddi et al. 2018, Algorithm 2, with the corrections of PyTorch's Adam(amsgrad=True)."""
+    m, s, u = ([0 * W0, 0 * B0] for _ in range(3))
+
+    def step(k, parameters):
+        g = gradient(*parameters)
+        for i in range(2):
+            m[i] = b1 * m[i] + (1 - b1) * g[i]
+            s[i] = b2 * s[i] + (1 - b2) * g[i] ** 2
+            u[i] = np.maximum(u[i], s[i])
+        return [
+            p - lr * (v / (1 - b1**k)) / (np.sqrt(w / (1 - b2**k)) + eps) for p, v, w in zip(parameters, m, u)
+        ]
+
+    return path(step)
+
+
 def rmsprop_inside(lr, gamma, eps):
     s = [0 * W0, 0 * B0]
 
@@ -180,6 +197,7 @@ reference = {
     "adam": with_torch(lambda p: o.Adam(p, lr=0.02, betas=(0.9, 0.999), eps=1e-3)),
     "adam, weight decay": with_torch(lambda p: o.Adam(p, lr=0.02, betas=(0.9, 0.999), eps=1e-3, weight_decay=0.05)),
     "adam, epsilon inside": adam_inside(0.02, 0.9, 0.999, 1e-3),
+    "amsgrad": amsgrad(0.02, 0.9, 0.9, 1e-3),
     "sam, gd": sam(0.3, 0.1),
     "sam, momentum": sam(0.02, 0.1, momentum=0.9),
     "asam, gd": sam(0.3, 0.5, eta=0.01),
