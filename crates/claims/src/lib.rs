@@ -35,6 +35,7 @@ mod interpolating_sgd;
 mod lazy_kernel;
 mod lipschitz_pessimism;
 mod local_nonconvexity;
+mod minimum_norm;
 mod momentum_average;
 mod momentum_rate;
 mod momentum_variance;
@@ -81,6 +82,7 @@ pub const ALL: &[Claim] = &[
     nesterov_rate::CLAIM,
     rmsprop_scaling::CLAIM,
     adam_moments::CLAIM,
+    minimum_norm::CLAIM,
     overparameterization::CLAIM,
     local_nonconvexity::CLAIM,
     descent_lemma::CLAIM,

@@ -9,7 +9,7 @@ use losscape_claims::{
 };
 
 /// Every statement of the notes and of the literature that is to be measured.
-const IDS: [&str; 38] = [
+const IDS: [&str; 39] = [
     "gradient-formula",
     "quadratic-hessian",
     "step-bound",
@@ -27,6 +27,7 @@ const IDS: [&str; 38] = [
     "nesterov-rate",
     "rmsprop-scaling",
     "adam-moments",
+    "minimum-norm",
     "overparameterization",
     "local-nonconvexity",
     "descent-lemma",
