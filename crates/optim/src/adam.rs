@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{OptimError, check_factor, check_not_negative};
 use crate::preconditioner::{Reveal, root};
 use crate::rmsprop::epsilon;
-use crate::rule::{Rule, Settings};
+use crate::rule::{Facts, Rule, Settings};
 use crate::state::{put, take};
 
 /// Configuration of [`Adam`]; all defaults are those of Kingma & Ba.
@@ -73,16 +73,8 @@ impl Settings for AdamConfig {
         Ok(Rule::coupled(self.build()?, decay))
     }
 
-    fn is_elementwise(&self) -> bool {
-        true
-    }
-
-    fn restores(&self) -> bool {
-        true
-    }
-
-    fn states(&self) -> usize {
-        2
+    fn facts(&self) -> Facts {
+        Facts { elementwise: true, restores: true, states: 2 }
     }
 
     /// `(2 + 2β₁)/((1 − β₁) ε)`, with `P = (1 − β₁ᵏ) diag(√v̂ + ϵ)` after k steps (Cohen et al. 2022, eq. 2).

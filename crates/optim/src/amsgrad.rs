@@ -20,7 +20,7 @@ use crate::adam::{beta_1, beta_2};
 use crate::error::{OptimError, check_factor, check_not_negative};
 use crate::preconditioner::{Reveal, root};
 use crate::rmsprop::epsilon;
-use crate::rule::{Rule, Settings};
+use crate::rule::{Facts, Rule, Settings};
 use crate::state::{put, take};
 
 /// Configuration of [`AmsGrad`].
@@ -64,16 +64,8 @@ impl Settings for AmsGradConfig {
         Ok(Rule::coupled(self.build()?, decay))
     }
 
-    fn is_elementwise(&self) -> bool {
-        true
-    }
-
-    fn restores(&self) -> bool {
-        true
-    }
-
-    fn states(&self) -> usize {
-        3
+    fn facts(&self) -> Facts {
+        Facts { elementwise: true, restores: true, states: 3 }
     }
 
     /// Not known: what it divides by never falls, so that the sharpness at the edge moves with the past.

@@ -88,20 +88,20 @@ impl RuleConfig {
     /// device's default type: in f64 they would come back rounded.
     #[must_use]
     pub fn restores(&self, dtype: DType) -> bool {
-        dtype == DType::F32 || self.settings().restores()
+        dtype == DType::F32 || self.settings().facts().restores
     }
 
     /// Whether every number is stepped on its own, whatever tensor it stands in: parameters may then be joined into one
     /// [`Vector`](crate::Vector).
     #[must_use]
     pub fn is_elementwise(&self) -> bool {
-        self.settings().is_elementwise()
+        self.settings().facts().elementwise
     }
 
     /// Numbers in the rule's state for each parameter.
     #[must_use]
     pub fn states(&self) -> usize {
-        self.settings().states()
+        self.settings().facts().states
     }
 }
 

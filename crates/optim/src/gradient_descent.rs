@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::OptimError;
 use crate::preconditioner::Reveal;
-use crate::rule::{Rule, Settings};
+use crate::rule::{Facts, Rule, Settings};
 
 /// Configuration of [`GradientDescent`]; it has no settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -28,16 +28,8 @@ impl Settings for GradientDescentConfig {
         Ok(Rule::coupled(self.build(), decay))
     }
 
-    fn is_elementwise(&self) -> bool {
-        true
-    }
-
-    fn restores(&self) -> bool {
-        true
-    }
-
-    fn states(&self) -> usize {
-        0
+    fn facts(&self) -> Facts {
+        Facts { elementwise: true, restores: true, states: 0 }
     }
 
     /// `2/ε − δ` (Cohen et al. 2021, §2).

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{OptimError, check_positive};
 use crate::preconditioner::Reveal;
-use crate::rule::{Rule, Settings};
+use crate::rule::{Facts, Rule, Settings};
 use crate::shared::{self, elsewhere, visit_once};
 
 /// Settings of Burn's L-BFGS (Liu & Nocedal 1989); one step runs up to `iterations` inner iterations on one batch, so
@@ -60,17 +60,9 @@ impl Settings for LbfgsConfig {
         Ok(Rule::Lbfgs(Box::new(lbfgs.init())))
     }
 
-    fn is_elementwise(&self) -> bool {
-        false
-    }
-
-    fn restores(&self) -> bool {
-        false
-    }
-
-    fn states(&self) -> usize {
+    fn facts(&self) -> Facts {
         // Pairs of steps and of differences of gradients.
-        self.history.saturating_mul(2).saturating_add(4)
+        Facts { elementwise: false, restores: false, states: self.history.saturating_mul(2).saturating_add(4) }
     }
 
     fn edge(&self, _: f64, _: f64) -> Option<f64> {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{OptimError, check_factor};
 use crate::preconditioner::Reveal;
-use crate::rule::{Rule, Settings};
+use crate::rule::{Facts, Rule, Settings};
 use crate::state::{put, take};
 
 /// Configuration of [`Momentum`].
@@ -45,16 +45,8 @@ impl Settings for MomentumConfig {
         Ok(Rule::coupled(self.build()?, decay))
     }
 
-    fn is_elementwise(&self) -> bool {
-        true
-    }
-
-    fn restores(&self) -> bool {
-        true
-    }
-
-    fn states(&self) -> usize {
-        1
+    fn facts(&self) -> Facts {
+        Facts { elementwise: true, restores: true, states: 1 }
     }
 
     /// `(2 + 2b)/ε − δ` (Cohen et al. 2021, eq. 1).

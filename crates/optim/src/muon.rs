@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{OptimError, check_factor};
 use crate::preconditioner::Reveal;
-use crate::rule::{Rule, Settings};
+use crate::rule::{Facts, Rule, Settings};
 
 /// Configuration of [`MuonWithAdamW`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -53,16 +53,8 @@ impl Settings for MuonConfig {
         Ok(Rule::Module(self.build(decay.unwrap_or(0.0))?.into()))
     }
 
-    fn is_elementwise(&self) -> bool {
-        false
-    }
-
-    fn restores(&self) -> bool {
-        false
-    }
-
-    fn states(&self) -> usize {
-        2
+    fn facts(&self) -> Facts {
+        Facts { elementwise: false, restores: false, states: 2 }
     }
 
     fn edge(&self, _: f64, _: f64) -> Option<f64> {

@@ -16,7 +16,7 @@ use crate::error::{OptimError, check_factor};
 use crate::look_ahead::LookAhead;
 use crate::momentum::{MomentumConfig, MomentumState, momentum};
 use crate::preconditioner::Reveal;
-use crate::rule::{Rule, Settings};
+use crate::rule::{Facts, Rule, Settings};
 
 /// Which of the two forms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -73,16 +73,8 @@ impl Settings for NesterovConfig {
         }
     }
 
-    fn is_elementwise(&self) -> bool {
-        true
-    }
-
-    fn restores(&self) -> bool {
-        true
-    }
-
-    fn states(&self) -> usize {
-        1
+    fn facts(&self) -> Facts {
+        Facts { elementwise: true, restores: true, states: 1 }
     }
 
     /// `(2 + 2b)/(ε (1 + 2b)) − δ` (Cohen et al. 2021, eq. 1).

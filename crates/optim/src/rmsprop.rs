@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{OptimError, check_factor, check_not_negative};
 use crate::preconditioner::{Reveal, root};
-use crate::rule::{Rule, Settings};
+use crate::rule::{Facts, Rule, Settings};
 use crate::state::{put, take};
 
 /// Configuration of [`RmsProp`].
@@ -56,16 +56,8 @@ impl Settings for RmsPropConfig {
         Ok(Rule::coupled(self.build()?, decay))
     }
 
-    fn is_elementwise(&self) -> bool {
-        true
-    }
-
-    fn restores(&self) -> bool {
-        true
-    }
-
-    fn states(&self) -> usize {
-        1
+    fn facts(&self) -> Facts {
+        Facts { elementwise: true, restores: true, states: 1 }
     }
 
     /// `2/ε`, with `P = diag(√s + ϵ)` (Cohen et al. 2022, Appendix C).

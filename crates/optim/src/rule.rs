@@ -32,6 +32,16 @@ impl Rule {
     }
 }
 
+/// What a rule is like.
+pub(crate) struct Facts {
+    /// Whether every number is stepped on its own, whatever tensor it stands in.
+    pub elementwise: bool,
+    /// Whether a saved state comes back as it was in every float type, not in f32 alone: see [`state`](crate::state).
+    pub restores: bool,
+    /// Numbers in the state for each parameter.
+    pub states: usize,
+}
+
 /// The settings of a rule, and what follows from them. Nothing has a default, so that no rule is silent.
 pub(crate) trait Settings {
     /// The rule, with weight decay in its own way.
@@ -41,14 +51,8 @@ pub(crate) trait Settings {
     /// When a setting is out of its range.
     fn rule(&self, decay: Option<f64>) -> Result<Rule, OptimError>;
 
-    /// Whether every number is stepped on its own, whatever tensor it stands in.
-    fn is_elementwise(&self) -> bool;
-
-    /// Whether a saved state comes back as it was in every float type, not in f32 alone: see [`state`](crate::state).
-    fn restores(&self) -> bool;
-
-    /// Numbers in the state for each parameter.
-    fn states(&self) -> usize;
+    /// What else is to be known of it.
+    fn facts(&self) -> Facts;
 
     /// The sharpness above which full-batch steps on a quadratic grow, at this rate and weight decay; that of
     /// `P⁻¹(H + δI)` where there is a preconditioner P. None where it is not known.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{OptimError, check_not_negative, rounded};
 use crate::preconditioner::Reveal;
-use crate::rule::{Rule, Settings};
+use crate::rule::{Facts, Rule, Settings};
 
 /// Settings of AdaGrad. Burn rounds them to f32. Weight decay is coupled.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -26,16 +26,8 @@ impl Settings for AdaGradConfig {
         Ok(Rule::coupled(BurnConfig::new().with_epsilon(self.epsilon as f32).build(), decay))
     }
 
-    fn is_elementwise(&self) -> bool {
-        true
-    }
-
-    fn restores(&self) -> bool {
-        false
-    }
-
-    fn states(&self) -> usize {
-        1
+    fn facts(&self) -> Facts {
+        Facts { elementwise: true, restores: false, states: 1 }
     }
 
     fn edge(&self, _: f64, _: f64) -> Option<f64> {

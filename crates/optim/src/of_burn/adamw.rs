@@ -7,7 +7,7 @@ use crate::adam::{beta_1, beta_2};
 use crate::error::{OptimError, check_factor, check_not_negative, rounded};
 use crate::preconditioner::Reveal;
 use crate::rmsprop::epsilon;
-use crate::rule::{Rule, Settings};
+use crate::rule::{Facts, Rule, Settings};
 
 /// Settings of AdamW. Burn rounds them to f32. Weight decay is 0.01 where none is given (as in PyTorch).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -37,16 +37,8 @@ impl Settings for AdamWConfig {
         Ok(Rule::Module(rule.build().into()))
     }
 
-    fn is_elementwise(&self) -> bool {
-        true
-    }
-
-    fn restores(&self) -> bool {
-        false
-    }
-
-    fn states(&self) -> usize {
-        2
+    fn facts(&self) -> Facts {
+        Facts { elementwise: true, restores: false, states: 2 }
     }
 
     fn edge(&self, _: f64, _: f64) -> Option<f64> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::OptimError;
 use crate::preconditioner::Reveal;
-use crate::rule::{Rule, Settings};
+use crate::rule::{Facts, Rule, Settings};
 
 /// Adan has no settings here. Weight decay is decoupled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -18,16 +18,8 @@ impl Settings for AdanConfig {
         Ok(Rule::Module(rule.build().into()))
     }
 
-    fn is_elementwise(&self) -> bool {
-        false
-    }
-
-    fn restores(&self) -> bool {
-        false
-    }
-
-    fn states(&self) -> usize {
-        4
+    fn facts(&self) -> Facts {
+        Facts { elementwise: false, restores: false, states: 4 }
     }
 
     fn edge(&self, _: f64, _: f64) -> Option<f64> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::adam::beta_1;
 use crate::error::{OptimError, check_factor, rounded};
 use crate::preconditioner::Reveal;
-use crate::rule::{Rule, Settings};
+use crate::rule::{Facts, Rule, Settings};
 
 /// Settings of Lion. Burn rounds them to f32. Weight decay is decoupled.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -35,16 +35,8 @@ impl Settings for LionConfig {
         Ok(Rule::Module(rule.build().into()))
     }
 
-    fn is_elementwise(&self) -> bool {
-        true
-    }
-
-    fn restores(&self) -> bool {
-        false
-    }
-
-    fn states(&self) -> usize {
-        1
+    fn facts(&self) -> Facts {
+        Facts { elementwise: true, restores: false, states: 1 }
     }
 
     fn edge(&self, _: f64, _: f64) -> Option<f64> {

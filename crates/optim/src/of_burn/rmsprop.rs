@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::OptimError;
 use crate::preconditioner::Reveal;
-use crate::rule::{Rule, Settings};
+use crate::rule::{Facts, Rule, Settings};
 
 /// Burn's RMSProp has no settings here. Weight decay is coupled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -20,16 +20,8 @@ impl Settings for BurnRmsPropConfig {
         Ok(Rule::Module(BurnConfig::new().with_weight_decay(penalty).build().into()))
     }
 
-    fn is_elementwise(&self) -> bool {
-        true
-    }
-
-    fn restores(&self) -> bool {
-        false
-    }
-
-    fn states(&self) -> usize {
-        3
+    fn facts(&self) -> Facts {
+        Facts { elementwise: true, restores: false, states: 3 }
     }
 
     fn edge(&self, _: f64, _: f64) -> Option<f64> {

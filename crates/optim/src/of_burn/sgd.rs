@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{OptimError, check_factor, rounded};
 use crate::momentum::momentum;
 use crate::preconditioner::Reveal;
-use crate::rule::{Rule, Settings};
+use crate::rule::{Facts, Rule, Settings};
 
 /// Settings of Burn's SGD. Burn rounds them to f32. Weight decay is coupled.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -28,16 +28,8 @@ impl Settings for BurnSgdConfig {
         Ok(Rule::Module(BurnConfig::new().with_momentum(Some(momentum)).with_weight_decay(penalty).build().into()))
     }
 
-    fn is_elementwise(&self) -> bool {
-        true
-    }
-
-    fn restores(&self) -> bool {
-        false
-    }
-
-    fn states(&self) -> usize {
-        1
+    fn facts(&self) -> Facts {
+        Facts { elementwise: true, restores: false, states: 1 }
     }
 
     fn edge(&self, _: f64, _: f64) -> Option<f64> {
