@@ -7,7 +7,11 @@
 //! | adaptive worst case | `‖e / |w|‖ ≤ ρ` | Kwon et al. 2021, eq. 3 |
 //! | average | `e ~ N(0, σ² I)` | Neyshabur et al. 2017 |
 //! | adaptive average | `e_i ~ N(0, σ² w_i²)` | Andriushchenko et al. 2023, §3.1 |
+//! | λ_max(H), to second order in ρ: a rise of `½ρ²λ_max` | `‖e‖ ≤ ρ` where ∇L = 0 | Cohen et al. 2021 call this the sharpness |
 //! | PAC-Bayes σ | the σ at which the average rise is Δ | Jiang et al. 2020, §C.4, where Δ is a loss of accuracy instead |
+//!
+//! λ_max is an [`Eigensolver`](losscape_krylov::Eigensolver)'s of the [`Hessian`](crate::hessian::Hessian); everything
+//! else is here.
 //!
 //! The adaptive ones do not change when weights are rescaled so that the network's function stays the same. Worst cases
 //! are found by projected gradient ascent, which gives a lower bound on the true maximum; averages, and the σ made of

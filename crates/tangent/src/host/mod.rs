@@ -10,7 +10,7 @@
 //! A kernel is tested against the composed form: the tables that test the operations run on flex, where it works, and
 //! on ndarray, where it does not.
 
-mod function;
+mod elementwise;
 mod layout;
 mod matmul;
 mod parallel;
@@ -18,7 +18,7 @@ mod real;
 mod reduce;
 mod zip;
 
-pub use function::{Argument, Jets, jets, times_slope};
+pub use elementwise::{Argument, Jets, jets, times_slope};
 pub use layout::Layout;
 pub use matmul::{MatrixView, matmul};
 pub use real::Real;
