@@ -63,12 +63,16 @@ pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
 }
 
 fn settings(args: &AnalyzeArgs) -> Result<AnalysisSettings, CliError> {
-    let mut settings = AnalysisSettings::default();
-    settings.precision = if args.precision == "f32" { Precision::F32 } else { Precision::F64 };
-    settings.seed = args.seed;
-    settings.top = args.top;
-    settings.memory = args.memory.as_deref().map(memory::bytes).transpose()?;
-    settings.rise = args.rise;
+    let default = AnalysisSettings::default();
+    let settings = AnalysisSettings {
+        precision: if args.precision == "f32" { Precision::F32 } else { Precision::F64 },
+        seed: args.seed,
+        top: args.top,
+        memory: args.memory.as_deref().map(memory::bytes).transpose()?,
+        // Who names a measure that a kernel is decomposed for waits for it.
+        kernel_size: default.kernel_size.filter(|_| args.only.is_empty()),
+        rise: args.rise,
+    };
     if !(args.rise > 0.0 && args.rise.is_finite()) {
         return Err(CliError::Message(format!("--rise {} is not possible: it must be positive", args.rise)));
     }

@@ -275,8 +275,7 @@ fn the_largest_eigenvalue_does_not_replace_the_whole_spectrum() {
     let subject = Subject::of_files(weights, &Default::default(), data, model, &burn::tensor::Device::flex())
         .expect("the files fit");
     for kernel_size in [5000, 0] {
-        let mut settings = AnalysisSettings::default();
-        settings.kernel_size = Some(kernel_size);
+        let settings = AnalysisSettings { kernel_size: Some(kernel_size), ..AnalysisSettings::default() };
         let analysis =
             Analysis::measure(&subject, &[&ntk::MEASURE, &norms::MEASURE], &settings, &|_| {}).expect("it is finite");
         assert_eq!(analysis.get(ntk::NTK).is_some_and(|kernel| kernel.min.is_some()), kernel_size > 0);

@@ -11,7 +11,7 @@ use crate::operator::SymmetricOperator;
 ///
 /// For an A with eigenvalues of both signs there is [`MinRes`](crate::MinRes). A direction of curvature `pᵀAp ≤ 0` ends
 /// it with the solution so far, as Newton methods want it (Steihaug 1983). On a singular A with b in its range the
-/// solution is the one of least norm.
+/// solution is the one of least norm, without a preconditioner.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -45,7 +45,7 @@ impl Default for ConjugateGradient {
 pub struct Solution {
     /// The approximate solution x, `[dim]`.
     pub x: Tensor<1>,
-    /// `‖b − A x‖`, as the recurrence has it.
+    /// `‖b − A x‖`: of conjugate gradients as the recurrence has it, of [`MinRes`](crate::MinRes) calculated.
     pub residual: f64,
     /// Products used.
     pub products: usize,
@@ -80,7 +80,7 @@ impl ConjugateGradient {
         inverse: &(impl SymmetricOperator + ?Sized),
         b: &Tensor<1>,
     ) -> Result<Solution, KrylovError> {
-        fits(inverse, b)?;
+        fits(inverse, b, self.tolerance)?;
         let mut products = Products { operator: inverse, done: 0 };
         self.run(operator, |r| products.apply(r.clone()), b)
     }
@@ -91,7 +91,7 @@ impl ConjugateGradient {
         mut precondition: impl FnMut(&Tensor<1>) -> Result<Tensor<1>, KrylovError>,
         b: &Tensor<1>,
     ) -> Result<Solution, KrylovError> {
-        fits(operator, b)?;
+        fits(operator, b, self.tolerance)?;
         let mut products = Products { operator, done: 0 };
         let (mut x, mut r) = (b.zeros_like(), b.clone());
         let goal = self.tolerance * norm(b);
@@ -135,8 +135,21 @@ impl ConjugateGradient {
     }
 }
 
-/// Whether b is a vector of the operator's.
-pub(crate) fn fits(operator: &(impl SymmetricOperator + ?Sized), b: &Tensor<1>) -> Result<(), KrylovError> {
-    let (given, dim) = (b.dims()[0], operator.dim());
-    if given == dim { Ok(()) } else { Err(KrylovError::Dimension { given, dim }) }
+/// Whether b is a vector of the operator's that a system can be solved for, to this tolerance.
+pub(crate) fn fits(
+    operator: &(impl SymmetricOperator + ?Sized),
+    b: &Tensor<1>,
+    tolerance: f64,
+) -> Result<(), KrylovError> {
+    let (given, dim, length) = (b.dims()[0], operator.dim(), norm(b));
+    if given != dim {
+        return Err(KrylovError::Dimension { given, dim });
+    }
+    if !length.is_finite() {
+        return Err(KrylovError::Setting { name: "the right side's norm", value: length, must: "finite" });
+    }
+    if !(tolerance > 0.0 && tolerance.is_finite()) {
+        return Err(KrylovError::Setting { name: "tolerance", value: tolerance, must: "positive and finite" });
+    }
+    Ok(())
 }

@@ -16,7 +16,7 @@ pub enum Ended {
     Stagnated,
     /// Conjugate gradients met a direction v with `vᵀAv ≤ 0`: the operator is not positive definite.
     NegativeCurvature,
-    /// MINRES found the least residual there is, and it is not zero: to rounding, the right side has a part outside of
-    /// the operator's range.
+    /// MINRES found the least residual there is, and it is not zero: the right side has a part outside of the
+    /// operator's range, or along eigenvalues that are next to nothing (`√ϵ ‖A‖`).
     LeastSquares,
 }

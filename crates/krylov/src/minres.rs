@@ -10,9 +10,12 @@ use crate::operator::SymmetricOperator;
 
 /// The method of Paige & Saunders (1975, §6), from `x = 0`: the x of the Krylov space with the least `‖b − A x‖`.
 ///
-/// Where A is singular and b has a part outside of its range, no x solves the system: then `‖A r‖` comes down to
-/// rounding (`100 ϵ √n ‖A‖ ‖r‖`) before the residual r does, and the x found has the least residual of all
-/// ([`Ended::LeastSquares`]; Choi, Paige & Saunders 2011, §2.2).
+/// Where A is singular and b has a part outside of its range, no x solves the system: then `‖A r‖` comes down before
+/// the residual r does, and the x found has the least residual of all (Choi, Paige & Saunders 2011, §2.2). The
+/// iteration ends there when `‖A r‖ ≤ √ϵ ‖A‖ ‖r‖`, which is as far down as the process goes without reorthogonalization
+/// ([`Ended::LeastSquares`]). Eigenvalues below `√ϵ ‖A‖` look the same.
+///
+/// The residual reported is not the recurrence's: it takes one product more.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -46,44 +49,51 @@ impl MinRes {
     ///
     /// When b has another length than the operator's vectors, or a product is not finite.
     pub fn solve(&self, operator: &(impl SymmetricOperator + ?Sized), b: &Tensor<1>) -> Result<Solution, KrylovError> {
-        fits(operator, b)?;
+        fits(operator, b, self.tolerance)?;
         let mut products = Products { operator, done: 0 };
-        let (length, rounding) = (norm(b), operator.space().rounding());
+        let (length, smallest) = (norm(b), operator.space().epsilon().sqrt());
         let (mut x, mut residual) = (b.zeros_like(), length);
         // The Lanczos process: v_j with what is left for the next, and T's subdiagonal entry β_j.
-        let (mut v_before, mut rest, mut beta) = (b.zeros_like(), b.clone(), length);
+        let (mut v_before, mut rest, mut beta) = (b.zeros_like(), b.clone(), 0.0);
+        let mut next = length;
         // The rotation that makes T upper triangular, and what it leaves of the next column.
         let (mut cosine, mut sine, mut over, mut far) = (-1.0, 0.0, 0.0, 0.0);
         let (mut w_before, mut w) = (b.zeros_like(), b.zeros_like());
-        let mut squares = 0.0;
-        let end = |x: Tensor<1>, residual: f64, done: usize, ended: Ended| {
-            Ok(Solution { x, residual, products: done, ended, negative: None })
-        };
+        // ‖A‖, by the longest column of T.
+        let mut size = 0f64;
+        let mut ended = Ended::Converged;
         while residual > self.tolerance * length {
             if products.done == self.max_products {
-                return end(x, residual, products.done, Ended::Budget);
+                ended = Ended::Budget;
+                break;
             }
-            let v = rest / beta;
+            let v = rest / next;
             let image = products.apply(v.clone())? - v_before * beta;
             let alpha = inner(&v, &image);
             rest = image - v.clone() * alpha;
-            let next = norm(&rest);
-            squares += alpha * alpha + beta * beta * f64::from(u8::from(products.done > 1)) + next * next;
-            let (before, delta) = (far, cosine * over + sine * alpha);
+            let before = far;
+            let after = norm(&rest);
+            size = size.max((beta * beta + alpha * alpha + after * after).sqrt());
+            let delta = cosine * over + sine * alpha;
             let diagonal = sine * over - cosine * alpha;
-            (far, over) = (sine * next, -cosine * next);
-            // `‖A r‖ / ‖r‖` of the residual before this step: rounding, where r is what no x can take away.
-            if diagonal.hypot(over) <= 100.0 * rounding * f64::sqrt(squares) {
-                return end(x, residual, products.done, Ended::LeastSquares);
+            (far, over) = (sine * after, -cosine * after);
+            // `‖A r‖ / ‖r‖` of the residual before this step.
+            if diagonal.hypot(over) <= smallest * size {
+                ended = Ended::LeastSquares;
+                break;
             }
-            let gamma = diagonal.hypot(next);
-            (cosine, sine) = (diagonal / gamma, next / gamma);
+            let gamma = diagonal.hypot(after);
+            (cosine, sine) = (diagonal / gamma, after / gamma);
             let direction = (v.clone() - w_before * before - w.clone() * delta) / gamma;
             x = x + direction.clone() * (cosine * residual);
             residual *= sine;
             (w_before, w) = (w, direction);
-            (v_before, beta) = (v, next);
+            (v_before, beta, next) = (v, after, after);
         }
-        end(x, residual, products.done, Ended::Converged)
+        let residual = norm(&(b.clone() - products.apply(x.clone())?));
+        if ended == Ended::Converged && residual > 2.0 * self.tolerance * length {
+            ended = Ended::Stagnated;
+        }
+        Ok(Solution { x, residual, products: products.done, ended, negative: None })
     }
 }

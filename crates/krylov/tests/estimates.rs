@@ -259,6 +259,31 @@ fn minres_solves_what_is_indefinite_and_says_what_has_no_solution() {
         assert_eq!(solution.ended, Ended::LeastSquares, "{dtype:?}: {} products", solution.products);
         assert!(outside < 10.0 * tolerance * length, "{outside:e} of {length}");
         assert!((length - solution.residual).abs() < tolerance * length, "{length} and {}", solution.residual);
+        // A hundred zeros, and two hundred eigenvalues over two decades with both signs, none twice.
+        let spread =
+            |at: i32| f64::from(at).rem_euclid(2.0).mul_add(-2.0, 1.0) * 10f64.powf(f64::from(at - 100) / 100.0);
+        let operator = Prescribed::new(
+            &(0..300).map(|at| if at < 100 { 0.0 } else { spread(at) }).collect::<Vec<_>>(),
+            dtype,
+            random,
+        );
+        let b = operator.space().normal(random);
+        let solution = MinRes { tolerance, max_products: 2000 }.solve(&operator, &b).expect("finite");
+        let left = b - operator.apply(solution.x);
+        let length: f64 = left.clone().square().sum().sqrt().into_scalar();
+        let outside: f64 = operator.apply(left).square().sum().sqrt().into_scalar();
+        assert_eq!(solution.ended, Ended::LeastSquares, "{dtype:?}: {} products", solution.products);
+        assert!((length - solution.residual).abs() < 1e-5 * length, "{length} and {}", solution.residual);
+        // √ϵ ‖A‖, and rounding.
+        let reached = 1.1 * operator.space().epsilon().sqrt() * 100.0;
+        assert!(outside < reached * length, "{dtype:?}: {outside:e} of {length}");
+        // No number is no right side.
+        for wrong in [f64::NAN, f64::INFINITY] {
+            let b = operator.space().vector(vec![wrong; 300]);
+            assert!(matches!(solver.solve(&operator, &b), Err(KrylovError::Setting { .. })));
+            let inverse = Inverse { operator: &operator, solver: solver.clone() };
+            assert!(inverse.apply(b).is_nan().any().into_scalar::<bool>());
+        }
         // With a part of b outside of its range, the inverse has no product, and that is no number.
         let inverse = Inverse { operator: &operator, solver };
         let found = Eigensolver::top(1).solve(&inverse, None, random);

@@ -23,6 +23,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::error::LabError;
+use crate::nearest::nearest;
 use crate::overrides::{Override, Unusable};
 use crate::source_error::{MARK, SourceError};
 
@@ -310,14 +311,8 @@ impl Document {
                 known.extend(named.common);
             }
         }
-        let nearest = known.iter().max_by(|a, b| {
-            let closeness = |known: &str| strsim::normalized_damerau_levenshtein(word, known);
-            closeness(a).total_cmp(&closeness(b))
-        });
-        let help = match nearest {
-            Some(nearest) if strsim::normalized_damerau_levenshtein(word, nearest) >= 0.5 => {
-                format!("did you mean `{nearest}`?")
-            }
+        let help = match nearest(word, known.iter().copied()) {
+            Some(nearest) => format!("did you mean `{nearest}`?"),
             _ if known.is_empty() => "no settings are known here".to_owned(),
             _ => format!("known are {}", known.join(", ")),
         };

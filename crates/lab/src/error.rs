@@ -165,6 +165,9 @@ pub enum LabError {
         /// Why not.
         problem: String,
     },
+    /// An observer ended the run.
+    #[error("{0}")]
+    Observer(Box<dyn std::error::Error + Send + Sync>),
     /// A run keeps what it was started with.
     #[error(
         "{}: records are every {kept} steps, as it was started, not every {asked}; --fresh starts it over",

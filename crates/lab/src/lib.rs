@@ -36,6 +36,7 @@ mod gradient;
 pub mod learner;
 pub mod measure;
 pub mod memory;
+mod nearest;
 pub mod observe;
 mod open;
 pub mod outcome;

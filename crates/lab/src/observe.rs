@@ -96,7 +96,8 @@ impl<'a, N: Network<Input = burn::tensor::Tensor<2>>> Moment<'a, N> {
     }
 }
 
-/// Sees what happens while a [`Trainer`](crate::Trainer) runs; every method is optional. An error ends the run.
+/// Sees what happens while a [`Trainer`](crate::Trainer) runs; every method is optional. An error ends the run,
+/// as [`LabError::Observer`] where it is one of your own.
 pub trait Observe<N: Network>: Send {
     /// A step is done; also called once before the first.
     ///

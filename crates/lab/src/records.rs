@@ -150,7 +150,7 @@ pub struct Tracked {
     /// The number of samples that kernel and PL ratio are taken of; 0 where neither is measured.
     pub kernel_samples: usize,
     /// The quantities by name, as docs/measures.md lists them.
-    #[serde(flatten)]
+    #[serde(flatten, deserialize_with = "numbers")]
     pub quantities: BTreeMap<String, f64>,
 }
 
@@ -160,6 +160,12 @@ impl Tracked {
     pub fn get(&self, name: &str) -> Option<f64> {
         self.quantities.get(name).copied()
     }
+}
+
+/// Reads a map of numbers; what is `null` was not measured.
+fn numbers<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, f64>, D::Error> {
+    let known = BTreeMap::<String, Option<f64>>::deserialize(deserializer)?;
+    Ok(known.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
 }
 
 /// Reads `null`, which JSON has for a NaN, as one.
@@ -243,4 +249,20 @@ pub struct CheckpointState {
     /// SHA-256 of this state as compact JSON without the seal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seal: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Metric;
+
+    #[test]
+    fn a_quantity_that_is_null_takes_no_other_with_it() {
+        let line = r#"{"step":0,"epoch":0.0,"split":"track","loss":1.5,"sharpness":2.0,"edge":null,"kernel_samples":0,
+            "wall_s":0.1}"#;
+        let record: Metric = serde_json::from_str(line).expect("it is a record");
+        let tracked = record.tracked.expect("something is tracked");
+        assert_eq!((tracked.get("sharpness"), tracked.get("edge")), (Some(2.0), None));
+        let batch = r#"{"step":1,"epoch":0.1,"split":"batch","loss":null,"learning_rate":0.1,"wall_s":0.1}"#;
+        assert_eq!(serde_json::from_str::<Metric>(batch).expect("it is a record").tracked, None);
+    }
 }

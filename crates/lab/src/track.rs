@@ -6,6 +6,7 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use burn::tensor::{DType, Tensor};
 use losscape_analysis::{AnalysisError, Objective};
@@ -17,6 +18,7 @@ use losscape_tangent::parameters;
 use crate::config::TrackConfig;
 use crate::error::{LabError, SettingError};
 use crate::measure::{Along, Measure, Tracking};
+use crate::nearest::nearest;
 use crate::observe::Moment;
 use crate::records::{Metric, Split, Tracked};
 
@@ -71,6 +73,7 @@ impl<N: Network<Input = Tensor<2>>> Tracker<N> {
         if !moment.step().is_multiple_of(self.config.every) {
             return Ok(None);
         }
+        let began = Instant::now();
         let Some(w) = parameters::ravel(moment.network()) else { return Ok(None) };
         let w = w.cast(DType::from(self.config.precision));
         let point = match self.objective.at(&w) {
@@ -106,7 +109,7 @@ impl<N: Network<Input = Tensor<2>>> Tracker<N> {
             learning_rate: moment.rate(),
             grad_norm: Some(point.gradient_norm()),
             tracked: Some(Tracked { kernel_samples, quantities: along.found }),
-            wall_s: moment.wall_s(),
+            wall_s: moment.wall_s() + began.elapsed().as_secs_f64(),
         }))
     }
 
@@ -141,8 +144,10 @@ pub(crate) fn check(
     }
     let tracked = |name: &String| {
         Measure::tracked().find(|measure| measure.name == name).ok_or_else(|| {
-            let names = Measure::tracked().map(|measure| measure.name).collect::<Vec<_>>().join(", ");
-            SettingError::new("measures", format!("`{name}` is not measured along training: there are {names}"))
+            let names: Vec<&str> = Measure::tracked().map(|measure| measure.name).collect();
+            let meant = nearest(name, names.iter().copied()).map(|nearest| format!("; did you mean `{nearest}`?"));
+            let (names, meant) = (names.join(", "), meant.unwrap_or_default());
+            SettingError::new("measures", format!("`{name}` is not measured along training: there are {names}{meant}"))
         })
     };
     let named = config.measures.iter().map(tracked).collect::<Result<Vec<_>, _>>()?;

@@ -22,7 +22,7 @@
 //! | [`config`] | all of this by name: the table of rules |
 //! | [`method`] | one step of whatever a configuration names |
 //! | [`shared`] | tied weights, running statistics: what stands in several places, or in several clones |
-//! | [`edge`] | the edge of stability of each method, and the preconditioner of RMSProp and Adam |
+//! | [`edge`] | the edge of stability of each method |
 //!
 //! Methods that need more than one gradient a step (SAM, the penalty, look-ahead, L-BFGS) take a closure, in the way of
 //! Burn's L-BFGS; see [`Method::step`].

@@ -24,9 +24,9 @@ impl std::fmt::Debug for LookAhead {
 }
 
 impl LookAhead {
-    /// Look-ahead around a [heavy ball](crate::momentum::Momentum).
-    #[must_use]
-    pub fn new(momentum: impl Into<ModuleOptimizer>) -> Self {
+    /// Look-ahead around a [heavy ball](crate::momentum::Momentum), and nothing else:
+    /// [`NesterovConfig::look_ahead`](crate::nesterov::NesterovConfig::look_ahead) builds it.
+    pub(crate) fn new(momentum: impl Into<ModuleOptimizer>) -> Self {
         Self { momentum: momentum.into() }
     }
 

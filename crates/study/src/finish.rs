@@ -55,8 +55,7 @@ pub fn finish(
             subject.data = subject.data.select(&(0..samples).collect::<Vec<_>>());
         }
         let (precision, top) = (config.precision, config.top);
-        let mut settings = AnalysisSettings::default();
-        (settings.memory, settings.precision, settings.top) = (memory, precision, top);
+        let settings = AnalysisSettings { memory, precision, top, kernel_size: None, ..AnalysisSettings::default() };
         let (analysis, failed) = Analysis::measure_in(&folder, &subject, &wanted, &settings, &|_| {})?;
         failed.map_or(Ok(()), Err)?;
         result.measures = analysis.scalars();

@@ -13,7 +13,7 @@ use super::ALL;
 use super::bench::{Bench, Progress, objective};
 use super::kind::Measure;
 use super::needs::Needs;
-use super::settings::{AnalysisSettings, SMALL_KERNEL};
+use super::settings::AnalysisSettings;
 use crate::analysis::{Analysis, How};
 use crate::error::LabError;
 use crate::folder::{RunFolder, read_json, write_json};
@@ -137,8 +137,6 @@ fn measure(
     let objective = objective(subject, settings)?;
     let chosen: Vec<&Measure> = ALL.iter().copied().filter(|measure| measures.contains(measure)).collect();
     let needs = chosen.iter().fold(Needs::NOTHING, |needs, measure| needs.and((measure.needs)(subject.loss)));
-    let everything = (chosen.len() == ALL.len()).then_some(SMALL_KERNEL);
-    let settings = &AnalysisSettings { kernel_size: settings.kernel_size.or(everything), ..settings.clone() };
     let bench = Bench::new(subject, &objective, settings, needs, progress)?;
     let mut analysis = known.unwrap_or_else(|| Analysis::of_point(subject, &bench.point));
     let how = How { precision: settings.precision, seed: settings.seed };

@@ -11,7 +11,6 @@ pub(super) const SMALL_KERNEL: usize = 5000;
 
 /// How to measure; the defaults are those of `losscape analyze`.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct AnalysisSettings {
     /// The float type measured in. Default: f64.
     pub precision: Precision,
@@ -21,9 +20,8 @@ pub struct AnalysisSettings {
     pub top: Option<usize>,
     /// Bytes that may be used. Default: no limit.
     pub memory: Option<usize>,
-    /// Kernels up to this size are decomposed; of larger ones the largest eigenvalue is found. Default: 5,000 where
-    /// every measure is made, beyond which it takes minutes; without a limit where measures are chosen, since who
-    /// names one that the kernel is decomposed for waits for it.
+    /// Kernels up to this size are decomposed; of larger ones the largest eigenvalue is found. Default: 5,000, beyond
+    /// which it takes minutes; `None` for any size.
     pub kernel_size: Option<usize>,
     /// The rise of the loss that defines basin width. Default: 0.1.
     pub rise: f64,
@@ -31,6 +29,6 @@ pub struct AnalysisSettings {
 
 impl Default for AnalysisSettings {
     fn default() -> Self {
-        Self { precision: Precision::F64, seed: 0, top: None, memory: None, kernel_size: None, rise: 0.1 }
+        Self { precision: Precision::F64, seed: 0, top: None, memory: None, kernel_size: Some(SMALL_KERNEL), rise: 0.1 }
     }
 }

@@ -1,7 +1,7 @@
-"""Reference trajectories for tests/optimizers.rs.
+"""Reference trajectories for crates/optim/tests/optimizers.rs.
 
 PyTorch is the reference where it has the method; what it lacks (the look-ahead form of Nesterov's gradient, epsilon inside the
-root, SAM, ASAM, clipping by the norm alone) is written out below from the papers. Made with: python3 optimizers.py > optimizers.json
+root, SAM, ASAM, clipping by the norm alone) is written out below from the papers, and so is AMSGrad. Made with: python3 optimizers.py > optimizers.json
 """
 
 import json

@@ -44,7 +44,8 @@ impl Lane for Array {
     }
 
     fn equals(&self, other: &Self) -> Self {
-        self.clone().sub(other.clone()).sign().abs().neg().shift(1.0)
+        let dtype = get_or_init_device_settings::<Dispatch>(&self.device()).bool_dtype;
+        self.like(0.0).mask_where(self.clone().equal(other.clone(), dtype), self.like(1.0))
     }
 
     fn clamp(&self, low: f64, high: f64) -> Self {

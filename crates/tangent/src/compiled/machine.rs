@@ -3,7 +3,7 @@
 use super::assembly::{Assembly, Instruction, Place, Span, Stretched, View};
 use crate::host::{self, Argument, Jets, Layout, MatrixView, Real, Repeated};
 
-/// The memory of a assembly.
+/// The memory of an assembly.
 pub struct Machine<T> {
     buffers: Vec<Vec<T>>,
     constants: Vec<Vec<T>>,
