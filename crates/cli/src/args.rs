@@ -61,15 +61,14 @@ Examples:
   losscape train examples/digits.toml -s optimizer.learning_rate=0.02 -s seed=1
   losscape train examples/digits.toml -s optimizer.name=adam -s optimizer.learning_rate=1e-3
 
-Values are written as in the file or as in Python. Another name takes the place of the file's: its keys that the new
-choice does not know no longer count. KEY={ ... } takes the place of a whole table, KEY=false takes a table away that
-need not be there.
+Values are written as in the file or as in Python. Another name takes the place of the file's: its keys that the
+new choice does not know no longer count. KEY={ ... } takes the place of a whole table, KEY=false takes a table
+away that need not be there.
 
-A run that diverges is a result: the exit code is 0, and its summary.json says so. Ctrl-C, SIGTERM, SIGUSR1 and SIGHUP
-(the terminal closes) write a checkpoint and exit with code 75; the same command then goes on from there. A second \
-                        Ctrl-C
-stops at once. To train a finished run further, set more steps or epochs and name it:
-  losscape train examples/digits.toml -s training.epochs=60 --extend runs/digits-0123456789abcdef")]
+A run that diverges is a result: the exit code is 0, and its summary.json says so. Ctrl-C, SIGTERM, SIGUSR1 and
+SIGHUP (the terminal closes) write a checkpoint and exit with code 75; the same command then goes on from there.
+A second Ctrl-C stops at once. To train a finished run further, set more steps or epochs and name it:
+  losscape train examples/edge.toml -s training.steps=2000 --extend runs/edge-0123456789abcdef")]
 pub struct TrainArgs {
     /// Configuration file
     pub config: PathBuf,
@@ -102,14 +101,12 @@ Examples:
   losscape analyze runs/digits-0123456789abcdef --only ntk,pl --memory 12GB
   losscape analyze --weights net.safetensors --data data.npz --model model.toml --json
 
-Of a run, the newest checkpoint is measured on its training data; results go to its folder and into its report, each \
-                        as soon
-as it is there: what was stopped goes on where it was.
-Of weights trained elsewhere: names NAME.weight [out, in] and NAME.bias, as in the state dictionary of a PyTorch \
-                        module, in the
-order of the numbers in the names or of --layers; D.npz holds x [n, d] and y (labels [n] or targets [n, C]); M.toml \
-                        the [model]
-and [loss] tables of a training configuration. With --out a folder like a run's is left.")]
+Of a run, the newest checkpoint is measured on its training data; results go to its folder and into its report,
+each as soon as it is there: what was stopped goes on where it was.
+
+Of weights trained elsewhere: names NAME.weight [out, in] and NAME.bias, as in the state dictionary of a PyTorch
+module, in the order of the numbers in the names or of --layers; D.npz holds x [n, d] and y (labels [n] or targets
+[n, C]); M.toml the [model] and [loss] tables of a training configuration. With --out a folder like a run's is left.")]
 pub struct AnalyzeArgs {
     /// Run folder
     #[arg(required_unless_present = "weights", conflicts_with_all = ["weights", "data", "model", "out"])]
@@ -177,9 +174,9 @@ Examples:
   losscape claims run
   losscape claims run pl-star convergence-theorem --full --seed 3
 
-Evidence goes to one file a claim, and to report.html. What this program has measured before with the same settings is \
-                        kept, so a run that was
-stopped goes on where it was. The exit code is 1 when a verdict is not the one that theory expects.")]
+Evidence goes to one file a claim, and to report.html. What this program has measured before with the same
+settings is kept, so a run that was stopped goes on where it was. The exit code is 1 when a verdict is not the
+one that theory expects.")]
 pub struct ClaimsArgs {
     /// Claims to measure [default: all]
     #[arg(value_name = "ID")]
@@ -187,7 +184,7 @@ pub struct ClaimsArgs {
     /// Spend under three minutes on all of them, on two cores [default]
     #[arg(long, conflicts_with = "full")]
     pub quick: bool,
-    /// Spend about ten minutes on all of them, on two cores: more seeds, widths and steps
+    /// Spend about twelve minutes on all of them, on two cores: more seeds, widths and steps
     #[arg(long)]
     pub full: bool,
     /// Seed of everything random
@@ -213,8 +210,8 @@ pub struct ClaimsArgs {
 Example:
   losscape study run examples/studies/flatness.toml -j 2
 
-A study is a training configuration with a [study] table: its axes are keys of the configuration with the values they \
-                        take.")]
+A study is a training configuration with a [study] table: its axes are keys of the configuration with the values
+they take.")]
 pub enum StudyCommand {
     /// Write down the runs of a study without doing them; a study planned before may grow
     Plan(StudyArgs),
@@ -277,9 +274,9 @@ Examples:
   losscape study run examples/studies/flatness.toml -j 2
   losscape study run studies/flatness --index 3 --chunk 10      runs 30 to 39, as a task of an array
 
-Finished runs are kept, stopped ones go on from their checkpoints, failed ones wait for `losscape study retry`. A run \
-                        that diverged is a result.
-Ctrl-C and SIGTERM stop all runs with checkpoints; the exit code is then 75, and 1 when a run failed.")]
+Finished runs are kept, stopped ones go on from their checkpoints, failed ones wait for `losscape study retry`.
+A run that diverged is a result. Ctrl-C and SIGTERM stop all runs with checkpoints; the exit code is then 75,
+and 1 when a run failed.")]
 pub struct StudyRunArgs {
     /// Which study
     #[command(flatten)]
@@ -309,12 +306,10 @@ pub struct StudyRunArgs {
 #[derive(Args)]
 #[command(after_help = "\
 Example:
-  losscape study submit examples/studies/flatness.toml --launcher slurm --limit 100 --option partition=cpu --option \
-                        time=01:00:00
+  losscape study submit examples/studies/flatness.toml --launcher slurm --limit 100 --option partition=cpu
 
-Scripts go to the study's folder, which all nodes must see. A task that reaches its time limit writes checkpoints and \
-                        goes back into the queue; one that is
-cancelled writes them and ends.")]
+Scripts go to the study's folder, which all nodes must see. A task that reaches its time limit writes
+checkpoints and goes back into the queue; one that is cancelled writes them and ends.")]
 pub struct SubmitArgs {
     /// Which study
     #[command(flatten)]
