@@ -6,7 +6,7 @@
 //! | source | file |
 //! |---|---|
 //! | the digits that come with this crate | [`digits`] |
-//! | moons, spirals, teacher-student regression, least squares with a chosen spectrum | [`generate`] |
+//! | moons, spirals, teacher-student regression, least squares with a chosen spectrum | [`generate`], a file each |
 //! | IDX (MNIST and relatives, also gzipped) | [`idx`] |
 //! | CIFAR-10 and CIFAR-100, binary | [`cifar`] |
 //! | CSV | [`table`], over `records` |
