@@ -16,6 +16,8 @@ use losscape_optim::OptimizerConfig;
 use losscape_tangent::Inputs;
 use rand::rngs::ChaCha12Rng;
 
+use super::draw::TrackedDraw;
+
 /// A point, whatever network it is of; see [`Point`].
 pub trait AnyPoint {
     /// `L(w)`.
@@ -127,10 +129,10 @@ impl Along<'_> {
         }
     }
 
-    /// Random numbers of a quantity at this step; no two quantities have the same number.
+    /// Random numbers of a quantity at this step.
     #[must_use]
-    pub fn random(&self, quantity: u64) -> ChaCha12Rng {
-        stream(self.seed, Purpose::Probes, (quantity << 48) | self.step as u64)
+    pub fn random(&self, draw: TrackedDraw) -> ChaCha12Rng {
+        stream(self.seed, Purpose::Probes, ((draw as u64) << 48) | self.step as u64)
     }
 
     /// Whether the measure of this name is made along training, too.

@@ -6,6 +6,7 @@ use losscape_analysis::AnalysisError;
 use losscape_analysis::basin::{self, Width};
 use serde::{Deserialize, Serialize};
 
+use super::draw::Draw;
 use super::kind::Measure;
 use super::needs::Needs;
 use crate::analysis::Section;
@@ -29,7 +30,7 @@ pub const MEASURE: Measure = Measure {
     needs: |_| Needs::HESSIAN,
     parts: &[BASIN.part(|bench, into| {
         let (point, pairs) = (&bench.point, bench.sharpest()?);
-        let mut random = bench.random(9);
+        let mut random = bench.random(Draw::Basin);
         let mut directions: Vec<(String, Tensor<1>)> =
             (1..=3).map(|at| (format!("random {at}"), point.space().normal(&mut random))).collect();
         if point.gradient_norm() > 0.0 {

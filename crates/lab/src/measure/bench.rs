@@ -10,7 +10,9 @@ use losscape_krylov::{Counted, Eigenpairs, Eigensolver, Eigenvalue, Quadrature, 
 use losscape_model::Model;
 use losscape_model::random::{Purpose, stream};
 use losscape_tangent::{TangentError, parameters};
+use rand::rngs::ChaCha12Rng;
 
+use super::draw::Draw;
 use super::needs::{KernelPart, Needs};
 use super::settings::{AnalysisSettings, SMALL_KERNEL};
 use crate::subject::Subject;
@@ -122,10 +124,15 @@ impl<'a> Bench<'a> {
         Counted::each(operator, move |products| progress(Progress::Done(products)))
     }
 
-    /// The random numbers of a quantity; no two quantities have the same number.
+    /// The random numbers of a quantity.
     #[must_use]
-    pub fn random(&self, quantity: u64) -> rand::rngs::ChaCha12Rng {
-        stream(self.settings.seed, Purpose::Probes, quantity)
+    pub fn random(&self, draw: Draw) -> ChaCha12Rng {
+        self.random_at(draw, 0)
+    }
+
+    /// The random numbers of the part `at` of a quantity.
+    fn random_at(&self, draw: Draw, at: usize) -> ChaCha12Rng {
+        stream(self.settings.seed, Purpose::Probes, draw as u64 + at as u64)
     }
 
     /// The parameters that training started from, in the type measured in, where they are known.
@@ -135,20 +142,20 @@ impl<'a> Bench<'a> {
         initial.map(|initial| initial.cast(DType::from(self.settings.precision)))
     }
 
-    /// The spectrum of an operator.
+    /// The spectrum of an operator, the part `at` of a quantity.
     pub(super) fn spectrum(
         &self,
         name: &str,
         operator: &impl SymmetricOperator,
         settings: &SpectrumSettings,
-        quantity: u64,
+        (draw, at): (Draw, usize),
     ) -> Result<Spectrum, AnalysisError> {
         let asked = settings.top + settings.bottom;
         let dim = operator.dim();
         let density = settings.density.map_or(0, |Quadrature { probes, steps }| probes * steps);
         let parts = if dim <= settings.dense { dim } else { 4 * asked + settings.probes + settings.trace + density };
         self.begin(name, parts);
-        Ok(Spectrum::measure(&self.counted(operator), settings, &mut self.random(quantity))?)
+        Ok(Spectrum::measure(&self.counted(operator), settings, &mut self.random_at(draw, at))?)
     }
 
     /// The largest eigenpairs of the Hessian: β and the directions to look along.
@@ -164,7 +171,7 @@ impl<'a> Bench<'a> {
         self.begin("sharpness β", 20);
         let solver = Eigensolver { max_products: 1000, ..Eigensolver::top(count) }.with_tolerance(1e-9);
         let hessian = self.point.hessian();
-        let pairs = solver.solve(&self.counted(&hessian), None, &mut self.random(5))?;
+        let pairs = solver.solve(&self.counted(&hessian), None, &mut self.random(Draw::Sharpest))?;
         Ok(self.sharpest.get_or_init(|| pairs))
     }
 
@@ -183,7 +190,8 @@ impl<'a> Bench<'a> {
             KernelPart::Largest => {
                 self.begin("tangent kernel", 30);
                 let operator = self.point.kernel();
-                let found = Eigensolver::top(1).solve(&self.counted(&operator), None, &mut self.random(7))?;
+                let found =
+                    Eigensolver::top(1).solve(&self.counted(&operator), None, &mut self.random(Draw::Kernel))?;
                 Kernel::Largest(found.top[0])
             }
             KernelPart::Whole => {

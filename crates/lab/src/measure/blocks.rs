@@ -4,6 +4,7 @@ use losscape_analysis::spectrum::SpectrumSettings;
 use losscape_krylov::{Eigenvalue, Restricted};
 use serde::{Deserialize, Serialize};
 
+use super::draw::Draw;
 use super::kind::Measure;
 use super::needs::Needs;
 use crate::analysis::Section;
@@ -37,7 +38,7 @@ pub const MEASURE: Measure = Measure {
             let settings =
                 SpectrumSettings { top: 1, bottom: 1, trace: 0, density: None, ..SpectrumSettings::default() };
             let name = format!("block {}", segment.path);
-            let spectrum = bench.spectrum(&name, &operator, &settings, 100 + at as u64)?;
+            let spectrum = bench.spectrum(&name, &operator, &settings, (Draw::Blocks, at))?;
             let (top, bottom) = (spectrum.top[0], spectrum.bottom[0]);
             Ok(Block { name: segment.path, parameters: segment.range.len(), top, bottom })
         });

@@ -10,6 +10,7 @@ use losscape_tangent::parameters;
 use serde::{Deserialize, Serialize};
 
 use super::bench::{Bench, Kernel};
+use super::draw::Draw;
 use super::kind::Measure;
 use super::needs::{KernelPart, Needs};
 use crate::analysis::Section;
@@ -85,7 +86,7 @@ fn own_edge(bench: &Bench) -> Result<Option<EdgeRecord>, AnalysisError> {
             bench.begin("preconditioned sharpness", 30);
             let operator = preconditioned(bench.point.hessian(), diagonal, training.optimizer.weight_decay);
             let solver = Eigensolver { max_products: 500, ..Eigensolver::top(1) };
-            solver.solve(&bench.counted(&operator), None, &mut bench.random(8))?.top[0]
+            solver.solve(&bench.counted(&operator), None, &mut bench.random(Draw::Preconditioned))?.top[0]
         }
     };
     Ok(Some(EdgeRecord {

@@ -5,6 +5,7 @@ use burn::tensor::Tensor;
 use losscape_krylov::diagonal;
 use serde::{Deserialize, Serialize};
 
+use super::draw::Draw;
 use super::kind::{Measure, Part};
 use super::needs::Needs;
 use crate::analysis::Section;
@@ -58,7 +59,7 @@ pub const MEASURE: Measure = Measure {
         ..DIAGONAL.part(|bench, into| {
             bench.begin("diagonal of the Hessian", PRODUCTS.min(bench.point.space().dim));
             let hessian = bench.point.hessian();
-            let found = diagonal(&bench.counted(&hessian), PRODUCTS, &mut bench.random(11))?;
+            let found = diagonal(&bench.counted(&hessian), PRODUCTS, &mut bench.random(Draw::Diagonal))?;
             let numbers = |of: Tensor<1>| of.into_data().iter::<f64>().collect::<Vec<f64>>();
             let (values, errors) = (numbers(found.values), numbers(found.sem));
             let mean = |of: &[f64]| of.iter().sum::<f64>() / of.len() as f64;

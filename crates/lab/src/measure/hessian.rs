@@ -9,6 +9,7 @@ pub use losscape_krylov::{Ended, Estimate};
 
 use super::along::Along;
 use super::bench::{Bench, spectrum_settings};
+use super::draw::{Draw, TrackedDraw};
 use super::kind::{Measure, Tracking};
 use super::needs::Needs;
 use crate::analysis::{Analysis, Section};
@@ -29,20 +30,27 @@ pub const MEASURE: Measure = Measure {
     needs: |_| Needs::HESSIAN,
     parts: &[
         HESSIAN.part(|bench, into| {
-            let spectrum = bench.spectrum("Hessian", &bench.point.hessian(), &both_ends(bench), 1)?;
+            let spectrum = bench.spectrum("Hessian", &bench.point.hessian(), &both_ends(bench), (Draw::Hessian, 0))?;
             into.put(HESSIAN, &spectrum)
         }),
         GAUSS_NEWTON.part(|bench, into| {
-            let spectrum = bench.spectrum("Gauss-Newton matrix", &bench.point.gauss_newton(), &both_ends(bench), 2)?;
+            let spectrum = bench.spectrum(
+                "Gauss-Newton matrix",
+                &bench.point.gauss_newton(),
+                &both_ends(bench),
+                (Draw::GaussNewton, 0),
+            )?;
             into.put(GAUSS_NEWTON, &spectrum)
         }),
         RESIDUAL.part(|bench, into| {
-            let spectrum = bench.spectrum("residual part", &bench.point.residual(), &both_ends(bench), 3)?;
+            let spectrum =
+                bench.spectrum("residual part", &bench.point.residual(), &both_ends(bench), (Draw::Residual, 0))?;
             into.put(RESIDUAL, &spectrum)
         }),
         FISHER.part(|bench, into| {
             let settings = SpectrumSettings { bottom: 0, density: None, ..both_ends(bench) };
-            let spectrum = bench.spectrum("empirical Fisher matrix", &bench.point.fisher(), &settings, 4)?;
+            let spectrum =
+                bench.spectrum("empirical Fisher matrix", &bench.point.fisher(), &settings, (Draw::Fisher, 0))?;
             into.put(FISHER, &spectrum)
         }),
     ],
@@ -71,7 +79,7 @@ fn scalars(analysis: &Analysis, put: &mut dyn FnMut(&str, Option<f64>)) {
 
 /// The trace, from ten products.
 fn track(along: &mut Along) -> Result<(), AnalysisError> {
-    let (trace, _) = hutchinson(&along.point.hessian(), 10, &mut along.random(1))?;
+    let (trace, _) = hutchinson(&along.point.hessian(), 10, &mut along.random(TrackedDraw::Trace))?;
     along.put("hessian_trace", Some(trace.mean));
     along.put("hessian_trace_sem", trace.sem);
     Ok(())

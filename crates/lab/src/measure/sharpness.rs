@@ -11,6 +11,7 @@ use losscape_krylov::{Eigensolver, Estimate, SymmetricOperator};
 use losscape_optim::edge::{self, Curvature};
 
 use super::along::Along;
+use super::draw::{Draw, TrackedDraw};
 use super::kind::{Measure, Tracking};
 use super::needs::Needs;
 use crate::analysis::{Analysis, Section};
@@ -25,7 +26,7 @@ pub const MEASURE: Measure = Measure {
     needs: |_| Needs::NOTHING,
     parts: &[SHARPNESS.part(|bench, into| {
         bench.begin("sharpness", 0);
-        let found = Sharpness::at(&bench.point, &SharpnessSettings::default(), &mut bench.random(6))?;
+        let found = Sharpness::at(&bench.point, &SharpnessSettings::default(), &mut bench.random(Draw::Sharpness))?;
         into.put(SHARPNESS, &found)
     })],
     scalars,
@@ -53,7 +54,7 @@ fn scalars(analysis: &Analysis, put: &mut dyn FnMut(&str, Option<f64>)) {
 fn track(along: &mut Along) -> Result<(), AnalysisError> {
     // Eigenvalues cross: one that overtakes the last is seen by the probe alone.
     let solver = Eigensolver { probes: 12, max_products: 300, ..Eigensolver::top(1) }.with_tolerance(1e-3);
-    let (mut random, start) = (along.random(0), along.kept("sharpness"));
+    let (mut random, start) = (along.random(TrackedDraw::Sharpness), along.kept("sharpness"));
     let mut solve = |operator: &dyn SymmetricOperator| solver.solve(operator, start.as_ref(), &mut random);
     let pairs = match edge::seen_by(along.optimizer) {
         Curvature::Hessian => solve(&along.point.hessian())?,

@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 use losscape_analysis::slice::{self, Line, Plane};
 use serde::{Deserialize, Serialize};
 
+use super::draw::Draw;
 use super::kind::Measure;
 use super::needs::Needs;
 use crate::analysis::Section;
@@ -34,7 +35,7 @@ pub const MEASURE: Measure = Measure {
     parts: &[SLICES.part(|bench, into| {
         let (objective, w, pairs) = (bench.objective(), bench.point.parameters(), bench.sharpest()?);
         let segments = objective.segments();
-        let mut random = bench.random(10);
+        let mut random = bench.random(Draw::Slices);
         let [a, b] = [(); 2].map(|()| slice::filter_normalized(w, &segments, &mut random));
         bench.begin("slices", PLANE);
         let mut lines = vec![slice::line(objective, w, ("random, filter-normalized", &a), slice::grid(1.0, LINE))?];
