@@ -105,6 +105,26 @@ pub struct AdamState<const D: usize> {
     pub mean_square: Tensor<D>,
 }
 
+impl<const D: usize> AdamState<D> {
+    /// The state after another gradient.
+    pub(crate) fn advance(state: Option<Self>, g: Tensor<D>, [beta_1, beta_2]: [f64; 2]) -> Self {
+        let fresh_mean = g.clone().mul_scalar(1.0 - beta_1);
+        let fresh_square = g.square().mul_scalar(1.0 - beta_2);
+        match state {
+            Some(Self { steps, mean, mean_square }) => Self {
+                steps: steps + 1,
+                mean: mean.mul_scalar(beta_1) + fresh_mean,
+                mean_square: mean_square.mul_scalar(beta_2) + fresh_square,
+            },
+            None => Self { steps: 1, mean: fresh_mean, mean_square: fresh_square },
+        }
+    }
+
+    pub(crate) fn moved(self, device: &Device) -> Self {
+        Self { steps: self.steps, mean: self.mean.to_device(device), mean_square: self.mean_square.to_device(device) }
+    }
+}
+
 impl<const D: usize> RecordState for AdamState<D> {
     fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
         out.push_scalar(prefix, "steps", self.steps.into());
@@ -132,16 +152,7 @@ impl Optimizer for Adam {
         state: Option<Self::State<D>>,
     ) -> (Tensor<D>, Option<Self::State<D>>) {
         let AdamConfig { beta_1, beta_2, epsilon, epsilon_inside } = self.config;
-        let fresh_mean = g.clone().mul_scalar(1.0 - beta_1);
-        let fresh_square = g.square().mul_scalar(1.0 - beta_2);
-        let state = match state {
-            Some(AdamState { steps, mean, mean_square }) => AdamState {
-                steps: steps + 1,
-                mean: mean.mul_scalar(beta_1) + fresh_mean,
-                mean_square: mean_square.mul_scalar(beta_2) + fresh_square,
-            },
-            None => AdamState { steps: 1, mean: fresh_mean, mean_square: fresh_square },
-        };
+        let state = AdamState::advance(state, g, [beta_1, beta_2]);
         let k = state.steps as f64;
         let mean = state.mean.clone().mul_scalar(lr / (1.0 - beta_1.powf(k)));
         let mean_square = state.mean_square.clone().mul_scalar(1.0 / (1.0 - beta_2.powf(k)));
@@ -149,10 +160,6 @@ impl Optimizer for Adam {
     }
 
     fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
-        AdamState {
-            steps: state.steps,
-            mean: state.mean.to_device(device),
-            mean_square: state.mean_square.to_device(device),
-        }
+        state.moved(device)
     }
 }

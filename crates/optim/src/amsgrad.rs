@@ -16,7 +16,7 @@ use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::adam::{beta_1, beta_2};
+use crate::adam::{AdamState, beta_1, beta_2};
 use crate::error::{OptimError, check_factor, check_not_negative};
 use crate::preconditioner::{Reveal, root};
 use crate::rmsprop::epsilon;
@@ -87,29 +87,21 @@ pub struct AmsGrad {
 /// State of [`AmsGrad`].
 #[derive(Debug, Clone)]
 pub struct AmsGradState<const D: usize> {
-    /// Steps done, k.
-    pub steps: usize,
-    /// First moment m.
-    pub mean: Tensor<D>,
-    /// Second moment v.
-    pub mean_square: Tensor<D>,
+    /// The moments m and v, as Adam's.
+    pub moments: AdamState<D>,
     /// The largest second moment u.
     pub largest: Tensor<D>,
 }
 
 impl<const D: usize> RecordState for AmsGradState<D> {
     fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
-        out.push_scalar(prefix, "steps", self.steps.into());
-        put(&self.mean, prefix, "mean", out);
-        put(&self.mean_square, prefix, "mean_square", out);
+        self.moments.state_flatten(prefix, out);
         put(&self.largest, prefix, "largest", out);
     }
 
     fn state_unflatten(prefix: &str, source: &mut StateSource, device: &Device) -> Option<Self> {
         Some(Self {
-            steps: source.take_scalar(prefix, "steps")?.try_into().ok()?,
-            mean: take(prefix, "mean", source, device)?,
-            mean_square: take(prefix, "mean_square", source, device)?,
+            moments: AdamState::state_unflatten(prefix, source, device)?,
             largest: take(prefix, "largest", source, device)?,
         })
     }
@@ -126,34 +118,21 @@ impl Optimizer for AmsGrad {
         state: Option<Self::State<D>>,
     ) -> (Tensor<D>, Option<Self::State<D>>) {
         let AmsGradConfig { beta_1, beta_2, epsilon } = self.config;
-        let fresh_mean = g.clone().mul_scalar(1.0 - beta_1);
-        let fresh_square = g.square().mul_scalar(1.0 - beta_2);
-        let state = match state {
-            Some(AmsGradState { steps, mean, mean_square, largest }) => {
-                let mean_square = mean_square.mul_scalar(beta_2) + fresh_square;
-                AmsGradState {
-                    steps: steps + 1,
-                    mean: mean.mul_scalar(beta_1) + fresh_mean,
-                    largest: largest.max_pair(mean_square.clone()),
-                    mean_square,
-                }
-            }
-            None => {
-                AmsGradState { steps: 1, mean: fresh_mean, largest: fresh_square.clone(), mean_square: fresh_square }
-            }
+        let (moments, largest) = state.map(|state| (state.moments, state.largest)).unzip();
+        let moments = AdamState::advance(moments, g, [beta_1, beta_2]);
+        let mean_square = moments.mean_square.clone();
+        let largest = match largest {
+            Some(largest) => largest.max_pair(mean_square),
+            None => mean_square,
         };
-        let k = state.steps as f64;
-        let mean = state.mean.clone().mul_scalar(lr / (1.0 - beta_1.powf(k)));
+        let state = AmsGradState { moments, largest };
+        let k = state.moments.steps as f64;
+        let mean = state.moments.mean.clone().mul_scalar(lr / (1.0 - beta_1.powf(k)));
         let largest = state.largest.clone().mul_scalar(1.0 / (1.0 - beta_2.powf(k)));
         (w - mean / root(largest, epsilon, false), Some(state))
     }
 
     fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
-        AmsGradState {
-            steps: state.steps,
-            mean: state.mean.to_device(device),
-            mean_square: state.mean_square.to_device(device),
-            largest: state.largest.to_device(device),
-        }
+        AmsGradState { moments: state.moments.moved(device), largest: state.largest.to_device(device) }
     }
 }
