@@ -13,7 +13,7 @@ use burn_dispatch::{BackendTensor, DispatchDevice, DispatchTensor, DispatchTenso
 use burn_ir::{FloatOperationIr, NumericOperationIr, OperationIr, TensorId};
 
 use crate::array::Array;
-use crate::inputs::Inputs;
+use crate::inputs::{self, Inputs};
 use crate::lowering::Lowering;
 use crate::operation::{Linear, Operation};
 use crate::parameters::Visited;
@@ -42,8 +42,8 @@ pub fn capture<M: Module, I: Inputs, const D: usize>(
     let captured = recorder.capture_scope(|scope| {
         let twin = twin.map(&mut Blank(&recorder)).to_device(&recorder);
         parameter_ids = ids(&twin);
-        let blanks = inputs.blanks(samples, &recorder);
-        input_ids = blanks.handles().into_iter().filter_map(id).collect();
+        let (blanks, handles) = inputs::blanks(inputs, samples, &recorder);
+        input_ids = handles.into_iter().filter_map(id).collect();
         // A panic ends the recording where it happened; what was recorded until then tells where that was.
         let output = catch_unwind(AssertUnwindSafe(|| forward(&twin, blanks)))
             .map_err(|payload| panic = Some(message(payload.as_ref())))
@@ -68,7 +68,7 @@ pub fn capture<M: Module, I: Inputs, const D: usize>(
         });
         lowering.bind(id, node);
     }
-    for (index, (&id, array)) in input_ids.iter().zip(inputs.arrays()).enumerate() {
+    for (index, (&id, array)) in input_ids.iter().zip(inputs::arrays(inputs)).enumerate() {
         let mut shape = array.shape();
         if let Some(samples) = samples {
             shape[0] = samples;

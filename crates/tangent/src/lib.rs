@@ -25,7 +25,7 @@ mod value;
 
 pub use compiled::Compiled;
 pub use error::TangentError;
-pub use inputs::Inputs;
+pub use inputs::{Inputs, TensorMapper};
 pub use linearized::{Curve, Linearized};
 pub use map::{Map, Variables};
 pub use program::{Parameter, Program};

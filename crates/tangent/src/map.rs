@@ -20,7 +20,7 @@ use burn::tensor::{DType, Tensor};
 use crate::TangentError;
 use crate::array::Array;
 use crate::function::Order;
-use crate::inputs::Inputs;
+use crate::inputs::{self, Inputs};
 use crate::linearized::{Chunk, Linearized, Segment};
 use crate::operation::Operation;
 use crate::parameters::{self, Visited};
@@ -290,7 +290,7 @@ where
 
     /// The inputs' values, in the precision asked for.
     pub(crate) fn values(&self, inputs: &I) -> Vec<Array> {
-        inputs.arrays().into_iter().map(|array| self.cast(array)).collect()
+        inputs::arrays(inputs).into_iter().map(|array| self.cast(array)).collect()
     }
 
     /// The parameters without repetitions: values, in the precision asked for, the trainable ones from `w` if it is
@@ -351,7 +351,7 @@ where
         inputs: &I,
         samples: Option<usize>,
     ) -> Result<Arc<Program>, TangentError> {
-        let arrays = inputs.arrays();
+        let arrays = inputs::arrays(inputs);
         let shape = |array: &Array| match samples {
             None => array.shape(),
             Some(_) => array.shape()[1..].to_vec(),

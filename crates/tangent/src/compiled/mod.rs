@@ -11,7 +11,7 @@
 //! gradient, where a step has written the new point over the old gradient: no large vector is cleared anew for each
 //! step.
 //!
-//! An operation without an instruction (convolutions, indices) makes [`Map::compile`] answer `None`, and the caller has
+//! An operation without an instruction (maxima of windows, indices) makes [`Map::compile`] answer `None`, and the caller has
 //! autodiff. A second set of rules for it would have to be kept in step with the first.
 
 mod assembly;
@@ -23,7 +23,7 @@ use burn::tensor::{DType, Tensor};
 use crate::TangentError;
 use crate::array::Array;
 use crate::host::Real;
-use crate::inputs::Inputs;
+use crate::inputs::{self, Inputs};
 use crate::map::Map;
 use crate::parameters;
 use assembly::Assembly;
@@ -61,7 +61,7 @@ where
     /// Compiles the sum of the outputs and its gradient by the trainable parameters, for inputs of the shapes of
     /// `inputs`. `None` where there is no way but another one: off the memory of the CPU (flex), for a module with
     /// frozen parameters or running statistics, for inputs that are no floats, and for operations other than
-    /// elementwise functions, products of matrices, sums, and changes of shape.
+    /// elementwise functions, products of matrices, convolutions, mean pooling, sums, and changes of shape.
     ///
     /// # Errors
     ///
@@ -126,7 +126,7 @@ impl Compiled {
     fn run<I: Inputs>(&mut self, w: &Tensor<1>, inputs: &I, rows: Option<&[usize]>) -> (f64, Tensor<1>) {
         assert_eq!(w.dims()[0], self.assembly.variables, "w has as many entries as there are parameters");
         let w = Array::from_float(w.clone());
-        let inputs = inputs.arrays();
+        let inputs = inputs::arrays(inputs);
         for (array, shape) in inputs.iter().zip(&self.shapes) {
             let own = array.shape();
             let agrees = own[1..] == shape[1..] && rows.map_or(own[0], <[usize]>::len) == shape[0];

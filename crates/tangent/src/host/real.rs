@@ -32,7 +32,6 @@ pub trait Real:
     const LOWEST: Self;
 
     fn of(number: f64) -> Self;
-    fn mul_add(self, a: Self, b: Self) -> Self;
 }
 
 /// Runs the expression for the element type of host memory, `None` for a type without kernels.
@@ -67,11 +66,6 @@ macro_rules! real {
             #[inline(always)]
             fn of(number: f64) -> Self {
                 number as Self
-            }
-
-            #[inline(always)]
-            fn mul_add(self, a: Self, b: Self) -> Self {
-                $type::mul_add(self, a, b)
             }
         }
 
