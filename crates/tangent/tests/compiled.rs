@@ -4,14 +4,17 @@
 mod common;
 
 use burn::module::{Module, Param};
-use burn::nn::{Linear, LinearConfig};
+use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
+use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
 use burn::optim::GradientsParams;
 use burn::tensor::activation as act;
+use burn::tensor::module::avg_pool2d;
+use burn::tensor::ops::AvgPoolOptions;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use losscape_tangent::Map;
-use losscape_tangent::parameters::{ravel, ravel_gradient};
+use losscape_tangent::parameters::{ravel, ravel_gradient, unravel};
 
-use common::{difference, numbers, tensor};
+use common::{difference, in_f64, numbers, tensor};
 
 /// Matrices and vectors from which networks are put together.
 #[derive(Module, Debug)]
@@ -117,6 +120,64 @@ fn compiled_gradients_are_those_of_autodiff() {
             check(compiled.gradient(&w, &(x.clone(), y.clone())), &x, &y);
         }
         println!("{dtype:?}: {} networks, worst difference {worst:e}", CASES.len());
+    }
+}
+
+/// Convolutions of every kind, with bias and function behind them or not, and mean pooling.
+#[derive(Module, Debug)]
+struct Images {
+    first: Conv2d,
+    second: Conv2d,
+    up: ConvTranspose2d,
+    output: Linear,
+}
+
+impl Images {
+    fn new(device: &Device) -> Self {
+        let around = PaddingConfig2d::Explicit(1, 0, 2, 1);
+        Self {
+            first: Conv2dConfig::new([2, 4], [3, 2]).with_padding(around).init(device),
+            second: Conv2dConfig::new([4, 6], [2, 2]).with_groups(2).with_stride([2, 1]).with_bias(false).init(device),
+            up: ConvTranspose2dConfig::new([6, 2], [2, 3]).with_stride([1, 2]).init(device),
+            output: LinearConfig::new(2 * 3 * 3, 3).init(device),
+        }
+    }
+
+    /// Of images `[n, 2, 5, 4]` in rows.
+    fn forward(&self, x: Tensor<2>, y: Tensor<2>) -> Tensor<1> {
+        let h = self.first.forward(x.reshape([-1, 2, 5, 4])).tanh();
+        let h = avg_pool2d(h, AvgPoolOptions::new([2, 2]).with_stride([1, 2]));
+        squares(self.output.forward(self.up.forward(self.second.forward(h)).exp().flatten(1, 3)), y)
+    }
+}
+
+#[test]
+fn compiled_convolutions_are_those_of_autodiff() {
+    for (dtype, tolerance) in [(DType::F64, 1e-13), (DType::F32, 1e-5)] {
+        let device = Device::flex().autodiff();
+        let mut images = in_f64(Images::new(&device), 9);
+        if dtype == DType::F32 {
+            let w = ravel(&images).expect("there are parameters").cast(dtype);
+            images = unravel(Images::new(&device), &w).expect("as many parameters");
+        }
+        let x = tensor::<2>(6, [60, 40], -1.0, 1.0, &device).cast(dtype);
+        let y = tensor::<2>(7, [60, 3], -1.0, 1.0, &device).cast(dtype);
+        let value = images.forward(x.clone(), y.clone());
+        let gradients = GradientsParams::from_grads(value.backward(), &images);
+        let reference = numbers(ravel_gradient(&images, &gradients).expect("there are parameters"));
+        let map = Map::new(|images: &Images, (x, y): (Tensor<2>, Tensor<2>)| images.forward(x, y));
+        let both = (x, y);
+        let mut compiled = map.compile(&images, &both).unwrap().expect("it can be compiled");
+        let w = ravel(&images).expect("there are parameters");
+        let mut of = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let (found, gradient) = pool.install(|| compiled.gradient(&w, &both));
+            (found, numbers(gradient))
+        };
+        let (found, gradient) = of(2);
+        let error = difference(&[found], &[value.into_scalar()]).max(difference(&gradient, &reference));
+        assert!(error <= tolerance, "{dtype:?}: off by {error:e}");
+        assert_eq!(of(1), (found, gradient), "threads do not change a bit");
     }
 }
 

@@ -12,6 +12,8 @@ use burn_backend::{
 };
 use burn_dispatch::{Dispatch, DispatchDevice};
 
+use crate::host::Pool;
+
 mod lane;
 mod on_host;
 mod storage;
@@ -27,6 +29,18 @@ pub struct Window {
     pub padding: [usize; 2],
     pub count_include_pad: bool,
     pub ceil_mode: bool,
+}
+
+impl Window {
+    /// As windows on images of this size, if they do not reach beyond them.
+    pub fn inside(self, [height, width]: [usize; 2]) -> Option<Pool> {
+        let Self { kernel, stride, padding, ceil_mode, .. } = self;
+        let size = |axis: usize, size: usize| {
+            let rest = size.checked_sub(kernel[axis])?;
+            (padding[axis] == 0 && !(ceil_mode && rest % stride[axis] != 0)).then_some(rest / stride[axis] + 1)
+        };
+        Some(Pool { input: [height, width], output: [size(0, height)?, size(1, width)?], kernel, stride })
+    }
 }
 
 /// Runs the expression of the element type at hand.
@@ -306,10 +320,6 @@ impl Array {
         Self(Dispatch::float_mul_scalar(self.0, Scalar::Float(by)))
     }
 
-    pub fn square(self) -> Self {
-        self.clone().mul(self)
-    }
-
     pub fn powf(self, exponent: f64) -> Self {
         Self(Dispatch::float_powf_scalar(self.0, Scalar::Float(exponent)))
     }
@@ -382,26 +392,44 @@ impl Array {
     }
 
     pub fn convolve(self, weight: Self, options: ConvOptions<2>) -> Self {
+        if let Some(result) = self.convolved_on_host(&weight, &options) {
+            return result;
+        }
         Self(Dispatch::conv2d(self.0, weight.0, None, options))
     }
 
-    /// The adjoint of `convolve` in its input; of `input` only the shape is read.
-    pub fn convolve_input_adjoint(input: Self, weight: Self, output: Self, options: ConvOptions<2>) -> Self {
+    /// The adjoint of `convolve` in its input, `[n, channels, height, width]`.
+    pub fn convolve_input_adjoint(input: &[usize], weight: Self, output: Self, options: ConvOptions<2>) -> Self {
+        if let Some(result) = Self::input_adjoint_on_host(input, &weight, &output, &options) {
+            return result;
+        }
+        let input = Self::full(0.0, input, &output);
         Self(Dispatch::conv2d_x_backward(input.0, weight.0, output.0, options))
     }
 
-    /// The adjoint of `convolve` in its weight; of `weight` only the shape is read.
-    pub fn convolve_weight_adjoint(input: Self, weight: Self, output: Self, options: ConvOptions<2>) -> Self {
+    /// The adjoint of `convolve` in its weight, of this shape.
+    pub fn convolve_weight_adjoint(input: Self, weight: &[usize], output: Self, options: ConvOptions<2>) -> Self {
+        if let Some(result) = Self::weight_adjoint_on_host(&input, weight, &output, &options) {
+            return result;
+        }
+        let weight = Self::full(0.0, weight, &output);
         Self(Dispatch::conv2d_weight_backward(input.0, weight.0, output.0, options))
     }
 
     pub fn average_pool(self, window: Window) -> Self {
+        if let Some(result) = self.pooled_on_host(window) {
+            return result;
+        }
         let Window { kernel, stride, padding, count_include_pad, ceil_mode } = window;
         Self(Dispatch::avg_pool2d(self.0, kernel, stride, padding, count_include_pad, ceil_mode))
     }
 
-    /// The adjoint of `average_pool`; of `input` only the shape is read.
-    pub fn average_pool_adjoint(input: Self, output: Self, window: Window) -> Self {
+    /// The adjoint of `average_pool` of an array of the shape `input`.
+    pub fn average_pool_adjoint(input: &[usize], output: Self, window: Window) -> Self {
+        if let Some(result) = Self::pool_adjoint_on_host(input, &output, window) {
+            return result;
+        }
+        let input = Self::full(0.0, input, &output);
         let Window { kernel, stride, padding, count_include_pad, ceil_mode } = window;
         Self(Dispatch::avg_pool2d_backward(input.0, output.0, kernel, stride, padding, count_include_pad, ceil_mode))
     }

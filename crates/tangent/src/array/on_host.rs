@@ -4,12 +4,14 @@
 #![allow(clippy::result_large_err, reason = "`Err` hands arrays back to where there is another way; it is no failure")]
 
 use burn::tensor::TensorData;
+use burn_backend::ops::ConvOptions;
 use burn_backend::tensor::FloatTensor;
 use burn_dispatch::backends::Flex;
 use burn_dispatch::{BackendTensor, DispatchAutodiffContext, DispatchTensor, DispatchTensorKind};
 
+use super::Window;
 use super::storage::Array;
-use crate::host::{self, Layout, MatrixView, Real, Repeated, by_type};
+use crate::host::{self, Convolution, Layout, MatrixView, Real, Repeated, by_type};
 
 /// Flex's tensor: bytes, with shape, strides and offset.
 type Host = FloatTensor<Flex>;
@@ -20,6 +22,31 @@ pub enum Arithmetic {
     Add,
     Subtract,
     Multiply,
+}
+
+/// A new array of this shape, calculated from one in host memory.
+macro_rules! made_of_one {
+    ($a:expr, $shape:expr, |$out:ident, $x:ident| $body:expr) => {{
+        let a = $a.host().is_some().then(|| $a.clone().dense())?;
+        by_type!(a.dtype(), T => {
+            let $x = a.slice_on_host::<T>()?;
+            let mut numbers = vec![T::ZERO; $shape.iter().product()];
+            let $out = &mut numbers[..];
+            $body;
+            Some(Array::from_host(numbers, $shape))
+        })
+    }};
+}
+
+/// A new array of this shape, calculated from two of one type in host memory.
+macro_rules! made_of_two {
+    ($a:expr, $b:expr, $shape:expr, |$out:ident, $x:ident, $y:ident| $body:expr) => {{
+        let b = ($b.host().is_some() && $a.dtype() == $b.dtype()).then(|| $b.clone().dense())?;
+        made_of_one!($a, $shape, |$out, $x| {
+            let $y = b.slice_on_host()?;
+            $body
+        })
+    }};
 }
 
 impl Array {
@@ -90,6 +117,50 @@ impl Array {
         if done.is_some() { Ok(self) } else { Err(self) }
     }
 
+    /// The mean of each window.
+    pub(super) fn pooled_on_host(&self, window: Window) -> Option<Self> {
+        let shape = self.shape();
+        let (front, size) = planes(&shape)?;
+        let pool = window.inside(size)?;
+        let shape = [front, &pool.output].concat();
+        made_of_one!(self, &shape, |out, x| host::average_pool(out, x, pool))
+    }
+
+    /// The adjoint of means of windows.
+    pub(super) fn pool_adjoint_on_host(input: &[usize], output: &Self, window: Window) -> Option<Self> {
+        let (_, size) = planes(input)?;
+        let pool = window.inside(size)?;
+        made_of_one!(output, input, |out, y| host::average_pool_adjoint(out, y, pool, false))
+    }
+
+    /// The convolution with a weight.
+    pub(super) fn convolved_on_host(&self, weight: &Self, options: &ConvOptions<2>) -> Option<Self> {
+        let form = Convolution::new(&self.shape(), &weight.shape(), options)?;
+        made_of_two!(self, weight, &form.output_shape(), |out, x, w| host::convolve(out, x, w, &form, false))
+    }
+
+    /// The adjoint of a convolution in its input.
+    pub(super) fn input_adjoint_on_host(
+        input: &[usize],
+        weight: &Self,
+        output: &Self,
+        options: &ConvOptions<2>,
+    ) -> Option<Self> {
+        let form = Convolution::new(input, &weight.shape(), options)?;
+        made_of_two!(weight, output, input, |out, w, y| host::convolve_input_adjoint(out, w, y, &form, false))
+    }
+
+    /// The adjoint of a convolution in its weight.
+    pub(super) fn weight_adjoint_on_host(
+        input: &Self,
+        weight: &[usize],
+        output: &Self,
+        options: &ConvOptions<2>,
+    ) -> Option<Self> {
+        let form = Convolution::new(&input.shape(), weight, options)?;
+        made_of_two!(input, output, weight, |out, x, y| host::convolve_weight_adjoint(out, x, y, &form, false))
+    }
+
     /// Sum, difference or product of the elements of two arrays with broadcasting; or both back.
     pub(super) fn combined_on_host(self, other: Self, arithmetic: Arithmetic) -> Result<Self, (Self, Self)> {
         let of_one_type = self.dtype() == other.dtype() && self.host().is_some() && other.host().is_some();
@@ -130,6 +201,11 @@ fn product<T: Real>(a: &Host, b: &Host, onto: &mut Option<Array>) -> Option<Arra
             onto.take()
         }
     }
+}
+
+/// A shape without its last two axes, and these.
+fn planes(shape: &[usize]) -> Option<(&[usize], [usize; 2])> {
+    shape.split_last_chunk().map(|(front, last)| (front, *last))
 }
 
 /// Whether an array of the first shape can be repeated to the second.

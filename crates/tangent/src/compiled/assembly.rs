@@ -2,8 +2,8 @@
 
 use crate::array::Arithmetic;
 use crate::function::Elementwise;
-use crate::host::{Axis, Layout};
-use crate::operation::{Adjoint, Bilinear, Discrete, Linear, Operation, Shapes};
+use crate::host::{Axis, Convolution, Layout, Pool};
+use crate::operation::{Adjoint, Bilinear, Discrete, Face, Linear, Operation, Shapes};
 use crate::program::Program;
 
 /// A piece of memory that exists while an assembly runs.
@@ -48,6 +48,13 @@ pub struct Stretched {
 pub enum Instruction {
     /// `out = a b`, or `out + a b`; `out` may be written by columns.
     Product { out: View, a: View, b: View, add: bool },
+    /// A face of the trilinear form of a convolution, from its other two arguments in the order input, weight, result;
+    /// or `out` and it, but for the result.
+    Convolution { face: Face, form: Convolution, out: Span, left: Span, right: Span, add: bool },
+    /// Means of windows.
+    Pool { out: Span, x: Span, pool: Pool },
+    /// Their adjoint, or `out` and it.
+    PoolAdjoint { out: Span, x: Span, pool: Pool, add: bool },
     /// `value = f(x + shift)` and, if wanted, f′ there.
     Function { function: Elementwise, x: Option<Span>, shift: Option<Stretched>, value: Span, slope: Option<Span> },
     /// `out = a ∘ b`.
@@ -275,6 +282,15 @@ impl Planner<'_> {
                 self.kept[index] = Kept::Factors(a, b);
                 out
             }
+            Operation::Bilinear(Bilinear::Convolution(_) | Bilinear::TransposedConvolution(_)) => {
+                let (a, b) = (operand(0), operand(1));
+                let (a, b) = (self.span(&a), self.span(&b));
+                let out = self.new_span(shape.iter().product());
+                self.convolution(index, Face::Output, out, [a, b], false)?;
+                let [first, second] = [0, 1].map(|operand| self.shape(node.operands[operand]));
+                self.kept[index] = Kept::Factors(a.view(first), b.view(second));
+                out.view(shape)
+            }
             Operation::Bilinear(Bilinear::Multiply) => {
                 let (a, b) = (operand(0), operand(1));
                 let out = self.combined(Arithmetic::Multiply, &a, &b);
@@ -290,6 +306,13 @@ impl Planner<'_> {
                 Linear::Sum(axes) => {
                     let sum = self.summed(&operand(0), axes);
                     self.span(&sum).view(shape)
+                }
+                Linear::AveragePool(window) => {
+                    let x = operand(0);
+                    let pool = window.inside(*x.shape().last_chunk()?)?;
+                    let (out, x) = (self.new_span(shape.iter().product()), self.span(&x));
+                    self.instructions.push(Instruction::Pool { out, x, pool });
+                    out.view(shape)
                 }
                 _ => return None,
             },
@@ -330,12 +353,40 @@ impl Planner<'_> {
         value.view(&shape)
     }
 
-    /// A product that a function alone reads, or the product and the bias of which it reads the sum: the instruction
+    /// A face of a convolution, from the other two arguments of the node in the order of operands and result.
+    fn convolution(&mut self, index: usize, open: Face, out: Span, [left, right]: [Span; 2], add: bool) -> Option<()> {
+        let node = &self.program.nodes[index];
+        let [first, second] = node.operands[..] else { return None };
+        let weight = self.shape(second);
+        // A transposed convolution is the form with input and result exchanged.
+        let (face, form, left, right) = match (&node.operation, open) {
+            (Operation::Bilinear(Bilinear::Convolution(options)), face) => {
+                (face, Convolution::new(self.shape(first), weight, options)?, left, right)
+            }
+            (Operation::Bilinear(Bilinear::TransposedConvolution(options)), open) => {
+                let face = match open {
+                    Face::Output => Face::First,
+                    Face::First => Face::Output,
+                    Face::Second => Face::Second,
+                };
+                (face, Convolution::new(&node.shape, weight, options)?, right, left)
+            }
+            _ => return None,
+        };
+        self.instructions.push(Instruction::Convolution { face, form, out, left, right, add });
+        Some(())
+    }
+
+    /// A product (or convolution) that a function alone reads, or the product and the bias of which it reads the sum: the instruction
     /// that added them is taken back.
     fn product_below(&mut self, node: usize) -> Option<(Span, Option<Stretched>)> {
         let nodes = &self.program.nodes;
         let lonely_product = |node: usize| {
-            matches!(nodes[node].operation, Operation::Bilinear(Bilinear::Matmul)) && self.uses[node] == 1
+            let is_product = match &nodes[node].operation {
+                Operation::Bilinear(bilinear) => !matches!(bilinear, Bilinear::Multiply),
+                _ => false,
+            };
+            is_product && self.uses[node] == 1
         };
         if lonely_product(node) {
             return self.values[node].span().map(|product| (product, None));
@@ -399,6 +450,19 @@ impl Planner<'_> {
                     self.give_product(second?, &a.permuted(&[1, 0]), &c);
                 }
             }
+            (
+                Operation::Bilinear(Bilinear::Convolution(_) | Bilinear::TransposedConvolution(_)),
+                Kept::Factors(a, b),
+            ) => {
+                let (a, b, c) = (a.span()?, b.span()?, self.span(&cotangent.view));
+                for (operand, open, others) in [(first?, Face::First, [b, c]), (second?, Face::Second, [a, c])] {
+                    if self.active[operand] {
+                        let (out, add) = self.target(operand);
+                        self.convolution(index, open, out.span()?, others, add)?;
+                        self.cotangents[operand] = Some(Cotangent { view: out, owned: true });
+                    }
+                }
+            }
             (Operation::Bilinear(_), Kept::Factors(a, b)) => {
                 for (operand, other) in [(first?, b), (second?, a)] {
                     if self.active[operand] {
@@ -440,6 +504,13 @@ impl Planner<'_> {
                 Adjoint::Linear(Linear::Expand) => {
                     let view = shared.view.expanded(target);
                     self.give(operand, Cotangent { view, owned: false });
+                }
+                Adjoint::Other if let Linear::AveragePool(window) = linear => {
+                    let pool = window.inside(*target.last_chunk()?)?;
+                    let x = self.span(&shared.view);
+                    let (out, add) = self.target(operand);
+                    self.instructions.push(Instruction::PoolAdjoint { out: out.span()?, x, pool, add });
+                    self.cotangents[operand] = Some(Cotangent { view: out, owned: true });
                 }
                 Adjoint::Linear(_) | Adjoint::Other => return None,
             }

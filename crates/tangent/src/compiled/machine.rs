@@ -2,6 +2,7 @@
 
 use super::assembly::{Assembly, Instruction, Place, Span, Stretched, View};
 use crate::host::{self, Argument, Jets, Layout, MatrixView, Real, Repeated};
+use crate::operation::Face;
 
 /// The memory of an assembly.
 pub struct Machine<T> {
@@ -90,6 +91,20 @@ impl<T: Real> Memory<'_, T> {
                     let (a, b) = if by_columns { (b.transpose(), a.transpose()) } else { (a, b) };
                     host::matmul(out, a, b, *add);
                 });
+            }
+            Instruction::Convolution { face, form, out, left, right, add } => self.write(*out, |memory, out| {
+                let (left, right) = (memory.span(*left), memory.span(*right));
+                match face {
+                    Face::Output => host::convolve(out, left, right, form, *add),
+                    Face::First => host::convolve_input_adjoint(out, left, right, form, *add),
+                    Face::Second => host::convolve_weight_adjoint(out, left, right, form, *add),
+                }
+            }),
+            Instruction::Pool { out, x, pool } => {
+                self.write(*out, |memory, out| host::average_pool(out, memory.span(*x), *pool));
+            }
+            Instruction::PoolAdjoint { out, x, pool, add } => {
+                self.write(*out, |memory, out| host::average_pool_adjoint(out, memory.span(*x), *pool, *add));
             }
             Instruction::Function { function, x, shift, value, slope } => {
                 let mut slopes = match slope {

@@ -57,6 +57,15 @@ pub fn matmul<T: Real>(out: &mut [T], a: MatrixView<T>, b: MatrixView<T>, add: b
     blocks(out, a.view(), b.view(), if add { Accum::Add } else { Accum::Replace }, parts);
 }
 
+/// As [`matmul`], on this thread alone.
+pub fn matmul_alone<T: Real>(out: &mut [T], a: MatrixView<T>, b: MatrixView<T>, add: bool) {
+    if a.rows == 0 || b.columns == 0 {
+        return;
+    }
+    let out = MatMut::from_row_major_slice_mut(out, a.rows, b.columns);
+    blocks(out, a.view(), b.view(), if add { Accum::Add } else { Accum::Replace }, 1);
+}
+
 fn blocks<T: Real>(out: MatMut<T>, a: MatRef<T>, b: MatRef<T>, accumulate: Accum, parts: usize) {
     /// Vectors of up to 64 bytes stay whole.
     const GRAIN: usize = 16;

@@ -1,4 +1,4 @@
-//! Kernels on the memory of the CPU: matrix products, elementwise functions with their derivatives, sums.
+//! Kernels on the memory of the CPU: matrix products, convolutions, elementwise functions with their derivatives, sums.
 //!
 //! Burn's own are right everywhere, and stay the way on every other device and in every other type. What is here was
 //! measured to be slower by a factor on flex (docs/scaling.md), which does it on one thread or in several passes.
@@ -10,17 +10,21 @@
 //! A kernel is tested against the composed form: the tables that test the operations run on flex, where it works, and
 //! on ndarray, where it does not.
 
+mod convolution;
 mod elementwise;
 mod layout;
 mod matmul;
 mod parallel;
+mod pool;
 mod real;
 mod reduce;
 mod zip;
 
+pub use convolution::{Convolution, convolve, convolve_input_adjoint, convolve_weight_adjoint};
 pub use elementwise::{Argument, Jets, jets, times_slope};
 pub use layout::Layout;
 pub use matmul::{MatrixView, matmul};
+pub use pool::{Pool, average_pool, average_pool_adjoint};
 pub use real::Real;
 pub(crate) use real::by_type;
 pub use reduce::{Axis, copy, max, sum};

@@ -149,15 +149,13 @@ impl Convolution<'_> {
         samples_folded(output, weight, |output, weight| {
             let mut shape = self.input.to_vec();
             shape[0] = output.shape()[0];
-            let input = Array::full(0.0, &shape, &output);
-            Array::convolve_input_adjoint(input, weight, output, self.options.clone())
+            Array::convolve_input_adjoint(&shape, weight, output, self.options.clone())
         })
     }
 
     fn weight(&self, input: Value, output: Value) -> Value {
         one_by_one(input, output, |input, output| {
-            let weight = Array::full(0.0, self.weight, &output);
-            Array::convolve_weight_adjoint(input, weight, output, self.options.clone())
+            Array::convolve_weight_adjoint(input, self.weight, output, self.options.clone())
         })
     }
 }

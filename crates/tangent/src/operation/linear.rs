@@ -232,8 +232,8 @@ impl Linear {
                 output.map(|array| array.flip(&[axis]).cumsum(axis).flip(&[axis]))
             }
             (Adjoint::Other, Self::AveragePool(window)) => folded(output, |array| {
-                let input = Array::full(0.0, &with_samples(target, &array), &array);
-                Array::average_pool_adjoint(input, array, *window)
+                let input = with_samples(target, &array);
+                Array::average_pool_adjoint(&input, array, *window)
             }),
             (Adjoint::Other, Self::AdaptiveAveragePool(_)) => folded(output, |array| {
                 let input = Array::full(0.0, &with_samples(target, &array), &array);

@@ -1,0 +1,420 @@
+//! Two-dimensional convolutions and their adjoints, as products of matrices: the patches that the kernel sees lie side
+//! by side as columns (Chellapilla, Puri & Simard 2006, §3).
+//!
+//! Images are worked on one by one, on all threads, small ones together until a product has some hundred columns. A
+//! patch matrix is made, used and forgotten in a core's own cache. The gradient of the weights is summed in parts whose
+//! number depends on shapes alone, so that threads do not change a bit of it.
+
+use burn_backend::ops::ConvOptions;
+use rayon::prelude::*;
+
+use super::matmul::{MatrixView, matmul, matmul_alone};
+use super::real::Real;
+use super::zip::{Repeated, update};
+
+/// Columns from which a product is efficient: images with fewer pixels are taken together.
+const COLUMNS: usize = 256;
+
+/// Numbers that all parts of a weight's gradient may have together.
+const IN_PARTS: usize = 1 << 21;
+
+/// Shapes and steps of a convolution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Convolution {
+    samples: usize,
+    /// `[channels, height, width]` of an image.
+    input: [usize; 3],
+    /// Of a result.
+    output: [usize; 3],
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    /// Zeros above and to the left.
+    before: [usize; 2],
+    dilation: [usize; 2],
+    groups: usize,
+}
+
+impl Convolution {
+    /// The convolution of `[n, channels, height, width]` with `[out, channels/groups, kernel height, kernel width]`.
+    /// `None` if the kernel is larger than the image.
+    pub fn new(input: &[usize], weight: &[usize], options: &ConvOptions<2>) -> Option<Self> {
+        let (&[samples, channels, height, width], &[out, _, rows, columns]) = (input, weight) else { return None };
+        let ConvOptions { stride, padding, dilation, groups } = options.clone();
+        let size = |axis: usize, size: usize, kernel: usize| {
+            let (before, behind) = padding[axis];
+            let padded = (size + before + behind).checked_sub(dilation[axis] * (kernel.checked_sub(1)?) + 1)?;
+            Some(padded / stride[axis] + 1)
+        };
+        Some(Self {
+            samples,
+            input: [channels, height, width],
+            output: [out, size(0, height, rows)?, size(1, width, columns)?],
+            kernel: [rows, columns],
+            stride,
+            before: [padding[0].0, padding[1].0],
+            dilation,
+            groups,
+        })
+    }
+
+    /// `[n, out, height, width]` of the result.
+    pub fn output_shape(&self) -> [usize; 4] {
+        let [channels, height, width] = self.output;
+        [self.samples, channels, height, width]
+    }
+
+    /// Numbers of an image.
+    fn image(&self) -> usize {
+        self.input.iter().product()
+    }
+
+    /// Numbers of a result.
+    fn result(&self) -> usize {
+        self.output.iter().product()
+    }
+
+    /// Pixels of a channel of a result.
+    fn pixels(&self) -> usize {
+        self.output[1] * self.output[2]
+    }
+
+    /// Numbers of a patch in one group.
+    fn patch(&self) -> usize {
+        self.input[0] / self.groups * self.kernel[0] * self.kernel[1]
+    }
+
+    /// Channels of a result in one group.
+    fn channels(&self) -> usize {
+        self.output[0] / self.groups
+    }
+
+    /// Images taken together.
+    fn together(&self) -> usize {
+        (COLUMNS / self.pixels().max(1)).clamp(1, self.samples.max(1))
+    }
+
+    /// The weights of a group as a matrix `[channels, patch]`.
+    fn weights<'a, T: Real>(&self, weight: &'a [T], group: usize) -> MatrixView<'a, T> {
+        let (rows, columns) = (self.channels(), self.patch());
+        let data = &weight[group * rows * columns..(group + 1) * rows * columns];
+        MatrixView { data, rows, columns, stride: columns, transposed: false }
+    }
+
+    /// Visits, for the kernel's places `[channel, i, j]` in a group, each line of `samples` images: `f(patches, pixels)`
+    /// with the ranges of a line of a patch matrix, those of its entries that see zeros left out, and the place of the
+    /// first pixel.
+    fn lines(&self, samples: usize, group: usize, mut f: impl FnMut(Line)) {
+        let ([_, height, width], [_, rows, columns]) = (self.input, self.output);
+        let [down, right] = self.stride;
+        let mut place = 0;
+        for channel in group * self.input[0] / self.groups..(group + 1) * self.input[0] / self.groups {
+            for i in 0..self.kernel[0] {
+                for j in 0..self.kernel[1] {
+                    let (above, left) = (i * self.dilation[0], j * self.dilation[1]);
+                    // Results of a line whose patch has this pixel inside the image.
+                    let first = self.before[1].saturating_sub(left).div_ceil(right).min(columns);
+                    let end = (width + self.before[1]).saturating_sub(left).div_ceil(right).clamp(first, columns);
+                    for sample in 0..samples {
+                        let plane = (sample * self.input[0] + channel) * height * width;
+                        for row in 0..rows {
+                            let at = row * down + above;
+                            let inside = at >= self.before[0] && at < height + self.before[0] && first < end;
+                            let pixel = if inside {
+                                plane + (at - self.before[0]) * width + first * right + left - self.before[1]
+                            } else {
+                                0
+                            };
+                            let (first, end) = if inside { (first, end) } else { (0, 0) };
+                            f(Line { start: place, length: columns, first, end, pixel });
+                            place += columns;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The patches of a group of some images, `[patch, samples · pixels]`.
+    fn patches<T: Real>(&self, out: &mut Vec<T>, images: &[T], samples: usize, group: usize) {
+        out.resize(self.patch() * samples * self.pixels(), T::ZERO);
+        let step = self.stride[1];
+        self.lines(samples, group, |Line { start, length, first, end, pixel }| {
+            let line = &mut out[start..start + length];
+            line[..first].fill(T::ZERO);
+            line[end..].fill(T::ZERO);
+            let line = &mut line[first..end];
+            if step == 1 {
+                line.copy_from_slice(&images[pixel..pixel + line.len()]);
+            } else {
+                for (out, &x) in line.iter_mut().zip(images[pixel..].iter().step_by(step)) {
+                    *out = x;
+                }
+            }
+        });
+    }
+
+    /// Adds the entries of a patch matrix to the pixels that they were taken of.
+    fn add_patches<T: Real>(&self, images: &mut [T], patches: &[T], samples: usize, group: usize) {
+        let step = self.stride[1];
+        self.lines(samples, group, |Line { start, first, end, pixel, .. }| {
+            let line = &patches[start + first..start + end];
+            if step == 1 {
+                for (out, &x) in images[pixel..pixel + line.len()].iter_mut().zip(line) {
+                    *out += x;
+                }
+            } else {
+                for (out, &x) in images[pixel..].iter_mut().step_by(step).zip(line) {
+                    *out += x;
+                }
+            }
+        });
+    }
+
+    /// The results of a group of some images as a matrix `[channels, samples · pixels]`.
+    fn gathered<'a, T: Real>(
+        &self,
+        space: &'a mut Vec<T>,
+        results: &'a [T],
+        samples: usize,
+        group: usize,
+    ) -> MatrixView<'a, T> {
+        let (rows, columns) = (self.channels(), samples * self.pixels());
+        let data = if samples == 1 {
+            &results[group * rows * columns..(group + 1) * rows * columns]
+        } else {
+            space.clear();
+            for channel in group * rows..(group + 1) * rows {
+                for result in results.chunks(self.result()) {
+                    space.extend_from_slice(&result[channel * self.pixels()..(channel + 1) * self.pixels()]);
+                }
+            }
+            space
+        };
+        MatrixView { data, rows, columns, stride: columns, transposed: false }
+    }
+
+    fn patch_matrix<'a, T>(&self, data: &'a [T], samples: usize) -> MatrixView<'a, T> {
+        let columns = samples * self.pixels();
+        MatrixView { data, rows: self.patch(), columns, stride: columns, transposed: false }
+    }
+}
+
+/// A line of a patch matrix that belongs to one line of an image.
+struct Line {
+    /// Where it starts in the patch matrix.
+    start: usize,
+    length: usize,
+    /// The part of it that sees pixels.
+    first: usize,
+    end: usize,
+    /// The first pixel.
+    pixel: usize,
+}
+
+/// Memory of a thread.
+struct Space<T> {
+    patches: Vec<T>,
+    results: Vec<T>,
+}
+
+impl<T> Space<T> {
+    fn new() -> Self {
+        Self { patches: Vec::new(), results: Vec::new() }
+    }
+}
+
+/// A product, divided among threads if it is the only one.
+fn product<T: Real>(alone: bool, out: &mut [T], a: MatrixView<T>, b: MatrixView<T>, add: bool) {
+    if alone { matmul(out, a, b, add) } else { matmul_alone(out, a, b, add) }
+}
+
+/// `out = input ∗ weight`, `[n, out, height, width]`, or `out` and it.
+pub fn convolve<T: Real>(out: &mut [T], input: &[T], weight: &[T], form: &Convolution, add: bool) {
+    let (together, image, result) = (form.together(), form.image(), form.result());
+    if image == 0 && !add {
+        out.fill(T::ZERO);
+    }
+    if image == 0 || result == 0 {
+        return;
+    }
+    let only = form.samples <= together;
+    out.par_chunks_mut(together * result).zip(input.par_chunks(together * image)).for_each_init(
+        Space::new,
+        |Space { patches, results }, (out, images)| {
+            let samples = out.len() / result;
+            for group in 0..form.groups {
+                form.patches(patches, images, samples, group);
+                let (weights, patches) = (form.weights(weight, group), form.patch_matrix(patches, samples));
+                let (rows, columns) = (weights.rows, patches.columns);
+                if samples == 1 {
+                    product(
+                        only,
+                        &mut out[group * rows * columns..(group + 1) * rows * columns],
+                        weights,
+                        patches,
+                        add,
+                    );
+                    continue;
+                }
+                results.resize(rows * columns, T::ZERO);
+                product(only, results, weights, patches, false);
+                let pixels = form.pixels();
+                for (row, line) in results.chunks(columns).enumerate() {
+                    for (sample, line) in line.chunks(pixels).enumerate() {
+                        let start = sample * result + (group * rows + row) * pixels;
+                        let out = &mut out[start..start + pixels];
+                        if add {
+                            out.iter_mut().zip(line).for_each(|(out, &x)| *out += x);
+                        } else {
+                            out.copy_from_slice(line);
+                        }
+                    }
+                }
+            }
+        },
+    );
+}
+
+/// The adjoint in the input: `out`, or `out` and it, from the cotangent of the result.
+pub fn convolve_input_adjoint<T: Real>(out: &mut [T], weight: &[T], output: &[T], form: &Convolution, add: bool) {
+    let (together, image, result) = (form.together(), form.image(), form.result());
+    if !add {
+        out.fill(T::ZERO);
+    }
+    if image == 0 || result == 0 {
+        return;
+    }
+    let only = form.samples <= together;
+    out.par_chunks_mut(together * image).zip(output.par_chunks(together * result)).for_each_init(
+        Space::new,
+        |Space { patches, results }, (images, output)| {
+            let samples = images.len() / image;
+            for group in 0..form.groups {
+                let weights = form.weights(weight, group).transpose();
+                let output = form.gathered(results, output, samples, group);
+                patches.resize(weights.rows * output.columns, T::ZERO);
+                product(only, patches, weights, output, false);
+                form.add_patches(images, patches, samples, group);
+            }
+        },
+    );
+}
+
+/// The adjoint in the weight: `out`, or `out` and it, from the cotangent of the result.
+pub fn convolve_weight_adjoint<T: Real>(out: &mut [T], input: &[T], output: &[T], form: &Convolution, add: bool) {
+    let (together, image, result) = (form.together(), form.image(), form.result());
+    if !add {
+        out.fill(T::ZERO);
+    }
+    if image == 0 || result == 0 || out.is_empty() {
+        return;
+    }
+    let batches = form.samples.div_ceil(together);
+    let parts = (IN_PARTS / out.len()).clamp(1, 16).min(batches);
+    let each = batches.div_ceil(parts) * together;
+    let of_part = |out: &mut [T], input: &[T], output: &[T]| {
+        let Space { mut patches, mut results } = Space::new();
+        for (images, output) in input.chunks(together * image).zip(output.chunks(together * result)) {
+            let samples = images.len() / image;
+            for (group, out) in out.chunks_mut(form.channels() * form.patch()).enumerate() {
+                form.patches(&mut patches, images, samples, group);
+                let output = form.gathered(&mut results, output, samples, group);
+                product(parts == 1, out, output, form.patch_matrix(&patches, samples).transpose(), true);
+            }
+        }
+    };
+    if parts == 1 {
+        of_part(out, input, output);
+        return;
+    }
+    let sums: Vec<Vec<T>> = input
+        .par_chunks(each * image)
+        .zip(output.par_chunks(each * result))
+        .map(|(input, output)| {
+            let mut sum = vec![T::ZERO; out.len()];
+            of_part(&mut sum, input, output);
+            sum
+        })
+        .collect();
+    for sum in &sums {
+        update(out, None, Repeated { elements: sum, stretch: 1 }, |a, b| a + b);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers without a pattern.
+    fn numbers(count: usize, seed: usize) -> Vec<f64> {
+        (0..count).map(|at| ((at * at + 3 * at + seed) as f64 * 0.7).sin()).collect()
+    }
+
+    /// The form `Σ input · weight · result`, visited number by number: `f(input, weight, result)` with their places.
+    fn terms(form: &Convolution, mut f: impl FnMut(usize, usize, usize)) {
+        let ([channels, height, width], [out, rows, columns]) = (form.input, form.output);
+        let (per_group, to) = (channels / form.groups, out / form.groups);
+        for (sample, o, c) in
+            (0..form.samples * out * per_group).map(|at| (at / (out * per_group), at / per_group % out, at % per_group))
+        {
+            for (y, x) in (0..rows * columns).map(|at| (at / columns, at % columns)) {
+                for (i, j) in (0..form.kernel[0] * form.kernel[1]).map(|at| (at / form.kernel[1], at % form.kernel[1]))
+                {
+                    let row = (y * form.stride[0] + i * form.dilation[0]).wrapping_sub(form.before[0]);
+                    let column = (x * form.stride[1] + j * form.dilation[1]).wrapping_sub(form.before[1]);
+                    if row < height && column < width {
+                        let channel = o / to * per_group + c;
+                        f(
+                            ((sample * channels + channel) * height + row) * width + column,
+                            ((o * per_group + c) * form.kernel[0] + i) * form.kernel[1] + j,
+                            ((sample * out + o) * rows + y) * columns + x,
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn convolutions_are_their_sums() {
+        let plain = ConvOptions::new([1, 1], [0, 0], [1, 1], 1);
+        // Input, channels out and kernel, options.
+        let cases = [
+            ([3, 2, 5, 4], [3, 3, 3], ConvOptions { padding: [(1, 1), (1, 1)], ..plain.clone() }),
+            // Many small images together, the last of them fewer; one large image alone.
+            ([70, 1, 3, 3], [2, 2, 2], plain.clone()),
+            ([1, 1, 20, 21], [2, 3, 2], plain.clone()),
+            ([5, 4, 7, 6], [6, 3, 2], ConvOptions { groups: 2, stride: [2, 3], ..plain.clone() }),
+            ([2, 3, 9, 8], [1, 2, 3], ConvOptions { dilation: [3, 2], padding: [(0, 2), (3, 0)], ..plain.clone() }),
+            ([40, 2, 4, 4], [2, 1, 1], ConvOptions { groups: 2, ..plain.clone() }),
+            // A kernel that at its sides sees zeros alone.
+            ([2, 1, 2, 2], [1, 5, 5], ConvOptions { padding: [(2, 2), (4, 4)], ..plain.clone() }),
+            ([2, 1, 1, 1], [2, 3, 3], ConvOptions { padding: [(3, 3), (3, 3)], stride: [2, 2], ..plain }),
+        ];
+        for (input, [out, rows, columns], options) in cases {
+            let weight = [out, input[1] / options.groups, rows, columns];
+            let form = Convolution::new(&input, &weight, &options).expect("the kernel fits");
+            let sizes = [input, weight, form.output_shape()].map(|shape| shape.iter().product::<usize>());
+            let [x, w, y] = [0, 1, 2].map(|at| numbers(sizes[at], at));
+            let mut expected = sizes.map(|size| vec![0.0; size]);
+            terms(&form, |at, weight, result| {
+                expected[0][at] += w[weight] * y[result];
+                expected[1][weight] += x[at] * y[result];
+                expected[2][result] += x[at] * w[weight];
+            });
+            for add in [false, true] {
+                let mut found = sizes.map(|size| vec![if add { 1.0 } else { f64::NAN }; size]);
+                convolve_input_adjoint(&mut found[0], &w, &y, &form, add);
+                convolve_weight_adjoint(&mut found[1], &x, &y, &form, add);
+                convolve(&mut found[2], &x, &w, &form, add);
+                for (face, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                    let sums =
+                        found.iter().zip(expected).map(|(found, sum)| (found - sum - f64::from(u8::from(add))).abs());
+                    let worst = sums.fold(0.0, |worst: f64, error| if error <= worst { worst } else { error });
+                    assert!(worst < 1e-12, "{input:?}, {options:?}, argument {face}: off by {worst:e}");
+                }
+            }
+        }
+        assert_eq!(Convolution::new(&[1, 1, 2, 2], &[1, 1, 3, 3], &ConvOptions::new([1, 1], [0, 0], [1, 1], 1)), None);
+    }
+}
