@@ -20,8 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let problem = LeastSquares { samples: 20, inputs: 4, eigenvalues: vec![beta, 1.8, 1.0, 0.1], noise: 0.0 };
     let problem = problem.generate(0)?;
     let model = LinearModelConfig::default().init(4, 1, 0, &device, DType::F64)?;
-    let (x, y) = (problem.data.input_tensor(&device, DType::F64), problem.data.target_tensor(&device, DType::F64));
-    let objective = Objective::new(model, x, y, Loss::squared_error().with_reduction(Reduction::Sum))?;
+    let objective = Objective::on(model, &problem.data, Loss::squared_error().with_reduction(Reduction::Sum))?;
 
     let minimizer = Tensor::<1>::from_data(problem.solution.as_slice(), (&device, DType::F64));
     let mut w = minimizer.clone() + 5.0;

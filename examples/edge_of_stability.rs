@@ -18,8 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let data = DataConfig { random_labels: 0.5, ..DataConfig::new(Digits {}) }.load()?.train;
     let data = data.select(&(0..200).collect::<Vec<_>>());
     let network = MlpConfig::new([32, 32]).init(64, 10, 0, &device, DType::F32)?;
-    let (x, y) = (data.input_tensor(&device, DType::F32), data.target_tensor(&device, DType::F32));
-    let objective = Objective::new(network, x, y, Loss::squared_error())?;
+    let objective = Objective::on(network, &data, Loss::squared_error())?;
 
     let random = &mut stream(0, Purpose::Probes, 0);
     let mut w = objective.parameters();

@@ -31,9 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             TrainingConfig { target_loss: Some(0.05), ..TrainingConfig::steps(20_000, BatchSize::Samples(32)) };
         let mut trainer = Trainer::new(network, &data, Loss::cross_entropy(), &optimizer, &training, 0)?;
         trainer.run();
-        let device = Device::flex();
-        let (x, y) = (data.train.input_tensor(&device, DType::F32), data.train.target_tensor(&device, DType::F32));
-        let objective = Objective::new(trainer.network().clone(), x, y, Loss::cross_entropy())?;
+        let objective = Objective::on(trainer.network().clone(), &data.train, Loss::cross_entropy())?;
         let point = objective.here()?;
         let solver = Eigensolver::top(1).with_tolerance(1e-2);
         let largest = solver.solve(&point.hessian(), None, &mut stream(0, Purpose::Probes, 0))?.top[0].value;

@@ -27,12 +27,10 @@ struct Convolutional {
 }
 
 impl Network for Convolutional {
-    type Input = Tensor<2>;
+    type Input = Tensor<4>;
 
-    /// Rows of 64 pixels as pictures of 8×8.
-    fn forward(&self, input: Tensor<2>) -> Tensor<2> {
-        let n = input.dims()[0];
-        let h = gelu(self.convolution.forward(input.reshape([n, 1, 8, 8])));
+    fn forward(&self, input: Tensor<4>) -> Tensor<2> {
+        let h = gelu(self.convolution.forward(input));
         self.output.forward(self.norm.forward(h.flatten(1, 3)))
     }
 }
@@ -52,8 +50,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     trainer.run();
 
     let some = data.train.select(&(0..60).collect::<Vec<_>>());
-    let (x, y) = (some.input_tensor(&Device::flex(), DType::F32), some.target_tensor(&Device::flex(), DType::F32));
-    let objective = Objective::new(trainer.network().clone(), x, y, loss)?.precision(DType::F64);
+    let objective = Objective::on(trainer.network().clone(), &some, loss)?.precision(DType::F64);
     let point = objective.here()?;
     let random = &mut stream(0, Purpose::Probes, 0);
     let hessian = Spectrum::measure(&point.hessian(), &SpectrumSettings::default(), random)?;

@@ -27,8 +27,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Learned::new(network, Loss::cross_entropy(), method).ok_or("momentum is a Burn optimizer")?;
 
     let folder = tempfile::tempdir()?;
-    let train = loader(&data.train, 50, Some(0), &device.clone().autodiff(), DType::F32);
-    let valid = loader(&test, 200, None, &device, DType::F32);
+    let train = loader(&data.train, 50, Some(0), &device.clone().autodiff(), DType::F32)?;
+    let valid = loader(&test, 200, None, &device, DType::F32)?;
     let result = SupervisedTraining::new(folder.path(), train, valid)
         .metrics((LossMetric::new(), AccuracyMetric::new()))
         .renderer(Box::new(CliMetricsRenderer::new()))

@@ -13,7 +13,6 @@ use losscape::model::{Loss, MlpConfig, Parameterization};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let device = Device::flex();
     let data = TeacherStudent { samples: 20, inputs: 4, outputs: 1, teacher_width: 32, noise: 0.0 }.generate(0)?;
-    let (x, y) = (data.input_tensor(&device, DType::F64), data.target_tensor(&device, DType::F64));
     let mut changes = Vec::new();
     for width in [64, 1024] {
         // The mean over four networks, as one is a matter of chance.
@@ -21,7 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         for seed in 0..4 {
             let config = MlpConfig::new([width]).with_parameterization(Parameterization::Ntk);
             let network = config.init(4, 1, seed, &device, DType::F64)?;
-            let objective = Objective::new(network, x.clone(), y.clone(), Loss::squared_error())?;
+            let objective = Objective::on(network, &data, Loss::squared_error())?;
             let start = objective.parameters();
             let mut w = start.clone();
             for _ in 0..300 {

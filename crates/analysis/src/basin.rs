@@ -5,7 +5,6 @@
 use burn::tensor::Tensor;
 use losscape_krylov::norm;
 use losscape_model::Network;
-use losscape_tangent::Inputs;
 use serde::{Deserialize, Serialize};
 
 use crate::error::AnalysisError;
@@ -40,7 +39,6 @@ pub fn width<N>(
 ) -> Result<Width, AnalysisError>
 where
     N: Network,
-    N::Input: Inputs + Clone,
 {
     let length = norm(direction);
     if length.is_nan() || length <= 0.0 {

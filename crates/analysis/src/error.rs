@@ -2,6 +2,7 @@
 
 use burn::tensor::DType;
 use losscape_krylov::KrylovError;
+use losscape_model::ModelError;
 use losscape_tangent::TangentError;
 
 /// What can stop a measurement.
@@ -14,6 +15,9 @@ pub enum AnalysisError {
     /// An iteration cannot go on.
     #[error(transparent)]
     Krylov(#[from] KrylovError),
+    /// The network does not take the samples of the data.
+    #[error(transparent)]
+    Samples(#[from] ModelError),
     /// Outputs and targets do not correspond.
     #[error("the network gives outputs {outputs:?}, the targets are {targets:?}")]
     Shape {

@@ -6,7 +6,6 @@
 use burn::tensor::Tensor;
 use losscape_krylov::{SymmetricOperator, dense, inner, norm};
 use losscape_model::Network;
-use losscape_tangent::Inputs;
 use serde::{Deserialize, Serialize};
 
 use crate::error::AnalysisError;
@@ -37,7 +36,6 @@ impl Norms {
     pub fn at<N>(point: &Point<'_, N>, initial: Option<&Tensor<1>>) -> Result<Self, AnalysisError>
     where
         N: Network,
-        N::Input: Inputs + Clone,
     {
         let w = point.parameters();
         let (mut spectral_product, mut frobenius_product) = (1.0, 1.0);

@@ -6,9 +6,10 @@
 
 use burn::tensor::{DType, Tensor};
 use losscape_krylov::{Space, norm};
-use losscape_model::{Loss, Network, Reduction};
+use losscape_model::data::Dataset;
+use losscape_model::{FromDataset, Loss, Network, Reduction};
 use losscape_tangent::parameters::{self, Segment};
-use losscape_tangent::{Inputs, Linearized, Map, TangentError};
+use losscape_tangent::{Linearized, Map, TangentError};
 
 use crate::error::AnalysisError;
 use crate::fisher::EmpiricalFisher;
@@ -65,11 +66,7 @@ impl<N: Network> std::fmt::Debug for Objective<N> {
     }
 }
 
-impl<N> Objective<N>
-where
-    N: Network,
-    N::Input: Inputs + Clone,
-{
+impl<N: Network> Objective<N> {
     /// The loss of `network` on inputs and targets `[n, C]`, in the network's own float type.
     ///
     /// # Errors
@@ -92,6 +89,21 @@ where
             return Err(AnalysisError::Device { outputs, targets });
         }
         Ok(objective)
+    }
+
+    /// The loss of `network` on a data set, on the device and in the float type of its parameters.
+    ///
+    /// # Errors
+    ///
+    /// When the network does not take such samples; as [`new`](Self::new).
+    pub fn on(network: N, data: &Dataset, loss: Loss) -> Result<Self, AnalysisError>
+    where
+        N::Input: FromDataset,
+    {
+        let w = parameters::ravel(&network).ok_or(TangentError::NoVariables)?;
+        let (device, dtype) = (w.device(), w.dtype());
+        let inputs = N::Input::from_dataset(data, &device, dtype)?;
+        Self::new(network, inputs, data.target_tensor(&device, dtype), loss)
     }
 
     /// A vector `[P]` in the float type measured in.
@@ -274,11 +286,7 @@ impl<N: Network> std::fmt::Debug for Point<'_, N> {
     }
 }
 
-impl<N> Point<'_, N>
-where
-    N: Network,
-    N::Input: Inputs + Clone,
-{
+impl<N: Network> Point<'_, N> {
     /// The objective that the point is on.
     #[must_use]
     pub fn objective(&self) -> &Objective<N> {

@@ -7,7 +7,6 @@
 
 use losscape_krylov::Eigenvalue;
 use losscape_model::{Loss, LossKind, Network};
-use losscape_tangent::Inputs;
 use serde::{Deserialize, Serialize};
 
 use crate::ntk::KernelSpectrum;
@@ -45,7 +44,6 @@ impl PlStar {
     pub fn at<N>(point: &Point<'_, N>, kernel: Option<&KernelSpectrum>, beta: Eigenvalue) -> Self
     where
         N: Network,
-        N::Input: Inputs + Clone,
     {
         let loss = point.loss();
         let ratio = (loss > 0.0).then(|| point.gradient_norm().powi(2) / (2.0 * loss));

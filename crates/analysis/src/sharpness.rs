@@ -20,7 +20,6 @@
 use burn::tensor::Tensor;
 use losscape_krylov::{Estimate, norm, sum};
 use losscape_model::Network;
-use losscape_tangent::Inputs;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -117,7 +116,6 @@ pub fn worst_case<N>(
 ) -> Result<WorstCase, AnalysisError>
 where
     N: Network,
-    N::Input: Inputs + Clone,
 {
     let size = neighbourhood.size();
     if size.is_nan() || size <= 0.0 {
@@ -153,7 +151,6 @@ fn ascend<N>(
 ) -> Result<(f64, usize), AnalysisError>
 where
     N: Network,
-    N::Input: Inputs + Clone,
 {
     let at = |z: &Tensor<1>| point.objective().gradient(&(point.parameters().clone() + scale.clone() * z.clone()));
     let (mut best, mut gradient) = at(&z)?;
@@ -191,7 +188,6 @@ pub fn average<N>(
 ) -> Result<Option<Estimate>, AnalysisError>
 where
     N: Network,
-    N::Input: Inputs + Clone,
 {
     at_least_one("samples", samples)?;
     let draws: Vec<Tensor<1>> = (0..samples).map(|_| point.space().normal(random)).collect();
@@ -208,7 +204,6 @@ fn average_along<N>(
 ) -> Result<Option<Estimate>, AnalysisError>
 where
     N: Network,
-    N::Input: Inputs + Clone,
 {
     let rises = draws.iter().map(|draw| {
         let step = if adaptive { draw.clone() * w.clone().abs() } else { draw.clone() };
@@ -240,7 +235,6 @@ pub fn pac_bayes_sigma<N>(
 ) -> Result<Option<Estimate>, AnalysisError>
 where
     N: Network,
-    N::Input: Inputs + Clone,
 {
     at_least_one("samples", samples)?;
     seen(point.loss(), rise)?;
@@ -371,7 +365,6 @@ impl Sharpness {
     ) -> Result<Self, AnalysisError>
     where
         N: Network,
-        N::Input: Inputs + Clone,
     {
         let worst = settings.neighbourhoods.iter().map(|&hood| worst_case(point, hood, settings.steps, random));
         let worst = worst.collect::<Result<Vec<_>, _>>()?;

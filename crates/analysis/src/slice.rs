@@ -18,7 +18,6 @@
 use burn::tensor::Tensor;
 use losscape_krylov::Space;
 use losscape_model::Network;
-use losscape_tangent::Inputs;
 use losscape_tangent::parameters::Segment;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
@@ -70,7 +69,6 @@ pub fn line<N>(
 ) -> Result<Line, AnalysisError>
 where
     N: Network,
-    N::Input: Inputs + Clone,
 {
     let (w, direction) = (objective.vector(w)?, objective.vector(direction)?);
     let losses = steps.iter().map(|&t| objective.value(&(w.clone() + direction.clone() * t)).map(finite));
@@ -92,7 +90,6 @@ pub fn plane<N>(
 ) -> Result<Plane, AnalysisError>
 where
     N: Network,
-    N::Input: Inputs + Clone,
 {
     let [w, a, b] = [objective.vector(w)?, objective.vector(a)?, objective.vector(b)?];
     let mut losses = Vec::new();

@@ -2,7 +2,6 @@
 
 use losscape_krylov::{Eigenvalue, SymmetricOperator, inner};
 use losscape_model::Network;
-use losscape_tangent::Inputs;
 use serde::{Deserialize, Serialize};
 
 use crate::objective::Point;
@@ -30,7 +29,6 @@ impl StepBounds {
     pub fn at<N>(point: &Point<'_, N>, beta: Eigenvalue, kernel: Option<f64>) -> Self
     where
         N: Network,
-        N::Input: Inputs + Clone,
     {
         let g = point.gradient();
         let squared = inner(g, g);

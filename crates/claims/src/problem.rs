@@ -236,8 +236,7 @@ impl Workbench {
             (LossKind::CrossEntropy, Reduction::Sum) => ("cross-entropy", "sum over samples"),
         };
         self.note(format!("loss: {kind}, {over}, in f64"), []);
-        let (x, y) = (data.input_tensor(&self.device, DType::F64), data.target_tensor(&self.device, DType::F64));
-        Ok(Objective::new(network, x, y, loss)?)
+        Ok(Objective::on(network, data, loss)?)
     }
 
     /// Data of a random teacher with one output.

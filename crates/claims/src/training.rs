@@ -89,9 +89,7 @@ impl Workbench {
         let Some((near, _)) = train(network, 1.3 * target, 10, seed)? else { return Ok(None) };
         // Another order of samples for what follows.
         let Some((network, evaluation)) = train(near, target, 1, seed.wrapping_add(1 << 40))? else { return Ok(None) };
-        let (x, y) =
-            (data.train.input_tensor(&self.device, DType::F32), data.train.target_tensor(&self.device, DType::F32));
-        let objective = Objective::new(network, x, y, Loss::cross_entropy())?.precision(DType::F64);
+        let objective = Objective::on(network, &data.train, Loss::cross_entropy())?.precision(DType::F64);
         let test = evaluation.test.as_ref();
         let test_loss = test.map_or(f64::NAN, |record| record.loss);
         let test_error = test.and_then(|record| record.accuracy).map_or(f64::NAN, |accuracy| 1.0 - accuracy);

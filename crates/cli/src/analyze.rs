@@ -2,8 +2,10 @@
 
 use losscape_lab::config::Precision;
 use losscape_lab::measure::{self, AnalysisSettings, Measure, Progress};
+use losscape_lab::open::Files;
 use losscape_lab::pytorch::Layout;
 use losscape_lab::{Analysis, RunFolder, Subject};
+use losscape_model::data::npz::Channels;
 use losscape_report::{landscape, page};
 
 use crate::args::AnalyzeArgs;
@@ -19,8 +21,17 @@ pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
     let folder = args.run.as_ref().or(args.out.as_ref()).map(RunFolder::new);
     let (subject, notes) = match (&folder, &args.weights, &args.data, &args.model) {
         (_, Some(weights), Some(data), Some(model)) => {
-            let layout = Layout { layers: args.layers.clone(), ignored: args.ignore.clone() };
-            (Subject::of_files(weights, &layout, data, model, &device)?, Vec::new())
+            let files = Files {
+                weights: weights.clone(),
+                layout: Layout { layers: args.layers.clone(), ignored: args.ignore.clone() },
+                data: data.clone(),
+                channels: args.channels.as_deref().map(|axis| match axis {
+                    "last" => Channels::Last,
+                    _ => Channels::First,
+                }),
+                model: model.clone(),
+            };
+            (Subject::of_files(&files, &device)?, Vec::new())
         }
         (Some(folder), ..) => Subject::of_run(folder, &device)?,
         _ => return Err(CliError::Message("name a run folder, or --weights, --data and --model".to_owned())),

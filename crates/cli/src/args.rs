@@ -126,6 +126,9 @@ pub struct AnalyzeArgs {
     /// Tensors of the file to leave out, such as buffers
     #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "weights")]
     pub ignore: Vec<String>,
+    /// Axis of the images that has their channels, for data [n, C, H, W] or [n, H, W, C]
+    #[arg(long, value_name = "AXIS", requires = "weights", value_parser = ["first", "last"])]
+    pub channels: Option<String>,
     /// Folder for the results of weights trained elsewhere [default: they are printed only]
     #[arg(long, value_name = "DIR", requires = "weights")]
     pub out: Option<PathBuf>,

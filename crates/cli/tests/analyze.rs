@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use common::{CONFIG, Place, text};
 use npyz::WriterBuilder;
@@ -267,13 +267,14 @@ fn numbers_do_not_depend_on_threads() {
 #[test]
 fn the_largest_eigenvalue_does_not_replace_the_whole_spectrum() {
     use losscape_lab::measure::{AnalysisSettings, norms, ntk};
+    use losscape_lab::open::Files;
     use losscape_lab::{Analysis, RunFolder, Subject};
     let place = Place::new("");
     let folder = RunFolder::new(place.path());
     let files = ["weights.safetensors", "data.npz", "model.toml"].map(reference);
-    let [weights, data, model] = files.each_ref().map(Path::new);
-    let subject = Subject::of_files(weights, &Default::default(), data, model, &burn::tensor::Device::flex())
-        .expect("the files fit");
+    let [weights, data, model] = files.map(Into::into);
+    let files = Files { weights, layout: Default::default(), data, channels: None, model };
+    let subject = Subject::of_files(&files, &burn::tensor::Device::flex()).expect("the files fit");
     for kernel_size in [5000, 0] {
         let settings = AnalysisSettings { kernel_size: Some(kernel_size), ..AnalysisSettings::default() };
         let analysis =

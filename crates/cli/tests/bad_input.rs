@@ -85,6 +85,31 @@ fn in_the_configuration() {
 }
 
 #[test]
+fn in_a_network_of_images() {
+    let model = "name = \"cnn\"\nlayers = [{ channels = 4 }]";
+    let config = CONFIG.replace("name = \"mlp\"\nhidden = [16]", model);
+    let images = config.replace("name = \"moons\"\nsamples = 200", "name = \"digits\"");
+    let layer = |layer: &str| images.replace("{ channels = 4 }", layer);
+    let cases: &[(String, &[&str])] = &[
+        (config, &["the network takes images, and the samples are rows of 2 numbers", "run.toml:5:8"]),
+        (
+            layer("{ channels = 4, kernel = 11, padding = 0 }"),
+            &["convolution 1: its kernel of 11 is larger than the image of 8", "run.toml:5:10"],
+        ),
+        (
+            layer("{ channels = 4, pool = 2 }, { channels = 4, pool = 3 }"),
+            &["convolution 2: pooling by 3 would leave pixels out: its output has 4 in a line", "run.toml:5:10"],
+        ),
+        (layer("{ channels = 0 }"), &["convolution 1: channels = 0 is not possible", "run.toml:5:10"]),
+        (layer("{ chanels = 4 }"), &["unknown key `chanels`", "did you mean `channels`?"]),
+        (layer("{ channels = 4 }").replace("name = \"cnn\"", "name = \"cnm\""), &["did you mean `cnn`?"]),
+    ];
+    for (config, words) in cases {
+        refused(&Place::new(config), &["train", "run.toml"], words);
+    }
+}
+
+#[test]
 fn on_the_command_line() {
     let place = Place::new(CONFIG);
     let cases: &[(&[&str], &[&str])] = &[

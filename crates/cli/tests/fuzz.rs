@@ -9,6 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use common::{CONFIG, Place, text};
+use losscape_lab::open::Files;
 use losscape_lab::{Document, Plan, RunConfig, Subject, document};
 use losscape_study::{StudyConfig, StudyFolder};
 
@@ -240,6 +241,7 @@ fn weights() {
     let place = Place::new("");
     let path = place.path().join("weights.safetensors");
     let (data, model) = (reference.join("data.npz"), reference.join("model.toml"));
+    let files = Files { weights: path.clone(), layout: Default::default(), data, channels: None, model };
     let (mut read, mut refused) = (0, 0);
     for seed in 0..inputs() {
         let mut draw = Draw::of(seed);
@@ -256,7 +258,7 @@ fn weights() {
             }
         }
         fs::write(&path, &bytes).expect("the folder can be written");
-        match Subject::of_files(&path, &Default::default(), &data, &model, &burn::tensor::Device::flex()) {
+        match Subject::of_files(&files, &burn::tensor::Device::flex()) {
             Ok(subject) => {
                 read += 1;
                 assert_eq!(subject.parameters(), PARAMETERS, "seed {seed}");

@@ -53,13 +53,29 @@ fn long() -> String {
     CONFIG.replace("steps = 100", "steps = 1500").replace("hidden = [16]", "hidden = [32, 32]")
 }
 
+/// A convolutional network on images.
+fn images() -> String {
+    let data = "name = \"digits\"";
+    let model = "name = \"cnn\"\nlayers = [{ channels = 8, pool = 2 }, { channels = 8, pool = 2 }]\nhidden = [16]";
+    CONFIG
+        .replace("name = \"moons\"\nsamples = 200", data)
+        .replace("name = \"mlp\"\nhidden = [16]", model)
+        .replace("steps = 100", "steps = 150")
+}
+
 #[test]
 fn survives_kills_to_the_bit() {
-    let whole = Place::new(&long());
+    for config in [long(), images()] {
+        survives_kills(&config);
+    }
+}
+
+fn survives_kills(config: &str) {
+    let whole = Place::new(config);
     let start = Instant::now();
     assert!(whole.run(&["train", "run.toml"]).status.success());
     let length = start.elapsed();
-    let killed = Place::new(&long());
+    let killed = Place::new(config);
     let mut kills = 0;
     // Moments spread over a run, in an order without pattern; a killed run goes on from its last checkpoint.
     for share in [7, 61, 23, 89, 41, 73, 13, 53, 31, 97].iter().cycle() {
@@ -88,6 +104,18 @@ fn survives_kills_to_the_bit() {
         records
     };
     assert_eq!(records(&killed), records(&whole));
+}
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    let weights = |threads: &str| {
+        let place = Place::new(&images().replace("steps = 150", "steps = 20"));
+        let output = place.command(&["train", "run.toml"]).env("RAYON_NUM_THREADS", threads).output();
+        let output = output.expect("the tool starts");
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        place.weights()
+    };
+    assert!(weights("1") == weights("2"), "the weights differ");
 }
 
 #[test]

@@ -17,20 +17,20 @@ use std::sync::OnceLock;
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::tensor::{DType, Int, Tensor, TensorData};
+use burn::tensor::{DType, Tensor};
 use losscape_model::{Loss, Network};
 use losscape_optim::clip::global_norm;
 use losscape_optim::shared::{self, apart, has_training_mode, tied};
 use losscape_optim::{Method, Vector};
-use losscape_tangent::{Compiled, Map, parameters};
+use losscape_tangent::{Compiled, Inputs, Map, parameters};
 
 /// Inputs and targets of the training part, outside the autodiff graph.
-pub type Samples = (Tensor<2>, Tensor<2>);
+pub type Samples<I> = (I, Tensor<2>);
 
 /// A network under training; see the [module](self).
-pub struct Stepper<N> {
+pub struct Stepper<N: Network> {
     loss: Loss,
-    samples: Samples,
+    samples: Samples<N::Input>,
     way: Way<N>,
 }
 
@@ -52,10 +52,10 @@ struct OnVector<N> {
     gradients: Vec<(usize, Compiled)>,
 }
 
-impl<N: Network<Input = Tensor<2>>> Stepper<N> {
+impl<N: Network> Stepper<N> {
     /// A network to be trained on batches of these sizes of `samples`, by a method that steps every number on its own,
     /// or not.
-    pub fn new(network: N, loss: Loss, samples: Samples, sizes: &[usize], elementwise: bool) -> Self {
+    pub fn new(network: N, loss: Loss, samples: Samples<N::Input>, sizes: &[usize], elementwise: bool) -> Self {
         let network = tied(network);
         let compiled = if elementwise { compile(&network, loss, &samples, sizes) } else { None };
         let way = match compiled {
@@ -120,7 +120,7 @@ impl<N: Network<Input = Tensor<2>>> Stepper<N> {
                 loss
             }
             Way::Compiled(on_vector) => {
-                let size = rows.map_or_else(|| self.samples.0.dims()[0], <[usize]>::len);
+                let size = rows.map_or_else(|| self.samples.samples(), <[usize]>::len);
                 let OnVector { vector, network, gradients, .. } = &mut **on_vector;
                 // Weights that nobody else reads are stepped in place.
                 network.take();
@@ -146,7 +146,7 @@ impl<N: Network<Input = Tensor<2>>> Stepper<N> {
     }
 }
 
-impl<N: Network<Input = Tensor<2>>> OnVector<N> {
+impl<N: Network> OnVector<N> {
     fn vector(&self) -> &Vector {
         self.vector.as_ref().expect("no step is under way")
     }
@@ -167,22 +167,18 @@ pub fn preconditioner<N: Module>(method: &Method, network: &N, vector: bool) -> 
 }
 
 /// The rows of the samples where gradients can be taken.
-fn autodiff((inputs, targets): &Samples, rows: Option<&[usize]>) -> Samples {
-    let picked = |tensor: &Tensor<2>| match rows {
-        None => tensor.clone(),
-        Some(rows) => {
-            let data = TensorData::new(rows.iter().map(|&row| row as i64).collect(), [rows.len()]);
-            tensor.clone().select(0, Tensor::<1, Int>::from_data(data, (&tensor.device(), DType::I64)))
-        }
-    };
-    (Tensor::from_inner(picked(inputs)), Tensor::from_inner(picked(targets)))
+fn autodiff<I: Inputs>(samples: &I, rows: Option<&[usize]>) -> I {
+    match rows {
+        None => samples.clone().autodiff(),
+        Some(rows) => samples.select(rows).autodiff(),
+    }
 }
 
 /// Loss and gradients by Burn's autodiff, in training mode.
-fn differentiate<N: Network<Input = Tensor<2>>>(
+fn differentiate<N: Network>(
     network: &N,
     loss: Loss,
-    inputs: &Tensor<2>,
+    inputs: &N::Input,
     targets: &Tensor<2>,
 ) -> (f64, GradientsParams) {
     let value = loss.value(network.forward(inputs.clone()), targets.clone());
@@ -193,17 +189,18 @@ fn differentiate<N: Network<Input = Tensor<2>>>(
 /// The weights as a vector, with the compiled gradient for every size of a batch; `None` where it cannot be compiled or
 /// does not agree with autodiff's. What training does and inference does not, as dropout, is not recorded: a network
 /// with such a layer is not compiled.
-fn compile<N: Network<Input = Tensor<2>>>(
+fn compile<N: Network>(
     network: &N,
     loss: Loss,
-    samples: &Samples,
+    samples: &Samples<N::Input>,
     sizes: &[usize],
 ) -> Option<(Tensor<1>, Vec<(usize, Compiled)>)> {
     if has_training_mode(network) {
         return None;
     }
-    let map = Map::new(|network: &N, (inputs, targets): Samples| loss.value(network.forward(inputs), targets));
-    let first = |size: usize| (samples.0.clone().narrow(0, 0, size), samples.1.clone().narrow(0, 0, size));
+    let map =
+        Map::new(|network: &N, (inputs, targets): Samples<N::Input>| loss.value(network.forward(inputs), targets));
+    let first = |size: usize| samples.narrow(0, size);
     let mut gradients = Vec::new();
     for &size in sizes {
         gradients.push((size, map.compile(network, &first(size)).ok()??));

@@ -16,17 +16,17 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{DType, Device, Tensor};
 use burn::train::{ClassificationOutput, InferenceStep, TrainOutput, TrainStep};
 use losscape_model::data::Dataset;
-use losscape_model::{Loss, Network};
+use losscape_model::{FromDataset, Loss, ModelError, Network};
 use losscape_optim::Method;
 use losscape_optim::clip::clip_global_norm;
 use losscape_optim::method::Surrogate;
 use losscape_optim::shared::{self, tied};
 
-/// A batch of inputs `[n, d]` and one-hot targets `[n, C]`.
+/// A batch of inputs and one-hot targets `[n, C]`.
 #[derive(Debug, Clone)]
-pub struct Batch {
-    /// Inputs `[n, d]`.
-    pub inputs: Tensor<2>,
+pub struct Batch<I> {
+    /// Inputs.
+    pub inputs: I,
     /// Targets `[n, C]`, labels one-hot.
     pub targets: Tensor<2>,
 }
@@ -38,29 +38,34 @@ struct Rows {
     dtype: DType,
 }
 
-impl Batcher<usize, Batch> for Rows {
-    fn batch(&self, rows: Vec<usize>, device: &Device) -> Batch {
+impl<I: FromDataset> Batcher<usize, Batch<I>> for Rows {
+    fn batch(&self, rows: Vec<usize>, device: &Device) -> Batch<I> {
         let data = self.data.select(&rows);
-        Batch { inputs: data.input_tensor(device, self.dtype), targets: data.target_tensor(device, self.dtype) }
+        let inputs = I::from_dataset(&data, device, self.dtype).expect("the loader looked at the first sample");
+        Batch { inputs, targets: data.target_tensor(device, self.dtype) }
     }
 }
 
 /// A loader of batches in an order that Burn draws from `seed`; without a seed, in the dataset's order.
-#[must_use]
-pub fn loader(
+///
+/// # Errors
+///
+/// [`ModelError::Samples`] when the samples are of another kind than the inputs.
+pub fn loader<I: FromDataset + std::fmt::Debug + 'static>(
     data: &Dataset,
     batch_size: usize,
     seed: Option<u64>,
     device: &Device,
     dtype: DType,
-) -> Arc<dyn DataLoader<Batch>> {
+) -> Result<Arc<dyn DataLoader<Batch<I>>>, ModelError> {
+    I::from_dataset(&data.select(&[0]), device, dtype)?;
     let rows = Rows { data: Arc::new(data.clone()), dtype };
     let builder = DataLoaderBuilder::new(rows).batch_size(batch_size).set_device(device.clone());
     let builder = match seed {
         Some(seed) => builder.shuffle(seed),
         None => builder,
     };
-    builder.build(InMemDataset::new((0..data.len()).collect()))
+    Ok(builder.build(InMemDataset::new((0..data.len()).collect())))
 }
 
 /// A classifier with its loss and, around its rule, a surrogate loss and clipping.
@@ -76,7 +81,7 @@ pub struct Learned<N: Module + ModuleDisplay> {
     clip_norm: Option<f64>,
 }
 
-impl<N: Network<Input = Tensor<2>> + ModuleDisplay> Learned<N> {
+impl<N: Network + ModuleDisplay> Learned<N> {
     /// The network ready for a `Learner`, and the optimizer to hand to it.
     ///
     /// `None` for L-BFGS and look-ahead, which are no `ModuleOptimizer`.
@@ -87,18 +92,21 @@ impl<N: Network<Input = Tensor<2>> + ModuleDisplay> Learned<N> {
         Some((Self { network, loss, surrogate, clip_norm }, rule))
     }
 
-    fn output(&self, batch: &Batch) -> ClassificationOutput {
+    fn output(&self, batch: &Batch<N::Input>) -> ClassificationOutput {
         let output = self.network.forward(batch.inputs.clone());
         let loss = self.loss.value(output.clone(), batch.targets.clone());
         ClassificationOutput { loss, output, targets: batch.targets.clone().argmax(1).flatten(0, 1) }
     }
 }
 
-impl<N: Network<Input = Tensor<2>> + ModuleDisplay> TrainStep for Learned<N> {
-    type Input = Batch;
+impl<N: Network + ModuleDisplay> TrainStep for Learned<N>
+where
+    N::Input: 'static,
+{
+    type Input = Batch<N::Input>;
     type Output = ClassificationOutput;
 
-    fn step(&self, batch: Batch) -> TrainOutput<ClassificationOutput> {
+    fn step(&self, batch: Batch<N::Input>) -> TrainOutput<ClassificationOutput> {
         let differentiated = |at: &Self| {
             let item = at.output(&batch);
             let gradients = shared::gradients(item.loss.backward(), at);
@@ -129,11 +137,14 @@ impl<N: Network<Input = Tensor<2>> + ModuleDisplay> TrainStep for Learned<N> {
     }
 }
 
-impl<N: Network<Input = Tensor<2>> + ModuleDisplay> InferenceStep for Learned<N> {
-    type Input = Batch;
+impl<N: Network + ModuleDisplay> InferenceStep for Learned<N>
+where
+    N::Input: 'static,
+{
+    type Input = Batch<N::Input>;
     type Output = ClassificationOutput;
 
-    fn step(&self, batch: Batch) -> ClassificationOutput {
+    fn step(&self, batch: Batch<N::Input>) -> ClassificationOutput {
         self.output(&batch)
     }
 }

@@ -38,7 +38,7 @@ pub mod measure;
 pub mod memory;
 mod nearest;
 pub mod observe;
-mod open;
+pub mod open;
 pub mod outcome;
 mod overrides;
 pub mod plan;

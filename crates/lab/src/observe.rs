@@ -15,7 +15,7 @@ use crate::records::Metric;
 
 /// A moment of training, as observers see it: the network and its method behind a step.
 #[derive(Clone, Copy)]
-pub struct Moment<'a, N> {
+pub struct Moment<'a, N: Network> {
     pub(crate) step: usize,
     pub(crate) total_steps: usize,
     pub(crate) epoch: f64,
@@ -25,7 +25,7 @@ pub struct Moment<'a, N> {
     pub(crate) method: &'a Method,
 }
 
-impl<N> std::fmt::Debug for Moment<'_, N> {
+impl<N: Network> std::fmt::Debug for Moment<'_, N> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { step, epoch, rate, wall_s, .. } = self;
         f.debug_struct("Moment")
@@ -37,7 +37,7 @@ impl<N> std::fmt::Debug for Moment<'_, N> {
     }
 }
 
-impl<'a, N: Network<Input = burn::tensor::Tensor<2>>> Moment<'a, N> {
+impl<'a, N: Network> Moment<'a, N> {
     /// Optimizer steps done.
     #[must_use]
     pub fn step(&self) -> usize {

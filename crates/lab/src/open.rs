@@ -4,14 +4,14 @@
 //! parameterization, which safetensors do not tell.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::PathBuf;
 
 use burn::module::Module;
 use burn::tensor::{DType, Device};
-use losscape_model::data::npz::Npz;
+use losscape_model::data::npz::{Channels, Npz};
 use losscape_model::data::table::Task;
 use losscape_model::data::{Parts, Targets};
-use losscape_model::{Loss, LossKind, Model, ModelConfig, Parameterization};
+use losscape_model::{Loss, LossKind, ModelConfig, Parameterization};
 use serde::Deserialize;
 
 use crate::checkpoint::Checkpoint;
@@ -23,6 +23,21 @@ use crate::plan::{Plan, check_loss};
 use crate::pytorch::{self, Layout};
 use crate::records::State;
 use crate::subject::{Subject, Training};
+
+/// A network that was trained elsewhere.
+#[derive(Debug, Clone)]
+pub struct Files {
+    /// Its weights, a safetensors file.
+    pub weights: PathBuf,
+    /// Which of the tensors are weights, and in which order the layers stand.
+    pub layout: Layout,
+    /// The data, a NumPy archive.
+    pub data: PathBuf,
+    /// Which axis of an image has its channels.
+    pub channels: Option<Channels>,
+    /// The description of the network, with the `[model]` and `[loss]` tables of a training configuration.
+    pub model: PathBuf,
+}
 
 /// The tables of a training configuration that say what the network is.
 #[derive(Deserialize)]
@@ -55,8 +70,7 @@ impl Subject {
         let config = &plan.config;
         let (data, notices) = (plan.data.train.clone(), plan.notices.clone());
         let device = device.clone().autodiff();
-        let (inputs, outputs) = (data.inputs.columns, data.outputs());
-        let initial = config.model.init(inputs, outputs, config.seed, &device, config.precision.into())?;
+        let initial = config.model.init(&data.sample, data.outputs(), config.seed, &device, config.precision.into())?;
         let path = checkpoint.model();
         let network = initial
             .clone()
@@ -96,18 +110,13 @@ impl Subject {
 
     /// A network described by the `[model]` and `[loss]` tables of a file, with weights that were trained elsewhere
     /// (safetensors, PyTorch's names and layout: `NAME.weight` `[out, in]` and `NAME.bias`) and data from a NumPy
-    /// archive. Layers stand in the order of the numbers in their names, unless `layout` says another.
+    /// archive.
     ///
     /// # Errors
     ///
     /// When a file cannot be read, or they do not fit each other.
-    pub fn of_files(
-        weights: &Path,
-        layout: &Layout,
-        data: &Path,
-        model: &Path,
-        device: &Device,
-    ) -> Result<Self, LabError> {
+    pub fn of_files(files: &Files, device: &Device) -> Result<Self, LabError> {
+        let Files { weights, layout, data, channels, model } = files;
         let text = document::text(model)?;
         let document = Document::parse(model.display().to_string(), &text, &[])?;
         let Description { model: config, loss } = document.read()?;
@@ -119,9 +128,9 @@ impl Subject {
             return Err(document.error_at(&["model", "parameterization"], message).into());
         }
         let file = weights;
-        let layers = pytorch::read(file, layout)?;
+        let layers = pytorch::read(file, layout, &config.pytorch_names())?;
         let order = layers.iter().map(|layer| layer.name.clone()).collect::<Vec<_>>().join(", ");
-        let outputs = layers.last().map_or(0, |layer| layer.rows);
+        let outputs = layers.last().and_then(|layer| layer.shape.first().copied()).unwrap_or(0);
         if outputs == 1 && loss.kind == LossKind::CrossEntropy {
             let problem = "the network has one output, as for binary cross-entropy (BCEWithLogitsLoss), which is not \
                            among the losses; an equal network for cross-entropy has two outputs, the first of them \
@@ -135,7 +144,7 @@ impl Subject {
             LossKind::SquaredError if outputs == 1 => Some(Task::Regression),
             LossKind::SquaredError => None,
         };
-        let data = Npz { path: data.to_owned(), task, classes: Some(outputs), ..Npz::default() };
+        let data = Npz { path: data.to_owned(), task, classes: Some(outputs), channels: *channels, ..Npz::default() };
         let Parts { train: data, test, mut notices } = data.read()?;
         if let Targets::Labels { labels, classes, .. } = &data.targets {
             let mut seen = vec![false; *classes];
@@ -154,32 +163,25 @@ impl Subject {
         }
         let damaged = |problem: String| LabError::Damaged { path: file.to_owned(), problem };
         let device = device.clone().autodiff();
-        let mut network = config
-            .init(data.inputs.columns, outputs, 0, &device, DType::F64)
+        let network = config
+            .init(&data.sample, outputs, 0, &device, DType::F64)
             .map_err(|error| document.error_at(&["model"], error.to_string()))?;
-        let slots = match &mut network {
-            Model::Mlp(mlp) => mlp.layers.iter_mut().collect::<Vec<_>>(),
-            Model::Linear(linear) => vec![&mut linear.output],
-        };
-        if slots.len() != layers.len() {
-            let (found, needed) = (layers.len(), slots.len());
-            return Err(damaged(format!("it holds {found} layers of weights, the model has {needed}")));
-        }
-        for (slot, layer) in slots.into_iter().zip(layers) {
-            layer.fill(slot, &device).map_err(damaged)?;
-        }
+        let network = pytorch::fill(network, &config.pytorch_names(), layers, &device).map_err(damaged)?;
         if data.outputs() != outputs {
             return Err(damaged(format!("the network has {outputs} outputs, the data {} targets", data.outputs())));
         }
         check_loss(loss, data.classes(), &document)?;
         let part = if test.is_some() { ", of which the training part" } else { "" };
-        let setup = [
+        let mut setup = vec![
             ("inputs", format!("as they stand in {}{part}, not standardized by this program", archive.display())),
             ("network", words(&config)),
             ("weights", format!("those of {}, layers in the order {order}", file.display())),
             ("mode", EVALUATION.to_owned()),
         ];
-        let setup = setup.map(|(topic, words)| (topic.to_owned(), words)).into();
+        if !config.is_flat() {
+            setup.push(("samples", data.sample.to_string()));
+        }
+        let setup = setup.into_iter().map(|(topic, words)| (topic.to_owned(), words)).collect();
         Ok(Self { source: file.display().to_string(), network, data, loss, training: None, setup, notices })
     }
 }
@@ -192,6 +194,9 @@ fn setup(plan: &Plan) -> BTreeMap<String, String> {
     let config = &plan.config;
     let mut setup = vec![("data", words(&config.data.source))];
     setup.extend(config.data.preparation());
+    if !config.model.is_flat() {
+        setup.push(("samples", plan.data.train.sample.to_string()));
+    }
     setup.push(("network", words(&config.model)));
     setup.push(("initialization", format!("seed {}", config.seed)));
     setup.push(("trained in", config.precision.to_string()));

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use burn::tensor::DType;
 use losscape_model::data::{DataConfig, DataError, Dataset, Parts, Prepared, Targets};
-use losscape_model::{Loss, LossKind, ModelError};
+use losscape_model::{Loss, LossKind, ModelError, Sample};
 use losscape_optim::OptimError;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -95,7 +95,7 @@ impl Plan {
     pub fn memory(&self) -> Result<TrainingMemory, ModelError> {
         let RunConfig { model, optimizer, training, precision, .. } = &self.config;
         let train = &self.data.train;
-        let size = model.size(train.inputs.columns, train.outputs())?;
+        let size = model.size(&train.sample, train.outputs())?;
         let bytes = DType::from(*precision).size();
         let around = 2 * usize::from(optimizer.sam.is_some()) + 4 * usize::from(optimizer.sharpness_penalty.is_some());
         let vectors = VECTORS + optimizer.rule.states() + around;
@@ -144,7 +144,7 @@ impl Plan {
             return Err(LabError::Damaged { path, problem });
         }
         // Earlier versions counted the distance of records in.
-        let counted = manifest.run_id == run_id_with(&self.config, &self.data_digest);
+        let counted = manifest.run_id == run_id_with(&self.config, &self.data.train.sample, &self.data_digest);
         if manifest.run_id == self.run_id || counted {
             return Ok(());
         }
@@ -248,7 +248,7 @@ impl Checked {
         }
         check_targets(&config, document)?;
         check_model(&config, &facts, document)?;
-        let run_id = run_id(&config, &facts.digest);
+        let run_id = run_id(&config, &facts.sample, &facts.digest);
         Ok(Self { config, label, run_id, data_digest: facts.digest })
     }
 }
@@ -258,8 +258,8 @@ impl Checked {
 struct Facts {
     /// Training samples.
     samples: usize,
-    /// Numbers of an input.
-    columns: usize,
+    /// What an input is.
+    sample: Sample,
     outputs: usize,
     /// Absent where targets are numbers.
     classes: Option<usize>,
@@ -273,7 +273,7 @@ impl Facts {
     fn of(data: &Parts) -> Self {
         Self {
             samples: data.train.len(),
-            columns: data.train.inputs.columns,
+            sample: data.train.sample.clone(),
             outputs: data.train.outputs(),
             classes: data.train.classes(),
             test_outputs: data.test.as_ref().map(Dataset::outputs),
@@ -349,11 +349,13 @@ fn check_targets(config: &RunConfig, document: &Document) -> Result<(), Box<Sour
 
 /// Whether the network can be built, without building it: a plan needs no device.
 fn check_model(config: &RunConfig, facts: &Facts, document: &Document) -> Result<(), Box<SourceError>> {
-    config.model.size(facts.columns, facts.outputs).map(drop).map_err(|error| {
+    config.model.size(&facts.sample, facts.outputs).map(drop).map_err(|error| {
         let path = match &error {
             ModelError::ZeroWidth { .. } | ModelError::TooDeep { .. } | ModelError::TooLarge { .. } => {
                 vec!["model", "hidden"]
             }
+            ModelError::Samples { .. } => vec!["model", "name"],
+            ModelError::Layer { .. } => vec!["model", "layers"],
             ModelError::NotPositive { name, .. } => vec!["model", "features", name],
             _ => vec!["model", "features"],
         };
@@ -379,19 +381,23 @@ fn digest(data: &Parts) -> String {
 }
 
 /// The identity of a run, for which it does not count how far apart its records are.
-fn run_id(config: &RunConfig, data_digest: &str) -> String {
+fn run_id(config: &RunConfig, sample: &Sample, data_digest: &str) -> String {
     let mut config = config.clone();
     config.training.log_every = TrainingConfig::steps(1, BatchSize::Full).log_every;
-    run_id_with(&config, data_digest)
+    run_id_with(&config, sample, data_digest)
 }
 
-fn run_id_with(config: &RunConfig, data_digest: &str) -> String {
+fn run_id_with(config: &RunConfig, sample: &Sample, data_digest: &str) -> String {
     let mut config = RunConfig { label: None, ..config.clone() };
     for path in config.data.source.paths_mut() {
         path.clear();
     }
-    let config = serde_json::to_value(config).expect("a configuration has only string keys");
-    let identity = sorted(json!({ "schema": SCHEMA, "config": config, "data": data_digest }));
+    let mut identity = json!({ "schema": SCHEMA, "config": config, "data": data_digest });
+    // The digest is of the numbers, whose shape counts for networks that do not take them in a row.
+    if !config.model.is_flat() {
+        identity["sample"] = json!(sample.to_string());
+    }
+    let identity = sorted(identity);
     hex(&Sha256::digest(identity.to_string()))[..16].to_owned()
 }
 

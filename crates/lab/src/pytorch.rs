@@ -4,14 +4,14 @@
 //! each weight `[out, in]`, the multipliers of the NTK and mean-field parameterizations multiplied in. A linear model
 //! is the single layer `0.weight` on its features. Files of others may have other names: see [`Layout`].
 
+use std::collections::HashMap;
 use std::path::Path;
 
-use burn::module::{Module, Param};
-use burn::store::{ModuleSnapshot, SafetensorsStore};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Bytes, DType, Device, Tensor, TensorData};
-use losscape_model::Model;
-use losscape_model::dense::Dense;
-use safetensors::{Dtype, SafeTensors};
+use losscape_model::{Model, ModelConfig};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensorError, SafeTensors};
 
 use crate::error::LabError;
 use crate::folder::write_whole;
@@ -21,72 +21,95 @@ use crate::folder::write_whole;
 /// # Errors
 ///
 /// When the file cannot be written.
-pub fn write(model: &Model, path: &Path) -> Result<(), LabError> {
-    let failed =
-        |problem: &dyn std::fmt::Display| LabError::Damaged { path: path.to_owned(), problem: problem.to_string() };
+pub fn write(model: &Model, config: &ModelConfig, path: &Path) -> Result<(), LabError> {
+    let model = model.valid().folded();
+    let mut tensors = Tensors(Vec::new());
+    model.visit(&mut tensors);
+    let views = config.pytorch_names().into_iter().zip(&tensors.0).map(|(name, data)| {
+        let dtype = if data.dtype() == DType::F64 { Dtype::F64 } else { Dtype::F32 };
+        let view = TensorView::new(dtype, data.shape().to_vec(), data.as_bytes());
+        Ok((name, view?))
+    });
     // One entry of metadata: with more, their order in the file would change from run to run.
-    let mut store = SafetensorsStore::from_bytes(None).clear_metadata().metadata("format", "pt");
-    match model.valid() {
-        Model::Mlp(mlp) => {
-            for layer in 0..mlp.layers.len() {
-                store = store.with_key_remapping(format!(r"^layers\.{layer}\."), format!("{}.", 2 * layer));
-            }
-            mlp.folded().save_into(&mut store).map_err(|error| failed(&error))?;
-        }
-        Model::Linear(model) => {
-            store = store.with_key_remapping(r"^output\.", "0.");
-            model.save_into(&mut store).map_err(|error| failed(&error))?;
-        }
-    }
-    let bytes = store.get_bytes().map_err(|error| failed(&error))?;
+    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    let views: Result<Vec<_>, SafeTensorError> = views.collect();
+    let bytes = views
+        .and_then(|views| safetensors::serialize(views, Some(metadata)))
+        .map_err(|error| LabError::Damaged { path: path.to_owned(), problem: error.to_string() })?;
     write_whole(path, &bytes)
+}
+
+/// The values of a network's parameters.
+struct Tensors(Vec<TensorData>);
+
+impl ModuleVisitor for Tensors {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.0.push(param.val().into_data());
+    }
 }
 
 /// One layer's weights as they stand in a file.
 pub(crate) struct Layer {
     pub name: String,
-    pub rows: usize,
-    columns: usize,
+    pub shape: Vec<usize>,
     weight: Vec<f64>,
     bias: Option<Vec<f64>>,
 }
 
-impl Layer {
-    /// Puts the weights into a layer of the network, whose shape they must have.
-    pub fn fill(self, layer: &mut Dense, device: &Device) -> Result<(), String> {
-        let Self { name, rows, columns, weight, bias } = self;
-        let [needed_rows, needed_columns] = layer.weight.dims();
-        if [rows, columns] != [needed_rows, needed_columns] {
-            return Err(format!(
-                "{name}.weight has shape [{rows}, {columns}], the model needs [{needed_rows}, {needed_columns}]"
-            ));
+/// Puts the weights of layers into a network, in the order of its layers, whose shapes they must have.
+pub(crate) fn fill(model: Model, names: &[String], layers: Vec<Layer>, device: &Device) -> Result<Model, String> {
+    // Each layer of the network, and whether it has a bias.
+    let mut own: Vec<bool> = Vec::new();
+    for name in names {
+        match (name.ends_with(".bias"), own.last_mut()) {
+            (true, Some(bias)) => *bias = true,
+            _ => own.push(false),
         }
-        let parameter = |values: Vec<f64>, what: &str| match values.iter().position(|value| !value.is_finite()) {
-            Some(at) => Err(format!("{name}.{what} holds {} (entry {at})", values[at])),
-            None => Ok(values),
-        };
-        let data = TensorData::new(parameter(weight, "weight")?, [rows, columns]);
-        layer.weight = trainable(Tensor::from_data(data, (device, DType::F64)));
-        match (&mut layer.bias, bias) {
-            (None, None) => {}
-            (Some(slot), Some(bias)) if bias.len() == rows => {
-                let data = TensorData::new(parameter(bias, "bias")?, [rows]);
-                *slot = trainable(Tensor::from_data(data, (device, DType::F64)));
-            }
-            (Some(_), Some(bias)) => {
-                return Err(format!("{name}.bias has {} entries, the model needs {rows}", bias.len()));
-            }
-            (Some(_), None) => {
+    }
+    if own.len() != layers.len() {
+        return Err(format!("it holds {} layers of weights, the model has {}", layers.len(), own.len()));
+    }
+    let mut tensors = Vec::new();
+    for (has_bias, Layer { name, shape, weight, bias }) in own.into_iter().zip(layers) {
+        tensors.push((format!("{name}.weight"), shape, weight));
+        match (has_bias, bias) {
+            (false, None) => {}
+            (true, Some(bias)) => tensors.push((format!("{name}.bias"), vec![bias.len()], bias)),
+            (true, None) => {
                 return Err(format!("there is no {name}.bias; for a model without biases set bias = false in [model]"));
             }
-            (None, Some(_)) => return Err(format!("there is {name}.bias, but the model has no biases")),
+            (false, Some(_)) => return Err(format!("there is {name}.bias, but the model has no biases")),
         }
-        Ok(())
     }
+    let mut fill = Fill { tensors: tensors.into_iter(), device, problem: None };
+    let model = model.map(&mut fill);
+    fill.problem.map_or(Ok(model), Err)
 }
 
-fn trainable<const D: usize>(tensor: Tensor<D>) -> Param<Tensor<D>> {
-    Param::from_tensor(tensor).set_require_grad(true)
+/// Replaces parameters by tensors of a file, with their names there.
+struct Fill<'a> {
+    tensors: std::vec::IntoIter<(String, Vec<usize>, Vec<f64>)>,
+    device: &'a Device,
+    problem: Option<String>,
+}
+
+impl ModuleMapper for Fill<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some((name, shape, values)) = self.tensors.next() else { return param };
+        let needed = param.dims();
+        let problem = if shape != needed {
+            Some(format!("{name} has shape {shape:?}, the model needs {needed:?}"))
+        } else {
+            let at = values.iter().position(|value| !value.is_finite());
+            at.map(|at| format!("{name} holds {} (entry {at})", values[at]))
+        };
+        if problem.is_some() {
+            self.problem = self.problem.take().or(problem);
+            return param;
+        }
+        let tensor = Tensor::from_data(TensorData::new(values, shape), (self.device, DType::F64));
+        Param::from_tensor(tensor).set_require_grad(true)
+    }
 }
 
 /// Which tensors of a file of weights are the network's, and in which order its layers stand.
@@ -99,7 +122,7 @@ pub struct Layout {
 }
 
 /// The layers of a file of weights.
-pub(crate) fn read(path: &Path, layout: &Layout) -> Result<Vec<Layer>, LabError> {
+pub(crate) fn read(path: &Path, layout: &Layout, own: &[String]) -> Result<Vec<Layer>, LabError> {
     let bytes = std::fs::read(path).map_err(LabError::io("read", path))?;
     let damaged = |problem: String| LabError::Damaged { path: path.to_owned(), problem };
     let file = SafeTensors::deserialize(&bytes).map_err(|error| {
@@ -145,16 +168,17 @@ pub(crate) fn read(path: &Path, layout: &Layout) -> Result<Vec<Layer>, LabError>
             names.push(layer.to_owned());
         }
     }
-    let names = ordered(names, &layout.layers).map_err(damaged)?;
+    // A file under the network's own names needs no other order.
+    let mut own: Vec<String> = own.iter().filter_map(|name| Some(name.strip_suffix(".weight")?.to_owned())).collect();
+    own.retain(|_| layout.layers.is_empty());
+    let known = own.len() == names.len() && own.iter().all(|name| names.contains(name));
+    let names = ordered(names, if known { &own } else { &layout.layers }).map_err(damaged)?;
     let layers = names.into_iter().map(|name| {
         let Some((shape, weight)) = values(&format!("{name}.weight"))? else {
             return Err(damaged(format!("there is {name}.bias, but no {name}.weight")));
         };
-        let [rows, columns] = shape[..] else {
-            return Err(damaged(format!("{name}.weight has shape {shape:?}; layers of an MLP are [out, in]")));
-        };
         let bias = values(&format!("{name}.bias"))?.map(|(_, bias)| bias);
-        Ok(Layer { name, rows, columns, weight, bias })
+        Ok(Layer { name, shape, weight, bias })
     });
     layers.collect()
 }

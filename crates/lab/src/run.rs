@@ -183,7 +183,7 @@ impl Run {
         };
         let reason = &outcome.to_string();
         if state == State::Done {
-            pytorch::write(trainer.network(), &self.folder.weights())?;
+            pytorch::write(trainer.network(), &self.plan.config.model, &self.folder.weights())?;
         }
         let summary = self.summary(&trainer, state, reason);
         write_json(&self.folder.summary(), &summary)?;
@@ -197,7 +197,7 @@ impl Run {
         let data = &self.plan.data;
         let device = self.device.clone().autodiff();
         let dtype = (*precision).into();
-        let network = model.init(data.train.inputs.columns, data.train.outputs(), *seed, &device, dtype)?;
+        let network = model.init(&data.train.sample, data.train.outputs(), *seed, &device, dtype)?;
         let start = network.clone();
         let trainer = Trainer::new(network, data, *loss, optimizer, training, *seed)?;
         let Some(checkpoint) = &self.checkpoint else { return Ok(trainer) };

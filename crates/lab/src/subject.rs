@@ -59,6 +59,7 @@ impl Subject {
             Targets::Values(values) => numbers(&values.values),
         }
         hash.update(format!("{:?} {:?} {:?}", self.data.len(), self.loss, self.setup.get("network")));
+        hash.update(self.setup.get("samples").map_or("", String::as_str));
         hex(&hash.finalize())
     }
 

@@ -11,7 +11,7 @@ use std::time::Instant;
 use burn::tensor::{DType, Tensor};
 use losscape_analysis::{AnalysisError, Objective};
 use losscape_model::data::Dataset;
-use losscape_model::{Loss, Network};
+use losscape_model::{FromDataset, Loss, Network};
 use losscape_optim::OptimizerConfig;
 use losscape_tangent::parameters;
 
@@ -36,7 +36,10 @@ pub struct Tracker<N: Network> {
     memory: BTreeMap<&'static str, Tensor<2>>,
 }
 
-impl<N: Network<Input = Tensor<2>>> Tracker<N> {
+impl<N: Network> Tracker<N>
+where
+    N::Input: FromDataset,
+{
     /// A tracker for training `network` on `data`.
     ///
     /// # Errors
@@ -51,11 +54,8 @@ impl<N: Network<Input = Tensor<2>>> Tracker<N> {
         seed: u64,
     ) -> Result<Self, LabError> {
         let measures = check(config, data.len(), data.outputs())?;
-        let w = parameters::ravel(network)
-            .ok_or_else(|| LabError::Network { problem: "it has no trainable parameters".to_owned() })?;
         let on = |data: &Dataset| -> Result<Objective<N>, LabError> {
-            let (x, y) = (data.input_tensor(&w.device(), w.dtype()), data.target_tensor(&w.device(), w.dtype()));
-            Ok(Objective::new(network.clone(), x, y, loss)?.precision(config.precision.into()))
+            Ok(Objective::on(network.clone(), data, loss)?.precision(config.precision.into()))
         };
         let rows: Vec<usize> = (0..config.samples.unwrap_or(data.len())).collect();
         let of_part = measures.iter().filter_map(|measure| measure.tracking.as_ref()).any(|tracking| tracking.of_part);

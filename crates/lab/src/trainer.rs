@@ -10,19 +10,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use burn::optim::GradientsAccumulator;
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{DType, Device};
 use losscape_model::data::{Dataset, Prepared, Targets};
 use losscape_model::random::{Purpose, stream};
-use losscape_model::{Loss, Network, Reduction};
+use losscape_model::{FromDataset, Loss, Network, Reduction, Sample};
 use losscape_optim::clip::global_norm;
 use losscape_optim::shared::{at_inference, gradients};
 use losscape_optim::{Method, OptimizerConfig, Schedule};
-use losscape_tangent::parameters;
+use losscape_tangent::{Inputs, parameters};
 use rand::seq::SliceRandom;
 
 use crate::config::TrainingConfig;
 use crate::error::LabError;
-use crate::gradient::Stepper;
+use crate::gradient::{Samples, Stepper};
 use crate::memory::EVALUATED_AT_ONCE;
 use crate::observe::{Moment, Observe};
 use crate::outcome::{Divergence, Outcome, Reason};
@@ -46,35 +46,35 @@ impl Evaluation {
 
 /// One part of the data on the device.
 #[derive(Debug, Clone)]
-struct Part {
-    inputs: Tensor<2>,
-    targets: Tensor<2>,
+struct Part<I> {
+    samples: Samples<I>,
     labels: bool,
 }
 
-impl Part {
-    fn new(data: &Dataset, device: &Device, dtype: DType) -> Self {
-        Self {
-            inputs: data.input_tensor(device, dtype),
-            targets: data.target_tensor(device, dtype),
-            labels: matches!(data.targets, Targets::Labels { .. }),
-        }
+impl<I: FromDataset> Part<I> {
+    fn new(data: &Dataset, device: &Device, dtype: DType) -> Result<Self, LabError> {
+        let inputs = I::from_dataset(data, device, dtype);
+        let inputs = inputs.map_err(|error| LabError::Network { problem: error.to_string() })?;
+        let labels = matches!(data.targets, Targets::Labels { .. });
+        Ok(Self { samples: (inputs, data.target_tensor(device, dtype)), labels })
     }
+}
 
+impl<I: Inputs> Part<I> {
     fn len(&self) -> usize {
-        self.inputs.dims()[0]
+        self.samples.samples()
     }
 
-    fn chunks(&self) -> impl Iterator<Item = (Tensor<2>, Tensor<2>)> + '_ {
+    fn chunks(&self) -> impl Iterator<Item = Samples<I>> + '_ {
         (0..self.len()).step_by(EVALUATED_AT_ONCE).map(|start| {
             let length = EVALUATED_AT_ONCE.min(self.len() - start);
-            (self.inputs.clone().narrow(0, start, length), self.targets.clone().narrow(0, start, length))
+            self.samples.narrow(start, length)
         })
     }
 }
 
 /// Trains a network step by step; see the [module documentation](self).
-pub struct Trainer<N> {
+pub struct Trainer<N: Network> {
     stepper: Stepper<N>,
     method: Method,
     schedule: Schedule,
@@ -83,9 +83,9 @@ pub struct Trainer<N> {
     rate: Option<f64>,
     loss: Loss,
     /// The training part, outside the autodiff graph.
-    train: Part,
+    train: Part<N::Input>,
     /// The test part, where there is one.
-    test: Option<Part>,
+    test: Option<Part<N::Input>>,
     samples: usize,
     training: TrainingConfig,
     seed: u64,
@@ -101,7 +101,7 @@ pub struct Trainer<N> {
     wall: Wall,
 }
 
-impl<N> std::fmt::Debug for Trainer<N> {
+impl<N: Network> std::fmt::Debug for Trainer<N> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { method, loss, training, seed, step, .. } = self;
         f.debug_struct("Trainer")
@@ -120,7 +120,10 @@ struct Wall {
     since: Instant,
 }
 
-impl<N: Network<Input = Tensor<2>>> Trainer<N> {
+impl<N: Network> Trainer<N>
+where
+    N::Input: FromDataset,
+{
     /// A trainer at step 0, which calculates on the device and in the type of the network's parameters.
     ///
     /// # Errors
@@ -148,17 +151,16 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
         let has_target = training.target_loss.is_some() || training.target_gradient_norm.is_some();
         let evaluate_every =
             training.evaluate_every.unwrap_or(if has_target { epoch } else { epoch.max(total_steps / 100) });
-        let train = Part::new(&data.train, &inner, dtype);
-        let test = data.test.as_ref().map(|test| Part::new(test, &inner, dtype));
-        outputs_fit(&network, &train)?;
+        let train = Part::new(&data.train, &inner, dtype)?;
+        let test = data.test.as_ref().map(|test| Part::new(test, &inner, dtype)).transpose()?;
+        outputs_fit(&network, &train, &data.train.sample)?;
         let method = optimizer.init()?;
         // The last batch of an epoch may be smaller.
         let sizes = [batch_size, samples % batch_size];
         let sizes = &sizes[..1 + usize::from(sizes[1] != 0)];
         let elementwise = optimizer.rule.is_elementwise();
-        let given = (train.inputs.clone(), train.targets.clone());
         Ok(Self {
-            stepper: Stepper::new(network, loss, given, sizes, elementwise),
+            stepper: Stepper::new(network, loss, train.samples.clone(), sizes, elementwise),
             method,
             schedule: optimizer.schedule.init(total_steps)?,
             learning_rate: optimizer.learning_rate,
@@ -370,7 +372,7 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
         Evaluation { train: of(Split::Train, &self.train), test: self.test.as_ref().map(|test| of(Split::Test, test)) }
     }
 
-    fn evaluate_on(&self, network: &N, split: Split, part: &Part) -> Metric {
+    fn evaluate_on(&self, network: &N, split: Split, part: &Part<N::Input>) -> Metric {
         let sum = self.loss.with_reduction(Reduction::Sum);
         let (mut loss, mut hits) = (0.0, 0);
         for (inputs, targets) in part.chunks() {
@@ -402,7 +404,7 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
         let sum = self.loss.with_reduction(Reduction::Sum);
         let mut accumulator = GradientsAccumulator::new();
         for (inputs, targets) in self.train.chunks() {
-            let loss = sum.value(network.forward(Tensor::from_inner(inputs)), Tensor::from_inner(targets));
+            let loss = sum.value(network.forward(inputs.autodiff()), targets.autodiff());
             accumulator.accumulate(network, gradients(loss.backward(), network));
         }
         global_norm(network, &accumulator.grads()) * self.loss.scale(self.samples)
@@ -431,20 +433,17 @@ impl<N: Network<Input = Tensor<2>>> Trainer<N> {
 }
 
 /// Whether the network takes the data's inputs, and gives an output for each of their targets.
-fn outputs_fit<N: Network<Input = Tensor<2>>>(network: &N, data: &Part) -> Result<(), LabError> {
-    let (row, targets) = (data.inputs.clone().narrow(0, 0, 1), data.targets.dims()[1]);
-    let network = network.valid();
-    let inputs = row.dims()[1];
+fn outputs_fit<N: Network>(network: &N, data: &Part<N::Input>, sample: &Sample) -> Result<(), LabError> {
+    let (input, target) = data.samples.narrow(0, 1);
+    let (network, targets) = (network.valid(), target.dims()[1]);
     // A forward that does not fit its inputs has no other way to say so.
-    let outputs = catch_unwind(AssertUnwindSafe(|| network.forward(row).dims())).map_err(|_| LabError::Network {
-        problem: format!("its forward panicked on a row of the data, which has {inputs} inputs"),
-    })?;
+    let outputs = catch_unwind(AssertUnwindSafe(|| network.forward(input).dims()))
+        .map_err(|_| LabError::Network { problem: format!("its forward panicked on a sample; these are {sample}") })?;
     if outputs == [1, targets] {
         return Ok(());
     }
     let [rows, outputs] = outputs;
-    let problem = format!(
-        "it gives {rows} rows of {outputs} outputs for one row of inputs, and the data have {targets} targets a row"
-    );
+    let problem =
+        format!("it gives {rows} rows of {outputs} outputs for one sample, and the data have {targets} targets each");
     Err(LabError::Network { problem })
 }

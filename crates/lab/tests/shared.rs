@@ -294,9 +294,7 @@ mod measuring {
                 assert_eq!(measured(&trainer), first, "norm {norm}, dropout {dropout:?}");
             }
             // The same network as an objective of its own, whose derivatives are exact.
-            let device = Device::flex();
-            let (x, y) = (data.train.input_tensor(&device, DType::F32), data.train.target_tensor(&device, DType::F32));
-            let objective = Objective::new(trainer.network().clone(), x, y, Loss::squared_error());
+            let objective = Objective::on(trainer.network().clone(), &data.train, Loss::squared_error());
             let objective = objective.expect("everything has a rule").precision(DType::F64);
             let point = objective.here().expect("the loss is finite");
             assert!((point.loss() - first.0).abs() < 1e-5 * first.0);

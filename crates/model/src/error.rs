@@ -30,6 +30,24 @@ pub enum ModelError {
         /// The value given.
         value: f64,
     },
+    /// A layer that does not fit what it is applied to.
+    #[error("{layer}: {problem}")]
+    Layer {
+        /// The layer, in words: "convolution 2".
+        layer: String,
+        /// What does not fit.
+        problem: String,
+    },
+    /// Samples of another kind than the network takes.
+    #[error("the network takes {takes}, and the samples are {found}{help}")]
+    Samples {
+        /// What it takes: "numbers", "images", "tokens".
+        takes: &'static str,
+        /// What the samples are, in words.
+        found: String,
+        /// What to do, in words; may be empty.
+        help: &'static str,
+    },
     /// More hidden layers than can be trained.
     #[error("the network would have {layers} hidden layers; at most {max} are possible")]
     TooDeep {

@@ -5,8 +5,10 @@
 //!
 //! - [`Network`]: the one trait; any Burn module that maps an input to `[n, C]` outputs can be trained and measured.
 //! - [`mlp`]: multilayer perceptrons in standard, NTK or mean-field parameterization.
+//! - [`cnn`]: convolutional networks.
 //! - [`dense`]: the fully connected layer.
 //! - [`linear`]: the linear model `F(w) = Φ w` over the [`features`] of its input.
+//! - [`Sample`]: what one input is: numbers, an image, tokens; [`FromDataset`]: inputs made of a data set.
 //! - [`activation`]: the elementwise nonlinearities.
 //! - [`loss`]: squared error and cross-entropy with value, gradient and Hessian product *in the outputs*.
 //! - [`data`]: datasets, generators, readers, splitting and standardization.
@@ -26,25 +28,32 @@
 //! ```
 
 pub mod activation;
+pub mod cnn;
 pub mod data;
 pub mod dense;
 mod error;
 pub mod features;
+mod initial;
+mod input;
 pub mod linear;
 pub mod loss;
 pub mod mlp;
 mod model;
 pub mod network;
 pub mod random;
+mod sample;
 
 pub use activation::Activation;
+pub use cnn::{Cnn, CnnConfig, ConvolutionConfig};
 pub use error::ModelError;
 pub use features::FeatureMap;
+pub use input::{FromDataset, ModelInput};
 pub use linear::{LinearModel, LinearModelConfig};
 pub use loss::{Loss, LossKind, Reduction};
 pub use mlp::{Mlp, MlpConfig, Parameterization};
 pub use model::{Model, ModelConfig};
 pub use network::{Network, Size};
+pub use sample::Sample;
 
 /// The README's examples.
 #[cfg(doctest)]

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::dense::{Dense, parameter};
 use crate::error::ModelError;
 use crate::features::{FeatureMap, Features};
-use crate::network::{Network, Settings, Size};
+use crate::network::{Network, Settings, Size, names_of_layer};
+use crate::sample::Sample;
 
 /// Configuration of a [`LinearModel`].
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -60,20 +61,32 @@ impl LinearModelConfig {
 impl Settings for LinearModelConfig {
     type Network = LinearModel;
 
-    fn size(&self, inputs: usize, outputs: usize) -> Result<Size, ModelError> {
+    const FLAT: bool = true;
+
+    /// `0.weight`, the one layer on the features.
+    fn pytorch_names(&self) -> Vec<String> {
+        names_of_layer(0, false).collect()
+    }
+
+    fn folded(network: LinearModel) -> LinearModel {
+        network
+    }
+
+    fn size(&self, sample: &Sample, outputs: usize) -> Result<Size, ModelError> {
+        let inputs = sample.numbers()?;
         self.check(inputs, outputs)?;
         Ok(Size::of_layers(&[self.features.len(inputs), outputs], false))
     }
 
     fn build(
         &self,
-        inputs: usize,
+        sample: &Sample,
         outputs: usize,
         seed: u64,
         device: &Device,
         dtype: DType,
     ) -> Result<LinearModel, ModelError> {
-        self.init(inputs, outputs, seed, device, dtype)
+        self.init(sample.numbers()?, outputs, seed, device, dtype)
     }
 }
 

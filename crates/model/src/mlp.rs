@@ -16,17 +16,14 @@
 
 use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use rand_distr::{Distribution, Normal};
 use serde::{Deserialize, Serialize};
 
 use crate::activation::Activation;
 use crate::dense::{Dense, parameter};
 use crate::error::ModelError;
-use crate::network::{Network, Settings, Size};
-use crate::random::{Purpose, stream};
-
-/// The most weights a network may have: a limit against slips of the pen, 8 GiB when they are drawn.
-const MAX_PARAMETERS: usize = 1 << 30;
+use crate::initial::{normal, too_many};
+use crate::network::{Network, Settings, Size, names_of_layer};
+use crate::sample::Sample;
 
 /// The most hidden layers: a limit against slips of the pen, far above what trains without normalization.
 const MAX_LAYERS: usize = 1000;
@@ -112,10 +109,7 @@ impl MlpConfig {
         match widths.iter().position(|&width| width == 0) {
             None => {
                 let products = widths.windows(2).map(|pair| pair[0].saturating_mul(pair[1]));
-                let parameters = products.fold(0, usize::saturating_add);
-                if parameters > MAX_PARAMETERS {
-                    return Err(ModelError::TooLarge { parameters, max: MAX_PARAMETERS });
-                }
+                too_many(products.fold(0, usize::saturating_add))?;
                 Ok(widths)
             }
             Some(0) => Err(ModelError::ZeroWidth { layer: "the input".to_owned() }),
@@ -153,11 +147,9 @@ impl MlpConfig {
                 Parameterization::MeanField if last => (1.0 / fan_in as f64, gain),
                 Parameterization::Ntk | Parameterization::MeanField => (1.0 / (fan_in as f64).sqrt(), gain),
             };
-            let normal = Normal::new(0.0, variance.sqrt()).expect("the variance is positive and finite");
-            let mut random = stream(seed, Purpose::Init, layer as u64);
-            let weights: Vec<f64> = normal.sample_iter(&mut random).take(fan_in * fan_out).collect();
+            let weights = normal([fan_out, fan_in], variance, seed, layer as u64);
             layers.push(Dense {
-                weight: parameter(TensorData::new(weights, [fan_out, fan_in]), device, dtype),
+                weight: parameter(weights, device, dtype),
                 bias: self.bias.then(|| parameter(TensorData::new(vec![0.0; fan_out], [fan_out]), device, dtype)),
             });
             multipliers.push(multiplier);
@@ -169,19 +161,30 @@ impl MlpConfig {
 impl Settings for MlpConfig {
     type Network = Mlp;
 
-    fn size(&self, inputs: usize, outputs: usize) -> Result<Size, ModelError> {
-        Ok(Size::of_layers(&self.widths(inputs, outputs)?, self.bias))
+    const FLAT: bool = true;
+
+    /// `0.weight`, `0.bias`, `2.weight`, …: the linear layers of `Sequential(Linear, σ, Linear, …)`.
+    fn pytorch_names(&self) -> Vec<String> {
+        (0..=self.hidden.len()).flat_map(|at| names_of_layer(2 * at, self.bias)).collect()
+    }
+
+    fn folded(network: Mlp) -> Mlp {
+        network.folded()
+    }
+
+    fn size(&self, sample: &Sample, outputs: usize) -> Result<Size, ModelError> {
+        Ok(Size::of_layers(&self.widths(sample.numbers()?, outputs)?, self.bias))
     }
 
     fn build(
         &self,
-        inputs: usize,
+        sample: &Sample,
         outputs: usize,
         seed: u64,
         device: &Device,
         dtype: DType,
     ) -> Result<Mlp, ModelError> {
-        self.init(inputs, outputs, seed, device, dtype)
+        self.init(sample.numbers()?, outputs, seed, device, dtype)
     }
 }
 

@@ -7,10 +7,13 @@ use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::cnn::{Cnn, CnnConfig};
 use crate::error::ModelError;
+use crate::input::ModelInput;
 use crate::linear::{LinearModel, LinearModelConfig};
 use crate::mlp::{Mlp, MlpConfig};
 use crate::network::{Network, Settings, Size};
+use crate::sample::Sample;
 
 /// The table of networks: a variant with the network and its settings, its name in a configuration, and what it is. The
 /// settings say all the rest, in the network's own file.
@@ -23,12 +26,22 @@ macro_rules! networks {
             $(#[doc = $words] $variant($network),)+
         }
 
-        impl Network for Model {
-            type Input = Tensor<2>;
-
-            fn forward(&self, input: Tensor<2>) -> Tensor<2> {
+        impl Model {
+            /// The same function as PyTorch has it: multipliers multiplied into their weights.
+            #[must_use]
+            pub fn folded(self) -> Self {
                 match self {
-                    $(Self::$variant(network) => network.forward(input),)+
+                    $(Self::$variant(network) => Self::$variant(<$settings>::folded(network)),)+
+                }
+            }
+        }
+
+        impl Network for Model {
+            type Input = ModelInput;
+
+            fn forward(&self, input: ModelInput) -> Tensor<2> {
+                match self {
+                    $(Self::$variant(network) => network.forward(input.into()),)+
                 }
             }
         }
@@ -44,25 +57,42 @@ macro_rules! networks {
             /// Every name accepted in a configuration, with one line on what it is.
             pub const ALL: &'static [(&'static str, &'static str)] = &[$(($name, $words)),+];
 
-            /// How large the network is for `inputs` features and `outputs` outputs.
-            ///
-            /// # Errors
-            ///
-            /// When a width is zero, there are too many weights, or a feature map cannot be built.
-            pub fn size(&self, inputs: usize, outputs: usize) -> Result<Size, ModelError> {
+            /// The names of the parameters in PyTorch, in the order in which Burn visits them.
+            #[must_use]
+            pub fn pytorch_names(&self) -> Vec<String> {
                 match self {
-                    $(Self::$variant(settings) => settings.size(inputs, outputs),)+
+                    $(Self::$variant(settings) => settings.pytorch_names(),)+
                 }
             }
 
-            /// Builds the network for `inputs` features and `outputs` outputs, its initial weights drawn from `seed`.
+            /// Whether the network takes the numbers of a sample in a row, so that their shape does not count.
+            #[must_use]
+            pub fn is_flat(&self) -> bool {
+                match self {
+                    $(Self::$variant(_) => <$settings>::FLAT,)+
+                }
+            }
+
+            /// How large the network is for such samples and `outputs` outputs.
+            ///
+            /// # Errors
+            ///
+            /// When it does not take such samples, a width is zero, there are too many weights, or a feature map cannot
+            /// be built.
+            pub fn size(&self, sample: &Sample, outputs: usize) -> Result<Size, ModelError> {
+                match self {
+                    $(Self::$variant(settings) => settings.size(sample, outputs),)+
+                }
+            }
+
+            /// Builds the network for such samples and `outputs` outputs, its initial weights drawn from `seed`.
             ///
             /// # Errors
             ///
             /// What [`size`](Self::size) reports.
             pub fn init(
                 &self,
-                inputs: usize,
+                sample: &Sample,
                 outputs: usize,
                 seed: u64,
                 device: &Device,
@@ -70,7 +100,7 @@ macro_rules! networks {
             ) -> Result<Model, ModelError> {
                 match self {
                     $(Self::$variant(settings) => {
-                        Ok(Model::$variant(settings.build(inputs, outputs, seed, device, dtype)?))
+                        Ok(Model::$variant(settings.build(sample, outputs, seed, device, dtype)?))
                     })+
                 }
             }
@@ -88,4 +118,5 @@ networks! {
     Mlp(Mlp, MlpConfig) = "mlp": "multilayer perceptron; standard, NTK or mean-field parameterization";
     Linear(LinearModel, LinearModelConfig) =
         "linear": "linear in its parameters, over identity, polynomial or random Fourier features";
+    Cnn(Cnn, CnnConfig) = "cnn": "convolutions with pooling and group norm, then fully connected layers; of images";
 }

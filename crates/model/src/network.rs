@@ -2,8 +2,10 @@
 
 use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor};
+use losscape_tangent::Inputs;
 
 use crate::error::ModelError;
+use crate::sample::Sample;
 
 /// A Burn module that maps a batch of inputs to outputs `F(w) ∈ R^{n×C}`.
 ///
@@ -22,11 +24,17 @@ use crate::error::ModelError;
 /// }
 /// ```
 pub trait Network: Module {
-    /// The type of a batch of inputs; its first dimension is the sample.
-    type Input;
+    /// The type of a batch of inputs: `Tensor<2>` for numbers in a row, `Tensor<4>` for images, `Tensor<2, Int>` for
+    /// tokens, or any other; samples lie along the first axis.
+    type Input: Inputs;
 
     /// Outputs `[n, C]` of a batch of `n` inputs.
     fn forward(&self, input: Self::Input) -> Tensor<2>;
+}
+
+/// The names in PyTorch of the parameters of the layer with this name.
+pub(crate) fn names_of_layer(name: impl std::fmt::Display, bias: bool) -> impl Iterator<Item = String> {
+    [Some("weight"), bias.then_some("bias")].into_iter().flatten().map(move |part| format!("{name}.{part}"))
 }
 
 /// How large a network is.
@@ -58,12 +66,21 @@ pub(crate) trait Settings {
     /// What it builds.
     type Network: Network;
 
-    /// How large the network is for `inputs` features and `outputs` outputs.
+    /// Whether it takes the numbers of a sample in a row, so that their shape does not count.
+    const FLAT: bool;
+
+    /// The names of its parameters in PyTorch, in the order in which Burn visits them.
+    fn pytorch_names(&self) -> Vec<String>;
+
+    /// The same function as PyTorch has it: multipliers multiplied into their weights.
+    fn folded(network: Self::Network) -> Self::Network;
+
+    /// How large the network is for such samples and `outputs` outputs.
     ///
     /// # Errors
     ///
     /// When it cannot be built.
-    fn size(&self, inputs: usize, outputs: usize) -> Result<Size, ModelError>;
+    fn size(&self, sample: &Sample, outputs: usize) -> Result<Size, ModelError>;
 
     /// Builds it, its initial weights drawn from `seed`.
     ///
@@ -72,7 +89,7 @@ pub(crate) trait Settings {
     /// When it cannot be built.
     fn build(
         &self,
-        inputs: usize,
+        sample: &Sample,
         outputs: usize,
         seed: u64,
         device: &Device,

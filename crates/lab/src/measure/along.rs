@@ -13,7 +13,6 @@ use losscape_analysis::{AnalysisError, Objective, Point};
 use losscape_model::random::{Purpose, stream};
 use losscape_model::{Loss, Network};
 use losscape_optim::OptimizerConfig;
-use losscape_tangent::Inputs;
 use rand::rngs::ChaCha12Rng;
 
 use super::draw::TrackedDraw;
@@ -34,10 +33,7 @@ pub trait AnyPoint {
     fn fisher(&self) -> EmpiricalFisher<'_>;
 }
 
-impl<N: Network> AnyPoint for Point<'_, N>
-where
-    N::Input: Inputs + Clone,
-{
+impl<N: Network> AnyPoint for Point<'_, N> {
     fn loss(&self) -> f64 {
         self.loss()
     }
@@ -81,10 +77,7 @@ pub trait AnyObjective {
     fn kernel(&self, w: &Tensor<1>) -> Result<KernelSpectrum, AnalysisError>;
 }
 
-impl<N: Network> AnyObjective for Objective<N>
-where
-    N::Input: Inputs + Clone,
-{
+impl<N: Network> AnyObjective for Objective<N> {
     fn loss(&self) -> Loss {
         self.loss()
     }

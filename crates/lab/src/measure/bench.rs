@@ -9,7 +9,7 @@ use losscape_analysis::{AnalysisError, Objective, Point};
 use losscape_krylov::{Counted, Eigenpairs, Eigensolver, Eigenvalue, Quadrature, SymmetricOperator};
 use losscape_model::Model;
 use losscape_model::random::{Purpose, stream};
-use losscape_tangent::{TangentError, parameters};
+use losscape_tangent::parameters;
 use rand::rngs::ChaCha12Rng;
 
 use super::draw::Draw;
@@ -69,10 +69,8 @@ impl Kernel {
 
 /// The loss of a subject, on the data as training saw them: in the network's own type.
 pub(super) fn objective(subject: &Subject, settings: &AnalysisSettings) -> Result<Objective<Model>, AnalysisError> {
-    let w = parameters::ravel(&subject.network).ok_or(TangentError::NoVariables)?;
-    let (device, own) = (w.device(), w.dtype());
-    let (x, y) = (subject.data.input_tensor(&device, own), subject.data.target_tensor(&device, own));
-    let objective = Objective::new(subject.network.clone(), x, y, subject.loss)?.precision(settings.precision.into());
+    let objective = Objective::on(subject.network.clone(), &subject.data, subject.loss)?;
+    let objective = objective.precision(settings.precision.into());
     Ok(match settings.memory {
         Some(bytes) => objective.within(bytes),
         None => objective,

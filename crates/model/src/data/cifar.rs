@@ -10,8 +10,10 @@ use super::error::DataError;
 use super::files::open;
 use super::origin::{Key, Origin, USUAL_SHARE};
 use super::standardize::Standardize;
+use crate::sample::Sample;
 
 const PIXELS: usize = 3 * 32 * 32;
+const IMAGE: Sample = Sample::Image { channels: 3, height: 32, width: 32 };
 
 /// Which files to read; inputs are the 3,072 bytes of an image, 0 to 255.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,7 +136,7 @@ impl Layout {
         for path in files {
             self.file(path, &mut values, &mut labels)?;
         }
-        Dataset::new(Matrix { values, columns: PIXELS }, Targets::labels(labels, self.classes))
+        Dataset::new(Matrix { values, columns: PIXELS }, Targets::labels(labels, self.classes))?.with_sample(IMAGE)
     }
 
     fn file(&self, path: &Path, values: &mut Vec<f64>, labels: &mut Vec<usize>) -> Result<(), DataError> {

@@ -3,6 +3,7 @@
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use super::error::DataError;
+use crate::sample::Sample;
 
 /// The most numbers that inputs or targets may have: a limit against slips of the pen, 8 GiB.
 pub(super) const MAX_VALUES: usize = 1 << 30;
@@ -70,17 +71,19 @@ impl Targets {
     }
 }
 
-/// Inputs `[n, d]` and targets of `n` samples.
+/// Inputs and targets of `n` samples.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
-    /// Inputs `[n, d]`, a row a sample.
+    /// Inputs `[n, d]`, a row a sample: its numbers, the last axis of its shape fastest.
     pub inputs: Matrix,
+    /// Shape and kind of a sample's input.
+    pub sample: Sample,
     /// A label or C values for each sample.
     pub targets: Targets,
 }
 
 impl Dataset {
-    /// Puts inputs and targets together.
+    /// Puts inputs, each a row of numbers, and targets together.
     ///
     /// # Errors
     ///
@@ -111,7 +114,27 @@ impl Dataset {
             return Err(DataError::Mismatch { what: "number of inputs and of targets", left: samples, right: count });
         }
         inputs.check_finite("input")?;
-        Ok(Self { inputs, targets })
+        Ok(Self { sample: inputs.columns.into(), inputs, targets })
+    }
+
+    /// Says what the inputs are.
+    ///
+    /// # Errors
+    ///
+    /// When they have not so many numbers, or a token is no whole number below the vocabulary's size.
+    pub fn with_sample(self, sample: Sample) -> Result<Self, DataError> {
+        if sample.size() != self.inputs.columns {
+            let what = "numbers of an input's shape, and of a row";
+            return Err(DataError::Mismatch { what, left: sample.size(), right: self.inputs.columns });
+        }
+        if let Sample::Tokens { vocabulary, .. } = sample {
+            let is_token = |value: f64| value >= 0.0 && value < vocabulary as f64 && value.fract() == 0.0;
+            if let Some(at) = self.inputs.values.iter().position(|&value| !is_token(value)) {
+                let (sample, value) = (at / self.inputs.columns, self.inputs.values[at]);
+                return Err(DataError::Token { sample, value, vocabulary });
+            }
+        }
+        Ok(Self { sample, ..self })
     }
 
     /// Number of samples n.
@@ -171,10 +194,10 @@ impl Dataset {
             },
             Targets::Values(values) => Targets::Values(values.select(rows)),
         };
-        Self { inputs: self.inputs.select(rows), targets }
+        Self { inputs: self.inputs.select(rows), sample: self.sample.clone(), targets }
     }
 
-    /// Inputs as a tensor `[n, d]`.
+    /// Inputs as a tensor `[n, d]`, whatever shape a sample has.
     #[must_use]
     pub fn input_tensor(&self, device: &Device, dtype: DType) -> Tensor<2> {
         self.inputs.tensor(device, dtype)

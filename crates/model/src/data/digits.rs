@@ -11,6 +11,7 @@ use super::dataset::{Dataset, Matrix, Parts, Targets};
 use super::error::DataError;
 use super::origin::{Key, Origin, USUAL_SHARE};
 use super::standardize::Standardize;
+use crate::sample::Sample;
 
 /// The gzipped table: 64 pixel values from 0 to 16 and the label in each row.
 pub const ARCHIVE: &[u8] = include_bytes!("../../assets/digits.csv.gz");
@@ -63,5 +64,6 @@ pub fn load() -> Dataset {
         labels.push(usize::from(numbers.next().expect("the label is the last column")));
     }
     Dataset::new(Matrix { values, columns: PIXELS }, Targets::labels(labels, CLASSES))
+        .and_then(|data| data.with_sample(Sample::gray(8, 8)))
         .expect("the archive is a dataset")
 }

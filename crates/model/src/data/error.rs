@@ -58,6 +58,16 @@ pub enum DataError {
         /// Number of classes.
         classes: usize,
     },
+    /// An input that should be a token is none.
+    #[error("sample {sample} has the token {value}; tokens are whole numbers from 0 to below {vocabulary}")]
+    Token {
+        /// The sample, counted from 0.
+        sample: usize,
+        /// What stands there.
+        value: f64,
+        /// Number of different tokens.
+        vocabulary: usize,
+    },
     /// An input or target is NaN or infinite.
     #[error("the {what} of sample {sample} is not finite (column {column})")]
     NotFinite {

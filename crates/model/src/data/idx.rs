@@ -13,6 +13,7 @@ use super::files::open;
 use super::labels::{Asked, Labels, Raw, Target};
 use super::origin::{Key, Origin, USUAL_SHARE};
 use super::standardize::Standardize;
+use crate::sample::Sample;
 
 /// Which IDX files to read; inputs are the images' values, row by row.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -89,8 +90,11 @@ fn pair(images: &Path, labels: &Path) -> Result<Raw, DataError> {
     if shape.len() == 1 {
         return problem(images, "images must have two dimensions or more; is this the file of labels?");
     }
-    let sample = shape[1..].to_vec();
-    let columns = sample.iter().fold(1, |all: usize, &size| all.saturating_mul(size));
+    let sample = match shape[1..] {
+        [height, width] => Sample::gray(height, width),
+        _ => Sample::Numbers(shape[1..].to_vec()),
+    };
+    let columns = sample.size();
     let (shape, numbers) = read(labels)?;
     if shape.len() != 1 {
         return problem(labels, "labels must have one dimension; is this the file of images?");
@@ -100,7 +104,7 @@ fn pair(images: &Path, labels: &Path) -> Result<Raw, DataError> {
         column.float(number, sample)?;
     }
     let place = format!("{} and {}", images.display(), labels.display());
-    Ok(Raw { place, inputs: Matrix { values, columns }, shape: sample, target: Target::Labels(column) })
+    Ok(Raw { place, inputs: Matrix { values, columns }, sample, target: Target::Labels(column) })
 }
 
 /// Shape and values of one IDX file.

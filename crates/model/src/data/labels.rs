@@ -12,6 +12,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::dataset::{Dataset, Matrix, Parts, Targets};
 use super::error::DataError;
+use crate::sample::Sample;
 
 /// Up to so many classes are never too many for the samples there are.
 const ALWAYS_FINE: usize = 50;
@@ -78,8 +79,7 @@ pub(super) struct Raw {
     /// The files, and what in them.
     pub(super) place: String,
     pub(super) inputs: Matrix,
-    /// The shape that the numbers of an input had: `[d]`, or that of an image.
-    pub(super) shape: Vec<usize>,
+    pub(super) sample: Sample,
     pub(super) target: Target,
 }
 
@@ -92,10 +92,11 @@ impl Raw {
         mut notices: Vec<String>,
     ) -> Result<Parts, DataError> {
         let (test_set, test_target) = match test {
-            Some(test) if test.inputs.columns == train.inputs.columns && test.shape != train.shape => {
+            Some(test) if test.inputs.columns == train.inputs.columns && test.sample != train.sample => {
                 let problem = format!(
                     "its inputs have shape {:?}, those for training {:?}: as many numbers, in another order",
-                    test.shape, train.shape
+                    test.sample.shape(),
+                    train.sample.shape()
                 );
                 return Err(DataError::Format { path: test.place.into(), line: None, problem });
             }
@@ -121,7 +122,11 @@ impl Raw {
             let error = DataError::Mismatch { what, left: train.inputs.columns, right: inputs.columns };
             return Err(error.within(place.as_str()));
         }
-        let dataset = |place: String, inputs, target| Dataset::new(inputs, target).map_err(|error| error.within(place));
+        let sample = train.sample;
+        let dataset = |place: String, inputs, target| {
+            let data = Dataset::new(inputs, target).and_then(|data| data.with_sample(sample.clone()));
+            data.map_err(|error| error.within(place))
+        };
         let train = dataset(train.place, train.inputs, target)?;
         let test =
             test_set.zip(test_target).map(|((place, inputs), target)| dataset(place, inputs, target)).transpose()?;

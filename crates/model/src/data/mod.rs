@@ -6,6 +6,7 @@
 //! | source | file |
 //! |---|---|
 //! | the digits that come with this crate | [`digits`] |
+//! | 1,500 images of Fashion-MNIST that come with it, too | [`fashion_mnist`] |
 //! | moons, spirals, teacher-student regression, least squares with a chosen spectrum | [`generate`], a file each |
 //! | IDX (MNIST and relatives, also gzipped) | [`idx`] |
 //! | CIFAR-10 and CIFAR-100, binary | [`cifar`] |
@@ -26,6 +27,7 @@ pub mod cifar;
 mod dataset;
 pub mod digits;
 mod error;
+pub mod fashion_mnist;
 mod files;
 pub mod generate;
 pub mod idx;

@@ -28,6 +28,7 @@ use super::npy::{Header, Kind};
 use super::origin::{Key, Origin, USUAL_SHARE};
 use super::standardize::Standardize;
 use super::table::Task;
+use crate::sample::Sample;
 
 /// Which archive to read, and which of its arrays.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -57,6 +58,32 @@ pub struct Npz {
     /// labels are the classes, or those that an array `classes` of strings names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<usize>,
+    /// Which axis of an image has its channels, for inputs of four axes, `[n, C, H, W]` or `[n, H, W, C]`. Images whose
+    /// channels come last are turned around. Default: it is not known, so that the inputs are numbers and no images;
+    /// inputs `[n, H, W]` are images of one channel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channels: Option<Channels>,
+}
+
+/// The axis that has an image's channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Channels {
+    /// `[C, H, W]`, as in PyTorch.
+    First,
+    /// `[H, W, C]`, as in Keras.
+    Last,
+}
+
+/// Rows of images with another order of axes: from `[H, W, C]` to `[C, H, W]`.
+fn channels_first(values: &[f64], columns: usize, channels: usize) -> Vec<f64> {
+    let mut turned = Vec::with_capacity(values.len());
+    for image in values.chunks(columns.max(1)) {
+        for channel in 0..channels {
+            turned.extend(image.iter().skip(channel).step_by(channels));
+        }
+    }
+    turned
 }
 
 impl Origin for Npz {
@@ -101,6 +128,7 @@ impl Npz {
         ("y_test", "\"y_test\"", "targets for testing"),
         ("task", "by type of y", "what targets mean: \"classification\" or \"regression\""),
         ("classes", "the labels", "number of classes C; labels are then 0 to C−1"),
+        ("channels", "unknown", "\"first\" or \"last\": the axis of an image's channels"),
     ];
 
     /// The training set, and the test set if the archive has one.
@@ -229,7 +257,7 @@ impl Npz {
             return Err(archive.wrong(format!("`{x}` holds text; inputs are numbers")));
         }
         let columns = rest.iter().fold(1, |all: usize, &size| all.saturating_mul(size));
-        let shape = rest.to_vec();
+        let sample = self.sample(rest).map_err(|problem| archive.wrong(format!("`{x}` {problem}")))?;
         let values = archive.values(x, &header, |header, bytes| Ok(header.number(bytes)))?;
         if header.kind != Kind::Float
             && let Some(large) = values.iter().find(|value| value.abs() >= LARGEST_WHOLE)
@@ -238,9 +266,24 @@ impl Npz {
                 format!("`{x}` holds whole numbers like {large:.0}; beyond 2⁵³ they are not told apart in 64 bits");
             return Err(archive.wrong(problem));
         }
+        let values = match (&sample, self.channels) {
+            (Sample::Image { channels, .. }, Some(Channels::Last)) => channels_first(&values, columns, *channels),
+            _ => values,
+        };
         let (target, one_hot) = self.target(archive, y, task, notices)?;
         let place = format!("{}, arrays {x} and {y}", self.path.display());
-        Ok((Raw { place, inputs: Matrix { values, columns }, shape, target }, one_hot))
+        Ok((Raw { place, inputs: Matrix { values, columns }, sample, target }, one_hot))
+    }
+
+    /// What an input of this shape is.
+    fn sample(&self, shape: &[usize]) -> Result<Sample, String> {
+        match (shape, self.channels) {
+            (&[channels, height, width], Some(Channels::First))
+            | (&[height, width, channels], Some(Channels::Last)) => Ok(Sample::Image { channels, height, width }),
+            (_, Some(_)) => Err(format!("has samples of shape {shape:?}; channels is for samples with three axes")),
+            (&[height, width], None) => Ok(Sample::gray(height, width)),
+            (_, None) => Ok(Sample::Numbers(shape.to_vec())),
+        }
     }
 
     /// The targets of a part, and the number of their columns where they are one-hot.
@@ -566,7 +609,12 @@ pub fn write<W: Write + Seek>(sink: W, train: &Dataset, test: Option<&Dataset>) 
         let Some(data) = data else { continue };
         let n = data.len() as u64;
         let inputs = &data.inputs;
-        entry(&mut archive, &format!("x{suffix}"), inputs.values.iter().copied(), &[n, inputs.columns as u64])?;
+        let shape: Vec<u64> = match data.sample {
+            // What is read as an image again.
+            Sample::Image { channels: 1, height, width } => vec![n, height as u64, width as u64],
+            _ => [n].into_iter().chain(data.sample.shape().into_iter().map(|size| size as u64)).collect(),
+        };
+        entry(&mut archive, &format!("x{suffix}"), inputs.values.iter().copied(), &shape)?;
         let name = format!("y{suffix}");
         match &data.targets {
             Targets::Labels { labels, .. } => {

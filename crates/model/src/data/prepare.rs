@@ -59,7 +59,11 @@ impl DataConfig {
     /// Keys of the `[data]` table that every source has.
     pub const KEYS: &'static [Key] = &[
         ("test_fraction", "0.2", "share of the samples split off for testing; 0 for least-squares"),
-        ("standardize", "by source", "\"features\", \"global\" (images) or \"none\" (teacher-student, least-squares)"),
+        (
+            "standardize",
+            "by source",
+            "\"features\", \"global\" (images), \"channels\" or \"none\" (teacher-student, least-squares)",
+        ),
         ("random_labels", "0.0", "share of the training labels drawn anew"),
         ("seed", "0", "seed of all that is random about the data"),
     ];
@@ -87,6 +91,7 @@ impl DataConfig {
         let inputs = match self.standardization() {
             Standardize::Features => "each feature to mean 0 and variance 1 over the training part",
             Standardize::Global => "all features by one mean and one variance, those of the training part",
+            Standardize::Channels => "each channel by one mean and one variance, those of the training part",
             Standardize::None => "as they are in the source",
         };
         let split = format!(
@@ -144,7 +149,7 @@ impl DataConfig {
             None => self.split(all, test_fraction)?,
         };
         self.randomize_labels(&mut train)?;
-        let scaling = Scaling::fit(&train, standardize);
+        let scaling = Scaling::fit(&train, standardize)?;
         scaling.apply(&mut train, "training")?;
         if let Some(test) = &mut test {
             scaling.apply(test, "test")?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::origin::{Key, Origin};
-use super::{cifar, digits, generate, idx, npz, table};
+use super::{cifar, digits, fashion_mnist, generate, idx, npz, table};
 
 /// The table of sources: a variant with its settings, its name in a configuration, and what it is. The settings say all
 /// the rest, in the source's own file.
@@ -56,6 +56,8 @@ macro_rules! sources {
 sources! {
     Digits(digits::Digits) =
         "digits": "1,797 handwritten digits of 8×8 pixels in 10 classes (UCI); comes with the program";
+    FashionMnist(fashion_mnist::FashionMnist) =
+        "fashion-mnist": "1,500 images of clothes, 28×28 pixels in 10 classes, a third for testing; comes with the program";
     Moons(generate::Moons) = "moons": "two interleaved half circles, 2 classes";
     Spirals(generate::Spirals) = "spirals": "interleaved spiral arms, any number of classes";
     TeacherStudent(generate::TeacherStudent) =

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dataset::Dataset;
 use super::error::DataError;
+use crate::sample::Sample;
 
 /// How inputs are centred and scaled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,8 +16,21 @@ pub enum Standardize {
     Features,
     /// All features by one mean and one variance, as is usual for images.
     Global,
+    /// Images: each channel by one mean and one variance.
+    Channels,
     /// Inputs as they are.
     None,
+}
+
+impl Standardize {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Features => "features",
+            Self::Global => "global",
+            Self::Channels => "channels",
+            Self::None => "none",
+        }
+    }
 }
 
 /// How each feature `x` is scaled: to `(unit · x − mean)/deviation`.
@@ -56,16 +70,33 @@ impl Scale {
 }
 
 impl Scaling {
-    pub fn fit(train: &Dataset, standardize: Standardize) -> Self {
+    pub fn fit(train: &Dataset, standardize: Standardize) -> Result<Self, DataError> {
         let inputs = &train.inputs;
         let values = inputs.values.iter().copied();
-        Self(match standardize {
+        let refused =
+            |value: &str, must| Err(DataError::Setting { name: "standardize", value: format!("\"{value}\""), must });
+        if matches!(train.sample, Sample::Tokens { .. }) && standardize != Standardize::None {
+            return refused(standardize.name(), "tokens are no numbers that could be scaled: \"none\"");
+        }
+        Ok(Self(match standardize {
             Standardize::None => vec![Scale::NONE; inputs.columns],
             Standardize::Global => vec![Scale::fit(values); inputs.columns],
             Standardize::Features => (0..inputs.columns)
                 .map(|column| Scale::fit(values.clone().skip(column).step_by(inputs.columns)))
                 .collect(),
-        })
+            Standardize::Channels => {
+                let Sample::Image { height, width, .. } = train.sample else {
+                    return refused("channels", "the samples are no images whose channels are known");
+                };
+                let pixels = height * width;
+                let planes = |channel: usize| {
+                    let rows = inputs.values.chunks(inputs.columns);
+                    rows.flat_map(move |row| &row[channel * pixels..(channel + 1) * pixels]).copied()
+                };
+                let scales = (0..inputs.columns / pixels).map(|channel| Scale::fit(planes(channel)));
+                scales.flat_map(|scale| vec![scale; pixels]).collect()
+            }
+        }))
     }
 
     pub fn apply(&self, data: &mut Dataset, part: &str) -> Result<(), DataError> {

@@ -286,8 +286,8 @@ impl Csv {
             records.bytes.allow(inputs.values.len())?;
             more = records.next(&mut record)?;
         }
-        let shape = vec![inputs.columns];
-        Ok(Table { layout, raw: Raw { place: path.display().to_string(), inputs, shape, target } })
+        let sample = inputs.columns.into();
+        Ok(Table { layout, raw: Raw { place: path.display().to_string(), inputs, sample, target } })
     }
 
     /// Whether the first line is one of a table.

@@ -9,9 +9,13 @@ mod npz;
 
 use std::path::PathBuf;
 
+use burn::tensor::{DType, Device, Int, Tensor};
 use losscape_model::data::digits::{ARCHIVE, Digits};
+use losscape_model::data::fashion_mnist::{self, FashionMnist};
 use losscape_model::data::generate::{LeastSquares, Moons, Spirals, TeacherStudent};
+use losscape_model::data::npz::{self as archives, Channels, Npz};
 use losscape_model::data::{DataConfig, DataError, Dataset, Matrix, Parts, Source, Standardize, Targets, digits};
+use losscape_model::{FromDataset, Sample};
 use serde::Deserialize;
 use serde::de::value::{Error, MapDeserializer};
 use sha2::{Digest, Sha256};
@@ -84,6 +88,68 @@ fn digits_are_those_of_the_archive() {
     assert_eq!(counts, [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]);
     // As scikit-learn's load_digits().data.sum() says.
     assert_eq!(data.inputs.values.iter().sum::<f64>(), 561_718.0);
+}
+
+#[test]
+fn clothes_are_those_of_the_archive() {
+    let Parts { train, test, .. } = fashion_mnist::load();
+    let test = test.expect("there is a test part");
+    for (part, per_class, sum) in [(&train, 100, 57_441_455.0), (&test, 50, 28_931_962.0)] {
+        assert_eq!((&part.sample, part.outputs(), part.len()), (&Sample::gray(28, 28), 10, 10 * per_class));
+        assert!((0..10).all(|class| labels(part).iter().filter(|&&label| label == class).count() == per_class));
+        // As assets/fashion_mnist.py leaves them, by Python's gzip.
+        assert_eq!(part.inputs.values.iter().sum::<f64>(), sum);
+    }
+    assert_eq!(
+        (&labels(&train)[..12], train.class_name(9)),
+        (&[9, 0, 0, 3, 0, 2, 7, 2, 5, 5, 0, 9][..], "ankle boot".into())
+    );
+    let config = DataConfig { test_fraction: Some(0.5), ..DataConfig::new(FashionMnist {}) };
+    assert_eq!(config.parts().expect("valid").test.map(|test| test.len()), Some(500), "the part of its own");
+}
+
+#[test]
+fn channels_are_standardized_each_by_its_own() {
+    let values = vec![1.0, 3.0, 10.0, 30.0, 1.0, 3.0, 50.0, 30.0];
+    let image = Sample::Image { channels: 2, height: 1, width: 2 };
+    let of = |sample: Sample| {
+        let data = Dataset::new(Matrix { values: values.clone(), columns: 4 }, Targets::labels(vec![0, 1], 2));
+        let folder = Folder::new();
+        let data = data.and_then(|data| data.with_sample(sample)).expect("valid");
+        let path = folder.write("d.npz", []);
+        archives::write(std::fs::File::create(&path).expect("it can be written"), &data, None).expect("written");
+        let channels = (data.sample.shape().len() == 3).then_some(Channels::First);
+        let source = Npz { path, channels, ..Npz::default() };
+        let standardize = Some(Standardize::Channels);
+        DataConfig { standardize, test_fraction: Some(0.0), ..DataConfig::new(source) }.load()
+    };
+    let data = of(image).expect("valid").train;
+    // Means 2 and 30, deviations 1 and √200.
+    let expected = [-1.0, 1.0, -2f64.sqrt(), 0.0, -1.0, 1.0, 2f64.sqrt(), 0.0];
+    for (value, expected) in data.inputs.values.iter().zip(expected) {
+        assert!((value - expected).abs() < 1e-15, "{value} against {expected}");
+    }
+    refused(of(Sample::from(4)), &["standardize = \"channels\"", "no images"]);
+}
+
+#[test]
+fn inputs_are_what_is_said_of_them() {
+    let data = |values: &[f64]| {
+        Dataset::new(Matrix { values: values.to_vec(), columns: 2 }, Targets::labels(vec![0, 1], 2)).expect("valid")
+    };
+    let tokens = Sample::Tokens { length: 2, vocabulary: 3 };
+    let sequences = data(&[0.0, 2.0, 1.0, 1.0]).with_sample(tokens.clone()).expect("they are tokens");
+    let x = Tensor::<2, Int>::from_dataset(&sequences, &Device::flex(), DType::F32).expect("they are tokens");
+    assert_eq!(x.into_data().try_to_vec::<i64>().expect("integers"), [0, 2, 1, 1]);
+    assert!(Tensor::<2>::from_dataset(&sequences, &Device::flex(), DType::F32).is_err(), "names are no numbers");
+    for values in [[0.0, 3.0, 1.0, 1.0], [0.0, -1.0, 1.0, 1.0], [0.0, 0.5, 1.0, 1.0]] {
+        let refused = data(&values).with_sample(tokens.clone()).expect_err("no token");
+        assert!(matches!(refused, DataError::Token { sample: 0, vocabulary: 3, .. }), "{refused}");
+    }
+    assert!(data(&[0.0; 4]).with_sample(Sample::gray(2, 2)).is_err(), "two numbers are no four pixels");
+    let images = data(&[1.0, 2.0, 3.0, 4.0]).with_sample(Sample::gray(1, 2)).expect("two pixels");
+    let x = Tensor::<4>::from_dataset(&images.select(&[1]), &Device::flex(), DType::F64).expect("images");
+    assert_eq!((x.dims(), x.into_data().try_to_vec::<f64>().expect("f64")), ([1, 1, 1, 2], vec![3.0, 4.0]));
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use std::io::{Cursor, Write};
 use std::path::Path;
 
-use losscape_model::data::npz::{self, Npz};
+use losscape_model::Sample;
+use losscape_model::data::npz::{self, Channels, Npz};
 use losscape_model::data::table::Task;
 use losscape_model::data::{DataConfig, DataError, Dataset, Matrix, Parts, Source, Standardize, Targets};
 use zip::write::SimpleFileOptions;
@@ -406,4 +407,38 @@ fn classes_named_by_numbers_are_not_mixed_up() {
     let data = named(integers(&[3], &[1, 2, 1]), text(b"789")).expect("it is read");
     assert!(data.notices.is_empty(), "no label is another's name: {:?}", data.notices);
     refused(named(integers(&[3], &[1, 2, 1]), text(b"aac")), &["array `classes` has `a` twice"]);
+}
+
+/// Two images of 1×2 pixels with three channels, `[n, C, H, W]` and `[n, H, W, C]`.
+#[test]
+fn axes_of_images_are_asked_for() {
+    let first: Vec<f64> = (0..12).map(f64::from).collect();
+    let last = [0.0, 2.0, 4.0, 1.0, 3.0, 5.0, 6.0, 8.0, 10.0, 7.0, 9.0, 11.0];
+    let of = |shape: &[usize], values: &[f64], channels| {
+        let npz = Npz { channels, ..Npz::default() };
+        read(&[("x", floats(shape, values)), ("y", integers(&[2], &[1, 0]))], &npz)
+    };
+    let image = Sample::Image { channels: 3, height: 1, width: 2 };
+    for (shape, values, channels) in
+        [([2, 3, 1, 2], &first[..], Channels::First), ([2, 1, 2, 3], &last[..], Channels::Last)]
+    {
+        let data = of(&shape, values, Some(channels)).expect("it is read").train;
+        assert_eq!((&data.sample, &data.inputs.values), (&image, &first));
+        // Not said: numbers in the order of the file.
+        let data = of(&shape, values, None).expect("it is read").train;
+        assert_eq!((data.sample, &data.inputs.values[..]), (Sample::Numbers(shape[1..].to_vec()), values));
+    }
+    let data = of(&[2, 2, 3], &first, None).expect("it is read").train;
+    assert_eq!(data.sample, Sample::gray(2, 3));
+    refused(of(&[2, 6], &first, Some(Channels::Last)), &["samples of shape [6]", "three axes"]);
+    // Written and read again.
+    let folder = Folder::new();
+    for (sample, channels) in [(image, Some(Channels::First)), (Sample::gray(2, 3), None)] {
+        let data = Dataset::new(Matrix { values: first.clone(), columns: 6 }, Targets::labels(vec![0, 1], 2));
+        let data = data.and_then(|data| data.with_sample(sample)).expect("valid");
+        let path = folder.write("d.npz", []);
+        npz::write(std::fs::File::create(&path).expect("it can be written"), &data, None).expect("written");
+        let parts = load(Source::Npz(Npz { path, channels, ..Npz::default() })).expect("the archive is whole");
+        assert_eq!(parts.train, data);
+    }
 }
