@@ -18,10 +18,12 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use losscape::analysis::{Objective, Point};
 use losscape::krylov::{Counted, Eigensolver, Quadrature, SymmetricOperator, trace};
 use losscape::lab::config::{BatchSize, TrainingConfig};
-use losscape::lab::{Subject, Trainer};
+use losscape::lab::open::Files;
+use losscape::lab::{Document, Subject, Trainer};
+use losscape::model::data::npz::Channels;
 use losscape::model::data::{Dataset, Prepared};
 use losscape::model::random::{Purpose, stream};
-use losscape::model::{Loss, Mlp, MlpConfig, Model, Network};
+use losscape::model::{FromDataset, Loss, MlpConfig, Model, ModelConfig, ModelInput, Network};
 use losscape::optim::gradient_descent::GradientDescentConfig;
 use losscape::optim::{OptimizerConfig, SamConfig};
 use losscape::tangent::{Map, parameters};
@@ -118,8 +120,8 @@ fn set_up(folder: &Path, case: &str) -> Result<Work, Failure> {
     match case.split('/').collect::<Vec<_>>()[..] {
         ["step", size, way] => step(&folder.join(format!("step-{size}")), way),
         ["study", _] => study(&folder.join("step-64-64-10-64")),
-        ["gradient", _] => gradient(&folder.join("digits")),
-        ["product", directions, _] => products(&folder.join("digits"), directions.parse()?),
+        ["gradient", problem, _] => gradient(&folder.join(problem)),
+        ["product", problem, directions, _] => products(&folder.join(problem), directions.parse()?),
         ["eigenvalues", count, way] => eigenvalues(&folder.join("digits"), count.parse()?, way == "bound"),
         ["density", _] => density(&folder.join("digits")),
         ["trace", estimator] => traces(&folder.join("digits"), estimator.to_owned()),
@@ -129,9 +131,15 @@ fn set_up(folder: &Path, case: &str) -> Result<Work, Failure> {
     }
 }
 
+/// The network that a description names.
+#[derive(Deserialize)]
+struct Described {
+    model: ModelConfig,
+}
+
 /// A network with its data, from a folder that both sides read.
 struct Problem {
-    network: Mlp,
+    network: Model,
     data: Dataset,
     loss: Loss,
 }
@@ -140,24 +148,24 @@ impl Problem {
     fn read(folder: &Path, device: &Device) -> Result<Self, Failure> {
         let file = |name: &str| folder.join(name);
         let (weights, data, model) = (file("weights.safetensors"), file("data.npz"), file("model.toml"));
-        let Subject { network, data, loss, .. } =
-            Subject::of_files(&weights, &Default::default(), &data, &model, &Device::flex())?;
-        let Model::Mlp(network) = network else { return Err("the model is no MLP".into()) };
-        let (_, hidden) = network.layers.split_last().ok_or("the network has no layers")?;
-        let hidden: Vec<usize> = hidden.iter().map(|layer| layer.weight.dims()[0]).collect();
-        let single = MlpConfig::new(hidden).init(data.inputs.columns, data.outputs(), 0, device, DType::F32)?;
+        let channels = Some(Channels::First).filter(|_| folder.to_string_lossy().contains("images-"));
+        let text = std::fs::read_to_string(&model)?;
+        let files = Files { weights, layout: Default::default(), data, channels, model };
+        let Subject { network, data, loss, .. } = Subject::of_files(&files, &Device::flex())?;
+        let Described { model } = Document::parse("model.toml".to_owned(), &text, &[])?.read()?;
+        let single = model.init(&data.sample, data.outputs(), 0, device, DType::F32)?;
         let w = parameters::ravel(&network).ok_or("the network has no parameters")?;
         Ok(Self { network: parameters::unravel(single, &w)?, data, loss })
     }
 
     /// The loss as a function of the parameters.
-    fn objective(self) -> Result<Objective<Mlp>, Failure> {
-        let (x, y) = (inputs(&self.data), self.data.target_tensor(&Device::flex(), DType::F32));
+    fn objective(self) -> Result<Objective<Model>, Failure> {
+        let (x, y) = (inputs(&self.data)?, self.data.target_tensor(&Device::flex(), DType::F32));
         Ok(Objective::new(self.network, x, y, self.loss)?)
     }
 
     /// The network's own point, which is there to the end of the process.
-    fn point(self) -> Result<&'static Point<'static, Mlp>, Failure> {
+    fn point(self) -> Result<&'static Point<'static, Model>, Failure> {
         let objective: &'static _ = Box::leak(Box::new(self.objective()?));
         Ok(Box::leak(Box::new(objective.here()?)))
     }
@@ -170,7 +178,7 @@ impl Problem {
         let optimizer = gradient_descent(1e-2, sam);
         let mut trainer = Trainer::new(self.network.clone(), &data, self.loss, &optimizer, &training, 0)?;
         let losses: Vec<f64> = (0..10).map(|_| trainer.advance().loss).collect();
-        let weights = |network: &Mlp| parameters::ravel(network).map(host).ok_or("the network has no parameters");
+        let weights = |network: &Model| parameters::ravel(network).map(host).ok_or("the network has no parameters");
         let (from, to) = (weights(&self.network)?, weights(trainer.network())?);
         let moved: Vec<f64> = to.iter().zip(from).map(|(to, from)| to - from).collect();
         Ok(json!({ "losses": losses, "norm": norm(&moved), "entries": entries(&moved) }))
@@ -308,8 +316,8 @@ fn density(folder: &Path) -> Result<Work, Failure> {
 /// The tangent kernel `[nC, nC]`.
 fn kernel(folder: &Path) -> Result<Work, Failure> {
     let Problem { network, data, .. } = Problem::read(folder, &Device::flex())?;
-    let (x, outputs) = (inputs(&data), data.outputs());
-    let map = Map::new(|network: &Mlp, x: Tensor<2>| network.forward(x)).first_order();
+    let (x, outputs) = (inputs(&data)?, data.outputs());
+    let map = Map::new(Model::forward).first_order();
     Ok(Box::new(move |_| {
         let kernel = map.kernel(&network, &x)?;
         Ok(Box::new(move || {
@@ -336,8 +344,8 @@ fn matmul(size: &str) -> Result<Work, Failure> {
     Ok(Box::new(move |_| Ok(vector(a.clone().matmul(b.clone())))))
 }
 
-fn inputs(data: &Dataset) -> Tensor<2> {
-    data.input_tensor(&Device::flex(), DType::F32)
+fn inputs(data: &Dataset) -> Result<ModelInput, Failure> {
+    Ok(ModelInput::from_dataset(data, &Device::flex(), DType::F32)?)
 }
 
 /// Numbers between −½ and ½ without a pattern that matters here, the same as in `peers/common.py`.

@@ -66,13 +66,20 @@ def answer_to(request, known, set_up):
     return {"seconds": seconds, "setup": setup, "result": case.result(found)}
 
 
+def places(layers):
+    """Where layers stand in PyTorch's Sequential: Conv2d, Tanh, AvgPool2d, …, Flatten, Linear, Tanh, …"""
+    convolutions = sum(w.ndim == 4 for w, _ in layers)
+    flatten = 1 if convolutions else 0
+    return [3 * at if at < convolutions else convolutions + flatten + 2 * at for at in range(len(layers))]
+
+
 def write_weights(path, layers):
-    """Layers `(W [out, in], b [out])` as safetensors, under PyTorch's names."""
+    """Layers `(W [out, in], b [out])`, or `[out, in, 3, 3]`, as safetensors under PyTorch's names."""
     names, blobs, end = {}, [], 0
-    for at, layer in enumerate(layers):
+    for at, layer in zip(places(layers), layers):
         for name, values in zip(["weight", "bias"], layer):
             blob = np.ascontiguousarray(values, np.float32).tobytes()
-            names[f"{2 * at}.{name}"] = {"dtype": "F32", "shape": values.shape, "data_offsets": [end, end + len(blob)]}
+            names[f"{at}.{name}"] = {"dtype": "F32", "shape": values.shape, "data_offsets": [end, end + len(blob)]}
             blobs.append(blob)
             end += len(blob)
     header = json.dumps(names).encode()
@@ -89,7 +96,8 @@ def read_weights(path):
         begin, end = names[name]["data_offsets"]
         return np.frombuffer(data[start + begin : start + end], np.float32).reshape(names[name]["shape"])
 
-    return [(values(f"{2 * at}.weight"), values(f"{2 * at}.bias")) for at in range(len(names) // 2)]
+    layers = sorted({int(name.split(".")[0]) for name in names})
+    return [(values(f"{at}.weight"), values(f"{at}.bias")) for at in layers]
 
 
 def read(name):

@@ -13,13 +13,14 @@ medians with the smallest and the largest, ratios of medians (ours / peer: below
 the floor a median is: the operations of the matrix products over the fastest matrix product of the run. Results are
 compared: the exit code is 1 when some disagree, or a peer fails.
 
-Networks are tanh with two hidden layers, in f32. A training step is one of gradient descent at rate 1e-4 (squared error
-with one output, cross-entropy with ten) that reads its loss; ours is `Trainer::advance`, which draws its batch from
-four, peers have theirs at hand. "Digits" is 64-512-512-10 with squared error on 1,797 samples. Eigenvalues are found to
-a residual of a thousandth of each. Traces take 30 products; "1 % in" is the time for a standard error of 1 % of the
-trace by independent repetitions, `t (σ / 0.01 Tr)²`, with σ the standard deviation of the estimates of all rounds. A
-spectral density takes one probe of 50 products. A study is a hundred runs: fresh weights, 200 full-batch steps, the loss
-after them.
+Networks are tanh with two hidden layers, in f32. A training step is one of gradient descent at rate 1e-4 (squared
+error with one output, cross-entropy with ten) that reads its loss; ours is `Trainer::advance`, which draws its batch
+from four, peers have theirs at hand. "Digits" is 64-512-512-10 with squared error on 1,797 samples; "CNN" two
+convolutions 3×3 of 32 channels on 3×32×32, each with tanh and a mean over 2×2, then 2048-128-10, with squared error.
+Eigenvalues are found to a residual of a thousandth of each. Traces take 30 products; "1 % in" is the time for a
+standard error of 1 % of the trace by independent repetitions, `t (σ / 0.01 Tr)²`, with σ the standard deviation of
+the estimates of all rounds. A spectral density takes one probe of 50 products. A study is a hundred runs: fresh
+weights, 200 full-batch steps, the loss after them.
 """
 
 import argparse
@@ -47,6 +48,8 @@ STEPS = [(8, 16, 1, 32), (64, 64, 10, 64), (64, 512, 10, 128), (64, 2048, 10, 25
 KERNELS = [(512, 1, 512), (256, 10, 256), (1797, 1, 512), (1797, 10, 512)]
 MATMULS = [(1024, 1024, 1024), (128, 512, 512)]
 DIGITS, SAMPLES = [64, 512, 512, 10], 1797
+# Batches of images.
+IMAGES = [64, 512]
 
 PACKAGES = {
     "peers": [
@@ -120,6 +123,12 @@ def kernel_operations(samples, sizes):
     return forward + back + samples**2 * sum(sizes[:-1]) + (samples * outputs) ** 2 * sum(hidden)
 
 
+def image_operations(samples, passes):
+    """Of the CNN: a gradient as above; a product at a point that is kept has twice as many products."""
+    layers = [(27, 32, 1024), (288, 32, 256), (2048, 128, 1), (128, 10, 1)]
+    return passes * 2 * samples * (3 * sum(i * o * pixels for i, o, pixels in layers) - 27 * 32 * 1024)
+
+
 def works():
     """Everything that is measured, in order."""
     ours = "losscape"
@@ -146,26 +155,40 @@ def works():
             Row("JAX jit", "jax", f"{case}/sam"),
         ]
         found.append(Work(f"SAM step {name}", 2 * gradient_operations(batch, sizes), rows, 1e-3))
-    rows = [
-        Row(ours, "rust", "gradient/plain"),
-        Row("JAX jit", "jax", "gradient/jit"),
-        Row("PyTorch", "torch", "gradient/eager"),
-    ]
-    found.append(Work("gradient, digits", gradient_operations(SAMPLES, DIGITS), rows))
-    for count in [1, 16]:
-        case = f"product/{count}"
+    for n in IMAGES:
+        case = f"step/images-{n}"
         rows = [
-            Row(ours, "rust", f"{case}/kept"),
-            Row("JAX linearize", "jax", f"{case}/linearize"),
-            Row("JAX jvp of grad", "jax", f"{case}/jvp"),
-            Row("PyTorch, graph kept", "torch", f"{case}/kept"),
-            Row("curvlinops", "torch", f"{case}/curvlinops"),
-            Row("hessian-eigenthings", "torch", f"{case}/eigenthings"),
+            Row(ours, "rust", f"{case}/plain"),
+            Row("JAX jit", "jax", f"{case}/jit"),
+            Row("PyTorch", "torch", f"{case}/eager"),
         ]
-        if count > 1:
-            rows.insert(4, Row("PyTorch, graph kept, batched", "torch", f"{case}/batched"))
-        name = "Hessian product, digits" if count == 1 else f"{count} Hessian products, digits"
-        found.append(Work(name, count * product_operations(SAMPLES, DIGITS), rows))
+        found.append(Work(f"training step CNN, batch {n}", image_operations(n, 1), rows, 1e-3))
+    operations = gradient_operations(SAMPLES, DIGITS), product_operations(SAMPLES, DIGITS)
+    problems = [("digits", "digits", *operations, [1, 16])]
+    for n in IMAGES:
+        counts = [1, 16] if n < 100 else [1]
+        problems.append((f"CNN n = {n}", f"images-{n}", image_operations(n, 1), image_operations(n, 2), counts))
+    for words, problem, of_gradient, of_product, counts in problems:
+        rows = [
+            Row(ours, "rust", f"gradient/{problem}/plain"),
+            Row("JAX jit", "jax", f"gradient/{problem}/jit"),
+            Row("PyTorch", "torch", f"gradient/{problem}/eager"),
+        ]
+        found.append(Work(f"gradient, {words}", of_gradient, rows))
+        for count in counts:
+            case = f"product/{problem}/{count}"
+            rows = [
+                Row(ours, "rust", f"{case}/kept"),
+                Row("JAX linearize", "jax", f"{case}/linearize"),
+                Row("JAX jvp of grad", "jax", f"{case}/jvp"),
+                Row("PyTorch, graph kept", "torch", f"{case}/kept"),
+                Row("curvlinops", "torch", f"{case}/curvlinops"),
+                Row("hessian-eigenthings", "torch", f"{case}/eigenthings"),
+            ]
+            if count > 1:
+                rows.insert(4, Row("PyTorch, graph kept, batched", "torch", f"{case}/batched"))
+            name = f"Hessian product, {words}" if count == 1 else f"{count} Hessian products, {words}"
+            found.append(Work(name, count * of_product, rows))
     for count in [1, 10]:
         case = f"eigenvalues/{count}"
         rows = [
@@ -215,6 +238,12 @@ def demands():
         found.append((f"training step {name}", "JAX jit", 1.0, 0.7))
         found.append((f"training step {name}", "JAX scan", 3.0 if at < 2 else 1.2, 1.0))
         found.append((f"SAM step {name}", "two of our gradient steps", 1.1, 1.0))
+    for n in IMAGES:
+        for peer in ["JAX jit", "PyTorch"]:
+            found.append((f"training step CNN, batch {n}", peer, 1.0, 0.6))
+            found.append((f"gradient, CNN n = {n}", peer, 1.0, 0.6))
+        for peer in ["JAX linearize", "PyTorch, graph kept"]:
+            found.append((f"Hessian product, CNN n = {n}", peer, 0.9, 0.6))
     found.append(("gradient, digits", "JAX jit", 1.1, 1.0))
     found.append(("Hessian product, digits", "JAX linearize", 1.1, 0.9))
     found.append(("16 Hessian products, digits", "JAX linearize", 1.1, 0.9))

@@ -1,10 +1,11 @@
 """Makes the data and weights that both sides read: python3 data.py FOLDER.
 
 A folder for each case with weights.safetensors (tanh networks, PyTorch's names), data.npz and model.toml. Random
-weights are normal with variance 1/fan-in, biases zero. Training steps have four batches of normal inputs with normal
-targets, or labels; kernels normal inputs. The digits are those of scikit-learn, with 64-512-512-10 after 200 full-batch
-steps of gradient descent at rate 0.1 (0.5 diverges) on L = 1/(2n) Σ (F - Y)², Y one-hot. reference.json, written last,
-holds that network's loss and the trace of its Hessian, in f64.
+weights are normal with variance 1/fan-in, biases zero. Images are normal, 3×32×32, with normal targets. Training
+steps have four batches of normal inputs with normal targets, or labels; kernels normal inputs. The digits are those
+of scikit-learn, with 64-512-512-10 after 200 full-batch steps of gradient descent at rate 0.1 (0.5 diverges) on L =
+1/(2n) Σ (F - Y)², Y one-hot. reference.json, written last, holds that network's loss and the trace of its Hessian, in
+f64.
 """
 
 import json
@@ -14,7 +15,7 @@ import sys
 import numpy as np
 import torch
 from common import write_weights
-from compare import KERNELS, STEPS
+from compare import IMAGES, KERNELS, STEPS
 from sklearn.datasets import load_digits
 
 
@@ -22,13 +23,20 @@ def write(folder, layers, x, y, loss):
     folder.mkdir(parents=True, exist_ok=True)
     write_weights(folder / "weights.safetensors", layers)
     np.savez(folder / "data.npz", x=x, y=y)
-    hidden = [len(bias) for _, bias in layers[:-1]]
-    (folder / "model.toml").write_text(f'[model]\nname = "mlp"\nhidden = {hidden}\n[loss]\nname = "{loss}"\n')
+    convolutions = [f"{{ channels = {len(bias)}, pool = 2 }}" for w, bias in layers if w.ndim == 4]
+    network = f'name = "cnn"\nlayers = [{", ".join(convolutions)}]' if convolutions else 'name = "mlp"'
+    hidden = [len(bias) for w, bias in layers[:-1] if w.ndim == 2]
+    (folder / "model.toml").write_text(f'[model]\n{network}\nhidden = {hidden}\n[loss]\nname = "{loss}"\n')
 
 
 def random_layers(random, sizes):
     draw = lambda o, i: (random.standard_normal((o, i)) / np.sqrt(i)).astype(np.float32)
     return [(draw(o, i), np.zeros(o, np.float32)) for i, o in zip(sizes, sizes[1:])]
+
+
+def random_convolutions(random, channels):
+    draw = lambda o, i: (random.standard_normal((o, i, 3, 3)) / np.sqrt(9 * i)).astype(np.float32)
+    return [(draw(o, i), np.zeros(o, np.float32)) for i, o in zip(channels, channels[1:])]
 
 
 def digits():
@@ -85,6 +93,13 @@ def main(folder):
         layers = random_layers(random, [64, width, width, outputs])
         # The kernel does not depend on targets.
         write(folder / f"kernel-{n}-{outputs}-{width}", layers, x, np.zeros((n, outputs), np.float32), "squared-error")
+    for n in IMAGES:
+        for name, samples in [(f"images-{n}", n), (f"step-images-{n}", 4 * n)]:
+            random = np.random.default_rng(0)
+            x = random.standard_normal((samples, 3, 32, 32)).astype(np.float32)
+            y = random.standard_normal((samples, 10)).astype(np.float32)
+            layers = random_convolutions(random, [3, 32, 32]) + random_layers(random, [2048, 128, 10])
+            write(folder / name, layers, x, y, "squared-error")
     layers, x, y, labels = digits()
     arrays = [(w.numpy(), b.numpy()) for w, b in layers]
     write(folder / "digits", arrays, x.numpy(), labels.astype(np.int64), "squared-error")

@@ -11,7 +11,13 @@ SCANNED = 100
 
 def forward(params, x):
     for w, b in params[:-1]:
-        x = jnp.tanh(x @ w + b)
+        if w.ndim == 4:
+            x = jax.lax.conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=("NCHW", "OIHW", "NCHW"))
+            x = jnp.tanh(x + b[:, None, None])
+            n, channels, height, width = x.shape
+            x = x.reshape(n, channels, height // 2, 2, width // 2, 2).mean((3, 5))
+        else:
+            x = jnp.tanh(x.reshape(len(x), -1) @ w + b)
     w, b = params[-1]
     return x @ w + b
 
@@ -25,12 +31,17 @@ def loss_of(params, x, y):
 
 def transposed(layers):
     """Layers with W [in, out], the layout of `forward`."""
-    return [(jnp.array(w.T), jnp.array(b)) for w, b in layers]
+    return [(jnp.array(turned(w)), jnp.array(b)) for w, b in layers]
+
+
+def turned(w):
+    """W [in, out] of W [out, in]; kernels stay."""
+    return w.T if w.ndim == 2 else w
 
 
 def flat(params):
     """Parameters as one vector in PyTorch's order."""
-    return np.concatenate([np.concatenate([np.asarray(w).T.ravel(), np.asarray(b)]) for w, b in params])
+    return np.concatenate([np.concatenate([np.asarray(turned(w)).ravel(), np.asarray(b)]) for w, b in params])
 
 
 def unflat(v, layers):
@@ -38,7 +49,7 @@ def unflat(v, layers):
     parts, at = [], 0
     for w, b in layers:
         end = at + w.size
-        parts.append((v[at:end].reshape(w.shape).T, v[end : end + b.size]))
+        parts.append((turned(v[at:end].reshape(w.shape)), v[end : end + b.size]))
         at = end + b.size
     return parts
 
@@ -98,13 +109,13 @@ def study(way):
     return Case(work[way], lambda losses: {"estimates": losses})
 
 
-def digits():
-    layers, x, y = common.read("digits")
+def problem(name):
+    layers, x, y = common.read(name)
     return layers, transposed(layers), jnp.array(x), jnp.array(y)
 
 
-def gradient():
-    _, params, x, y = digits()
+def gradient(name):
+    _, params, x, y = problem(name)
     both = jax.jit(jax.value_and_grad(loss_of))
 
     def result(found):
@@ -114,9 +125,9 @@ def gradient():
     return Case(lambda _: jax.block_until_ready(both(params, x, y)), result)
 
 
-def product(directions, way):
+def product(name, directions, way):
     """Products with rows of `numbers`: "linearize" keeps what it needs of the point, "jvp" calculates it anew."""
-    layers, params, x, y = digits()
+    layers, params, x, y = problem(name)
     slope = lambda params, x, y: jax.grad(loss_of)(params, x, y)
     if way == "linearize":
         along, point = jax.linearize(lambda params: slope(params, x, y), params)[1], ()
@@ -138,7 +149,7 @@ def product(directions, way):
 def eigenvalues(count):
     from scipy.sparse.linalg import LinearOperator
 
-    layers, params, x, y = digits()
+    layers, params, x, y = problem("digits")
     w = jnp.array(flat(params))
     apply = jax.jit(jax.linearize(jax.grad(lambda w: loss_of(unflat(w, layers), x, y)), w)[1])
     products = [0]
@@ -173,10 +184,10 @@ def set_up(work, *ways):
             return training(size, way)
         case "study", way:
             return study(way)
-        case "gradient", _:
-            return gradient()
-        case "product", directions, way:
-            return product(directions, way)
+        case "gradient", name, _:
+            return gradient(name)
+        case "product", name, directions, way:
+            return product(name, directions, way)
         case "eigenvalues", count, _:
             return eigenvalues(count)
         case "matmul", size, _:

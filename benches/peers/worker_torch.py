@@ -24,12 +24,16 @@ class SquaredError(torch.nn.Module):
 
 
 def network(layers):
-    parts = []
+    parts, images = [], False
     for w, b in layers:
-        layer = torch.nn.Linear(*w.T.shape)
+        convolution = w.ndim == 4
+        layer = torch.nn.Conv2d(w.shape[1], w.shape[0], 3, padding=1) if convolution else torch.nn.Linear(*w.T.shape)
         with torch.no_grad():
             layer.weight.copy_(torch.tensor(w)), layer.bias.copy_(torch.tensor(b))
-        parts += [layer, torch.nn.Tanh()]
+        if images and not convolution:
+            parts.append(torch.nn.Flatten())
+        images = convolution
+        parts += [layer, torch.nn.Tanh()] + [torch.nn.AvgPool2d(2)] * convolution
     return torch.nn.Sequential(*parts[:-1])
 
 
@@ -97,14 +101,14 @@ def study():
     return Case(work, lambda losses: {"estimates": losses}, 0.1)
 
 
-def digits():
-    layers, x, y = common.read("digits")
+def problem(name):
+    layers, x, y = common.read(name)
     net = network(layers)
     return net, list(net.parameters()), torch.tensor(x), torch.tensor(y)
 
 
-def gradient():
-    net, parameters, x, y = digits()
+def gradient(name):
+    net, parameters, x, y = problem(name)
     loss = SquaredError()
 
     def work(_):
@@ -114,13 +118,13 @@ def gradient():
     return Case(work, lambda found: {"loss": found[0], **vector(flat(found[1]))})
 
 
-def kept_graph():
+def kept_graph(name):
     """The parameters, and the gradient with the graph that makes it."""
-    net, parameters, x, y = digits()
+    net, parameters, x, y = problem(name)
     return parameters, torch.autograd.grad(SquaredError()(net(x), y), parameters, create_graph=True)
 
 
-def curvlinops():
+def curvlinops(name):
     """The operator; `products` counts columns."""
     from curvlinops import HessianLinearOperator
 
@@ -131,11 +135,11 @@ def curvlinops():
             self.products += block[0].shape[-1]
             return super()._matmat(block)
 
-    net, parameters, x, y = digits()
+    net, parameters, x, y = problem(name)
     return Counted(net, SquaredError(), parameters, [(x, y)])
 
 
-def eigenthings():
+def eigenthings(name):
     """The operator of hessian-eigenthings; `products` counts."""
     from hessian_eigenthings import HessianOperator
 
@@ -146,7 +150,7 @@ def eigenthings():
             self.products += 1
             return super().matvec(v)
 
-    net, _, x, y = digits()
+    net, _, x, y = problem(name)
     loss = SquaredError()
     return Counted(net, [(x, y)], lambda net, batch: loss(net(batch[0]), batch[1]))
 
@@ -160,14 +164,14 @@ def pyhessian():
     if not hasattr(module, "products"):
         module.products, uncounted = [], module.hessian_vector_product
         module.hessian_vector_product = lambda *given: module.products.append(1) or uncounted(*given)
-    net, _, x, y = digits()
+    net, _, x, y = problem("digits")
     return hessian(net, SquaredError(), data=(x, y), cuda=False), module.products
 
 
-def product(directions, way):
+def product(name, directions, way):
     count = int(directions)
     if way in ["kept", "batched"]:
-        parameters, kept = kept_graph()
+        parameters, kept = kept_graph(name)
         rows = [split(row, parameters) for row in numbers(count, sum(p.numel() for p in parameters))]
         again = lambda v, **ways: torch.autograd.grad(kept, parameters, v, retain_graph=True, **ways)
         if way == "kept":
@@ -177,11 +181,11 @@ def product(directions, way):
         result = lambda found: vector(torch.cat([part.reshape(count, -1) for part in found], 1))
         return Case(lambda _: again(stacked, is_grads_batched=True), result)
     if way == "curvlinops":
-        operator = curvlinops()
+        operator = curvlinops(name)
         v = torch.tensor(numbers(count, operator.shape[1])).T.contiguous()
         v = v[:, 0] if count == 1 else v
         return Case(lambda _: operator @ v, lambda found: vector(found.detach().reshape(-1, count).T))
-    operator = eigenthings()
+    operator = eigenthings(name)
     v = torch.tensor(numbers(count, operator.size))
     return Case(lambda _: [operator.matvec(row) for row in v], lambda found: vector(torch.stack(found).detach()))
 
@@ -190,7 +194,7 @@ def eigenvalues(count, way):
     """`count` eigenvalues, PyHessian five of ten; residuals are calculated in f32 with a PyTorch graph."""
     count = int(count)
     if way == "curvlinops":
-        operator = curvlinops()
+        operator = curvlinops("digits")
         exported = operator.to_scipy(np.float32)
 
         def find(_):
@@ -200,7 +204,7 @@ def eigenvalues(count, way):
     elif way == "eigenthings":
         from hessian_eigenthings import lanczos
 
-        operator = eigenthings()
+        operator = eigenthings("digits")
         solve = lambda steps, seed: lanczos(operator, k=count, max_iter=steps, tol=1e-3, which="LA", seed=seed)
         # It takes as many steps as it is told; the fewest that are enough.
         enough = next(steps for steps in itertools.count(2 * count + 2, 2) if solve(steps, 0).converged.all())
@@ -219,7 +223,7 @@ def eigenvalues(count, way):
             values, vectors = made.eigenvalues(top_n=min(count, 5))
             return np.array(values), [flat(v) for v in vectors], len(products)
 
-    parameters, kept = kept_graph()
+    parameters, kept = kept_graph("digits")
     apply = lambda v: flat(torch.autograd.grad(kept, parameters, split(v, parameters), retain_graph=True))
 
     def result(found):
@@ -239,7 +243,7 @@ def trace(way):
     else:
         import curvlinops as library
 
-        operator = curvlinops()
+        operator = curvlinops("digits")
         estimator = {"hutchinson": "hutchinson_trace", "hutch++": "hutchpp_trace", "xtrace": "xtrace"}[way]
         estimate = lambda: getattr(library, estimator)(operator, common.PRODUCTS).item()
     estimates = []
@@ -255,7 +259,7 @@ def density():
     """The spectral density by Lanczos with one probe of 50 steps, on curvlinops' own grid; its mass is one."""
     import curvlinops as library
 
-    operator = curvlinops()
+    operator = curvlinops("digits")
 
     def work(seed):
         torch.manual_seed(seed)
@@ -276,10 +280,10 @@ def set_up(work, *ways):
             return training(size)
         case "study", _:
             return study()
-        case "gradient", _:
-            return gradient()
-        case "product", directions, way:
-            return product(directions, way)
+        case "gradient", name, _:
+            return gradient(name)
+        case "product", name, directions, way:
+            return product(name, directions, way)
         case "eigenvalues", count, way:
             return eigenvalues(count, way)
         case "trace", way:
