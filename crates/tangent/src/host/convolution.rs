@@ -5,6 +5,8 @@
 //! patch matrix is made, used and forgotten in a core's own cache. The gradient of the weights is summed in parts whose
 //! number depends on shapes alone, so that threads do not change a bit of it.
 
+use std::ops::Range;
+
 use burn_backend::ops::ConvOptions;
 use rayon::prelude::*;
 
@@ -100,33 +102,49 @@ impl Convolution {
         MatrixView { data, rows, columns, stride: columns, transposed: false }
     }
 
-    /// Visits, for the kernel's places `[channel, i, j]` in a group, each line of `samples` images: `f(patches, pixels)`
-    /// with the ranges of a line of a patch matrix, those of its entries that see zeros left out, and the place of the
-    /// first pixel.
-    fn lines(&self, samples: usize, group: usize, mut f: impl FnMut(Line)) {
-        let ([_, height, width], [_, rows, columns]) = (self.input, self.output);
+    /// Visits the lines of a patch matrix, of one place `[channel, i, j]` of the kernel after the other, and for each of
+    /// one image after the other.
+    ///
+    /// Where lines of results are as long as those of images and neighbours come from neighbours, all lines of a channel
+    /// that see the image are one.
+    fn lines(&self, samples: usize, group: usize, mut f: impl FnMut(Lines)) {
+        let ([all, height, width], [_, rows, columns]) = (self.input, self.output);
         let [down, right] = self.stride;
-        let mut place = 0;
-        for channel in group * self.input[0] / self.groups..(group + 1) * self.input[0] / self.groups {
-            for i in 0..self.kernel[0] {
-                for j in 0..self.kernel[1] {
-                    let (above, left) = (i * self.dilation[0], j * self.dilation[1]);
-                    // Results of a line whose patch has this pixel inside the image.
-                    let first = self.before[1].saturating_sub(left).div_ceil(right).min(columns);
-                    let end = (width + self.before[1]).saturating_sub(left).div_ceil(right).clamp(first, columns);
-                    for sample in 0..samples {
-                        let plane = (sample * self.input[0] + channel) * height * width;
+        let whole = down == 1 && right == 1 && columns == width;
+        let channels = all / self.groups;
+        let mut start = 0;
+        for channel in group * channels..(group + 1) * channels {
+            for place in 0..self.kernel[0] * self.kernel[1] {
+                let above = place / self.kernel[1] * self.dilation[0];
+                let left = place % self.kernel[1] * self.dilation[1];
+                // Results whose patch has this pixel inside the image.
+                let inside = |axis: usize, offset: usize, size: usize, results: usize| {
+                    let first = self.before[axis].saturating_sub(offset).div_ceil(self.stride[axis]).min(results);
+                    let end = (size + self.before[axis]).saturating_sub(offset).div_ceil(self.stride[axis]);
+                    first..end.clamp(first, results)
+                };
+                let (lines, line) = (inside(0, above, height, rows), inside(1, left, width, columns));
+                for sample in 0..samples {
+                    let image = (sample * all + channel) * height * width;
+                    let pixel = |row: usize, column: usize| {
+                        image + (row * down + above - self.before[0]) * width + column * right + left - self.before[1]
+                    };
+                    let results = start..start + rows * columns;
+                    start = results.end;
+                    if lines.is_empty() || line.is_empty() {
+                        f(Lines { results: results.clone(), seen: results.start..results.start, pixel: 0, line: 0..0 });
+                    } else if whole {
+                        let seen = results.start + lines.start * columns..results.start + lines.end * columns;
+                        // Its first and last entries may be beyond the image; they are not those of `line`.
+                        let seen = seen.start + line.start..seen.end - (columns - line.end);
+                        f(Lines { results, seen, pixel: pixel(lines.start, line.start), line: line.clone() });
+                    } else {
                         for row in 0..rows {
-                            let at = row * down + above;
-                            let inside = at >= self.before[0] && at < height + self.before[0] && first < end;
-                            let pixel = if inside {
-                                plane + (at - self.before[0]) * width + first * right + left - self.before[1]
-                            } else {
-                                0
-                            };
-                            let (first, end) = if inside { (first, end) } else { (0, 0) };
-                            f(Line { start: place, length: columns, first, end, pixel });
-                            place += columns;
+                            let results = results.start + row * columns..results.start + (row + 1) * columns;
+                            let seen = if lines.contains(&row) { line.clone() } else { 0..0 };
+                            let pixel = if lines.contains(&row) { pixel(row, line.start) } else { 0 };
+                            let seen = results.start + seen.start..results.start + seen.end;
+                            f(Lines { results, seen, pixel, line: 0..columns });
                         }
                     }
                 }
@@ -137,33 +155,34 @@ impl Convolution {
     /// The patches of a group of some images, `[patch, samples · pixels]`.
     fn patches<T: Real>(&self, out: &mut Vec<T>, images: &[T], samples: usize, group: usize) {
         out.resize(self.patch() * samples * self.pixels(), T::ZERO);
-        let step = self.stride[1];
-        self.lines(samples, group, |Line { start, length, first, end, pixel }| {
-            let line = &mut out[start..start + length];
-            line[..first].fill(T::ZERO);
-            line[end..].fill(T::ZERO);
-            let line = &mut line[first..end];
+        let (step, columns) = (self.stride[1], self.output[2]);
+        self.lines(samples, group, |Lines { results, seen, pixel, line }| {
+            out[results.start..seen.start].fill(T::ZERO);
+            out[seen.end..results.end].fill(T::ZERO);
+            let part = &mut out[seen.clone()];
             if step == 1 {
-                line.copy_from_slice(&images[pixel..pixel + line.len()]);
+                part.copy_from_slice(&images[pixel..pixel + part.len()]);
             } else {
-                for (out, &x) in line.iter_mut().zip(images[pixel..].iter().step_by(step)) {
+                for (out, &x) in part.iter_mut().zip(images[pixel..].iter().step_by(step)) {
                     *out = x;
                 }
             }
+            clear_between(&mut out[seen], &line, columns);
         });
     }
 
-    /// Adds the entries of a patch matrix to the pixels that they were taken of.
-    fn add_patches<T: Real>(&self, images: &mut [T], patches: &[T], samples: usize, group: usize) {
-        let step = self.stride[1];
-        self.lines(samples, group, |Line { start, first, end, pixel, .. }| {
-            let line = &patches[start + first..start + end];
+    /// Adds the entries of a patch matrix to the pixels that they were taken of. Those of no pixel are lost.
+    fn add_patches<T: Real>(&self, images: &mut [T], patches: &mut [T], samples: usize, group: usize) {
+        let (step, columns) = (self.stride[1], self.output[2]);
+        self.lines(samples, group, |Lines { seen, pixel, line, .. }| {
+            let part = &mut patches[seen];
+            clear_between(part, &line, columns);
             if step == 1 {
-                for (out, &x) in images[pixel..pixel + line.len()].iter_mut().zip(line) {
+                for (out, &x) in images[pixel..pixel + part.len()].iter_mut().zip(&*part) {
                     *out += x;
                 }
             } else {
-                for (out, &x) in images[pixel..].iter_mut().step_by(step).zip(line) {
+                for (out, &x) in images[pixel..].iter_mut().step_by(step).zip(&*part) {
                     *out += x;
                 }
             }
@@ -199,16 +218,27 @@ impl Convolution {
     }
 }
 
-/// A line of a patch matrix that belongs to one line of an image.
-struct Line {
-    /// Where it starts in the patch matrix.
-    start: usize,
-    length: usize,
-    /// The part of it that sees pixels.
-    first: usize,
-    end: usize,
-    /// The first pixel.
+/// Neighbouring entries of a patch matrix that belong to neighbouring pixels.
+struct Lines {
+    /// The entries.
+    results: Range<usize>,
+    /// Those of them that see the image; the others see zeros.
+    seen: Range<usize>,
+    /// The pixel that the first of them sees.
     pixel: usize,
+    /// Which entries of each line see it, where there are several.
+    line: Range<usize>,
+}
+
+/// Zeros where neighbours in a patch matrix belong to no pixel: between the parts of its lines that see the image, of
+/// which the first starts at the first entry.
+fn clear_between<T: Real>(seen: &mut [T], line: &Range<usize>, columns: usize) {
+    if line.len() < columns {
+        for gap in seen.chunks_mut(columns) {
+            let end = gap.len();
+            gap[line.len().min(end)..].fill(T::ZERO);
+        }
+    }
 }
 
 /// Memory of a thread.

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::parallel::vectorized;
 use super::real::Real;
 
 /// Windows on `[…, height, width]` without padding.
@@ -33,6 +34,14 @@ pub fn average_pool<T: Real>(out: &mut [T], x: &[T], pool: Pool) {
                 out.fill(T::ZERO);
                 for i in 0..kernel[0] {
                     let line = &x[(row * stride[0] + i) * width..][..width];
+                    if kernel[1] == 2 && stride[1] == 2 {
+                        vectorized(|| {
+                            for (out, window) in out.iter_mut().zip(line.as_chunks::<2>().0) {
+                                *out += window[0] + window[1];
+                            }
+                        });
+                        continue;
+                    }
                     for (out, window) in out.iter_mut().zip((0..).step_by(stride[1])) {
                         for &x in &line[window..window + kernel[1]] {
                             *out += x;
@@ -62,6 +71,15 @@ pub fn average_pool_adjoint<T: Real>(out: &mut [T], cotangent: &[T], pool: Pool,
             for (row, cotangent) in cotangent.chunks(columns).enumerate() {
                 for i in 0..kernel[0] {
                     let line = &mut out[(row * stride[0] + i) * width..][..width];
+                    if kernel[1] == 2 && stride[1] == 2 {
+                        vectorized(|| {
+                            for (window, &c) in line.as_chunks_mut::<2>().0.iter_mut().zip(cotangent) {
+                                let c = c * share;
+                                *window = [window[0] + c, window[1] + c];
+                            }
+                        });
+                        continue;
+                    }
                     for (&c, window) in cotangent.iter().zip((0..).step_by(stride[1])) {
                         for out in &mut line[window..window + kernel[1]] {
                             *out += c * share;
