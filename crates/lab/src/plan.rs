@@ -355,7 +355,7 @@ fn check_model(config: &RunConfig, facts: &Facts, document: &Document) -> Result
                 vec!["model", "hidden"]
             }
             ModelError::Samples { .. } => vec!["model", "name"],
-            ModelError::Layer { .. } => vec!["model", "layers"],
+            ModelError::Layer { key, .. } => vec!["model", key],
             ModelError::NotPositive { name, .. } => vec!["model", "features", name],
             _ => vec!["model", "features"],
         };

@@ -180,7 +180,13 @@ pub(crate) fn read(path: &Path, layout: &Layout, own: &[String]) -> Result<Vec<L
         let bias = values(&format!("{name}.bias"))?.map(|(_, bias)| bias);
         Ok(Layer { name, shape, weight, bias })
     });
-    layers.collect()
+    let layers = layers.collect::<Result<Vec<Layer>, LabError>>()?;
+    match layers.last() {
+        Some(Layer { name, shape, .. }) if shape.len() != 2 => {
+            Err(damaged(format!("{name}.weight has shape {shape:?}; the last layer of a network is [out, in]")))
+        }
+        _ => Ok(layers),
+    }
 }
 
 /// The layers in the order asked for, or in that of the numbers in their names, compared from left to right; names that

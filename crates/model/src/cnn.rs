@@ -1,9 +1,9 @@
 //! Convolutional networks: convolutions with normalization, σ and pooling, then fully connected layers (LeCun et al.
 //! 1998, §2).
 //!
-//! Layer `l` computes `h_l = pool(σ(norm(W_l ∗ h_{l−1} + b_l)))`; behind the last one the channels are laid in a row, or
-//! each is averaged over its pixels, and fully connected layers follow as in an [MLP](crate::mlp), the last without σ.
-//! In PyTorch this is
+//! Layer `l` computes `h_l = pool(σ(norm(W_l ∗ h_{l−1} + b_l)))`; behind the last one the channels are laid in a row,
+//! or each is averaged over its pixels, and fully connected layers follow as in an [MLP](crate::mlp), the last without
+//! σ. In PyTorch this is
 //!
 //! ```python
 //! Sequential(Conv2d(…), GroupNorm(…), Tanh(), AvgPool2d(…), …, Flatten(), Linear(…), Tanh(), …, Linear(…))
@@ -16,18 +16,20 @@
 //! [`Activation::variance_gain`], 1 for the last layer); biases start at zero, the scale of a normalization at one.
 
 use burn::module::Module;
-use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{GroupNorm, GroupNormConfig, PaddingConfig2d};
+use burn::nn::GroupNorm;
+use burn::nn::conv::Conv2d;
 use burn::tensor::module::{avg_pool2d, max_pool2d};
 use burn::tensor::ops::{AvgPoolOptions, MaxPoolOptions};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::activation::Activation;
+use crate::convolution::Shape;
 use crate::dense::{Dense, parameter};
 use crate::error::ModelError;
 use crate::initial::{normal, too_many};
 use crate::network::{Network, Settings, Size, names_of_layer};
+use crate::norm::Norm;
 use crate::sample::Sample;
 
 /// Configuration of a [`Cnn`].
@@ -74,20 +76,6 @@ pub struct ConvolutionConfig {
     /// Rows and columns of pixels that are pooled into one behind σ. Default: 1, no pooling.
     #[serde(default = "one")]
     pub pool: usize,
-}
-
-/// What a convolution's output is normalized by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Norm {
-    /// Nothing.
-    #[default]
-    None,
-    /// Mean and variance of groups of channels of the same sample (Wu & He 2018); ϵ is 1e-5, as in PyTorch.
-    Group {
-        /// Number of groups; it divides the channels.
-        groups: usize,
-    },
 }
 
 /// How pixels are pooled.
@@ -200,15 +188,11 @@ impl CnnConfig {
         let mut shape = [channels, height, width];
         let mut convolutions = Vec::with_capacity(self.layers.len());
         for (at, layer) in (1..).zip(&self.layers) {
-            let wrong = |problem: String| ModelError::Layer { layer: format!("convolution {at}"), problem };
+            let wrong =
+                |problem: String| ModelError::Layer { layer: format!("convolution {at}"), key: "layers", problem };
             let [rows, pooled_rows] = layer.sizes(shape[1]).map_err(wrong)?;
             let [columns, pooled_columns] = layer.sizes(shape[2]).map_err(wrong)?;
-            if let Norm::Group { groups } = self.norm
-                && (groups == 0 || !layer.channels.is_multiple_of(groups))
-            {
-                let channels = layer.channels;
-                return Err(wrong(format!("its {channels} channels do not fall into {groups} equal groups")));
-            }
+            self.norm.check(layer.channels).map_err(wrong)?;
             let pooled = [layer.channels, pooled_rows, pooled_columns];
             convolutions.push([shape, [layer.channels, rows, columns], pooled]);
             shape = pooled;
@@ -227,8 +211,8 @@ impl CnnConfig {
 
     /// Builds the network for images `[channels, height, width]`, its weights drawn from `seed`.
     ///
-    /// Layer `l`, the convolutions first, draws from stream `(seed, Init, l)` in f64, and rounds to `dtype`: the weights
-    /// are the same on every device, and in f32 and f64 up to that rounding.
+    /// Layer `l`, the convolutions first, draws from stream `(seed, Init, l)` in f64, and rounds to `dtype`: the
+    /// weights are the same on every device, and in f32 and f64 up to that rounding.
     ///
     /// # Errors
     ///
@@ -247,28 +231,17 @@ impl CnnConfig {
         let gain = self.activation.variance_gain();
         let zeros = |length: usize| TensorData::new(vec![0.0; length], [length]);
         let blocks = (0..).zip(self.layers.iter().zip(&convolutions)).map(|(at, (layer, [input, ..]))| {
-            let shape = [layer.channels, input[0], layer.kernel, layer.kernel];
-            let fan_in = shape[1..].iter().product::<usize>();
-            let padding = layer.padding();
-            // Burn's own draws are of the process, not of a seed: they are replaced before they are read.
-            let mut convolution = Conv2dConfig::new([shape[1], shape[0]], [layer.kernel; 2])
-                .with_stride([layer.stride; 2])
-                .with_padding(PaddingConfig2d::Explicit(padding, padding, padding, padding))
-                .with_bias(false)
-                .init(device);
-            convolution.weight = parameter(normal(shape, gain / fan_in as f64, seed, at), device, dtype);
-            convolution.bias = self.bias.then(|| parameter(zeros(layer.channels), device, dtype));
-            let norm = match self.norm {
-                Norm::None => None,
-                Norm::Group { groups } => {
-                    let mut norm = GroupNormConfig::new(groups, layer.channels).with_affine(false).init(device);
-                    let ones = TensorData::new(vec![1.0; layer.channels], [layer.channels]);
-                    norm.affine = true;
-                    norm.gamma = Some(parameter(ones, device, dtype));
-                    norm.beta = Some(parameter(zeros(layer.channels), device, dtype));
-                    Some(norm)
-                }
+            let shape = Shape {
+                from: input[0],
+                to: layer.channels,
+                kernel: layer.kernel,
+                stride: layer.stride,
+                padding: layer.padding(),
+                bias: self.bias,
             };
+            let weight = normal(shape.weight(), gain / shape.fan_in() as f64, seed, at);
+            let convolution = shape.init(weight, device, dtype);
+            let norm = self.norm.init(layer.channels, device, dtype);
             Block { convolution, norm, pool: layer.pool }
         });
         let blocks: Vec<Block> = blocks.collect();

@@ -35,6 +35,8 @@ pub enum ModelError {
     Layer {
         /// The layer, in words: "convolution 2".
         layer: String,
+        /// The key of `[model]` that it is about.
+        key: &'static str,
         /// What does not fit.
         problem: String,
     },

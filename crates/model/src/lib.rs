@@ -5,7 +5,7 @@
 //!
 //! - [`Network`]: the one trait; any Burn module that maps an input to `[n, C]` outputs can be trained and measured.
 //! - [`mlp`]: multilayer perceptrons in standard, NTK or mean-field parameterization.
-//! - [`cnn`]: convolutional networks.
+//! - [`cnn`], [`resnet`]: convolutional and residual networks, with a [`norm`] or without.
 //! - [`dense`]: the fully connected layer.
 //! - [`linear`]: the linear model `F(w) = Φ w` over the [`features`] of its input.
 //! - [`Sample`]: what one input is: numbers, an image, tokens; [`FromDataset`]: inputs made of a data set.
@@ -29,6 +29,7 @@
 
 pub mod activation;
 pub mod cnn;
+mod convolution;
 pub mod data;
 pub mod dense;
 mod error;
@@ -40,7 +41,9 @@ pub mod loss;
 pub mod mlp;
 mod model;
 pub mod network;
+pub mod norm;
 pub mod random;
+pub mod resnet;
 mod sample;
 
 pub use activation::Activation;
@@ -53,6 +56,8 @@ pub use loss::{Loss, LossKind, Reduction};
 pub use mlp::{Mlp, MlpConfig, Parameterization};
 pub use model::{Model, ModelConfig};
 pub use network::{Network, Size};
+pub use norm::Norm;
+pub use resnet::{ResNet, ResNetConfig};
 pub use sample::Sample;
 
 /// The README's examples.

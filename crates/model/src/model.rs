@@ -13,6 +13,7 @@ use crate::input::ModelInput;
 use crate::linear::{LinearModel, LinearModelConfig};
 use crate::mlp::{Mlp, MlpConfig};
 use crate::network::{Network, Settings, Size};
+use crate::resnet::{ResNet, ResNetConfig};
 use crate::sample::Sample;
 
 /// The table of networks: a variant with the network and its settings, its name in a configuration, and what it is. The
@@ -119,4 +120,6 @@ networks! {
     Linear(LinearModel, LinearModelConfig) =
         "linear": "linear in its parameters, over identity, polynomial or random Fourier features";
     Cnn(Cnn, CnnConfig) = "cnn": "convolutions with pooling and group norm, then fully connected layers; of images";
+    ResNet(ResNet, ResNetConfig) =
+        "resnet": "residual network of depth 18 or 6n + 2, with group norm or none; of images";
 }

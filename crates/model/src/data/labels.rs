@@ -94,9 +94,8 @@ impl Raw {
         let (test_set, test_target) = match test {
             Some(test) if test.inputs.columns == train.inputs.columns && test.sample != train.sample => {
                 let problem = format!(
-                    "its inputs have shape {:?}, those for training {:?}: as many numbers, in another order",
-                    test.sample.shape(),
-                    train.sample.shape()
+                    "its inputs are {}, those for training {}: as many numbers, in another order",
+                    test.sample, train.sample
                 );
                 return Err(DataError::Format { path: test.place.into(), line: None, problem });
             }

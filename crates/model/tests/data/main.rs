@@ -326,6 +326,7 @@ fn the_keys_listed_are_those_that_are_read() {
     use losscape_model::data::{cifar, idx, npz, table};
     let sources = [
         ("digits", accepted::<Digits>()),
+        ("fashion-mnist", accepted::<FashionMnist>()),
         ("moons", accepted::<Moons>()),
         ("spirals", accepted::<Spirals>()),
         ("teacher-student", accepted::<TeacherStudent>()),

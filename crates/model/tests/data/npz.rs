@@ -375,7 +375,7 @@ fn classes_and_shapes_keep_their_order() {
         read(&[("x", image(&[2, 2, 3])), ("y", y), ("x_test", image(test)), ("y_test", y_test)], &Npz::default())
     };
     assert!(parts(&[2, 2, 3]).is_ok());
-    refused(parts(&[2, 3, 2]), &["shape [3, 2], those for training [2, 3]"]);
+    refused(parts(&[2, 3, 2]), &["images of 3×2 pixels, those for training images of 2×3 pixels"]);
 
     let ids = [("x", integers(&[2, 1], &[9_007_199_254_740_993, 1])), ("y", integers(&[2], &[0, 1]))];
     refused(read(&ids, &Npz::default()), &["`x` holds whole numbers like", "beyond 2⁵³"]);
