@@ -337,7 +337,7 @@ fn a_network_that_does_not_fit_the_data_is_refused() {
     let network = |inputs, outputs| LinearConfig::new(inputs, outputs).init(&Device::flex().autodiff());
     let gd = method("gd", "{}", 0.1);
     let training = TrainingConfig::steps(1, BatchSize::Full);
-    for (inputs, outputs, word) in [(3, 1, "1 outputs"), (3, 3, "3 outputs"), (2, 2, "3 inputs")] {
+    for (inputs, outputs, word) in [(3, 1, "1 outputs"), (3, 3, "3 outputs"), (2, 2, "rows of 3 numbers")] {
         let made =
             Trainer::new(Bare { layer: network(inputs, outputs) }, &data(2), Loss::squared_error(), &gd, &training, 0);
         let message = made.err().map(|error| error.to_string()).unwrap_or_default();

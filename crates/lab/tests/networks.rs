@@ -1,0 +1,94 @@
+//! Networks by name against PyTorch, which made weights, data and numbers (`reference/networks.py`): outputs, gradient,
+//! Hessian product and kernel, in f64.
+
+use std::path::PathBuf;
+
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use losscape_analysis::Objective;
+use losscape_krylov::SymmetricOperator;
+use losscape_lab::open::Files;
+use losscape_lab::{Subject, pytorch};
+use serde::Deserialize;
+
+/// A long vector, in part.
+#[derive(Deserialize)]
+struct Summary {
+    norm: f64,
+    /// Its product with `v_i = cos i`.
+    along: f64,
+    step: usize,
+    entries: Vec<f64>,
+}
+
+#[derive(Deserialize)]
+struct Expected {
+    parameters: usize,
+    loss: f64,
+    outputs: Vec<f64>,
+    gradient: Summary,
+    product: Summary,
+    kernel: Vec<f64>,
+}
+
+fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
+    tensor.into_data().try_to_vec().expect("everything is in f64")
+}
+
+fn norm(values: &[f64]) -> f64 {
+    values.iter().map(|value| value * value).sum::<f64>().sqrt()
+}
+
+/// `‖a − b‖/‖b‖`.
+fn difference(a: &[f64], b: &[f64]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    norm(&a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<_>>()) / norm(b)
+}
+
+fn direction(parameters: usize) -> Vec<f64> {
+    (0..parameters).map(|at| (at as f64).cos()).collect()
+}
+
+fn off(vector: &[f64], expected: &Summary) -> f64 {
+    let entries: Vec<f64> = vector.iter().step_by(expected.step).copied().collect();
+    let along: f64 = vector.iter().zip(direction(vector.len())).map(|(a, b)| a * b).sum();
+    // By the vector's own size: a product of long vectors may be small.
+    let sums = (norm(vector) - expected.norm).abs().max((along - expected.along).abs() / (vector.len() as f64).sqrt());
+    difference(&entries, &expected.entries).max(sums / expected.norm)
+}
+
+#[test]
+#[allow(deprecated, reason = "ndarray stays tested while Burn has it")]
+fn networks_are_those_of_pytorch() {
+    for name in ["cnn", "cnn-maxima", "resnet-group", "resnet-fixup", "resnet-18"] {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/reference/networks").join(name);
+        let expected = std::fs::read(folder.join("expected.json")).expect("the reference is there");
+        let expected: Expected = serde_json::from_slice(&expected).expect("it is JSON");
+        let files = Files {
+            weights: folder.join("weights.safetensors"),
+            layout: pytorch::Layout::default(),
+            data: folder.join("data.npz"),
+            channels: Some(losscape_model::data::npz::Channels::First),
+            model: folder.join("model.toml"),
+        };
+        for device in [Device::flex(), Device::ndarray()] {
+            let subject = Subject::of_files(&files, &device).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let objective = Objective::on(subject.network, &subject.data, subject.loss).expect("it has derivatives");
+            let point = objective.here().expect("the loss is finite");
+            let v = TensorData::new(direction(expected.parameters), [expected.parameters]);
+            let product = point.hessian().apply(Tensor::from_data(v, (&device, DType::F64)));
+            let kernel = objective.kernel(point.parameters()).expect("it has derivatives");
+            let errors = [
+                ("loss", (point.loss() - expected.loss).abs() / expected.loss),
+                ("outputs", difference(&numbers(point.outputs()), &expected.outputs)),
+                ("gradient", off(&numbers(point.gradient().clone()), &expected.gradient)),
+                ("Hessian product", off(&numbers(product), &expected.product)),
+                ("kernel", difference(&numbers(kernel), &expected.kernel)),
+            ];
+            let said: Vec<String> = errors.iter().map(|(what, error)| format!("{what} {error:.0e}")).collect();
+            println!("{name} on {device:?}: {}", said.join(", "));
+            for (what, error) in errors {
+                assert!(error <= 1e-12, "{name} on {device:?}: {what} is off by {error:e}");
+            }
+        }
+    }
+}
