@@ -57,7 +57,7 @@ sources! {
     Digits(digits::Digits) =
         "digits": "1,797 handwritten digits of 8×8 pixels in 10 classes (UCI); comes with the program";
     FashionMnist(fashion_mnist::FashionMnist) =
-        "fashion-mnist": "1,500 images of clothes, 28×28 pixels in 10 classes, a third for testing; comes with the program";
+        "fashion-mnist": "1,500 images of clothes, 28×28 pixels in 10 classes; comes with the program";
     Moons(generate::Moons) = "moons": "two interleaved half circles, 2 classes";
     Spirals(generate::Spirals) = "spirals": "interleaved spiral arms, any number of classes";
     TeacherStudent(generate::TeacherStudent) =

@@ -9,8 +9,8 @@ use burn_backend::tensor::FloatTensor;
 use burn_dispatch::backends::Flex;
 use burn_dispatch::{BackendTensor, DispatchAutodiffContext, DispatchTensor, DispatchTensorKind};
 
-use super::Window;
 use super::storage::Array;
+use super::window::Window;
 use crate::host::{self, Convolution, Layout, MatrixView, Real, Repeated, by_type};
 
 /// Flex's tensor: bytes, with shape, strides and offset.

@@ -377,8 +377,8 @@ impl Planner<'_> {
         Some(())
     }
 
-    /// A product (or convolution) that a function alone reads, or the product and the bias of which it reads the sum: the instruction
-    /// that added them is taken back.
+    /// A product or convolution that a function alone reads, or the product and the bias of which it reads the sum: the
+    /// instruction that added them is taken back.
     fn product_below(&mut self, node: usize) -> Option<(Span, Option<Stretched>)> {
         let nodes = &self.program.nodes;
         let lonely_product = |node: usize| {

@@ -102,11 +102,11 @@ impl Convolution {
         MatrixView { data, rows, columns, stride: columns, transposed: false }
     }
 
-    /// Visits the lines of a patch matrix, of one place `[channel, i, j]` of the kernel after the other, and for each of
-    /// one image after the other.
+    /// Visits the lines of a patch matrix, of one place `[channel, i, j]` of the kernel after the other, and for each
+    /// of one image after the other.
     ///
-    /// Where lines of results are as long as those of images and neighbours come from neighbours, all lines of a channel
-    /// that see the image are one.
+    /// Where lines of results are as long as those of images and neighbours come from neighbours, all lines of a
+    /// channel that see the image are one.
     fn lines(&self, samples: usize, group: usize, mut f: impl FnMut(Lines)) {
         let ([all, height, width], [_, rows, columns]) = (self.input, self.output);
         let [down, right] = self.stride;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use rand::rngs::ChaCha12Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{at_least_one, dot, fits, normal, not_negative};
+use super::shared::{at_least_one, dot, fits, normal, not_negative};
 use crate::data::dataset::{Dataset, Matrix, Parts, Targets};
 use crate::data::error::DataError;
 use crate::data::origin::{Key, Origin};

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-use super::{SAMPLES, at_least_one, fits, normal, not_negative, samples};
+use super::shared::{SAMPLES, at_least_one, fits, normal, not_negative, samples};
 use crate::data::dataset::{Dataset, Matrix, Parts, Targets};
 use crate::data::error::DataError;
 use crate::data::origin::{Key, Origin, USUAL_SHARE};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{SAMPLES, at_least_one, dot, fits, normal, not_negative, samples};
+use super::shared::{SAMPLES, at_least_one, dot, fits, normal, not_negative, samples};
 use crate::data::dataset::{Dataset, Matrix, Parts, Targets};
 use crate::data::error::DataError;
 use crate::data::origin::{Key, Origin, USUAL_SHARE};
