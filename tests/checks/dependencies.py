@@ -36,7 +36,7 @@ for readme in [ROOT / "README.md", *sorted(ROOT.glob("crates/*/README.md"))]:
         continue
     name = "user-" + (readme.parent.name if readme.parent != ROOT else "losscape")
     # rustdoc's examples end in `Ok::<(), E>(())`, their hidden lines begin with `# `.
-    body = re.sub(r"^# ?", "", example, flags=re.M)
+    body = re.sub(r"^#( |$)", "", example, flags=re.M)
     error = re.search(r"Ok::<\(\), (.*)>\(\(\)\)", body)
     returns = f" -> Result<(), {error[1]}>" if error else ""
     folder = place / name

@@ -14,8 +14,17 @@ pub struct TrainingMemory {
     pub activations: usize,
 }
 
-/// Samples evaluated at once: enough to keep matrix products efficient, few enough to keep activations small.
+/// The most samples that are evaluated at once: enough to keep matrix products efficient.
 pub(crate) const EVALUATED_AT_ONCE: usize = 2048;
+
+/// Units of all samples evaluated at once, of networks whose layers are not rows: their activations stay below some
+/// gigabytes.
+const UNITS_AT_ONCE: usize = 1 << 26;
+
+/// Samples evaluated at once of a network that takes rows, or of one with so many units.
+pub(crate) fn evaluated_at_once(flat: bool, units: usize) -> usize {
+    if flat { EVALUATED_AT_ONCE } else { (UNITS_AT_ONCE / units.max(1)).clamp(1, EVALUATED_AT_ONCE) }
+}
 
 /// The program itself.
 const PROGRAM: usize = 30_000_000;

@@ -22,7 +22,7 @@ use crate::digest::hex;
 use crate::document::{self, Document};
 use crate::error::{LabError, SettingError};
 use crate::folder::RunFolder;
-use crate::memory::{self, EVALUATED_AT_ONCE, TrainingMemory};
+use crate::memory::{self, TrainingMemory};
 use crate::records::{Manifest, SCHEMA};
 use crate::source_error::SourceError;
 use crate::track;
@@ -104,7 +104,7 @@ impl Plan {
             part.len().saturating_mul(inputs * (8 + bytes) + outputs * (8 + bytes))
         };
         let batch = training.samples_a_step(train.len()).unwrap_or(train.len());
-        let at_once = batch.max(EVALUATED_AT_ONCE.min(train.len()));
+        let at_once = batch.max(memory::evaluated_at_once(model.is_flat(), size.units).min(train.len()));
         Ok(TrainingMemory {
             count: size.parameters,
             parameters: size.parameters.saturating_mul(vectors * bytes).saturating_add(8 * size.widest),
@@ -395,7 +395,7 @@ fn run_id_with(config: &RunConfig, sample: &Sample, data_digest: &str) -> String
     let mut identity = json!({ "schema": SCHEMA, "config": config, "data": data_digest });
     // The digest is of the numbers, whose shape counts for networks that do not take them in a row.
     if !config.model.is_flat() {
-        identity["sample"] = json!(sample.to_string());
+        identity["sample"] = json!(sample);
     }
     let identity = sorted(identity);
     hex(&Sha256::digest(identity.to_string()))[..16].to_owned()

@@ -1,8 +1,10 @@
-//! Weights for PyTorch, and from it: safetensors under the names and in the layout of an `nn.Sequential`.
+//! Weights for PyTorch, and from it: safetensors under the names and in the layout that it has.
 //!
-//! For an MLP these are `0.weight`, `0.bias`, `2.weight`, …: the linear layers of `Sequential(Linear, σ, Linear, …)`,
-//! each weight `[out, in]`, the multipliers of the NTK and mean-field parameterizations multiplied in. A linear model
-//! is the single layer `0.weight` on its features. Files of others may have other names: see [`Layout`].
+//! Networks whose layers follow each other are an `nn.Sequential`. For an MLP these are `0.weight`, `0.bias`,
+//! `2.weight`, …: the linear layers of `Sequential(Linear, σ, Linear, …)`, each weight `[out, in]`, the multipliers of
+//! the NTK and mean-field parameterization multiplied in. A linear model is the single layer `0.weight` on its
+//! features. What other networks are, they say themselves ([`ModelConfig::pytorch_names`]). Files of others may have
+//! other names: see [`Layout`].
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -53,7 +55,8 @@ pub(crate) struct Layer {
     pub name: String,
     pub shape: Vec<usize>,
     weight: Vec<f64>,
-    bias: Option<Vec<f64>>,
+    /// Its shape and numbers.
+    bias: Option<(Vec<usize>, Vec<f64>)>,
 }
 
 /// Puts the weights of layers into a network, in the order of its layers, whose shapes they must have.
@@ -74,7 +77,7 @@ pub(crate) fn fill(model: Model, names: &[String], layers: Vec<Layer>, device: &
         tensors.push((format!("{name}.weight"), shape, weight));
         match (has_bias, bias) {
             (false, None) => {}
-            (true, Some(bias)) => tensors.push((format!("{name}.bias"), vec![bias.len()], bias)),
+            (true, Some((shape, bias))) => tensors.push((format!("{name}.bias"), shape, bias)),
             (true, None) => {
                 return Err(format!("there is no {name}.bias; for a model without biases set bias = false in [model]"));
             }
@@ -115,7 +118,8 @@ impl ModuleMapper for Fill<'_> {
 /// Which tensors of a file of weights are the network's, and in which order its layers stand.
 #[derive(Debug, Clone, Default)]
 pub struct Layout {
-    /// Names of the layers from input to output, without `.weight` and `.bias`. Default: by the numbers in the names.
+    /// Names of the layers from input to output, without `.weight` and `.bias`. Default: the network's own names where
+    /// the file has these, otherwise by the numbers in the names, where layers follow each other.
     pub layers: Vec<String>,
     /// Tensors to leave out, such as buffers.
     pub ignored: Vec<String>,
@@ -156,6 +160,11 @@ pub(crate) fn read(path: &Path, layout: &Layout, own: &[String]) -> Result<Vec<L
         return Err(damaged(format!("there is no `{missing}` to leave out")));
     }
     let mut names: Vec<String> = Vec::new();
+    // Weights under it mean another function than they do without: it is not left out when asked, either.
+    if let Some(name) = file.names().into_iter().find(|name| name.ends_with(".running_mean")) {
+        let problem = format!("`{name}` is of a batch norm, which is not among the networks that are described");
+        return Err(damaged(problem));
+    }
     for name in file.names().into_iter().filter(|name| !layout.ignored.iter().any(|ignored| ignored == name)) {
         let Some(layer) = name.strip_suffix(".weight").or(name.strip_suffix(".bias")) else {
             let problem = format!(
@@ -172,12 +181,19 @@ pub(crate) fn read(path: &Path, layout: &Layout, own: &[String]) -> Result<Vec<L
     let mut own: Vec<String> = own.iter().filter_map(|name| Some(name.strip_suffix(".weight")?.to_owned())).collect();
     own.retain(|_| layout.layers.is_empty());
     let known = own.len() == names.len() && own.iter().all(|name| names.contains(name));
+    // Numbers are an order where layers follow each other, and nowhere else.
+    let sequence = own.iter().all(|name| name.parse::<usize>().is_ok());
+    if !known && !sequence {
+        let (found, own) = (names.join(", "), own.join(","));
+        let problem = format!("its layers are {found}; give them in the order of {own}, like --layers {own}");
+        return Err(damaged(problem));
+    }
     let names = ordered(names, if known { &own } else { &layout.layers }).map_err(damaged)?;
     let layers = names.into_iter().map(|name| {
         let Some((shape, weight)) = values(&format!("{name}.weight"))? else {
             return Err(damaged(format!("there is {name}.bias, but no {name}.weight")));
         };
-        let bias = values(&format!("{name}.bias"))?.map(|(_, bias)| bias);
+        let bias = values(&format!("{name}.bias"))?;
         Ok(Layer { name, shape, weight, bias })
     });
     let layers = layers.collect::<Result<Vec<Layer>, LabError>>()?;

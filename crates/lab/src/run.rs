@@ -25,6 +25,7 @@ use crate::digest::digest;
 use crate::document;
 use crate::error::LabError;
 use crate::folder::{Lock, RunFolder, create, lock, no_link, sweep, write_json, write_whole};
+use crate::memory::evaluated_at_once;
 use crate::observe::{Moment, Observe};
 use crate::outcome::Outcome;
 use crate::plan::Plan;
@@ -199,7 +200,9 @@ impl Run {
         let dtype = (*precision).into();
         let network = model.init(&data.train.sample, data.train.outputs(), *seed, &device, dtype)?;
         let start = network.clone();
-        let trainer = Trainer::new(network, data, *loss, optimizer, training, *seed)?;
+        let units = model.size(&data.train.sample, data.train.outputs())?.units;
+        let trainer = Trainer::new(network, data, *loss, optimizer, training, *seed)?
+            .evaluating_at_once(evaluated_at_once(model.is_flat(), units));
         let Some(checkpoint) = &self.checkpoint else { return Ok(trainer) };
         if checkpoint.state.compiled != trainer.moment().is_compiled() {
             let [was, is] = [checkpoint.state.compiled, trainer.moment().is_compiled()]

@@ -59,7 +59,9 @@ impl Subject {
             Targets::Values(values) => numbers(&values.values),
         }
         hash.update(format!("{:?} {:?} {:?}", self.data.len(), self.loss, self.setup.get("network")));
-        hash.update(self.setup.get("samples").map_or("", String::as_str));
+        if self.setup.contains_key("samples") {
+            hash.update(serde_json::to_string(&self.data.sample).expect("a sample is numbers"));
+        }
         hex(&hash.finalize())
     }
 

@@ -65,9 +65,9 @@ impl<I: Inputs> Part<I> {
         self.samples.samples()
     }
 
-    fn chunks(&self) -> impl Iterator<Item = Samples<I>> + '_ {
-        (0..self.len()).step_by(EVALUATED_AT_ONCE).map(|start| {
-            let length = EVALUATED_AT_ONCE.min(self.len() - start);
+    fn chunks(&self, at_once: usize) -> impl Iterator<Item = Samples<I>> + '_ {
+        (0..self.len()).step_by(at_once).map(move |start| {
+            let length = at_once.min(self.len() - start);
             self.samples.narrow(start, length)
         })
     }
@@ -92,6 +92,7 @@ pub struct Trainer<N: Network> {
     batch_size: usize,
     total_steps: usize,
     evaluate_every: usize,
+    evaluated_at_once: usize,
     checkpoint_every: usize,
     step: usize,
     /// Whether it goes on from a checkpoint.
@@ -174,12 +175,20 @@ where
             batch_size,
             total_steps,
             evaluate_every,
+            evaluated_at_once: EVALUATED_AT_ONCE,
             checkpoint_every: training.checkpoint_every.unwrap_or(evaluate_every),
             step: 0,
             restored: false,
             order: None,
             wall: Wall { before: 0.0, since: Instant::now() },
         })
+    }
+
+    /// Evaluates so many samples at a time, at least one: fewer take less memory. Default: 2048.
+    #[must_use]
+    pub fn evaluating_at_once(mut self, samples: usize) -> Self {
+        self.evaluated_at_once = samples.max(1);
+        self
     }
 
     /// The network as it is now.
@@ -375,7 +384,7 @@ where
     fn evaluate_on(&self, network: &N, split: Split, part: &Part<N::Input>) -> Metric {
         let sum = self.loss.with_reduction(Reduction::Sum);
         let (mut loss, mut hits) = (0.0, 0);
-        for (inputs, targets) in part.chunks() {
+        for (inputs, targets) in part.chunks(self.evaluated_at_once) {
             let outputs = network.forward(inputs);
             loss += sum.value(outputs.clone(), targets.clone()).into_scalar::<f64>();
             if part.labels {
@@ -403,7 +412,7 @@ where
         let network = &at_inference(self.network());
         let sum = self.loss.with_reduction(Reduction::Sum);
         let mut accumulator = GradientsAccumulator::new();
-        for (inputs, targets) in self.train.chunks() {
+        for (inputs, targets) in self.train.chunks(self.evaluated_at_once) {
             let loss = sum.value(network.forward(inputs.autodiff()), targets.autodiff());
             accumulator.accumulate(network, gradients(loss.backward(), network));
         }

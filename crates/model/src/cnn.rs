@@ -142,7 +142,7 @@ impl ConvolutionConfig {
         if padding >= kernel {
             return Err(format!("padding = {padding} is not possible: a kernel of {kernel} would see zeros alone"));
         }
-        let padded = size.saturating_add(2 * padding);
+        let padded = size.saturating_add(padding.saturating_mul(2));
         if kernel > padded {
             return Err(format!("its kernel of {kernel} is larger than the image of {size}, with {padding} around it"));
         }
@@ -185,6 +185,9 @@ impl CnnConfig {
     }
 
     fn shapes(&self, [channels, height, width]: [usize; 3], outputs: usize) -> Result<Shapes, ModelError> {
+        if [channels, height, width].contains(&0) {
+            return Err(ModelError::ZeroWidth { layer: "the input".to_owned() });
+        }
         let mut shape = [channels, height, width];
         let mut convolutions = Vec::with_capacity(self.layers.len());
         for (at, layer) in (1..).zip(&self.layers) {
@@ -192,7 +195,7 @@ impl CnnConfig {
                 |problem: String| ModelError::Layer { layer: format!("convolution {at}"), key: "layers", problem };
             let [rows, pooled_rows] = layer.sizes(shape[1]).map_err(wrong)?;
             let [columns, pooled_columns] = layer.sizes(shape[2]).map_err(wrong)?;
-            self.norm.check(layer.channels).map_err(wrong)?;
+            self.norm.check(layer.channels, rows.saturating_mul(columns)).map_err(wrong)?;
             let pooled = [layer.channels, pooled_rows, pooled_columns];
             convolutions.push([shape, [layer.channels, rows, columns], pooled]);
             shape = pooled;
@@ -263,10 +266,14 @@ impl CnnConfig {
         size.units = size.units.saturating_add(product(image));
         for (layer, [input, convolved, pooled]) in self.layers.iter().zip(convolutions) {
             let weights = product([layer.channels, input[0], layer.kernel]).saturating_mul(layer.kernel);
-            let vectors = usize::from(self.bias) + 2 * usize::from(self.norm != Norm::None);
-            size.parameters = size.parameters.saturating_add(weights).saturating_add(vectors * layer.channels);
+            let norm = self.norm != Norm::None;
+            let vectors = usize::from(self.bias) + 2 * usize::from(norm);
+            size.parameters = size.parameters.saturating_add(weights);
+            size.parameters = size.parameters.saturating_add(layer.channels.saturating_mul(vectors));
             size.widest = size.widest.max(weights);
-            size.units = size.units.saturating_add(product(convolved)).saturating_add(product(pooled));
+            // A norm keeps its input centred and scaled, too.
+            let kept = product(convolved).saturating_mul(if norm { 3 } else { 1 });
+            size.units = size.units.saturating_add(kept).saturating_add(product(pooled));
         }
         Ok(size)
     }

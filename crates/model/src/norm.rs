@@ -21,14 +21,18 @@ pub enum Norm {
 }
 
 impl Norm {
-    /// Whether so many channels can be normalized.
-    pub(crate) fn check(self, channels: usize) -> Result<(), String> {
-        match self {
-            Self::Group { groups } if groups == 0 || !channels.is_multiple_of(groups) => {
-                Err(format!("its {channels} channels do not fall into {groups} equal groups"))
-            }
-            Self::None | Self::Group { .. } => Ok(()),
+    /// Whether so many channels of so many pixels can be normalized.
+    pub(crate) fn check(self, channels: usize, pixels: usize) -> Result<(), String> {
+        let Self::Group { groups } = self else { return Ok(()) };
+        if groups == 0 || !channels.is_multiple_of(groups) {
+            return Err(format!("its {channels} channels do not fall into {groups} equal groups"));
         }
+        let numbers = (channels / groups).saturating_mul(pixels);
+        // Burn refuses inputs of two numbers and fewer.
+        if numbers < 2 || channels.saturating_mul(pixels) <= 2 {
+            return Err(format!("its groups of {numbers} numbers are too few for a variance"));
+        }
+        Ok(())
     }
 
     /// The layer for so many channels, at scale one and shift zero.

@@ -131,8 +131,6 @@ impl ResNetConfig {
         let mut from = self.width;
         for (stage, blocks) in self.stages()?.into_iter().enumerate() {
             let to = self.width.saturating_mul(1 << stage);
-            let wrong = |problem| ModelError::Layer { layer: format!("stage {}", stage + 1), key: "norm", problem };
-            self.norm.check(to).map_err(wrong)?;
             let mut shapes = Vec::with_capacity(blocks);
             for block in 0..blocks {
                 let stride = if stage > 0 && block == 0 { 2 } else { 1 };
@@ -207,19 +205,34 @@ impl ResNetConfig {
         if outputs == 0 {
             return Err(ModelError::ZeroWidth { layer: "the output".to_owned() });
         }
+        if [channels, height, width].contains(&0) {
+            return Err(ModelError::ZeroWidth { layer: "the input".to_owned() });
+        }
         let (stem, stages) = self.shapes(channels)?;
         let (mut pixels, mut last) = ([height, width], stem.to);
-        let mut size = Size { parameters: 0, widest: 0, units: channels.saturating_mul(height * width) };
+        let norm = |stage: usize, channels: usize, [height, width]: [usize; 2]| {
+            let wrong = |problem| ModelError::Layer { layer: format!("stage {stage}"), key: "norm", problem };
+            self.norm.check(channels, height.saturating_mul(width)).map_err(wrong)
+        };
+        norm(1, stem.to, pixels)?;
+        let mut size = Size { parameters: 0, widest: 0, units: channels.saturating_mul(height).saturating_mul(width) };
         let mut add = |shape: Shape, pixels: [usize; 2]| {
             let weights = shape.to.saturating_mul(shape.fan_in());
             let vectors = if shape.bias { 1 } else { 2 };
-            size.parameters = size.parameters.saturating_add(weights).saturating_add(vectors * shape.to);
+            size.parameters = size.parameters.saturating_add(weights);
+            size.parameters = size.parameters.saturating_add(shape.to.saturating_mul(vectors));
             size.widest = size.widest.max(weights);
-            size.units = size.units.saturating_add(shape.to.saturating_mul(pixels[0] * pixels[1]));
+            // A norm, in place of the bias, keeps its input centred and scaled, too.
+            let kept = if shape.bias { 1 } else { 3 };
+            let units = shape.to.saturating_mul(pixels[0].saturating_mul(pixels[1]));
+            size.units = size.units.saturating_add(units.saturating_mul(kept));
         };
         add(stem, pixels);
-        for block in stages.iter().flatten() {
+        for (stage, block) in
+            (1..).zip(&stages).flat_map(|(stage, blocks)| blocks.iter().map(move |block| (stage, block)))
+        {
             pixels = pixels.map(|size| size.div_ceil(block.first.stride));
+            norm(stage, block.first.to, pixels)?;
             block.all().for_each(|shape| add(shape, pixels));
             last = block.second.to;
         }

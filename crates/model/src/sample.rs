@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::error::ModelError;
 
 /// Shape and kind of one sample's input.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Sample {
     /// Numbers in an array of this shape. Which axis of `[32, 32, 3]` has the channels is not known: it is no image.
     Numbers(Vec<usize>),

@@ -152,6 +152,13 @@ fn what_does_not_fit_is_said() {
         ),
         (CnnConfig { norm: Norm::Group { groups: 3 }, ..one(layer) }, "its 4 channels do not fall into 3 equal groups"),
         (CnnConfig { norm: Norm::Group { groups: 0 }, ..one(layer) }, "into 0 equal groups"),
+        (
+            CnnConfig {
+                norm: Norm::Group { groups: 4 },
+                ..one(ConvolutionConfig { kernel: 8, padding: Some(0), ..layer })
+            },
+            "its groups of 1 numbers are too few",
+        ),
         (CnnConfig { hidden: vec![3, 0], ..one(layer) }, "hidden layer 2 has width 0"),
     ];
     let sample = Sample::Image { channels: 3, height: 8, width: 8 };
@@ -160,6 +167,7 @@ fn what_does_not_fit_is_said() {
         assert!(error.contains(words), "{error}, not {words}");
         assert!(config.init([3, 8, 8], 10, 0, &Device::flex(), DType::F32).is_err());
     }
+    assert!(one(layer).init([0, 8, 8], 10, 0, &Device::flex(), DType::F32).is_err(), "no channels");
     let config = ModelConfig::from(one(layer));
     for (sample, words) in [
         (Sample::from(192), "takes images, and the samples are rows of 192 numbers"),

@@ -175,6 +175,7 @@ fn what_does_not_fit_is_said() {
         let error = ModelConfig::from(config).size(&IMAGE, 10).expect_err(words).to_string();
         assert!(error.contains(words), "{error}, not {words}");
     }
+    assert!(ResNetConfig::default().init([3, 0, 8], 10, 0, &Device::flex(), DType::F32).is_err(), "no pixels");
     let error = ModelConfig::from(ResNetConfig::default()).size(&Sample::from(64), 10).expect_err("no images");
     assert!(error.to_string().contains("takes images"), "{error}");
 }

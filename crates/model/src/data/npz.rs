@@ -581,7 +581,8 @@ fn check_directory(file: &mut File, on_disk: u64) -> std::io::Result<Result<(), 
     Ok(Ok(()))
 }
 
-/// Writes an archive that [`Npz`] and `numpy.load` read: `x` as float64, `y` as int64 labels or float64 targets. Where
+/// Writes an archive that [`Npz`] and `numpy.load` read: `x` as float64, images `[n, H, W]` or, with several channels,
+/// `[n, C, H, W]` (which is read with `channels = "first"`), `y` as int64 labels or float64 targets. Where
 /// the labels of the training part do not tell the classes, because these have names or one of them does not occur, an
 /// array `classes` of strings names them.
 ///

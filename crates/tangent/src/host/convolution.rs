@@ -2,8 +2,8 @@
 //! by side as columns (Chellapilla, Puri & Simard 2006, §3).
 //!
 //! Images are worked on one by one, on all threads, small ones together until a product has some hundred columns. A
-//! patch matrix is made, used and forgotten in a core's own cache. The gradient of the weights is summed in parts whose
-//! number depends on shapes alone, so that threads do not change a bit of it.
+//! patch matrix is that of one image, so that for small ones it stays in a core's own cache. The gradient of the
+//! weights is summed in parts whose number depends on shapes alone, so that threads do not change a bit of it.
 
 use std::ops::Range;
 
@@ -38,10 +38,16 @@ pub struct Convolution {
 
 impl Convolution {
     /// The convolution of `[n, channels, height, width]` with `[out, channels/groups, kernel height, kernel width]`.
-    /// `None` if the kernel is larger than the image.
+    /// `None` if the kernel is larger than the image, or channels do not fall into groups.
     pub fn new(input: &[usize], weight: &[usize], options: &ConvOptions<2>) -> Option<Self> {
-        let (&[samples, channels, height, width], &[out, _, rows, columns]) = (input, weight) else { return None };
+        let (&[samples, channels, height, width], &[out, per_group, rows, columns]) = (input, weight) else {
+            return None;
+        };
         let ConvOptions { stride, padding, dilation, groups } = options.clone();
+        let fits = groups > 0 && channels == per_group * groups && out % groups == 0 && !stride.contains(&0);
+        if !fits {
+            return None;
+        }
         let size = |axis: usize, size: usize, kernel: usize| {
             let (before, behind) = padding[axis];
             let padded = (size + before + behind).checked_sub(dilation[axis] * (kernel.checked_sub(1)?) + 1)?;
@@ -336,7 +342,7 @@ pub fn convolve_weight_adjoint<T: Real>(out: &mut [T], input: &[T], output: &[T]
     if !add {
         out.fill(T::ZERO);
     }
-    if image == 0 || result == 0 || out.is_empty() {
+    if image == 0 || result == 0 || form.samples == 0 || out.is_empty() {
         return;
     }
     let batches = form.samples.div_ceil(together);
@@ -445,6 +451,15 @@ mod tests {
                 }
             }
         }
-        assert_eq!(Convolution::new(&[1, 1, 2, 2], &[1, 1, 3, 3], &ConvOptions::new([1, 1], [0, 0], [1, 1], 1)), None);
+        let none = |input: [usize; 4], weight: [usize; 4], groups| {
+            Convolution::new(&input, &weight, &ConvOptions::new([1, 1], [0, 0], [1, 1], groups)).is_none()
+        };
+        assert!(none([1, 1, 2, 2], [1, 1, 3, 3], 1), "a kernel larger than the image");
+        assert!(none([1, 4, 2, 2], [3, 2, 1, 1], 2), "three channels out of two groups");
+        assert!(none([1, 4, 2, 2], [4, 4, 1, 1], 0) && none([1, 4, 2, 2], [4, 3, 1, 1], 1), "other channels");
+        let empty = Convolution::new(&[0, 1, 2, 2], &[1, 1, 1, 1], &ConvOptions::new([1, 1], [0, 0], [1, 1], 1));
+        let mut gradient = [f64::NAN];
+        convolve_weight_adjoint(&mut gradient, &[], &[], &empty.expect("no samples are few"), false);
+        assert_eq!(gradient, [0.0]);
     }
 }

@@ -22,7 +22,8 @@ entries! {
             b.reshape(rows, &op.out.shape.to_vec())
         });
     "Module.Conv1d" Bilinear "one-dimensional convolution":
-        Module::Conv1d(op) => b.two(&op.x, &op.weight, &op.out, |b, x, weight| {
+        Module::Conv1d(op) if in_groups(&op.weight, op.options.groups) =>
+        b.two(&op.x, &op.weight, &op.out, |b, x, weight| {
         let (x, weight) = (with_height(b, x), with_height(b, weight));
         let o = &op.options;
         let options = ConvOptions {
@@ -36,7 +37,8 @@ entries! {
         with_bias(b, y, op.bias.as_ref())
     });
     "Module.Conv2d" Bilinear "two-dimensional convolution":
-        Module::Conv2d(op) => b.two(&op.x, &op.weight, &op.out, |b, x, weight| {
+        Module::Conv2d(op) if in_groups(&op.weight, op.options.groups) =>
+        b.two(&op.x, &op.weight, &op.out, |b, x, weight| {
         let o = &op.options;
         let options = ConvOptions { stride: o.stride, padding: o.padding, dilation: o.dilation, groups: o.groups };
         let y = b.bilinear(Bilinear::Convolution(options), x, weight, &op.out.shape.to_vec());
@@ -185,6 +187,11 @@ fn with_bias(b: &mut Lowering, y: usize, bias: Option<&TensorIr>) -> usize {
     let bias = b.get(bias);
     let bias = b.reshape(bias, &channels);
     b.add(y, bias)
+}
+
+/// Whether the channels out fall into equal groups: Burn rounds where they do not.
+fn in_groups(weight: &TensorIr, groups: usize) -> bool {
+    groups > 0 && weight.shape.to_vec()[0].is_multiple_of(groups)
 }
 
 /// Whether a transposed convolution is the adjoint of one: output padding chooses among the input sizes that stride
