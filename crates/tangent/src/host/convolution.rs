@@ -452,7 +452,8 @@ mod tests {
             }
         }
         let none = |input: [usize; 4], weight: [usize; 4], groups| {
-            Convolution::new(&input, &weight, &ConvOptions::new([1, 1], [0, 0], [1, 1], groups)).is_none()
+            let options = ConvOptions { groups, ..ConvOptions::new([1, 1], [0, 0], [1, 1], 1) };
+            Convolution::new(&input, &weight, &options).is_none()
         };
         assert!(none([1, 1, 2, 2], [1, 1, 3, 3], 1), "a kernel larger than the image");
         assert!(none([1, 4, 2, 2], [3, 2, 1, 1], 2), "three channels out of two groups");
