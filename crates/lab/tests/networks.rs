@@ -8,6 +8,8 @@ use losscape_analysis::Objective;
 use losscape_krylov::SymmetricOperator;
 use losscape_lab::open::Files;
 use losscape_lab::{Subject, pytorch};
+use safetensors::SafeTensors;
+use safetensors::tensor::TensorView;
 use serde::Deserialize;
 
 /// A long vector, in part.
@@ -91,4 +93,44 @@ fn networks_are_those_of_pytorch() {
             }
         }
     }
+}
+
+/// Weights that fit a described network, and are another's.
+#[test]
+fn weights_of_other_networks_are_refused() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/reference/networks/resnet-group");
+    let bytes = std::fs::read(folder.join("weights.safetensors")).expect("the reference is there");
+    let file = SafeTensors::deserialize(&bytes).expect("it is whole");
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let refused = |rename: &dyn Fn(&str) -> String, more: Option<&str>, ignored: &[&str]| {
+        let names = file.names();
+        let mut tensors: Vec<(String, TensorView)> =
+            names.iter().map(|name| (rename(name), file.tensor(name).expect("it is listed"))).collect();
+        tensors.extend(more.map(|name| (name.to_owned(), file.tensor("bn1.bias").expect("it is there"))));
+        let weights = place.path().join("weights.safetensors");
+        let bytes = safetensors::serialize(tensors, None).expect("it can be written");
+        std::fs::write(&weights, bytes).expect("the folder can be written");
+        let layout =
+            pytorch::Layout { ignored: ignored.iter().map(|&name| name.to_owned()).collect(), ..Default::default() };
+        let (data, model) = (folder.join("data.npz"), folder.join("model.toml"));
+        let channels = Some(losscape_model::data::npz::Channels::First);
+        let subject = Subject::of_files(&Files { weights, layout, data, channels, model }, &Device::flex());
+        subject.map(|_| ()).expect_err("it is another network").to_string()
+    };
+    let same = |name: &str| name.to_owned();
+    for ignored in [&[][..], &["bn1.running_mean"]] {
+        let message = refused(&same, Some("bn1.running_mean"), ignored);
+        assert!(message.contains("batch norm"), "{message}");
+    }
+    // Numbers say nothing of the order of layers that do not follow each other.
+    let numbered = |name: &str| {
+        let (layer, part) = name.rsplit_once('.').expect("a layer's parameter");
+        let mut layers: Vec<&str> =
+            file.names().into_iter().filter_map(|name| Some(name.rsplit_once('.')?.0)).collect();
+        layers.sort_unstable();
+        layers.dedup();
+        format!("{}.{part}", layers.iter().position(|known| *known == layer).expect("it is listed"))
+    };
+    let message = refused(&numbered, None, &[]);
+    assert!(message.contains("--layers conv1,bn1,layer1.0.conv1"), "{message}");
 }
