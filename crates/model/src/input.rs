@@ -20,7 +20,8 @@ pub trait FromDataset: Inputs {
 /// Numbers in a row, whatever shape they have: `[n, d]`.
 impl FromDataset for Tensor<2> {
     fn from_dataset(data: &Dataset, device: &Device, dtype: DType) -> Result<Self, ModelError> {
-        floats(data, [data.len(), data.sample.numbers()?], device, dtype)
+        data.sample.numbers()?;
+        Ok(data.input_tensor(device, dtype))
     }
 }
 
@@ -28,7 +29,7 @@ impl FromDataset for Tensor<2> {
 impl FromDataset for Tensor<4> {
     fn from_dataset(data: &Dataset, device: &Device, dtype: DType) -> Result<Self, ModelError> {
         let [channels, height, width] = data.sample.image()?;
-        floats(data, [data.len(), channels, height, width], device, dtype)
+        Ok(data.input_tensor(device, dtype).reshape([data.len(), channels, height, width]))
     }
 }
 
@@ -39,16 +40,6 @@ impl FromDataset for Tensor<2, Int> {
         let tokens: Vec<i64> = data.inputs.values.iter().map(|&token| token as i64).collect();
         Ok(Tensor::from_data(TensorData::new(tokens, [data.len(), length]), (device, DType::I64)))
     }
-}
-
-fn floats<const D: usize>(
-    data: &Dataset,
-    shape: [usize; D],
-    device: &Device,
-    dtype: DType,
-) -> Result<Tensor<D>, ModelError> {
-    let values = TensorData::new(data.inputs.values.clone(), shape);
-    Ok(Tensor::from_data(values.convert_dtype(dtype), (device, dtype)))
 }
 
 /// Inputs of a network that a configuration names, of the kind that the data have.
@@ -82,41 +73,48 @@ impl FromDataset for ModelInput {
     }
 }
 
+impl ModelInput {
+    fn instead_of(&self, takes: &'static str) -> ModelError {
+        let found = match self {
+            Self::Numbers(_) => "rows of numbers",
+            Self::Images(_) => "images",
+            Self::Tokens(_) => "tokens",
+        };
+        ModelError::Samples { takes, found: found.to_owned(), help: "" }
+    }
+}
+
 /// Images are taken in a row, too.
-///
-/// # Panics
-///
-/// For tokens.
-impl From<ModelInput> for Tensor<2> {
-    fn from(input: ModelInput) -> Self {
+impl TryFrom<ModelInput> for Tensor<2> {
+    type Error = ModelError;
+
+    fn try_from(input: ModelInput) -> Result<Self, ModelError> {
         match input {
-            ModelInput::Numbers(x) => x,
-            ModelInput::Images(x) => x.flatten(1, 3),
-            ModelInput::Tokens(_) => panic!("the network takes numbers, not tokens"),
+            ModelInput::Numbers(x) => Ok(x),
+            ModelInput::Images(x) => Ok(x.flatten(1, 3)),
+            ModelInput::Tokens(_) => Err(input.instead_of("numbers")),
         }
     }
 }
 
-/// # Panics
-///
-/// For all but images.
-impl From<ModelInput> for Tensor<4> {
-    fn from(input: ModelInput) -> Self {
+impl TryFrom<ModelInput> for Tensor<4> {
+    type Error = ModelError;
+
+    fn try_from(input: ModelInput) -> Result<Self, ModelError> {
         match input {
-            ModelInput::Images(x) => x,
-            _ => panic!("the network takes images"),
+            ModelInput::Images(x) => Ok(x),
+            other => Err(other.instead_of("images")),
         }
     }
 }
 
-/// # Panics
-///
-/// For all but tokens.
-impl From<ModelInput> for Tensor<2, Int> {
-    fn from(input: ModelInput) -> Self {
+impl TryFrom<ModelInput> for Tensor<2, Int> {
+    type Error = ModelError;
+
+    fn try_from(input: ModelInput) -> Result<Self, ModelError> {
         match input {
-            ModelInput::Tokens(x) => x,
-            _ => panic!("the network takes tokens"),
+            ModelInput::Tokens(x) => Ok(x),
+            other => Err(other.instead_of("tokens")),
         }
     }
 }

@@ -40,9 +40,16 @@ macro_rules! networks {
         impl Network for Model {
             type Input = ModelInput;
 
+            /// Outputs `[n, C]`.
+            ///
+            /// # Panics
+            ///
+            /// For inputs of another kind than the network was built for, as for another shape.
             fn forward(&self, input: ModelInput) -> Tensor<2> {
                 match self {
-                    $(Self::$variant(network) => network.forward(input.into()),)+
+                    $(Self::$variant(network) => {
+                        network.forward(input.try_into().unwrap_or_else(|error| panic!("{error}")))
+                    })+
                 }
             }
         }
