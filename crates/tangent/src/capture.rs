@@ -26,12 +26,13 @@ thread_local! {
 }
 
 /// Records `forward` of `module`, whose float parameters are `visited`, for inputs like `inputs` (of `samples` samples,
-/// if given).
+/// if given), with batch norm by its running statistics or those of the batch.
 pub fn capture<M: Module, I: Inputs, const D: usize>(
     module: &M,
     visited: &[Visited],
     inputs: &I,
     samples: Option<usize>,
+    of_batch: bool,
     device: &DispatchDevice,
     forward: &impl Fn(&M, I) -> Tensor<D>,
 ) -> Result<Program, TangentError> {
@@ -67,6 +68,9 @@ pub fn capture<M: Module, I: Inputs, const D: usize>(
             lowering.builder.push(leaf, Vec::new(), parameter.shape.clone(), parameter.dtype)
         });
         lowering.bind(id, node);
+        if of_batch && visited.in_training {
+            lowering.of_batch.insert(node);
+        }
     }
     for (index, (&id, array)) in input_ids.iter().zip(inputs::arrays(inputs)).enumerate() {
         let mut shape = array.shape();

@@ -75,10 +75,11 @@ pub enum TangentError {
         /// Shape of the output.
         shape: Vec<usize>,
     },
-    /// Not even one sample fits into the memory allowed.
-    #[error("one sample needs {needed} bytes, and {budget} are allowed")]
+    /// What must be worked on at once does not fit into the memory allowed: one sample, or with statistics of the batch
+    /// all of them.
+    #[error("what is worked on at once needs {needed} bytes, and {budget} are allowed")]
     Memory {
-        /// Bytes for one sample and one direction.
+        /// Bytes for it and one direction.
         needed: usize,
         /// Bytes allowed.
         budget: usize,

@@ -21,7 +21,8 @@ use crate::TangentError;
 use crate::array::Array;
 use crate::function::{Elementwise, Order};
 use crate::inputs::Inputs;
-use crate::map::{Map, balanced};
+use crate::linearized::Linearized;
+use crate::map::{Map, Variables, balanced};
 use crate::operation::{Bilinear, Linear, Operation};
 use crate::parameters;
 use crate::point::{Leaves, Point, Reverse};
@@ -44,8 +45,10 @@ where
     /// C outputs each, rows and columns in the order of the outputs (all of sample 0, then all of sample 1, …), in
     /// the element type of the module.
     ///
-    /// Every sample is treated on its own, as if it were the only one in its batch; what the map differentiates by,
-    /// chunks and a memory budget do not matter here. Memory: at its peak two and a half times the result, and for
+    /// Every sample is treated on its own, as if it were the only one in its batch, but for
+    /// [`batch_statistics`](Self::batch_statistics): there `J Jᵀ` is formed by products, nC of each, with a vector of P
+    /// entries for each output of a block. What the map differentiates by, chunks and a memory budget do not matter
+    /// here. Memory: at its peak two and a half times the result, and for
     /// each matrix product `[T, i] × [i, o]` of a sample n T (i + C o) numbers, for each parameter of p entries
     /// that is contracted n C p.
     ///
@@ -53,7 +56,7 @@ where
     ///
     /// As [`linearize`](Self::linearize) in chunks.
     pub fn kernel(&self, module: &M, inputs: &I) -> Result<Tensor<2>, TangentError> {
-        Ok(Self::symmetric(&self.factors(module, None, inputs)?))
+        self.kernel_of(module, None, inputs)
     }
 
     /// As [`kernel`](Self::kernel), with the trainable parameters replaced as [`linearize_at`](Self::linearize_at)
@@ -63,7 +66,22 @@ where
     ///
     /// As [`kernel`](Self::kernel), and [`TangentError::ParameterCount`] when the length of `w` is not P.
     pub fn kernel_at(&self, module: &M, w: &Tensor<1>, inputs: &I) -> Result<Tensor<2>, TangentError> {
-        Ok(Self::symmetric(&self.factors(module, Some(w), inputs)?))
+        self.kernel_of(module, Some(w), inputs)
+    }
+
+    fn kernel_of(&self, module: &M, w: Option<&Tensor<1>>, inputs: &I) -> Result<Tensor<2>, TangentError> {
+        if self.of_batch {
+            let at = self.linearized(module, w, inputs, Variables::Parameters)?;
+            return Ok(Self::coupled(&at, &at));
+        }
+        Ok(Self::symmetric(&self.factors(module, w, inputs)?))
+    }
+
+    /// `J(x) J(x′)ᵀ` where samples see each other, column by column; exactly symmetric where both are one.
+    fn coupled(rows: &Linearized, columns: &Linearized) -> Tensor<2> {
+        let parts = columns.units().map(|units| rows.push(columns.pull(units)));
+        let kernel: Tensor<2> = Tensor::cat(parts.collect(), 0).transpose();
+        if std::ptr::eq(rows, columns) { (kernel.clone() + kernel.transpose()).mul_scalar(0.5) } else { kernel }
     }
 
     /// The kernel of samples with themselves.
@@ -88,6 +106,10 @@ where
     ///
     /// As [`kernel`](Self::kernel).
     pub fn kernel_between(&self, module: &M, rows: &I, columns: &I) -> Result<Tensor<2>, TangentError> {
+        if self.of_batch {
+            let at = |inputs| self.linearized(module, None, inputs, Variables::Parameters);
+            return Ok(Self::coupled(&at(rows)?, &at(columns)?));
+        }
         let (rows, columns) = (self.factors(module, None, rows)?, self.factors(module, None, columns)?);
         let pairs: Vec<(usize, usize)> =
             (0..rows.len()).flat_map(|row| (0..columns.len()).map(move |column| (row, column))).collect();

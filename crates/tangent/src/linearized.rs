@@ -226,20 +226,24 @@ impl Linearized {
     /// The Jacobian `[m, P]`, one row for each output.
     #[must_use]
     pub fn jacobian(&self) -> Tensor<2> {
+        Tensor::cat(self.units().map(|units| self.pull(units)).collect(), 0)
+    }
+
+    /// The rows of the identity of the outputs' space, `[m, m]`, some at a time.
+    pub(crate) fn units(&self) -> impl Iterator<Item = Tensor<2>> {
         const ROWS: usize = 64;
         let m = self.outputs();
         let output = self.output();
         let (device, dtype) = (output.device(), output.dtype());
-        let blocks = (0..m).step_by(ROWS).map(|start| {
+        (0..m).step_by(ROWS).map(move |start| {
             let rows = ROWS.min(m - start);
             let mut units = vec![0.0f64; rows * m];
             for row in 0..rows {
                 units[row * m + start + row] = 1.0;
             }
             let units = TensorData::new(units, [rows, m]).convert_dtype(dtype);
-            self.pull(Tensor::<2>::from_data(units, (&device, dtype)))
-        });
-        Tensor::cat(blocks.collect(), 0)
+            Tensor::from_data(units, (&device, dtype))
+        })
     }
 
     /// One vector or a block, in the type of the program.

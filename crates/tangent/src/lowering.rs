@@ -1,6 +1,6 @@
 //! From Burn's operations to ours: the vocabulary in which the registry's entries are written.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use burn::tensor::DType;
 use burn_backend::{Slice, get_or_init_device_settings};
@@ -16,13 +16,16 @@ use crate::program::{Builder, Node};
 pub struct Lowering {
     pub builder: Builder,
     pub device: DispatchDevice,
+    /// Running means in whose place the batch's are taken, and with them their variances.
+    pub of_batch: HashSet<usize>,
     nodes: HashMap<TensorId, usize>,
     shapes_agree: bool,
 }
 
 impl Lowering {
     pub fn new(device: DispatchDevice) -> Self {
-        Self { builder: Builder { nodes: Vec::new() }, device, nodes: HashMap::new(), shapes_agree: true }
+        let builder = Builder { nodes: Vec::new() };
+        Self { builder, device, of_batch: HashSet::new(), nodes: HashMap::new(), shapes_agree: true }
     }
 
     pub fn set(&mut self, tensor: &TensorIr, node: usize) {

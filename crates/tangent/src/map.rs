@@ -79,6 +79,8 @@ pub struct Map<M, I, F> {
     batching: Batching,
     order: Order,
     precision: Option<DType>,
+    /// Whether batch norm goes by the batch.
+    pub(crate) of_batch: bool,
     programs: Mutex<HashMap<Signature, Arc<Program>>>,
     of: PhantomData<fn(&M, I)>,
 }
@@ -97,12 +99,13 @@ struct Signature {
 
 impl<M, I, F> std::fmt::Debug for Map<M, I, F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { variables, batching, order, precision, .. } = self;
+        let Self { variables, batching, order, precision, of_batch, .. } = self;
         f.debug_struct("Map")
             .field("variables", variables)
             .field("batching", batching)
             .field("order", order)
             .field("precision", precision)
+            .field("of_batch", of_batch)
             .finish_non_exhaustive()
     }
 }
@@ -122,6 +125,7 @@ where
             batching: Batching::default(),
             order: Order::Second,
             precision: None,
+            of_batch: false,
             programs: Mutex::new(HashMap::new()),
             of: PhantomData,
         }
@@ -177,6 +181,18 @@ where
         self
     }
 
+    /// Burn's batch norm normalizes by mean and variance of the samples given, as in training, where its training flag
+    /// is on; running statistics are neither read nor moved. The variance is the biased one.
+    ///
+    /// Samples then see each other: all are worked through at once, whatever [`in_chunks`](Self::in_chunks) says, and
+    /// what does not fit is refused by [`within`](Self::within). Of inputs alone in their batch the variance is zero. The recording distinguishes modules by their flags no
+    /// more than by anything else that is no parameter.
+    #[must_use]
+    pub fn batch_statistics(mut self) -> Self {
+        self.of_batch = true;
+        self
+    }
+
     /// The recorded forward, for all samples at once.
     ///
     /// # Errors
@@ -194,7 +210,7 @@ where
     /// nothing to differentiate by; in chunks also when samples and outputs do not correspond or one sample does
     /// not fit into the memory.
     pub fn linearize(&self, module: &M, inputs: &I) -> Result<Linearized, TangentError> {
-        self.linearized(module, None, inputs)
+        self.linearized(module, None, inputs, self.variables)
     }
 
     /// As [`linearize`](Self::linearize), with the trainable parameters replaced by the entries of `w` `[P]`, in the
@@ -205,14 +221,20 @@ where
     ///
     /// As [`linearize`](Self::linearize), and [`TangentError::ParameterCount`] when the length of `w` is not P.
     pub fn linearize_at(&self, module: &M, w: &Tensor<1>, inputs: &I) -> Result<Linearized, TangentError> {
-        self.linearized(module, Some(w), inputs)
+        self.linearized(module, Some(w), inputs, self.variables)
     }
 
-    fn linearized(&self, module: &M, w: Option<&Tensor<1>>, inputs: &I) -> Result<Linearized, TangentError> {
+    pub(crate) fn linearized(
+        &self,
+        module: &M,
+        w: Option<&Tensor<1>>,
+        inputs: &I,
+        variables: Variables,
+    ) -> Result<Linearized, TangentError> {
         let visited = parameters::visit(module);
         let arrays = self.values(inputs);
         let (leaves, infos) = self.distinct(&visited, w)?;
-        let segments = self.segments(&infos, &arrays);
+        let segments = Self::segments(&infos, &arrays, variables);
         if segments.is_empty() {
             return Err(TangentError::NoVariables);
         }
@@ -252,14 +274,22 @@ where
         arrays: &[Array],
         segments: &[Segment],
     ) -> Result<Chunking, TangentError> {
+        let active = |program: &Program| program.active(|leaf| segments.iter().any(|segment| segment.is(leaf)));
         let limit = match self.batching {
-            Batching::Whole => {
+            Batching::Samples(samples) if !self.of_batch => samples,
+            Batching::Memory(_) if !self.of_batch => usize::MAX,
+            batching => {
                 let program = self.record(module, visited, inputs, None)?;
-                let directions = directions_in_cache(&program);
+                let mut directions = directions_in_cache(&program);
+                if let Batching::Memory(budget) = batching {
+                    let Footprint { kept, working } = Footprint::whole(&program, &active(&program), self.order);
+                    if kept + working > budget {
+                        return Err(TangentError::Memory { needed: kept + working, budget });
+                    }
+                    directions = directions.min((budget - kept) / working.max(1)).max(1);
+                }
                 return Ok(Chunking { programs: vec![(program, None)], keep: true, directions });
             }
-            Batching::Samples(samples) => samples,
-            Batching::Memory(_) => usize::MAX,
         };
         let counts: Vec<usize> = arrays.iter().map(|array| array.shape()[0]).collect();
         let total = counts.first().copied().unwrap_or(0);
@@ -271,7 +301,6 @@ where
         if let Batching::Memory(budget) = self.batching {
             let (one, two) =
                 (self.record(module, visited, inputs, Some(1))?, self.record(module, visited, inputs, Some(2))?);
-            let active = |program: &Program| program.active(|leaf| segments.iter().any(|segment| segment.is(leaf)));
             let footprint = Footprint::of(&one, &two, active, self.order);
             (size, plan.keep, plan.directions) = footprint.fit(budget, total)?;
         }
@@ -330,13 +359,13 @@ where
     }
 
     /// The variables in the order of the flat vector.
-    fn segments(&self, parameters: &[Parameter], inputs: &[Array]) -> Vec<Segment> {
+    fn segments(parameters: &[Parameter], inputs: &[Array], variables: Variables) -> Vec<Segment> {
         let mut segments = Vec::new();
-        if self.variables != Variables::Inputs {
+        if variables != Variables::Inputs {
             let trainable = parameters.iter().enumerate().filter(|(_, parameter)| parameter.trainable);
             segments.extend(trainable.map(|(index, parameter)| Segment::parameter(index, &parameter.shape)));
         }
-        if self.variables != Variables::Parameters {
+        if variables != Variables::Parameters {
             let floats = inputs.iter().enumerate().filter(|(_, input)| input.dtype().is_float());
             segments.extend(floats.map(|(index, input)| Segment::input(index, &input.shape())));
         }
@@ -372,7 +401,7 @@ where
         if let Some(program) = known(&signature) {
             return Ok(program);
         }
-        let program = crate::capture::capture(module, visited, inputs, samples, &device, &self.forward)?;
+        let program = crate::capture::capture(module, visited, inputs, samples, self.of_batch, &device, &self.forward)?;
         let program = Arc::new(match self.precision {
             Some(dtype) => program.in_precision(dtype),
             None => program.of_one_type()?,

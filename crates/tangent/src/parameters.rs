@@ -12,10 +12,10 @@
 //! a process that only measures would grow with every call.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 
@@ -30,6 +30,8 @@ pub(crate) struct Visited {
     pub container: String,
     pub parameter: Parameter,
     pub array: Array,
+    /// Whether the module that holds it has a training flag, which is on.
+    pub in_training: bool,
 }
 
 /// All float parameters in the module's order, repeated ones repeated. Running statistics are those that inference
@@ -41,7 +43,15 @@ pub(crate) fn visit<M: Module>(module: &M) -> Vec<Visited> {
         containers: Vec<String>,
         device: Option<Device>,
         autodiff: bool,
+        /// Paths of the modules whose training flag is on.
+        in_training: HashSet<Vec<String>>,
         found: Vec<Visited>,
+    }
+    impl Visitor {
+        /// The path of the module whose field is visited.
+        fn holder(&self) -> Vec<String> {
+            self.path[..self.path.len().saturating_sub(1)].to_vec()
+        }
     }
     impl ModuleVisitor for Visitor {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
@@ -56,7 +66,13 @@ pub(crate) fn visit<M: Module>(module: &M) -> Vec<Visited> {
                 trainable: param.is_require_grad(),
             };
             let container = self.containers.last().cloned().unwrap_or_default();
-            self.found.push(Visited { id: param.id, container, parameter, array });
+            let in_training = self.in_training.contains(&self.holder());
+            self.found.push(Visited { id: param.id, container, parameter, array, in_training });
+        }
+        fn visit_flag(&mut self, flag: &Param<Flag>) {
+            if flag.is_enabled() {
+                self.in_training.insert(self.holder());
+            }
         }
         fn enter_module(&mut self, name: &str, container: &str) {
             self.path.push(name.to_owned());
@@ -85,6 +101,7 @@ pub(crate) fn visit<M: Module>(module: &M) -> Vec<Visited> {
     let mut found = visited(&module.valid()).found;
     for (valid, own) in found.iter_mut().zip(own.found) {
         valid.parameter.trainable = own.parameter.trainable;
+        valid.in_training = own.in_training;
     }
     found
 }

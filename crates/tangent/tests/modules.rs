@@ -230,6 +230,77 @@ fn tied_frozen_and_unused_parameters() {
     }
 }
 
+/// Batch norm of images and of numbers between layers, one of them frozen: Burn trains on with its running statistics.
+#[derive(Module, Debug)]
+struct Normed {
+    first: nn::conv::Conv2d,
+    norm: BatchNorm,
+    frozen: BatchNorm,
+    last: nn::Linear,
+    flat: BatchNorm,
+}
+
+impl Normed {
+    fn new(device: &Device) -> Self {
+        Self {
+            first: nn::conv::Conv2dConfig::new([1, 3], [3, 3]).init(device),
+            norm: nn::BatchNormConfig::new(3).init(device),
+            frozen: nn::BatchNormConfig::new(3).init(device).freeze(),
+            last: nn::LinearConfig::new(12, 2).init(device),
+            flat: nn::BatchNormConfig::new(2).init(device),
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<2> {
+        let x = self.norm.forward(self.first.forward(x)).tanh();
+        self.flat.forward(self.last.forward(self.frozen.forward(x).flatten(1, 3)))
+    }
+}
+
+/// In training Burn normalizes by the batch; its gradient is the reference, differences of ours for the Hessian.
+#[test]
+fn batch_norm_by_the_statistics_of_the_batch() {
+    for (name, device) in devices() {
+        let model = in_f64(Normed::new(&device), 6);
+        let running = |model: &Normed| numbers(model.norm.running_mean.value_sync());
+        let before = running(&model);
+        let (x, y) = (tensor(1, [4, 1, 4, 4], -1.0, 1.0, &device), tensor(2, [3, 1, 4, 4], -1.0, 1.0, &device));
+        let forward = |model: &Normed, x: Tensor<4>| model.forward(x);
+        let map = Map::new(forward).batch_statistics().in_chunks(2);
+        let at = map.linearize(&model, &x).expect("all layers have entries");
+        assert_eq!(running(&model), before, "{name}: measuring moves nothing");
+        let cotangent = tensor(3, [8], -1.0, 1.0, &device.clone().inner());
+        let copy = model.valid().train();
+        let output = copy.forward(x.clone());
+        assert!(difference(&numbers(at.output()), &numbers(output.clone())) < ROUNDING, "{name}: another function");
+        let weighted = (output * Tensor::from_inner(cotangent.clone().reshape([4, 2]))).sum();
+        let gradients = GradientsParams::from_grads(weighted.backward(), &copy);
+        let burn = numbers(ravel_gradient(&copy, &gradients).expect("there are parameters"));
+        let off = difference(&numbers(at.pull(cotangent.clone())), &burn);
+        assert!(off < ROUNDING, "{name}: the gradient is off by {off:e}");
+        // One row without the statistics' slopes would be off by much more.
+        let w = losscape_tangent::parameters::ravel(&model).expect("there are parameters");
+        let v: Tensor<1> = tensor(4, [at.variables()], -1.0, 1.0, &device.clone().inner());
+        let pulled = |sign: f64| {
+            let w = w.clone() + v.clone() * (sign * 1e-5);
+            map.linearize_at(&model, &w, &x).expect("it was linearized before").pull(cotangent.clone())
+        };
+        let differences = numbers((pulled(1.0) - pulled(-1.0)) / 2e-5);
+        let off = difference(&numbers(at.bend(cotangent.clone(), v.clone())), &differences);
+        assert!(off < 1e-6, "{name}: the Hessian product is off by {off:e}");
+        let dense = |inputs: &Tensor<4>| rows(map.linearize(&model, inputs).expect("as before").jacobian());
+        let kernel = numbers(map.kernel(&model, &x).expect("it was linearized before"));
+        assert!(difference(&kernel, &gram(&dense(&x), &dense(&x))) < ROUNDING, "{name}: the kernel");
+        let between = numbers(map.kernel_between(&model, &x, &y).expect("it was linearized before"));
+        assert!(difference(&between, &gram(&dense(&x), &dense(&y))) < ROUNDING, "{name}: the kernel between two");
+        let evaluation = Map::new(forward).linearize(&model, &x).expect("it was linearized before");
+        assert!(difference(&numbers(evaluation.output()), &numbers(at.output())) > 1e-2, "the modes differ");
+        // All samples at once or not at all.
+        let small = Map::new(forward).batch_statistics().within(1000).linearize(&model, &x);
+        assert!(matches!(small, Err(losscape_tangent::TangentError::Memory { .. })), "{small:?}");
+    }
+}
+
 /// The Hessian product of a loss of the outputs, by the loss's own derivatives or by the forward of the whole loss.
 #[test]
 fn a_loss_of_the_outputs_or_in_the_forward() {

@@ -129,43 +129,62 @@ entries! {
         b.set(&op.out_indices, at);
     };
     "Module.LayerNorm" Lowered "γ (x − mean)/√(var + ϵ) + β along the last axis": Module::LayerNorm(op) => {
-        let (x, gamma) = (b.get(&op.input), b.get(&op.gamma));
-        let axis = b.rank(x) - 1;
-        let mean = b.mean(x, &[axis]);
-        let centered = b.sub(x, mean);
-        let square = b.map(Elementwise::Powi(2), centered);
-        let variance = b.mean(square, &[axis]);
-        let shifted = b.map(Elementwise::Shift(op.epsilon.elem()), variance);
-        let deviation = b.map(Elementwise::Sqrt, shifted);
-        let normalized = b.div(centered, deviation);
-        let mut y = b.mul(normalized, gamma);
-        if let Some(beta) = &op.beta {
-            let beta = b.get(beta);
-            y = b.add(y, beta);
-        }
+        let (x, gamma, beta) = (b.get(&op.input), b.get(&op.gamma), op.beta.as_ref().map(|beta| b.get(beta)));
+        let (centered, variance) = moments(b, x, &[b.rank(x) - 1]);
+        let y = normalized(b, centered, variance, op.epsilon.elem(), gamma, beta);
         b.set(&op.out, y);
     };
-    "Module.BatchNorm" Lowered "γ (x − mean)/√(var + ϵ) + β with the given mean and variance":
+    "Module.BatchNorm" Lowered
+        "γ (x − mean)/√(var + ϵ) + β with the given mean and variance, or the batch's (`Map::batch_statistics`)":
         Module::BatchNorm(op) => {
         let x = b.get(&op.x);
         let mut channels = vec![1; b.rank(x)];
         channels[1] = b.shape(x)[1];
+        let running = b.get(&op.mean);
         let [gamma, beta, mean, variance] = [&op.gamma, &op.beta, &op.mean, &op.variance].map(|tensor| {
             let node = b.get(tensor);
             b.reshape(node, &channels)
         });
-        let centered = b.sub(x, mean);
-        let shifted = b.map(Elementwise::Shift(op.epsilon.elem()), variance);
-        let deviation = b.map(Elementwise::Sqrt, shifted);
-        let normalized = b.div(centered, deviation);
-        let scaled = b.mul(normalized, gamma);
-        let y = b.add(scaled, beta);
+        let (centered, variance) = if b.of_batch.contains(&running) {
+            let axes: Vec<usize> = (0..b.rank(x)).filter(|&axis| axis != 1).collect();
+            moments(b, x, &axes)
+        } else {
+            (b.sub(x, mean), variance)
+        };
+        let y = normalized(b, centered, variance, op.epsilon.elem(), gamma, Some(beta));
         b.set(&op.out, y);
     };
     "Module.Attention" Lowered "softmax(Q Kᵀ/√d) V, with mask, bias and soft cap": Module::Attention(op) => {
         let y = attention(b, op);
         b.set(&op.out, y);
     };
+}
+
+/// `x − mean` and the variance, both along axes, which stay with length one.
+fn moments(b: &mut Lowering, x: usize, axes: &[usize]) -> (usize, usize) {
+    let mean = b.mean(x, axes);
+    let centered = b.sub(x, mean);
+    let square = b.map(Elementwise::Powi(2), centered);
+    (centered, b.mean(square, axes))
+}
+
+/// `γ (x − mean)/√(var + ϵ) + β`.
+fn normalized(
+    b: &mut Lowering,
+    centered: usize,
+    variance: usize,
+    epsilon: f64,
+    gamma: usize,
+    beta: Option<usize>,
+) -> usize {
+    let shifted = b.map(Elementwise::Shift(epsilon), variance);
+    let deviation = b.map(Elementwise::Sqrt, shifted);
+    let normalized = b.div(centered, deviation);
+    let scaled = b.mul(normalized, gamma);
+    match beta {
+        Some(beta) => b.add(scaled, beta),
+        None => scaled,
+    }
 }
 
 /// `[n, channels, length]` as `[n, channels, 1, length]`.
