@@ -153,7 +153,7 @@ impl Problem {
         let files = Files { weights, layout: Default::default(), data, channels, model };
         let Subject { network, data, loss, .. } = Subject::of_files(&files, &Device::flex())?;
         let Described { model } = Document::parse("model.toml".to_owned(), &text, &[])?.read()?;
-        let single = model.init(&data.sample, data.outputs(), 0, device, DType::F32)?;
+        let single = model.init(&data.sample, data.target().columns(), 0, device, DType::F32)?;
         let w = parameters::ravel(&network).ok_or("the network has no parameters")?;
         Ok(Self { network: parameters::unravel(single, &w)?, data, loss })
     }
@@ -316,7 +316,7 @@ fn density(folder: &Path) -> Result<Work, Failure> {
 /// The tangent kernel `[nC, nC]`.
 fn kernel(folder: &Path) -> Result<Work, Failure> {
     let Problem { network, data, .. } = Problem::read(folder, &Device::flex())?;
-    let (x, outputs) = (inputs(&data)?, data.outputs());
+    let (x, outputs) = (inputs(&data)?, data.target().columns());
     let map = Map::new(Model::forward).first_order();
     Ok(Box::new(move |_| {
         let kernel = map.kernel(&network, &x)?;

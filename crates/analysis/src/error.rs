@@ -15,7 +15,7 @@ pub enum AnalysisError {
     /// An iteration cannot go on.
     #[error(transparent)]
     Krylov(#[from] KrylovError),
-    /// The network does not take the samples of the data.
+    /// The network does not take the samples of the data, or the loss not their targets.
     #[error(transparent)]
     Samples(#[from] ModelError),
     /// Outputs and targets do not correspond.
@@ -57,6 +57,12 @@ pub enum AnalysisError {
         what: &'static str,
         /// Its value.
         value: f64,
+    },
+    /// Something is made of the losses of single samples, which there are not where samples see each other.
+    #[error("{what} needs samples that do not see each other, as in evaluation mode; this is batch mode")]
+    Coupled {
+        /// What.
+        what: &'static str,
     },
     /// There are no bounds for such a network or loss.
     #[error("nothing can be certified: {reason}")]

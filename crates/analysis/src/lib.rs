@@ -35,4 +35,4 @@ pub mod spectrum;
 pub mod steps;
 
 pub use error::AnalysisError;
-pub use objective::{Objective, Point};
+pub use objective::{Mode, Objective, Point};

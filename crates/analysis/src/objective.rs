@@ -1,8 +1,10 @@
 //! The loss over a data set as a function of the parameters.
 //!
 //! An [`Objective`] is `L(w)`, a [`Point`] on it has loss, gradient and the operators there, and a measure is a
-//! function of a point. A network is measured as at inference (dropout off, batch norm by its running statistics), and
-//! is not changed.
+//! function of a point. A network is measured with dropout off, and batch norm by its running statistics or by those of
+//! the whole data set as one batch ([`Mode`]); it is not changed.
+
+use std::fmt;
 
 use burn::tensor::{DType, Tensor};
 use losscape_krylov::{Space, norm};
@@ -10,6 +12,7 @@ use losscape_model::data::Dataset;
 use losscape_model::{FromDataset, Loss, Network, Reduction};
 use losscape_tangent::parameters::{self, Segment};
 use losscape_tangent::{Linearized, Map, TangentError};
+use serde::{Deserialize, Serialize};
 
 use crate::error::AnalysisError;
 use crate::fisher::EmpiricalFisher;
@@ -22,13 +25,34 @@ use crate::residual::Residual;
 /// Samples worked on at a time: their activations stay in the cache, and there is work for every core.
 const CHUNK: usize = 256;
 
+/// What batch norm normalizes by while a network is measured. Networks without one are the same function in both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// The running statistics, as at inference: samples do not see each other.
+    #[default]
+    Evaluation,
+    /// Mean and variance of all samples as one batch, differentiated too: the function that full-batch training
+    /// descends. Samples see each other; there are no gradients of single samples.
+    Batch,
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Evaluation => "evaluation: each sample on its own",
+            Self::Batch => "batch: batch norm by mean and variance of all samples",
+        })
+    }
+}
+
 /// The forward of a network as a function.
 type Forward<N> = fn(&N, <N as Network>::Input) -> Tensor<2>;
 
 /// `L(w)`: a network, a data set in fixed order, a loss.
 ///
-/// Everything is deterministic: there are no batches, and a network with a training mode is taken in evaluation mode.
-/// Samples are worked through in chunks and must not see each other.
+/// Everything is deterministic: there are no batches. Samples are worked through in chunks and must not see each other,
+/// but for batch norm in [`Mode::Batch`], where all are worked through at once.
 ///
 /// ```
 /// use burn::tensor::{DType, Device, Tensor};
@@ -55,14 +79,20 @@ pub struct Objective<N: Network> {
     inputs: N::Input,
     targets: Tensor<2>,
     loss: Loss,
+    mode: Mode,
     second: Map<N, N::Input, Forward<N>>,
     first: Map<N, N::Input, Forward<N>>,
 }
 
-impl<N: Network> std::fmt::Debug for Objective<N> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl<N: Network> fmt::Debug for Objective<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let dims = self.targets.dims();
-        f.debug_struct("Objective").field("loss", &self.loss).field("targets", &dims).finish_non_exhaustive()
+        let Self { loss, mode, .. } = self;
+        f.debug_struct("Objective")
+            .field("loss", loss)
+            .field("mode", mode)
+            .field("targets", &dims)
+            .finish_non_exhaustive()
     }
 }
 
@@ -74,7 +104,8 @@ impl<N: Network> Objective<N> {
     /// When the network cannot be differentiated, or its outputs and the targets differ in shape, float type or device.
     pub fn new(network: N, inputs: N::Input, targets: Tensor<2>, loss: Loss) -> Result<Self, AnalysisError> {
         let map = || Map::new(N::forward as Forward<N>).in_chunks(CHUNK);
-        let objective = Self { network, inputs, targets, loss, second: map(), first: map().first_order() };
+        let mode = Mode::Evaluation;
+        let objective = Self { network, inputs, targets, loss, mode, second: map(), first: map().first_order() };
         let at = objective.first.linearize(&objective.network, &objective.inputs)?;
         let (shape, targets) = (at.output_shape(), objective.targets.dims());
         if shape != targets {
@@ -95,7 +126,7 @@ impl<N: Network> Objective<N> {
     ///
     /// # Errors
     ///
-    /// When the network does not take such samples; as [`new`](Self::new).
+    /// When the network does not take such samples, or the loss such targets; as [`new`](Self::new).
     pub fn on(network: N, data: &Dataset, loss: Loss) -> Result<Self, AnalysisError>
     where
         N::Input: FromDataset,
@@ -103,7 +134,8 @@ impl<N: Network> Objective<N> {
         let w = parameters::ravel(&network).ok_or(TangentError::NoVariables)?;
         let (device, dtype) = (w.device(), w.dtype());
         let inputs = N::Input::from_dataset(data, &device, dtype)?;
-        Self::new(network, inputs, data.target_tensor(&device, dtype), loss)
+        let (loss, _) = loss.on(data.target())?;
+        Self::new(network, inputs, loss.targets(data, &device, dtype), loss)
     }
 
     /// A vector `[P]` in the float type measured in.
@@ -129,8 +161,19 @@ impl<N: Network> Objective<N> {
         self
     }
 
+    /// Measures in this mode. Default: evaluation.
+    #[must_use]
+    pub fn in_mode(mut self, mode: Mode) -> Self {
+        if mode == Mode::Batch && self.mode == Mode::Evaluation {
+            self.second = self.second.batch_statistics();
+            self.first = self.first.batch_statistics();
+        }
+        self.mode = mode;
+        self
+    }
+
     /// Works in chunks that fit into so many bytes; where the values of all samples do not, they are calculated anew
-    /// for each product.
+    /// for each product. In [`Mode::Batch`] there are no chunks, and what does not fit is refused.
     #[must_use]
     pub fn within(mut self, bytes: usize) -> Self {
         self.second = self.second.within(bytes);
@@ -154,6 +197,12 @@ impl<N: Network> Objective<N> {
     #[must_use]
     pub fn loss(&self) -> Loss {
         self.loss
+    }
+
+    /// What batch norm goes by.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.mode
     }
 
     /// The targets `[n, C]`, in the float type measured in; labels one-hot.
@@ -279,8 +328,8 @@ pub struct Point<'a, N: Network> {
     gradient: Tensor<1>,
 }
 
-impl<N: Network> std::fmt::Debug for Point<'_, N> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl<N: Network> fmt::Debug for Point<'_, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { objective, value, .. } = self;
         f.debug_struct("Point").field("objective", objective).field("loss", value).finish_non_exhaustive()
     }
@@ -354,10 +403,16 @@ impl<N: Network> Point<'_, N> {
     }
 
     /// The empirical Fisher matrix `c Σ_n g_n g_nᵀ` with the gradients g_n of the samples' own, unscaled losses.
-    #[must_use]
-    pub fn fisher(&self) -> EmpiricalFisher<'_> {
+    ///
+    /// # Errors
+    ///
+    /// [`AnalysisError::Coupled`] in [`Mode::Batch`], where samples have no losses of their own.
+    pub fn fisher(&self) -> Result<EmpiricalFisher<'_>, AnalysisError> {
+        if self.objective.mode == Mode::Batch {
+            return Err(AnalysisError::Coupled { what: "the empirical Fisher matrix" });
+        }
         let slope = self.slope.clone().reshape(self.objective.targets.dims());
-        EmpiricalFisher { at: &self.at, slope, scale: self.objective.scale(), space: self.space() }
+        Ok(EmpiricalFisher { at: &self.at, slope, scale: self.objective.scale(), space: self.space() })
     }
 
     fn curvature(&self) -> OutputCurvature {

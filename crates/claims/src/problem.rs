@@ -229,11 +229,14 @@ impl Workbench {
     where
         N: Network<Input = Tensor<2>>,
     {
-        let (kind, over) = match (loss.kind, loss.reduction) {
-            (LossKind::SquaredError, Reduction::Mean) => ("squared error ½‖F − y‖²", "mean over samples"),
-            (LossKind::SquaredError, Reduction::Sum) => ("squared error ½‖F − y‖²", "sum over samples"),
-            (LossKind::CrossEntropy, Reduction::Mean) => ("cross-entropy", "mean over samples"),
-            (LossKind::CrossEntropy, Reduction::Sum) => ("cross-entropy", "sum over samples"),
+        let kind = match loss.kind {
+            LossKind::SquaredError => "squared error ½‖F − y‖²".to_owned(),
+            LossKind::CrossEntropy => "cross-entropy".to_owned(),
+            other => format!("{other:?}"),
+        };
+        let over = match loss.reduction {
+            Reduction::Mean => "mean over samples",
+            Reduction::Sum => "sum over samples",
         };
         self.note(format!("loss: {kind}, {over}, in f64"), []);
         Ok(Objective::on(network, data, loss)?)
@@ -275,7 +278,7 @@ impl Workbench {
         seed: u64,
     ) -> Result<Objective<Mlp>, LabError> {
         let data = self.first_digits(samples, random_labels, seed)?;
-        let network = self.network(config, data.inputs.columns, data.outputs(), seed)?;
+        let network = self.network(config, data.inputs.columns, data.target().columns(), seed)?;
         self.on(network, &data, Loss::squared_error())
     }
 

@@ -64,7 +64,7 @@ impl Workbench {
         most: usize,
         seed: u64,
     ) -> Result<Option<Minimum>, LabError> {
-        let (inputs, outputs) = (data.train.inputs.columns, data.train.outputs());
+        let (inputs, outputs) = (data.train.inputs.columns, data.train.target().columns());
         let device = self.device.clone().autodiff();
         let config = MlpConfig::new([64, 64]);
         self.note(start(&config), config.widths(inputs, outputs)?);

@@ -1,6 +1,6 @@
 //! `losscape analyze`.
 
-use losscape_lab::config::Precision;
+use losscape_lab::config::{Mode, Precision};
 use losscape_lab::measure::{self, AnalysisSettings, Measure, Progress};
 use losscape_lab::open::Files;
 use losscape_lab::pytorch::Layout;
@@ -29,6 +29,7 @@ pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
                     "last" => Channels::Last,
                     _ => Channels::First,
                 }),
+                vocabulary: args.vocabulary,
                 model: model.clone(),
             };
             (Subject::of_files(&files, &device)?, Vec::new())
@@ -36,6 +37,7 @@ pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
         (Some(folder), ..) => Subject::of_run(folder, &device)?,
         _ => return Err(CliError::Message("name a run folder, or --weights, --data and --model".to_owned())),
     };
+    let subject = if args.mode == "batch" { subject.in_mode(Mode::Batch) } else { subject };
     for note in subject.notices.iter().chain(&notes) {
         note!("note: {note}");
     }

@@ -129,6 +129,9 @@ pub struct AnalyzeArgs {
     /// Axis of the images that has their channels, for data [n, C, H, W] or [n, H, W, C]
     #[arg(long, value_name = "AXIS", requires = "weights", value_parser = ["first", "last"])]
     pub channels: Option<String>,
+    /// Number of different tokens, for data [n, L] of whole numbers that are sequences of these
+    #[arg(long, value_name = "V", requires = "weights")]
+    pub vocabulary: Option<usize>,
     /// Folder for the results of weights trained elsewhere [default: they are printed only]
     #[arg(long, value_name = "DIR", requires = "weights")]
     pub out: Option<PathBuf>,
@@ -144,6 +147,9 @@ pub struct AnalyzeArgs {
     /// Float type to measure in: f64 or f32
     #[arg(long, default_value = "f64", value_parser = ["f64", "f32"])]
     pub precision: String,
+    /// What batch norm goes by: running statistics (evaluation), or those of all samples as one batch (batch)
+    #[arg(long, default_value = "evaluation", value_parser = ["evaluation", "batch"])]
+    pub mode: String,
     /// Memory that may be used, like 500M or 12GiB [default: no limit]
     #[arg(long, value_name = "BYTES")]
     pub memory: Option<String>,

@@ -66,7 +66,7 @@ fn export(name: &str, out: &Path, set: &[String]) -> Result<(), CliError> {
         out.display(),
         data.train.len(),
         data.train.inputs.columns,
-        data.train.outputs()
+        data.train.target().columns()
     );
     Ok(())
 }

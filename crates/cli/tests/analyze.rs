@@ -90,6 +90,8 @@ fn bad_files_get_a_clear_word() {
     write("ntk.toml", MODEL.replace("hidden = [16]", "hidden = [16]\nparameterization = \"ntk\"").as_bytes());
     write("bare.toml", MODEL.replace("hidden = [16]", "hidden = [16]\nbias = false").as_bytes());
     write("labels.toml", MODEL.replace("squared-error", "cross-entropy").as_bytes());
+    let linear = MODEL.replace("hidden = [16]", "hidden = []\nbias = false");
+    write("linear.toml", linear.replace("squared-error", "cross-entropy").as_bytes());
     write("broken.safetensors", b"not a file of weights");
     write("buffer.safetensors", &safetensors(&[("0.weight", &[1, 1], &[1.0]), ("1.num_batches_tracked", &[], &[3.0])]));
     let named = [("encoder.0.weight", &[16, 5][..], &[1.0; 80][..]), ("decoder.0.weight", &[3, 16], &[1.0; 48])];
@@ -129,8 +131,8 @@ fn bad_files_get_a_clear_word() {
             vec!["its layers are decoder.0, encoder.0, not encoder.0, head"],
         ),
         (files("pickle.pt", &data, "model.toml"), vec!["torch.save", "s.save_file(torch.load('pickle.pt'"]),
-        (files("one.safetensors", &data, "labels.toml"), vec!["one output", "BCEWithLogitsLoss", "two outputs"]),
-        (files("conv.safetensors", &data, "model.toml"), vec!["0.weight has shape [1, 1, 1]", "[out, in]"]),
+        (files("one.safetensors", &data, "linear.toml"), vec!["one output", "binary-cross-entropy", "[loss]"]),
+        (files("conv.safetensors", &data, "linear.toml"), vec!["0.weight has shape [1, 1, 1]", "[out, in]"]),
         (files("nan.safetensors", &data, "flat.toml"), vec!["0.weight holds NaN (entry 0)"]),
         (files("none.safetensors", &data, "model.toml"), vec!["cannot read none.safetensors"]),
         (files(&weights, "none.npz", "model.toml"), vec!["cannot read none.npz"]),
@@ -158,7 +160,7 @@ fn bad_files_get_a_clear_word() {
         ),
         (
             [files(&weights, &data, "model.toml"), vec!["--only", "norms", "--memory", "100"]].concat(),
-            vec!["one sample needs", "bytes, and 100 are allowed"],
+            vec!["what is worked on at once needs", "bytes, and 100 are allowed"],
         ),
         (
             [files(&weights, &data, "model.toml"), vec!["--memory", "much"]].concat(),
@@ -273,7 +275,7 @@ fn the_largest_eigenvalue_does_not_replace_the_whole_spectrum() {
     let folder = RunFolder::new(place.path());
     let files = ["weights.safetensors", "data.npz", "model.toml"].map(reference);
     let [weights, data, model] = files.map(Into::into);
-    let files = Files { weights, layout: Default::default(), data, channels: None, model };
+    let files = Files { weights, layout: Default::default(), data, channels: None, vocabulary: None, model };
     let subject = Subject::of_files(&files, &burn::tensor::Device::flex()).expect("the files fit");
     for kernel_size in [5000, 0] {
         let settings = AnalysisSettings { kernel_size: Some(kernel_size), ..AnalysisSettings::default() };

@@ -24,8 +24,9 @@
 //! ```
 
 use burn::tensor::DType;
+pub use losscape_analysis::Mode;
 use losscape_model::data::DataConfig;
-use losscape_model::{Loss, ModelConfig};
+use losscape_model::{Augment, Loss, ModelConfig};
 use losscape_optim::OptimizerConfig;
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +76,15 @@ pub struct TrackConfig {
     /// The type measured in. Default: f64.
     #[serde(default = "double")]
     pub precision: Precision,
+    /// What batch norm goes by: running statistics (`evaluation`), or those of all samples as one batch (`batch`), as
+    /// full-batch training sees them. Default: evaluation.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub mode: Mode,
+}
+
+/// Keys that came later are not written unless they are set, so that the identities of runs before them stay.
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 fn sharpness() -> Vec<String> {
@@ -175,6 +185,9 @@ pub struct TrainingConfig {
     /// Optimizer steps; with epochs too, what is shorter ends the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<usize>,
+    /// What is done to the images of a batch, each step anew; evaluations see them as they are. Default: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub augment: Option<Augment>,
     /// Stop when the loss over the whole training part is at most this; looked at with each evaluation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_loss: Option<f64>,
@@ -260,6 +273,7 @@ impl TrainingConfig {
             batch_size,
             epochs: Some(epochs),
             steps: None,
+            augment: None,
             target_loss: None,
             target_gradient_norm: None,
             log_every: ten(),

@@ -27,6 +27,16 @@ use losscape_tangent::{Compiled, Inputs, Map, parameters};
 /// Inputs and targets of the training part, outside the autodiff graph.
 pub type Samples<I> = (I, Tensor<2>);
 
+/// What a step sees.
+pub enum Batch<'a, I> {
+    /// All samples.
+    All,
+    /// Those with these rows.
+    Rows(&'a [usize]),
+    /// Others, of as many as a batch has.
+    Made(Samples<I>),
+}
+
 /// A network under training; see the [module](self).
 pub struct Stepper<N: Network> {
     loss: Loss,
@@ -101,13 +111,17 @@ impl<N: Network> Stepper<N> {
         preconditioner(method, self.network(), self.is_compiled())
     }
 
-    /// One step on the samples with these rows (all of them without). Returns the loss of the batch before it, and the
-    /// norm of its gradient if it is `logged`.
-    pub fn step(&mut self, method: &mut Method, rate: f64, rows: Option<&[usize]>, logged: bool) -> (f64, Option<f64>) {
+    /// One step on a batch. Returns the loss of the batch before it, and the norm of its gradient if it is `logged`.
+    pub fn step(&mut self, method: &mut Method, rate: f64, batch: Batch<N::Input>, logged: bool) -> (f64, Option<f64>) {
         let mut norm = None;
         let loss = match &mut self.way {
             Way::Autodiff(own) => {
-                let (inputs, targets) = autodiff(&self.samples, rows);
+                let (inputs, targets) = match batch {
+                    Batch::All => self.samples.clone(),
+                    Batch::Rows(rows) => self.samples.select(rows),
+                    Batch::Made(samples) => samples,
+                }
+                .autodiff();
                 let network = own.take().expect("no step is under way");
                 let (network, loss) = method.step(rate, network, |network: &N| {
                     let (loss, gradients) = differentiate(network, self.loss, &inputs, &targets);
@@ -120,7 +134,11 @@ impl<N: Network> Stepper<N> {
                 loss
             }
             Way::Compiled(on_vector) => {
-                let size = rows.map_or_else(|| self.samples.samples(), <[usize]>::len);
+                let size = match &batch {
+                    Batch::All => self.samples.samples(),
+                    Batch::Rows(rows) => rows.len(),
+                    Batch::Made(samples) => samples.samples(),
+                };
                 let OnVector { vector, network, gradients, .. } = &mut **on_vector;
                 // Weights that nobody else reads are stepped in place.
                 network.take();
@@ -128,9 +146,10 @@ impl<N: Network> Stepper<N> {
                     gradients.iter_mut().find(|(known, _)| *known == size).expect("every size of a batch was compiled");
                 let (stepped, loss) =
                     method.step(rate, vector.take().expect("no step is under way"), |vector: &Vector| {
-                        let (loss, gradient) = match rows {
-                            Some(rows) => compiled.gradient_of_rows(&vector.values(), &self.samples, rows),
-                            None => compiled.gradient(&vector.values(), &self.samples),
+                        let (loss, gradient) = match &batch {
+                            Batch::All => compiled.gradient(&vector.values(), &self.samples),
+                            Batch::Rows(rows) => compiled.gradient_of_rows(&vector.values(), &self.samples, rows),
+                            Batch::Made(samples) => compiled.gradient(&vector.values(), samples),
                         };
                         let gradients = vector.gradients(gradient);
                         if logged && norm.is_none() {
@@ -164,14 +183,6 @@ pub fn preconditioner<N: Module>(method: &Method, network: &N, vector: bool) -> 
     }
     let diagonal = method.preconditioner(Vector::new(parameters::ravel(network)?))?;
     parameters::unravel(network.clone(), &diagonal.values()).ok()
-}
-
-/// The rows of the samples where gradients can be taken.
-fn autodiff<I: Inputs>(samples: &I, rows: Option<&[usize]>) -> I {
-    match rows {
-        None => samples.clone().autodiff(),
-        Some(rows) => samples.select(rows).autodiff(),
-    }
 }
 
 /// Loss and gradients by Burn's autodiff, in training mode.
@@ -208,7 +219,7 @@ fn compile<N: Network>(
     let w = parameters::ravel(network)?;
     let (size, compiled) = gradients.first_mut()?;
     let (ours, gradient) = compiled.gradient(&w, &first(*size));
-    let (inputs, targets) = autodiff(&first(*size), None);
+    let (inputs, targets) = first(*size).autodiff();
     // A layer of one's own may have statistics and no flag.
     let copy = apart(network);
     let (theirs, gradients_params) = differentiate(&copy, loss, &inputs, &targets);

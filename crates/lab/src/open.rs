@@ -8,10 +8,11 @@ use std::path::PathBuf;
 
 use burn::module::Module;
 use burn::tensor::{DType, Device};
+use losscape_analysis::Mode;
 use losscape_model::data::npz::{Channels, Npz};
 use losscape_model::data::table::Task;
 use losscape_model::data::{Parts, Targets};
-use losscape_model::{Loss, LossKind, ModelConfig, Parameterization};
+use losscape_model::{Loss, LossKind, ModelConfig, Outputs, Parameterization};
 use serde::Deserialize;
 
 use crate::checkpoint::Checkpoint;
@@ -35,6 +36,8 @@ pub struct Files {
     pub data: PathBuf,
     /// Which axis of an image has its channels.
     pub channels: Option<Channels>,
+    /// Number of different tokens, where the inputs are sequences of these.
+    pub vocabulary: Option<usize>,
     /// The description of the network, with the `[model]` and `[loss]` tables of a training configuration.
     pub model: PathBuf,
 }
@@ -70,7 +73,8 @@ impl Subject {
         let config = &plan.config;
         let (data, notices) = (plan.data.train.clone(), plan.notices.clone());
         let device = device.clone().autodiff();
-        let initial = config.model.init(&data.sample, data.outputs(), config.seed, &device, config.precision.into())?;
+        let (_, outputs) = config.loss.on(data.target())?;
+        let initial = config.model.init(&data.sample, outputs, config.seed, &device, config.precision.into())?;
         let path = checkpoint.model();
         let network = initial
             .clone()
@@ -105,7 +109,8 @@ impl Subject {
         };
         let source = format!("{} at step {step}", folder.path().display());
         let setup = setup(&plan);
-        Ok((Self { source, network, data, loss: config.loss, training: Some(training), setup, notices }, notes))
+        let (loss, mode, training) = (config.loss, Mode::Evaluation, Some(training));
+        Ok((Self { source, network, data, loss, training, mode, setup, notices }, notes))
     }
 
     /// A network described by the `[model]` and `[loss]` tables of a file, with weights that were trained elsewhere
@@ -116,7 +121,7 @@ impl Subject {
     ///
     /// When a file cannot be read, or they do not fit each other.
     pub fn of_files(files: &Files, device: &Device) -> Result<Self, LabError> {
-        let Files { weights, layout, data, channels, model } = files;
+        let Files { weights, layout, data, channels, vocabulary, model } = files;
         let text = document::text(model)?;
         let document = Document::parse(model.display().to_string(), &text, &[])?;
         let Description { model: config, loss } = document.read()?;
@@ -128,23 +133,23 @@ impl Subject {
             return Err(document.error_at(&["model", "parameterization"], message).into());
         }
         let file = weights;
-        let layers = pytorch::read(file, layout, &config.pytorch_names())?;
-        let order = layers.iter().map(|layer| layer.name.clone()).collect::<Vec<_>>().join(", ");
-        let outputs = layers.last().and_then(|layer| layer.shape.first().copied()).unwrap_or(0);
+        let weights = pytorch::read(file, layout, &config.pytorch_names())?;
+        let (order, outputs) = (weights.layers.join(", "), weights.outputs());
         if outputs == 1 && loss.kind == LossKind::CrossEntropy {
-            let problem = "the network has one output, as for binary cross-entropy (BCEWithLogitsLoss), which is not \
-                           among the losses; an equal network for cross-entropy has two outputs, the first of them \
-                           with zero weights: weight = torch.cat([torch.zeros_like(weight), weight]), and so the bias";
+            let problem = "the network has one output, as for binary cross-entropy (BCEWithLogitsLoss): that is \
+                           name = \"binary-cross-entropy\" in [loss]";
             return Err(LabError::Damaged { path: file.to_owned(), problem: problem.to_owned() });
         }
         let archive = data;
         // The loss and the number of outputs say what targets must be.
-        let task = match loss.kind {
-            LossKind::CrossEntropy => Some(Task::Classification),
-            LossKind::SquaredError if outputs == 1 => Some(Task::Regression),
-            LossKind::SquaredError => None,
+        let (task, classes) = match loss.kind {
+            LossKind::CrossEntropy => (Some(Task::Classification), outputs),
+            LossKind::BinaryCrossEntropy | LossKind::Exponential => (Some(Task::Classification), 2),
+            _ if outputs == 1 => (Some(Task::Regression), outputs),
+            _ => (None, outputs),
         };
-        let data = Npz { path: data.to_owned(), task, classes: Some(outputs), channels: *channels, ..Npz::default() };
+        let (path, classes, channels, vocabulary) = (data.to_owned(), Some(classes), *channels, *vocabulary);
+        let data = Npz { path, task, classes, channels, vocabulary, ..Npz::default() };
         let Parts { train: data, test, mut notices } = data.read()?;
         if let Targets::Labels { labels, classes, .. } = &data.targets {
             let mut seen = vec![false; *classes];
@@ -164,30 +169,28 @@ impl Subject {
         let damaged = |problem: String| LabError::Damaged { path: file.to_owned(), problem };
         let device = device.clone().autodiff();
         let network = config
-            .init(&data.sample, outputs, 0, &device, DType::F64)
+            .init(&data.sample, Outputs { positions: data.target().positions(), each: outputs }, 0, &device, DType::F64)
             .map_err(|error| document.error_at(&["model"], error.to_string()))?;
-        let network = pytorch::fill(network, &config.pytorch_names(), layers, &device).map_err(damaged)?;
-        if data.outputs() != outputs {
-            return Err(damaged(format!("the network has {outputs} outputs, the data {} targets", data.outputs())));
+        let network = weights.fill(network, &device).map_err(damaged)?;
+        let (_, needed) = check_loss(loss, data.target(), &document)?;
+        if needed.each != outputs {
+            return Err(damaged(format!("the network has {outputs} outputs, the data {} targets", needed.each)));
         }
-        check_loss(loss, data.classes(), &document)?;
         let part = if test.is_some() { ", of which the training part" } else { "" };
         let mut setup = vec![
             ("inputs", format!("as they stand in {}{part}, not standardized by this program", archive.display())),
             ("network", words(&config)),
             ("weights", format!("those of {}, layers in the order {order}", file.display())),
-            ("mode", EVALUATION.to_owned()),
+            ("mode", Mode::Evaluation.to_string()),
         ];
         if !config.is_flat() {
             setup.push(("samples", data.sample.to_string()));
         }
         let setup = setup.into_iter().map(|(topic, words)| (topic.to_owned(), words)).collect();
-        Ok(Self { source: file.display().to_string(), network, data, loss, training: None, setup, notices })
+        let (source, mode) = (file.display().to_string(), Mode::Evaluation);
+        Ok(Self { source, network, data, loss, training: None, mode, setup, notices })
     }
 }
-
-/// The one mode that networks without statistics of their batch have.
-const EVALUATION: &str = "evaluation: each sample on its own";
 
 /// How a run's network and data were made.
 fn setup(plan: &Plan) -> BTreeMap<String, String> {
@@ -200,7 +203,7 @@ fn setup(plan: &Plan) -> BTreeMap<String, String> {
     setup.push(("network", words(&config.model)));
     setup.push(("initialization", format!("seed {}", config.seed)));
     setup.push(("trained in", config.precision.to_string()));
-    setup.push(("mode", EVALUATION.to_owned()));
+    setup.push(("mode", Mode::Evaluation.to_string()));
     setup.into_iter().map(|(topic, words)| (topic.to_owned(), words)).collect()
 }
 

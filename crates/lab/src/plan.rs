@@ -11,8 +11,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::DType;
-use losscape_model::data::{DataConfig, DataError, Dataset, Parts, Prepared, Targets};
-use losscape_model::{Loss, LossKind, ModelError, Sample};
+use losscape_model::data::{DataConfig, DataError, Dataset, Parts, Prepared, Target, Targets};
+use losscape_model::{Loss, ModelError, Outputs, Sample};
 use losscape_optim::OptimError;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -93,14 +93,15 @@ impl Plan {
     ///
     /// When the network cannot be built.
     pub fn memory(&self) -> Result<TrainingMemory, ModelError> {
-        let RunConfig { model, optimizer, training, precision, .. } = &self.config;
+        let RunConfig { model, loss, optimizer, training, precision, .. } = &self.config;
         let train = &self.data.train;
-        let size = model.size(&train.sample, train.outputs())?;
+        let (_, outputs) = loss.on(train.target())?;
+        let size = model.size(&train.sample, outputs)?;
         let bytes = DType::from(*precision).size();
         let around = 2 * usize::from(optimizer.sam.is_some()) + 4 * usize::from(optimizer.sharpness_penalty.is_some());
         let vectors = VECTORS + optimizer.rule.states() + around;
         let of = |part: &Dataset| {
-            let (inputs, outputs) = (part.inputs.columns, part.outputs());
+            let (inputs, outputs) = (part.inputs.columns, outputs.total());
             part.len().saturating_mul(inputs * (8 + bytes) + outputs * (8 + bytes))
         };
         let batch = training.samples_a_step(train.len()).unwrap_or(train.len());
@@ -234,9 +235,9 @@ impl Checked {
             return Err(document.error_at(&["optimizer", "name"], message));
         }
         let facts = facts(&config.data).map_err(|error| data_error(document, &error))?;
-        check_loss(config.loss, facts.classes, document)?;
-        if let Some(outputs) = facts.test_outputs.filter(|outputs| *outputs != facts.outputs) {
-            let message = format!("{} outputs in training, {outputs} in test", facts.outputs);
+        let (_, outputs) = check_loss(config.loss, facts.target, document)?;
+        if let Some(test) = facts.test_target.filter(|target| target.columns() != facts.target.columns()) {
+            let message = format!("{} outputs in training, {} in test", facts.target.columns(), test.columns());
             return Err(document.error_at(&["data"], message));
         }
         let wrong = |table| move |SettingError { key, message }| document.error_at(&[table, key], message);
@@ -244,10 +245,11 @@ impl Checked {
         let schedule = config.optimizer.schedule.init(steps.max(1));
         schedule.map_err(|error| document.error_at(&["optimizer", "schedule"], error.to_string()))?;
         if let Some(config) = &config.track {
-            track::check(config, facts.samples, facts.outputs).map_err(wrong("track"))?;
+            track::check(config, facts.samples, outputs.total()).map_err(wrong("track"))?;
         }
         check_targets(&config, document)?;
-        check_model(&config, &facts, document)?;
+        check_model(&config, &facts.sample, outputs, document)?;
+        check_batches(&config, &facts, document)?;
         let run_id = run_id(&config, &facts.sample, &facts.digest);
         Ok(Self { config, label, run_id, data_digest: facts.digest })
     }
@@ -260,10 +262,8 @@ struct Facts {
     samples: usize,
     /// What an input is.
     sample: Sample,
-    outputs: usize,
-    /// Absent where targets are numbers.
-    classes: Option<usize>,
-    test_outputs: Option<usize>,
+    target: Target,
+    test_target: Option<Target>,
     /// SHA-256, in hex.
     digest: String,
     notices: Vec<String>,
@@ -274,9 +274,8 @@ impl Facts {
         Self {
             samples: data.train.len(),
             sample: data.train.sample.clone(),
-            outputs: data.train.outputs(),
-            classes: data.train.classes(),
-            test_outputs: data.test.as_ref().map(Dataset::outputs),
+            target: data.train.target(),
+            test_target: data.test.as_ref().map(Dataset::target),
             digest: digest(data),
             notices: data.notices.clone(),
         }
@@ -319,20 +318,12 @@ fn data_error(document: &Document, error: &DataError) -> Box<SourceError> {
     document.error_at(&path, error.to_string())
 }
 
-/// Whether the loss can be taken on targets of so many classes, or of numbers.
-pub(crate) fn check_loss(loss: Loss, classes: Option<usize>, document: &Document) -> Result<(), Box<SourceError>> {
-    match (loss.kind, classes) {
-        (LossKind::CrossEntropy, None) => {
-            let message = "cross-entropy needs labels, but the targets of this data are numbers; labels in a file are \
-                           taken as such with task = \"classification\" in [data], numbers by squared-error";
-            Err(document.error_at(&["loss", "name"], message))
-        }
-        (LossKind::CrossEntropy, Some(1)) => {
-            let message = "cross-entropy needs at least two classes, but this data has one";
-            Err(document.error_at(&["loss", "name"], message))
-        }
-        _ => Ok(()),
-    }
+/// The loss on such targets, and the outputs that it takes.
+pub(crate) fn check_loss(loss: Loss, target: Target, document: &Document) -> Result<(Loss, Outputs), Box<SourceError>> {
+    loss.on(target).map_err(|error| {
+        let key = if let ModelError::Loss { key, .. } = error { key } else { "name" };
+        document.error_at(&["loss", key], error.to_string())
+    })
 }
 
 fn check_targets(config: &RunConfig, document: &Document) -> Result<(), Box<SourceError>> {
@@ -348,8 +339,13 @@ fn check_targets(config: &RunConfig, document: &Document) -> Result<(), Box<Sour
 }
 
 /// Whether the network can be built, without building it: a plan needs no device.
-fn check_model(config: &RunConfig, facts: &Facts, document: &Document) -> Result<(), Box<SourceError>> {
-    config.model.size(&facts.sample, facts.outputs).map(drop).map_err(|error| {
+fn check_model(
+    config: &RunConfig,
+    sample: &Sample,
+    outputs: Outputs,
+    document: &Document,
+) -> Result<(), Box<SourceError>> {
+    config.model.size(sample, outputs).map(drop).map_err(|error| {
         let path = match &error {
             ModelError::ZeroWidth { .. } | ModelError::TooDeep { .. } | ModelError::TooLarge { .. } => {
                 vec!["model", "hidden"]
@@ -363,6 +359,27 @@ fn check_model(config: &RunConfig, facts: &Facts, document: &Document) -> Result
     })
 }
 
+/// Whether batches are what the network and their augmentation take.
+fn check_batches(config: &RunConfig, facts: &Facts, document: &Document) -> Result<(), Box<SourceError>> {
+    let Facts { samples, sample, .. } = facts;
+    if let Some(augment) = config.training.augment {
+        let wrong = |message: String| document.error_at(&["training", "augment"], message);
+        let image = sample.image().map_err(|_| wrong(format!("images are augmented, and these are {sample}")))?;
+        augment.check(image).map_err(wrong)?;
+    }
+    if let Ok(batch) = config.training.samples_a_step(*samples)
+        && config.model.sees_batch()
+        && (batch == 1 || samples % batch == 1)
+    {
+        let last = if batch == 1 { "" } else { ", as the last one of an epoch has" };
+        let message = format!(
+            "batch norm has no variance in a batch of one sample{last}: {samples} samples in batches of {batch}"
+        );
+        return Err(document.error_at(&["training", "batch_size"], message));
+    }
+    Ok(())
+}
+
 /// SHA-256 over sizes, values and targets of both parts.
 fn digest(data: &Parts) -> String {
     let mut hash = Sha256::new();
@@ -370,7 +387,7 @@ fn digest(data: &Parts) -> String {
         let mut number = |value: u64| hash.update(value.to_le_bytes());
         number(part.len() as u64);
         number(part.inputs.columns as u64);
-        number(part.outputs() as u64);
+        number(part.target().columns() as u64);
         part.inputs.values.iter().for_each(|value| number(value.to_bits()));
         match &part.targets {
             Targets::Labels { labels, .. } => labels.iter().for_each(|&label| number(label as u64)),

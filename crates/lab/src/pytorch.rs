@@ -4,7 +4,8 @@
 //! `2.weight`, …: the linear layers of `Sequential(Linear, σ, Linear, …)`, each weight `[out, in]`, the multipliers of
 //! the NTK and mean-field parameterization multiplied in. A linear model is the single layer `0.weight` on its
 //! features. What other networks are, they say themselves ([`ModelConfig::pytorch_names`]). Files of others may have
-//! other names: see [`Layout`].
+//! other names: see [`Layout`]. Running statistics of a batch norm are written and read like weights; how many batches
+//! it has seen (`num_batches_tracked`) is not known, and `load_state_dict(strict=True)` does without.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -50,43 +51,29 @@ impl ModuleVisitor for Tensors {
     }
 }
 
-/// One layer's weights as they stand in a file.
-pub(crate) struct Layer {
-    pub name: String,
-    pub shape: Vec<usize>,
-    weight: Vec<f64>,
-    /// Its shape and numbers.
-    bias: Option<(Vec<usize>, Vec<f64>)>,
+/// The tensors of a file in the order in which the network has its own.
+pub(crate) struct Weights {
+    /// The layers in that order.
+    pub layers: Vec<String>,
+    tensors: Vec<Named>,
 }
 
-/// Puts the weights of layers into a network, in the order of its layers, whose shapes they must have.
-pub(crate) fn fill(model: Model, names: &[String], layers: Vec<Layer>, device: &Device) -> Result<Model, String> {
-    // Each layer of the network, and whether it has a bias.
-    let mut own: Vec<bool> = Vec::new();
-    for name in names {
-        match (name.ends_with(".bias"), own.last_mut()) {
-            (true, Some(bias)) => *bias = true,
-            _ => own.push(false),
-        }
+/// A tensor of a file: its name, its shape, its numbers.
+type Named = (String, Vec<usize>, Vec<f64>);
+
+impl Weights {
+    /// Rows of the last weight: the outputs of the network, each of a position.
+    pub fn outputs(&self) -> usize {
+        let last = self.tensors.iter().rfind(|(name, ..)| name.ends_with(".weight"));
+        last.and_then(|(_, shape, _)| shape.first().copied()).unwrap_or(0)
     }
-    if own.len() != layers.len() {
-        return Err(format!("it holds {} layers of weights, the model has {}", layers.len(), own.len()));
+
+    /// Puts them into a network, whose shapes they must have.
+    pub fn fill(self, model: Model, device: &Device) -> Result<Model, String> {
+        let mut fill = Fill { tensors: self.tensors.into_iter(), device, problem: None };
+        let model = model.map(&mut fill);
+        fill.problem.map_or(Ok(model), Err)
     }
-    let mut tensors = Vec::new();
-    for (has_bias, Layer { name, shape, weight, bias }) in own.into_iter().zip(layers) {
-        tensors.push((format!("{name}.weight"), shape, weight));
-        match (has_bias, bias) {
-            (false, None) => {}
-            (true, Some((shape, bias))) => tensors.push((format!("{name}.bias"), shape, bias)),
-            (true, None) => {
-                return Err(format!("there is no {name}.bias; for a model without biases set bias = false in [model]"));
-            }
-            (false, Some(_)) => return Err(format!("there is {name}.bias, but the model has no biases")),
-        }
-    }
-    let mut fill = Fill { tensors: tensors.into_iter(), device, problem: None };
-    let model = model.map(&mut fill);
-    fill.problem.map_or(Ok(model), Err)
 }
 
 /// Replaces parameters by tensors of a file, with their names there.
@@ -125,8 +112,8 @@ pub struct Layout {
     pub ignored: Vec<String>,
 }
 
-/// The layers of a file of weights.
-pub(crate) fn read(path: &Path, layout: &Layout, own: &[String]) -> Result<Vec<Layer>, LabError> {
+/// The tensors of a file of weights, for a network whose own have the names `own`.
+pub(crate) fn read(path: &Path, layout: &Layout, own: &[String]) -> Result<Weights, LabError> {
     let bytes = std::fs::read(path).map_err(LabError::io("read", path))?;
     let damaged = |problem: String| LabError::Damaged { path: path.to_owned(), problem };
     let file = SafeTensors::deserialize(&bytes).map_err(|error| {
@@ -141,11 +128,22 @@ pub(crate) fn read(path: &Path, layout: &Layout, own: &[String]) -> Result<Vec<L
              'weights.safetensors')"
         ))
     })?;
-    let values = |name: &str| {
-        let Some(view) = file.tensor(name).ok().filter(|_| !layout.ignored.iter().any(|ignored| ignored == name))
-        else {
-            return Ok(None);
-        };
+    if let Some(missing) = layout.ignored.iter().find(|name| file.tensor(name).is_err()) {
+        return Err(damaged(format!("there is no `{missing}` to leave out")));
+    }
+    let batch_norm = own.iter().any(|name| name.ends_with(".running_mean"));
+    // Weights under it mean another function than they do without: it is not left out when asked, either.
+    if let Some(name) = file.names().into_iter().find(|name| name.ends_with(".running_mean") && !batch_norm) {
+        let problem = format!("`{name}` is of a batch norm, and the network that is described has none");
+        return Err(damaged(problem));
+    }
+    // How many batches a batch norm has seen is of no use without more training.
+    let counts = |name: &str| batch_norm && name.ends_with(".num_batches_tracked");
+    let names = file.names().into_iter().filter(|name| !layout.ignored.iter().any(|other| other == name));
+    let names: Vec<String> = names.filter(|name| !counts(name)).map(str::to_owned).collect();
+    let order = order(&names, layout, own).map_err(damaged)?;
+    let tensors = order.iter().map(|name| {
+        let view = file.tensor(name).map_err(|error| damaged(error.to_string()))?;
         let dtype = match view.dtype() {
             Dtype::F64 => DType::F64,
             Dtype::F32 => DType::F32,
@@ -154,54 +152,104 @@ pub(crate) fn read(path: &Path, layout: &Layout, own: &[String]) -> Result<Vec<L
             other => return Err(damaged(format!("{name} has type {other:?}; floats are read"))),
         };
         let data = TensorData::from_bytes(Bytes::from_bytes_vec(view.data().to_vec()), view.shape().to_vec(), dtype);
-        Ok(Some((view.shape().to_vec(), data.iter::<f64>().collect())))
-    };
-    if let Some(missing) = layout.ignored.iter().find(|name| file.tensor(name).is_err()) {
-        return Err(damaged(format!("there is no `{missing}` to leave out")));
-    }
-    let mut names: Vec<String> = Vec::new();
-    // Weights under it mean another function than they do without: it is not left out when asked, either.
-    if let Some(name) = file.names().into_iter().find(|name| name.ends_with(".running_mean")) {
-        let problem = format!("`{name}` is of a batch norm, which is not among the networks that are described");
-        return Err(damaged(problem));
-    }
-    for name in file.names().into_iter().filter(|name| !layout.ignored.iter().any(|ignored| ignored == name)) {
-        let Some(layer) = name.strip_suffix(".weight").or(name.strip_suffix(".bias")) else {
-            let problem = format!(
-                "`{name}` is neither weight nor bias of a layer; a buffer that the described network has not is left \
-                 out with --ignore {name}"
-            );
-            return Err(damaged(problem));
-        };
-        if !names.iter().any(|known| known == layer) {
-            names.push(layer.to_owned());
-        }
-    }
-    // A file under the network's own names needs no other order.
-    let mut own: Vec<String> = own.iter().filter_map(|name| Some(name.strip_suffix(".weight")?.to_owned())).collect();
-    own.retain(|_| layout.layers.is_empty());
-    let known = own.len() == names.len() && own.iter().all(|name| names.contains(name));
-    // Numbers are an order where layers follow each other, and nowhere else.
-    let sequence = own.iter().all(|name| name.parse::<usize>().is_ok());
-    if !known && !sequence {
-        let (found, own) = (names.join(", "), own.join(","));
-        let problem = format!("its layers are {found}; give them in the order of {own}, like --layers {own}");
-        return Err(damaged(problem));
-    }
-    let names = ordered(names, if known { &own } else { &layout.layers }).map_err(damaged)?;
-    let layers = names.into_iter().map(|name| {
-        let Some((shape, weight)) = values(&format!("{name}.weight"))? else {
-            return Err(damaged(format!("there is {name}.bias, but no {name}.weight")));
-        };
-        let bias = values(&format!("{name}.bias"))?;
-        Ok(Layer { name, shape, weight, bias })
+        Ok((name.clone(), view.shape().to_vec(), data.iter::<f64>().collect()))
     });
-    let layers = layers.collect::<Result<Vec<Layer>, LabError>>()?;
-    match layers.last() {
-        Some(Layer { name, shape, .. }) if shape.len() != 2 => {
-            Err(damaged(format!("{name}.weight has shape {shape:?}; the last layer of a network is [out, in]")))
+    let tensors = tensors.collect::<Result<Vec<Named>, LabError>>()?;
+    match tensors.iter().rfind(|(name, ..)| name.ends_with(".weight")) {
+        Some((name, shape, _)) if shape.len() != 2 => {
+            Err(damaged(format!("{name} has shape {shape:?}; the last layer of a network is [out, in]")))
         }
-        _ => Ok(layers),
+        _ => {
+            let mut layers: Vec<String> = order.iter().map(|name| split(name).0.to_owned()).collect();
+            layers.dedup();
+            Ok(Weights { layers, tensors })
+        }
+    }
+}
+
+/// What layers consist of.
+const PARTS: [&str; 4] = ["weight", "bias", "running_mean", "running_var"];
+
+/// The layer of a tensor, and which part of it the tensor is.
+fn split(name: &str) -> (&str, &str) {
+    name.rsplit_once('.').unwrap_or(("", name))
+}
+
+/// The layers of these tensors, each with its parts, in the order of their first ones.
+fn layers(names: &[String]) -> Vec<(&str, Vec<&str>)> {
+    let mut layers: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (layer, part) in names.iter().map(|name| split(name)) {
+        match layers.iter_mut().find(|(known, _)| *known == layer) {
+            Some((_, parts)) => parts.push(part),
+            None => layers.push((layer, vec![part])),
+        }
+    }
+    layers
+}
+
+/// The tensors of a file in the order of a network's own.
+fn order(names: &[String], layout: &Layout, own: &[String]) -> Result<Vec<String>, String> {
+    if layout.layers.is_empty() && own.len() == names.len() && own.iter().all(|name| names.contains(name)) {
+        // A file under the network's own names needs no other order.
+        return Ok(own.to_vec());
+    }
+    if let Some(name) = own.iter().find(|name| !PARTS.contains(&split(name).1)) {
+        let missing: Vec<&str> = own.iter().filter(|name| !names.contains(name)).map(String::as_str).collect();
+        let more: Vec<&str> = names.iter().filter(|name| !own.contains(name)).map(String::as_str).collect();
+        return Err(format!(
+            "its tensors are not called as in a network with a `{name}`; missing: {}; not known: {}",
+            listed(&missing),
+            listed(&more)
+        ));
+    }
+    if let Some(name) = names.iter().find(|name| !PARTS.contains(&split(name).1) || split(name).0.is_empty()) {
+        return Err(format!(
+            "`{name}` is neither weight nor bias of a layer; a buffer that the described network has not is left out \
+             with --ignore {name}"
+        ));
+    }
+    let (found, own) = (layers(names), layers(own));
+    let found_names = || found.iter().map(|(layer, _)| (*layer).to_owned()).collect::<Vec<_>>();
+    // Numbers are an order where layers follow each other, and nowhere else.
+    let sequence = own.iter().all(|(layer, _)| layer.parse::<usize>().is_ok());
+    if layout.layers.is_empty() && !sequence {
+        let own = own.iter().map(|(layer, _)| *layer).collect::<Vec<_>>().join(",");
+        let found = found_names().join(", ");
+        return Err(format!("its layers are {found}; give them in the order of {own}, like --layers {own}"));
+    }
+    let ordered = ordered(found_names(), &layout.layers)?;
+    if own.len() != ordered.len() {
+        return Err(format!("it holds {} layers of weights, the model has {}", ordered.len(), own.len()));
+    }
+    let mut order = Vec::with_capacity(names.len());
+    for ((_, parts), layer) in own.into_iter().zip(ordered) {
+        let there = found.iter().find(|(name, _)| *name == layer).map_or(&[][..], |(_, parts)| parts.as_slice());
+        if let Some(part) = parts.iter().find(|part| !there.contains(part)) {
+            return Err(match (*part, there) {
+                ("bias", _) => {
+                    format!("there is no {layer}.bias; for a model without biases set bias = false in [model]")
+                }
+                (_, [other, ..]) => format!("there is {layer}.{other}, but no {layer}.{part}"),
+                (_, []) => format!("there is no {layer}.{part}"),
+            });
+        }
+        if let Some(part) = there.iter().find(|part| !parts.contains(part)) {
+            return Err(match *part {
+                "bias" => format!("there is {layer}.bias, but the model has no biases"),
+                part => format!("there is {layer}.{part}, which the model has not at that place"),
+            });
+        }
+        order.extend(parts.into_iter().map(|part| format!("{layer}.{part}")));
+    }
+    Ok(order)
+}
+
+/// The first of many names.
+fn listed(names: &[&str]) -> String {
+    match names {
+        [] => "none".to_owned(),
+        [first @ .., _] if names.len() > 6 => format!("{} and {} more", first[..5].join(", "), names.len() - 5),
+        names => names.join(", "),
     }
 }
 

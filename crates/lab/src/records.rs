@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::{Mode, is_default};
+
 /// Version of everything in a run folder.
 pub const SCHEMA: u32 = 1;
 
@@ -149,6 +151,9 @@ pub struct Metric {
 pub struct Tracked {
     /// The number of samples that kernel and PL ratio are taken of; 0 where neither is measured.
     pub kernel_samples: usize,
+    /// What batch norm went by; absent in a file for evaluation.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub mode: Mode,
     /// The quantities by name, as docs/measures.md lists them.
     #[serde(flatten, deserialize_with = "numbers")]
     pub quantities: BTreeMap<String, f64>,

@@ -186,7 +186,7 @@ impl Run {
         if state == State::Done {
             pytorch::write(trainer.network(), &self.plan.config.model, &self.folder.weights())?;
         }
-        let summary = self.summary(&trainer, state, reason);
+        let summary = self.summary(&trainer, state, reason)?;
         write_json(&self.folder.summary(), &summary)?;
         self.write_status(state, reason, trainer.step())?;
         Ok((trainer, outcome, summary))
@@ -198,9 +198,10 @@ impl Run {
         let data = &self.plan.data;
         let device = self.device.clone().autodiff();
         let dtype = (*precision).into();
-        let network = model.init(&data.train.sample, data.train.outputs(), *seed, &device, dtype)?;
+        let (_, outputs) = loss.on(data.train.target())?;
+        let network = model.init(&data.train.sample, outputs, *seed, &device, dtype)?;
         let start = network.clone();
-        let units = model.size(&data.train.sample, data.train.outputs())?.units;
+        let units = model.size(&data.train.sample, outputs)?.units;
         let trainer = Trainer::new(network, data, *loss, optimizer, training, *seed)?
             .evaluating_at_once(evaluated_at_once(model.is_flat(), units));
         let Some(checkpoint) = &self.checkpoint else { return Ok(trainer) };
@@ -219,20 +220,21 @@ impl Run {
         trainer.restore(network, &checkpoint.optimizer(), checkpoint.state.step, checkpoint.state.wall_s)
     }
 
-    fn summary(&self, trainer: &Trainer<Model>, outcome: State, reason: &str) -> Summary {
+    fn summary(&self, trainer: &Trainer<Model>, outcome: State, reason: &str) -> Result<Summary, LabError> {
+        let (_, outputs) = self.plan.config.loss.on(self.plan.data.train.target())?;
         let evaluation = (outcome != State::Diverged).then(|| trainer.evaluate());
         let train = evaluation.as_ref().map(|evaluation| &evaluation.train);
         let test = evaluation.as_ref().and_then(|evaluation| evaluation.test.as_ref());
         let finite = |value: f64| value.is_finite().then_some(value);
         let wall_s = trainer.wall_s();
-        Summary {
+        Ok(Summary {
             schema: SCHEMA,
             run_id: self.plan.run_id.clone(),
             outcome,
             reason: reason.to_owned(),
             parameters: parameters::count(trainer.network()),
             samples: self.plan.data.train.len(),
-            outputs: self.plan.data.train.outputs(),
+            outputs: outputs.total(),
             steps: trainer.step(),
             epochs: trainer.epoch(),
             train_loss: train.and_then(|record| finite(record.loss)),
@@ -243,7 +245,7 @@ impl Run {
             wall_s,
             steps_per_s: trainer.step() as f64 / wall_s,
             weights_digest: digest(&self.folder.weights()).ok().filter(|_| outcome == State::Done),
-        }
+        })
     }
 
     fn write_status(&self, state: State, reason: &str, step: usize) -> Result<(), LabError> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use losscape_analysis::Mode;
 use losscape_model::data::{Dataset, Targets};
 use losscape_model::{Loss, Model};
 use losscape_optim::OptimizerConfig;
@@ -23,6 +24,8 @@ pub struct Subject {
     pub loss: Loss,
     /// How it was trained, when that is known.
     pub training: Option<Training>,
+    /// What batch norm goes by while it is measured; see [`in_mode`](Self::in_mode).
+    pub mode: Mode,
     /// How network and data were made, in words, by topic.
     pub setup: BTreeMap<String, String>,
     /// What was understood of the data in a way that a user should know of.
@@ -47,6 +50,19 @@ pub struct Training {
 }
 
 impl Subject {
+    /// Measures in this mode. Default: evaluation.
+    #[must_use]
+    pub fn in_mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self.setup.insert("mode".to_owned(), mode.to_string());
+        if mode == Mode::Batch {
+            let notice = "the empirical Fisher matrix is left out: in batch mode samples see each other, and have no \
+                          gradients of their own";
+            self.notices.push(notice.to_owned());
+        }
+        self
+    }
+
     /// SHA-256, in hex, over everything that a measurement depends on: parameters, network, loss, inputs and targets.
     #[must_use]
     pub fn digest(&self) -> String {
@@ -61,6 +77,9 @@ impl Subject {
         hash.update(format!("{:?} {:?} {:?}", self.data.len(), self.loss, self.setup.get("network")));
         if self.setup.contains_key("samples") {
             hash.update(serde_json::to_string(&self.data.sample).expect("a sample is numbers"));
+        }
+        if self.mode == Mode::Batch {
+            hash.update(self.mode.to_string());
         }
         hex(&hash.finalize())
     }

@@ -53,9 +53,11 @@ where
         optimizer: &OptimizerConfig,
         seed: u64,
     ) -> Result<Self, LabError> {
-        let measures = check(config, data.len(), data.outputs())?;
+        let (_, outputs) = loss.on(data.target())?;
+        let measures = check(config, data.len(), outputs.total())?;
         let on = |data: &Dataset| -> Result<Objective<N>, LabError> {
-            Ok(Objective::on(network.clone(), data, loss)?.precision(config.precision.into()))
+            let objective = Objective::on(network.clone(), data, loss)?;
+            Ok(objective.precision(config.precision.into()).in_mode(config.mode))
         };
         let rows: Vec<usize> = (0..config.samples.unwrap_or(data.len())).collect();
         let of_part = measures.iter().filter_map(|measure| measure.tracking.as_ref()).any(|tracking| tracking.of_part);
@@ -108,7 +110,7 @@ where
             accuracy: None,
             learning_rate: moment.rate(),
             grad_norm: Some(point.gradient_norm()),
-            tracked: Some(Tracked { kernel_samples, quantities: along.found }),
+            tracked: Some(Tracked { kernel_samples, mode: self.config.mode, quantities: along.found }),
             wall_s: moment.wall_s() + began.elapsed().as_secs_f64(),
         }))
     }

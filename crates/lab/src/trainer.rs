@@ -1,7 +1,7 @@
 //! The training loop: one for every network and every method.
 //!
 //! Everything that decides a step is a function of configuration and step number: the batch order of epoch `e` is drawn
-//! from `(seed, Shuffle, e)`, the learning rate from the schedule at the step. A trainer moved to step `t` by
+//! from `(seed, Shuffle, e)`, its augmentation from `(seed, Augment, step)`, the learning rate from the schedule. A trainer moved to step `t` by
 //! [`Trainer::restore`] therefore goes on as if it had never stopped.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use burn::optim::GradientsAccumulator;
 use burn::tensor::{DType, Device};
-use losscape_model::data::{Dataset, Prepared, Targets};
+use losscape_model::data::{Dataset, Prepared};
 use losscape_model::random::{Purpose, stream};
 use losscape_model::{FromDataset, Loss, Network, Reduction, Sample};
 use losscape_optim::clip::global_norm;
@@ -22,7 +22,7 @@ use rand::seq::SliceRandom;
 
 use crate::config::TrainingConfig;
 use crate::error::LabError;
-use crate::gradient::{Samples, Stepper};
+use crate::gradient::{Batch, Samples, Stepper};
 use crate::memory::EVALUATED_AT_ONCE;
 use crate::observe::{Moment, Observe};
 use crate::outcome::{Divergence, Outcome, Reason};
@@ -48,15 +48,17 @@ impl Evaluation {
 #[derive(Debug, Clone)]
 struct Part<I> {
     samples: Samples<I>,
-    labels: bool,
+    /// Where there are labels, how many of each sample.
+    labels: Option<usize>,
 }
 
 impl<I: FromDataset> Part<I> {
-    fn new(data: &Dataset, device: &Device, dtype: DType) -> Result<Self, LabError> {
+    fn new(data: &Dataset, loss: Loss, device: &Device, dtype: DType) -> Result<Self, LabError> {
         let inputs = I::from_dataset(data, device, dtype);
         let inputs = inputs.map_err(|error| LabError::Network { problem: error.to_string() })?;
-        let labels = matches!(data.targets, Targets::Labels { .. });
-        Ok(Self { samples: (inputs, data.target_tensor(device, dtype)), labels })
+        let target = data.target();
+        let labels = target.classes().map(|_| target.positions());
+        Ok(Self { samples: (inputs, loss.targets(data, device, dtype)), labels })
     }
 }
 
@@ -152,8 +154,9 @@ where
         let has_target = training.target_loss.is_some() || training.target_gradient_norm.is_some();
         let evaluate_every =
             training.evaluate_every.unwrap_or(if has_target { epoch } else { epoch.max(total_steps / 100) });
-        let train = Part::new(&data.train, &inner, dtype)?;
-        let test = data.test.as_ref().map(|test| Part::new(test, &inner, dtype)).transpose()?;
+        let (loss, _) = loss.on(data.train.target())?;
+        let train = Part::new(&data.train, loss, &inner, dtype)?;
+        let test = data.test.as_ref().map(|test| Part::new(test, loss, &inner, dtype)).transpose()?;
         outputs_fit(&network, &train, &data.train.sample)?;
         let method = optimizer.init()?;
         // The last batch of an epoch may be smaller.
@@ -346,7 +349,19 @@ where
         let logged = (self.step + 1).is_multiple_of(self.training.log_every);
         let at = self.step % self.epoch_steps() * self.batch_size;
         let rows = self.order.as_ref().map(|(_, order)| &order[at..(at + self.batch_size).min(self.samples)]);
-        let (value, norm) = self.stepper.step(&mut self.method, rate, rows, logged);
+        let batch = match (self.training.augment, rows) {
+            (None, None) => Batch::All,
+            (None, Some(rows)) => Batch::Rows(rows),
+            (Some(augment), rows) => {
+                let (inputs, targets) = match rows {
+                    Some(rows) => self.train.samples.select(rows),
+                    None => self.train.samples.clone(),
+                };
+                let mut random = stream(self.seed, Purpose::Augment, self.step as u64);
+                Batch::Made((augment.apply(inputs, &mut random), targets))
+            }
+        };
+        let (value, norm) = self.stepper.step(&mut self.method, rate, batch, logged);
         self.step += 1;
         Metric {
             step: self.step,
@@ -387,9 +402,8 @@ where
         for (inputs, targets) in part.chunks(self.evaluated_at_once) {
             let outputs = network.forward(inputs);
             loss += sum.value(outputs.clone(), targets.clone()).into_scalar::<f64>();
-            if part.labels {
-                let hit = outputs.argmax(1).equal(targets.argmax(1));
-                hits += hit.int().sum().into_scalar::<i64>();
+            if part.labels.is_some() {
+                hits += self.loss.hits(outputs, targets).sum().into_scalar::<i64>();
             }
         }
         Metric {
@@ -397,7 +411,7 @@ where
             epoch: self.epoch(),
             split,
             loss: loss * self.loss.scale(part.len()),
-            accuracy: part.labels.then(|| hits as f64 / part.len() as f64),
+            accuracy: part.labels.map(|labels| hits as f64 / (part.len() * labels) as f64),
             learning_rate: None,
             grad_norm: None,
             tracked: None,

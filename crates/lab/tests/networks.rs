@@ -4,10 +4,11 @@
 use std::path::PathBuf;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use losscape_analysis::Objective;
+use losscape_analysis::{Mode, Objective};
 use losscape_krylov::SymmetricOperator;
 use losscape_lab::open::Files;
 use losscape_lab::{Subject, pytorch};
+use losscape_model::data::npz::Channels;
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use serde::Deserialize;
@@ -25,6 +26,13 @@ struct Summary {
 #[derive(Deserialize)]
 struct Expected {
     parameters: usize,
+    evaluation: Measured,
+    /// Of networks with batch norm.
+    batch: Option<Measured>,
+}
+
+#[derive(Deserialize)]
+struct Measured {
     loss: f64,
     outputs: Vec<f64>,
     gradient: Summary,
@@ -61,35 +69,50 @@ fn off(vector: &[f64], expected: &Summary) -> f64 {
 #[test]
 #[allow(deprecated, reason = "ndarray stays tested while Burn has it")]
 fn networks_are_those_of_pytorch() {
-    for name in ["cnn", "cnn-maxima", "resnet-group", "resnet-fixup", "resnet-18"] {
-        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/reference/networks").join(name);
+    let networks = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/reference/networks");
+    let mut folders: Vec<PathBuf> = std::fs::read_dir(networks)
+        .expect("the references are there")
+        .map(|entry| entry.expect("a folder").path())
+        .collect();
+    folders.sort();
+    assert_eq!(folders.len(), 15, "{folders:?}");
+    for folder in folders {
+        let name = folder.file_name().expect("it has a name").display().to_string();
         let expected = std::fs::read(folder.join("expected.json")).expect("the reference is there");
         let expected: Expected = serde_json::from_slice(&expected).expect("it is JSON");
+        let tokens = name.starts_with("transformer") || name.starts_with("lstm");
         let files = Files {
             weights: folder.join("weights.safetensors"),
             layout: pytorch::Layout::default(),
             data: folder.join("data.npz"),
-            channels: Some(losscape_model::data::npz::Channels::First),
+            channels: (!tokens).then_some(Channels::First),
+            vocabulary: tokens.then_some(5),
             model: folder.join("model.toml"),
         };
-        for device in [Device::flex(), Device::ndarray()] {
-            let subject = Subject::of_files(&files, &device).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let modes =
+            [Some((Mode::Evaluation, &expected.evaluation)), expected.batch.as_ref().map(|of| (Mode::Batch, of))];
+        for (device, (mode, expected_of)) in [Device::flex(), Device::ndarray()]
+            .iter()
+            .flat_map(|device| modes.into_iter().flatten().map(move |of| (device, of)))
+        {
+            let subject = Subject::of_files(&files, device).unwrap_or_else(|error| panic!("{name}: {error}"));
             let objective = Objective::on(subject.network, &subject.data, subject.loss).expect("it has derivatives");
+            let objective = objective.in_mode(mode);
             let point = objective.here().expect("the loss is finite");
             let v = TensorData::new(direction(expected.parameters), [expected.parameters]);
-            let product = point.hessian().apply(Tensor::from_data(v, (&device, DType::F64)));
+            let product = point.hessian().apply(Tensor::from_data(v, (device, DType::F64)));
             let kernel = objective.kernel(point.parameters()).expect("it has derivatives");
             let errors = [
-                ("loss", (point.loss() - expected.loss).abs() / expected.loss),
-                ("outputs", difference(&numbers(point.outputs()), &expected.outputs)),
-                ("gradient", off(&numbers(point.gradient().clone()), &expected.gradient)),
-                ("Hessian product", off(&numbers(product), &expected.product)),
-                ("kernel", difference(&numbers(kernel), &expected.kernel)),
+                ("loss", (point.loss() - expected_of.loss).abs() / expected_of.loss),
+                ("outputs", difference(&numbers(point.outputs()), &expected_of.outputs)),
+                ("gradient", off(&numbers(point.gradient().clone()), &expected_of.gradient)),
+                ("Hessian product", off(&numbers(product), &expected_of.product)),
+                ("kernel", difference(&numbers(kernel), &expected_of.kernel)),
             ];
             let said: Vec<String> = errors.iter().map(|(what, error)| format!("{what} {error:.0e}")).collect();
-            println!("{name} on {device:?}: {}", said.join(", "));
+            println!("{name}, {mode:?}, {device:?}: {}", said.join(", "));
             for (what, error) in errors {
-                assert!(error <= 1e-12, "{name} on {device:?}: {what} is off by {error:e}");
+                assert!(error <= 1e-12, "{name}, {mode:?}, {device:?}: {what} is off by {error:e}");
             }
         }
     }
@@ -113,8 +136,9 @@ fn weights_of_other_networks_are_refused() {
         let layout =
             pytorch::Layout { ignored: ignored.iter().map(|&name| name.to_owned()).collect(), ..Default::default() };
         let (data, model) = (folder.join("data.npz"), folder.join("model.toml"));
-        let channels = Some(losscape_model::data::npz::Channels::First);
-        let subject = Subject::of_files(&Files { weights, layout, data, channels, model }, &Device::flex());
+        let channels = Some(Channels::First);
+        let subject =
+            Subject::of_files(&Files { weights, layout, data, channels, vocabulary: None, model }, &Device::flex());
         subject.map(|_| ()).expect_err("it is another network").to_string()
     };
     let same = |name: &str| name.to_owned();

@@ -6,7 +6,7 @@
 //! σ. In PyTorch this is
 //!
 //! ```python
-//! Sequential(Conv2d(…), GroupNorm(…), Tanh(), AvgPool2d(…), …, Flatten(), Linear(…), Tanh(), …, Linear(…))
+//! Sequential(Conv2d(…), BatchNorm2d(…), Tanh(), AvgPool2d(…), …, Flatten(), Linear(…), Tanh(), …, Linear(…))
 //! ```
 //!
 //! with the modules that the settings ask for and, for a mean over pixels, `AdaptiveAvgPool2d(1)` before `Flatten()`;
@@ -16,7 +16,6 @@
 //! [`Activation::variance_gain`], 1 for the last layer); biases start at zero, the scale of a normalization at one.
 
 use burn::module::Module;
-use burn::nn::GroupNorm;
 use burn::nn::conv::Conv2d;
 use burn::tensor::module::{avg_pool2d, max_pool2d};
 use burn::tensor::ops::{AvgPoolOptions, MaxPoolOptions};
@@ -29,8 +28,8 @@ use crate::dense::{Dense, parameter};
 use crate::error::ModelError;
 use crate::initial::{normal, too_many};
 use crate::network::{Network, Settings, Size, names_of_layer};
-use crate::norm::Norm;
-use crate::sample::Sample;
+use crate::norm::{Norm, Normalization};
+use crate::sample::{Outputs, Sample};
 
 /// Configuration of a [`Cnn`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -259,20 +258,33 @@ impl CnnConfig {
         Ok(Cnn { blocks, layers, activation: self.activation, pooling: self.pooling, head: self.head })
     }
 
-    fn measure(&self, image: [usize; 3], outputs: usize) -> Result<Size, ModelError> {
+    /// The names of the convolutions in a `Sequential` that is called so, and how many modules it has.
+    pub(crate) fn names_of_convolutions(&self, place: &str) -> (Vec<String>, usize) {
+        let (mut names, mut at) = (Vec::new(), 0);
+        for layer in &self.layers {
+            names.extend(names_of_layer(format!("{place}{at}"), self.bias));
+            if self.norm != Norm::None {
+                at += 1;
+                names.extend(self.norm.names(&format!("{place}{at}")));
+            }
+            // σ, and what pools.
+            at += 2 + usize::from(layer.pool > 1);
+        }
+        (names, at)
+    }
+
+    pub(crate) fn measure(&self, image: [usize; 3], outputs: usize) -> Result<Size, ModelError> {
         let Shapes { convolutions, widths } = self.shapes(image, outputs)?;
         let mut size = Size::of_layers(&widths, self.bias);
         let product = |shape: [usize; 3]| shape.into_iter().fold(1, usize::saturating_mul);
         size.units = size.units.saturating_add(product(image));
         for (layer, [input, convolved, pooled]) in self.layers.iter().zip(convolutions) {
             let weights = product([layer.channels, input[0], layer.kernel]).saturating_mul(layer.kernel);
-            let norm = self.norm != Norm::None;
-            let vectors = usize::from(self.bias) + 2 * usize::from(norm);
+            let vectors = usize::from(self.bias) + self.norm.parameters();
             size.parameters = size.parameters.saturating_add(weights);
             size.parameters = size.parameters.saturating_add(layer.channels.saturating_mul(vectors));
             size.widest = size.widest.max(weights);
-            // A norm keeps its input centred and scaled, too.
-            let kept = product(convolved).saturating_mul(if norm { 3 } else { 1 });
+            let kept = product(convolved).saturating_mul(1 + self.norm.kept());
             size.units = size.units.saturating_add(kept).saturating_add(product(pooled));
         }
         Ok(size)
@@ -282,20 +294,17 @@ impl CnnConfig {
 impl Settings for CnnConfig {
     type Network = Cnn;
 
+    type Takes = [usize; 3];
+
     const FLAT: bool = false;
+
+    fn takes(sample: &Sample) -> Result<[usize; 3], ModelError> {
+        sample.image()
+    }
 
     /// Those of the `Sequential` of the [module](self).
     fn pytorch_names(&self) -> Vec<String> {
-        let (mut names, mut at) = (Vec::new(), 0);
-        for layer in &self.layers {
-            names.extend(names_of_layer(at, self.bias));
-            if self.norm != Norm::None {
-                at += 1;
-                names.extend(names_of_layer(at, true));
-            }
-            // σ, and what pools.
-            at += 2 + usize::from(layer.pool > 1);
-        }
+        let (mut names, mut at) = self.names_of_convolutions("");
         at += 1 + usize::from(self.head == Head::Average);
         names.extend((0..=self.hidden.len()).flat_map(|layer| names_of_layer(at + 2 * layer, self.bias)));
         names
@@ -305,21 +314,19 @@ impl Settings for CnnConfig {
         network
     }
 
-    fn size(&self, sample: &Sample, outputs: usize) -> Result<Size, ModelError> {
-        let size = self.measure(sample.image()?, outputs)?;
-        too_many(size.parameters)?;
-        Ok(size)
+    fn size(&self, image: [usize; 3], outputs: Outputs) -> Result<Size, ModelError> {
+        self.measure(image, outputs.total())
     }
 
     fn build(
         &self,
-        sample: &Sample,
-        outputs: usize,
+        takes: [usize; 3],
+        outputs: Outputs,
         seed: u64,
         device: &Device,
         dtype: DType,
     ) -> Result<Cnn, ModelError> {
-        self.init(sample.image()?, outputs, seed, device, dtype)
+        self.init(takes, outputs.total(), seed, device, dtype)
     }
 }
 
@@ -329,7 +336,7 @@ pub struct Block {
     /// The convolution, its weight `[out, in, kernel, kernel]`.
     pub convolution: Conv2d,
     /// The normalization of its output.
-    pub norm: Option<GroupNorm>,
+    pub norm: Option<Normalization>,
     #[module(skip)]
     pool: usize,
 }

@@ -26,6 +26,23 @@ impl Dense {
             None => y,
         }
     }
+
+    /// `W x + b` for every vector `x` along the last axis of `[n, length, in]`.
+    #[must_use]
+    pub fn on_rows(&self, x: Tensor<3>) -> Tensor<3> {
+        rows(x, self.weight.val(), self.bias.as_ref().map(Param::val))
+    }
+}
+
+/// `W x + b` for every vector `x` along the last axis of `[n, length, in]`.
+pub(crate) fn rows(x: Tensor<3>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<3> {
+    let ([samples, length, from], [to, _]) = (x.dims(), weight.dims());
+    let y = x.reshape([samples * length, from]).matmul(weight.transpose());
+    let y = match bias {
+        Some(bias) => y + bias.unsqueeze(),
+        None => y,
+    };
+    y.reshape([samples, length, to])
 }
 
 /// A trainable parameter that holds `data` in `dtype`.

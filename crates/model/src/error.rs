@@ -50,6 +50,14 @@ pub enum ModelError {
         /// What to do, in words; may be empty.
         help: &'static str,
     },
+    /// A loss that cannot be taken on the targets, or a number of it that is not possible.
+    #[error("{problem}")]
+    Loss {
+        /// The key of `[loss]` that it is about.
+        key: &'static str,
+        /// What does not fit.
+        problem: String,
+    },
     /// More hidden layers than can be trained.
     #[error("the network would have {layers} hidden layers; at most {max} are possible")]
     TooDeep {

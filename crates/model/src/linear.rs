@@ -8,7 +8,7 @@ use crate::dense::{Dense, parameter};
 use crate::error::ModelError;
 use crate::features::{FeatureMap, Features};
 use crate::network::{Network, Settings, Size, names_of_layer};
-use crate::sample::Sample;
+use crate::sample::{Outputs, Sample};
 
 /// Configuration of a [`LinearModel`].
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -61,7 +61,13 @@ impl LinearModelConfig {
 impl Settings for LinearModelConfig {
     type Network = LinearModel;
 
+    type Takes = usize;
+
     const FLAT: bool = true;
+
+    fn takes(sample: &Sample) -> Result<usize, ModelError> {
+        sample.numbers()
+    }
 
     /// `0.weight`, the one layer on the features.
     fn pytorch_names(&self) -> Vec<String> {
@@ -72,21 +78,21 @@ impl Settings for LinearModelConfig {
         network
     }
 
-    fn size(&self, sample: &Sample, outputs: usize) -> Result<Size, ModelError> {
-        let inputs = sample.numbers()?;
+    fn size(&self, inputs: usize, outputs: Outputs) -> Result<Size, ModelError> {
+        let outputs = outputs.total();
         self.check(inputs, outputs)?;
         Ok(Size::of_layers(&[self.features.len(inputs), outputs], false))
     }
 
     fn build(
         &self,
-        sample: &Sample,
-        outputs: usize,
+        takes: usize,
+        outputs: Outputs,
         seed: u64,
         device: &Device,
         dtype: DType,
     ) -> Result<LinearModel, ModelError> {
-        self.init(sample.numbers()?, outputs, seed, device, dtype)
+        self.init(takes, outputs.total(), seed, device, dtype)
     }
 }
 

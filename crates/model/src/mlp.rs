@@ -23,7 +23,7 @@ use crate::dense::{Dense, parameter};
 use crate::error::ModelError;
 use crate::initial::{normal, too_many};
 use crate::network::{Network, Settings, Size, names_of_layer};
-use crate::sample::Sample;
+use crate::sample::{Outputs, Sample};
 
 /// The most hidden layers: a limit against slips of the pen, far above what trains without normalization.
 const MAX_LAYERS: usize = 1000;
@@ -161,7 +161,13 @@ impl MlpConfig {
 impl Settings for MlpConfig {
     type Network = Mlp;
 
+    type Takes = usize;
+
     const FLAT: bool = true;
+
+    fn takes(sample: &Sample) -> Result<usize, ModelError> {
+        sample.numbers()
+    }
 
     /// `0.weight`, `0.bias`, `2.weight`, …: the linear layers of `Sequential(Linear, σ, Linear, …)`.
     fn pytorch_names(&self) -> Vec<String> {
@@ -172,19 +178,19 @@ impl Settings for MlpConfig {
         network.folded()
     }
 
-    fn size(&self, sample: &Sample, outputs: usize) -> Result<Size, ModelError> {
-        Ok(Size::of_layers(&self.widths(sample.numbers()?, outputs)?, self.bias))
+    fn size(&self, inputs: usize, outputs: Outputs) -> Result<Size, ModelError> {
+        Ok(Size::of_layers(&self.widths(inputs, outputs.total())?, self.bias))
     }
 
     fn build(
         &self,
-        sample: &Sample,
-        outputs: usize,
+        takes: usize,
+        outputs: Outputs,
         seed: u64,
         device: &Device,
         dtype: DType,
     ) -> Result<Mlp, ModelError> {
-        self.init(sample.numbers()?, outputs, seed, device, dtype)
+        self.init(takes, outputs.total(), seed, device, dtype)
     }
 }
 

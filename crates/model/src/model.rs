@@ -9,12 +9,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::cnn::{Cnn, CnnConfig};
 use crate::error::ModelError;
+use crate::initial::too_many;
 use crate::input::ModelInput;
 use crate::linear::{LinearModel, LinearModelConfig};
+use crate::lstm::{Lstm, LstmConfig};
 use crate::mlp::{Mlp, MlpConfig};
 use crate::network::{Network, Settings, Size};
 use crate::resnet::{ResNet, ResNetConfig};
-use crate::sample::Sample;
+use crate::sample::{Outputs, Sample};
+use crate::transformer::{Transformer, TransformerConfig};
+use crate::vgg::VggConfig;
+use crate::vit::{Vit, VitConfig};
 
 /// The table of networks: a variant with the network and its settings, its name in a configuration, and what it is. The
 /// settings say all the rest, in the network's own file.
@@ -65,7 +70,7 @@ macro_rules! networks {
             /// Every name accepted in a configuration, with one line on what it is.
             pub const ALL: &'static [(&'static str, &'static str)] = &[$(($name, $words)),+];
 
-            /// The names of the parameters in PyTorch, in the order in which Burn visits them.
+            /// The names of the parameters and running statistics in PyTorch, in the order in which Burn visits them.
             #[must_use]
             pub fn pytorch_names(&self) -> Vec<String> {
                 match self {
@@ -81,19 +86,21 @@ macro_rules! networks {
                 }
             }
 
-            /// How large the network is for such samples and `outputs` outputs.
+            /// How large the network is for such samples and outputs.
             ///
             /// # Errors
             ///
-            /// When it does not take such samples, a width is zero, there are too many weights, or a feature map cannot
-            /// be built.
-            pub fn size(&self, sample: &Sample, outputs: usize) -> Result<Size, ModelError> {
-                match self {
-                    $(Self::$variant(settings) => settings.size(sample, outputs),)+
-                }
+            /// When it does not take such samples or outputs, a width is zero, there are too many weights, or a feature
+            /// map cannot be built.
+            pub fn size(&self, sample: &Sample, outputs: impl Into<Outputs>) -> Result<Size, ModelError> {
+                let size = match self {
+                    $(Self::$variant(settings) => settings.size(<$settings>::takes(sample)?, outputs.into())?,)+
+                };
+                too_many(size.parameters)?;
+                Ok(size)
             }
 
-            /// Builds the network for such samples and `outputs` outputs, its initial weights drawn from `seed`.
+            /// Builds the network for such samples and outputs, its initial weights drawn from `seed`.
             ///
             /// # Errors
             ///
@@ -101,16 +108,25 @@ macro_rules! networks {
             pub fn init(
                 &self,
                 sample: &Sample,
-                outputs: usize,
+                outputs: impl Into<Outputs>,
                 seed: u64,
                 device: &Device,
                 dtype: DType,
             ) -> Result<Model, ModelError> {
+                let outputs = outputs.into();
+                self.size(sample, outputs)?;
                 match self {
                     $(Self::$variant(settings) => {
-                        Ok(Model::$variant(settings.build(sample, outputs, seed, device, dtype)?))
+                        let takes = <$settings>::takes(sample)?;
+                        Ok(Model::$variant(settings.build(takes, outputs, seed, device, dtype)?))
                     })+
                 }
+            }
+
+            /// Whether samples of a batch see each other in training: by batch norm.
+            #[must_use]
+            pub fn sees_batch(&self) -> bool {
+                self.pytorch_names().iter().any(|name| name.ends_with(".running_mean"))
             }
         }
 
@@ -126,7 +142,13 @@ networks! {
     Mlp(Mlp, MlpConfig) = "mlp": "multilayer perceptron; standard, NTK or mean-field parameterization";
     Linear(LinearModel, LinearModelConfig) =
         "linear": "linear in its parameters, over identity, polynomial or random Fourier features";
-    Cnn(Cnn, CnnConfig) = "cnn": "convolutions with pooling and group norm, then fully connected layers; of images";
+    Cnn(Cnn, CnnConfig) =
+        "cnn": "convolutions with pooling, group or batch norm, then fully connected layers; of images";
+    Vgg(Cnn, VggConfig) = "vgg": "VGG of depth 11, 13 or 16, with a norm or none; of images";
     ResNet(ResNet, ResNetConfig) =
-        "resnet": "residual network of depth 18 or 6n + 2, with group norm or none; of images";
+        "resnet": "residual network of depth 18 or 6n + 2, with a norm or none; of images";
+    Vit(Vit, VitConfig) = "vit": "vision transformer; of images";
+    Transformer(Transformer, TransformerConfig) =
+        "transformer": "attention, causal or not, with outputs for a sequence or each position; of tokens";
+    Lstm(Lstm, LstmConfig) = "lstm": "long short-term memory, with outputs for a sequence or each position; of tokens";
 }

@@ -5,7 +5,7 @@ use burn::tensor::{DType, Device, Tensor};
 use losscape_tangent::Inputs;
 
 use crate::error::ModelError;
-use crate::sample::Sample;
+use crate::sample::{Outputs, Sample};
 
 /// A Burn module that maps a batch of inputs to outputs `F(w) ∈ R^{n×C}`.
 ///
@@ -66,21 +66,31 @@ pub(crate) trait Settings {
     /// What it builds.
     type Network: Network;
 
+    /// What it is built for: numbers in a row, `[channels, height, width]`, `[length, vocabulary]`.
+    type Takes;
+
     /// Whether it takes the numbers of a sample in a row, so that their shape does not count.
     const FLAT: bool;
 
-    /// The names of its parameters in PyTorch, in the order in which Burn visits them.
+    /// What it is built for, of such samples.
+    ///
+    /// # Errors
+    ///
+    /// When it does not take them.
+    fn takes(sample: &Sample) -> Result<Self::Takes, ModelError>;
+
+    /// The names of its parameters and running statistics in PyTorch, in the order in which Burn visits them.
     fn pytorch_names(&self) -> Vec<String>;
 
     /// The same function as PyTorch has it: multipliers multiplied into their weights.
     fn folded(network: Self::Network) -> Self::Network;
 
-    /// How large the network is for such samples and `outputs` outputs.
+    /// How large the network is for these outputs.
     ///
     /// # Errors
     ///
     /// When it cannot be built.
-    fn size(&self, sample: &Sample, outputs: usize) -> Result<Size, ModelError>;
+    fn size(&self, takes: Self::Takes, outputs: Outputs) -> Result<Size, ModelError>;
 
     /// Builds it, its initial weights drawn from `seed`.
     ///
@@ -89,8 +99,8 @@ pub(crate) trait Settings {
     /// When it cannot be built.
     fn build(
         &self,
-        sample: &Sample,
-        outputs: usize,
+        takes: Self::Takes,
+        outputs: Outputs,
         seed: u64,
         device: &Device,
         dtype: DType,

@@ -30,6 +30,8 @@ pub enum Purpose {
     Design = 8,
     /// Resampling of measurements; the index is the quantity.
     Bootstrap = 9,
+    /// Augmentation; the index is the step.
+    Augment = 10,
 }
 
 /// The generator of `(seed, purpose, index)`.

@@ -19,7 +19,6 @@
 //! `layer2.0.downsample.0`, …, `fc`; a norm is named `bn`, of whatever kind it is.
 
 use burn::module::Module;
-use burn::nn::GroupNorm;
 use burn::nn::conv::Conv2d;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -30,8 +29,8 @@ use crate::dense::{Dense, parameter};
 use crate::error::ModelError;
 use crate::initial::{normal, too_many};
 use crate::network::{Network, Settings, Size, names_of_layer};
-use crate::norm::Norm;
-use crate::sample::Sample;
+use crate::norm::{Norm, Normalization};
+use crate::sample::{Outputs, Sample};
 
 /// The deepest network: a limit against slips of the pen, that of the paper's table 6.
 const MAX_DEPTH: usize = 1202;
@@ -218,14 +217,12 @@ impl ResNetConfig {
         let mut size = Size { parameters: 0, widest: 0, units: channels.saturating_mul(height).saturating_mul(width) };
         let mut add = |shape: Shape, pixels: [usize; 2]| {
             let weights = shape.to.saturating_mul(shape.fan_in());
-            let vectors = if shape.bias { 1 } else { 2 };
+            let vectors = usize::from(shape.bias) + self.norm.parameters();
             size.parameters = size.parameters.saturating_add(weights);
             size.parameters = size.parameters.saturating_add(shape.to.saturating_mul(vectors));
             size.widest = size.widest.max(weights);
-            // A norm, in place of the bias, keeps its input centred and scaled, too.
-            let kept = if shape.bias { 1 } else { 3 };
             let units = shape.to.saturating_mul(pixels[0].saturating_mul(pixels[1]));
-            size.units = size.units.saturating_add(units.saturating_mul(kept));
+            size.units = size.units.saturating_add(units.saturating_mul(1 + self.norm.kept()));
         };
         add(stem, pixels);
         for (stage, block) in
@@ -247,13 +244,18 @@ impl ResNetConfig {
 impl Settings for ResNetConfig {
     type Network = ResNet;
 
+    type Takes = [usize; 3];
+
     const FLAT: bool = false;
+
+    fn takes(sample: &Sample) -> Result<[usize; 3], ModelError> {
+        sample.image()
+    }
 
     fn pytorch_names(&self) -> Vec<String> {
         let norm = self.norm != Norm::None;
         let layer = |convolution: String, norm_name: String| {
-            let names = names_of_layer(convolution, !norm);
-            names.chain(norm.then(|| names_of_layer(norm_name, true)).into_iter().flatten()).collect::<Vec<_>>()
+            names_of_layer(convolution, !norm).chain(self.norm.names(&norm_name)).collect::<Vec<_>>()
         };
         let mut names = layer("conv1".to_owned(), "bn1".to_owned());
         // A depth that there is not has been refused.
@@ -276,21 +278,19 @@ impl Settings for ResNetConfig {
         network
     }
 
-    fn size(&self, sample: &Sample, outputs: usize) -> Result<Size, ModelError> {
-        let size = self.measure(sample.image()?, outputs)?;
-        too_many(size.parameters)?;
-        Ok(size)
+    fn size(&self, image: [usize; 3], outputs: Outputs) -> Result<Size, ModelError> {
+        self.measure(image, outputs.total())
     }
 
     fn build(
         &self,
-        sample: &Sample,
-        outputs: usize,
+        takes: [usize; 3],
+        outputs: Outputs,
         seed: u64,
         device: &Device,
         dtype: DType,
     ) -> Result<ResNet, ModelError> {
-        self.init(sample.image()?, outputs, seed, device, dtype)
+        self.init(takes, outputs.total(), seed, device, dtype)
     }
 }
 
@@ -300,15 +300,15 @@ pub struct ResidualBlock {
     /// W₁.
     pub first: Conv2d,
     /// The normalization of its output.
-    pub first_norm: Option<GroupNorm>,
+    pub first_norm: Option<Normalization>,
     /// W₂.
     pub second: Conv2d,
     /// The normalization of its output.
-    pub second_norm: Option<GroupNorm>,
+    pub second_norm: Option<Normalization>,
     /// W, where the size changes.
     pub shortcut: Option<Conv2d>,
     /// The normalization of its output.
-    pub shortcut_norm: Option<GroupNorm>,
+    pub shortcut_norm: Option<Normalization>,
 }
 
 /// A residual network; built by [`ResNetConfig::init`].
@@ -317,7 +317,7 @@ pub struct ResNet {
     /// W₀.
     pub stem: Conv2d,
     /// The normalization of its output.
-    pub norm: Option<GroupNorm>,
+    pub norm: Option<Normalization>,
     /// The blocks of all stages.
     pub blocks: Vec<ResidualBlock>,
     /// V and c.
@@ -327,7 +327,7 @@ pub struct ResNet {
 }
 
 /// `norm(W ∗ x)`.
-fn normalized(convolution: &Conv2d, norm: Option<&GroupNorm>, x: Tensor<4>) -> Tensor<4> {
+fn normalized(convolution: &Conv2d, norm: Option<&Normalization>, x: Tensor<4>) -> Tensor<4> {
     let y = convolution.forward(x);
     match norm {
         Some(norm) => norm.forward(y),

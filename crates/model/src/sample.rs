@@ -1,4 +1,4 @@
-//! What one sample's input is: numbers, an image, a sequence of tokens.
+//! What one sample's input is: numbers, an image, a sequence of tokens; and what is said of it.
 
 use std::fmt;
 
@@ -98,6 +98,30 @@ impl Sample {
             ""
         };
         ModelError::Samples { takes, found: self.to_string(), help }
+    }
+}
+
+/// What a network says of one sample: so many numbers at each of its positions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outputs {
+    /// Positions that have a target each: 1, or the tokens of a sequence.
+    pub positions: usize,
+    /// Outputs for each.
+    pub each: usize,
+}
+
+impl Outputs {
+    /// C, all outputs of a sample; saturating.
+    #[must_use]
+    pub fn total(self) -> usize {
+        self.positions.saturating_mul(self.each)
+    }
+}
+
+/// Outputs of a sample as a whole.
+impl From<usize> for Outputs {
+    fn from(each: usize) -> Self {
+        Self { positions: 1, each }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Networks, losses and parameters: what must hold for all of them.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use losscape_model::data::Target;
 use losscape_model::{
     Activation, FeatureMap, LinearModelConfig, Loss, LossKind, MlpConfig, ModelError, Network, Parameterization,
     Reduction,
@@ -255,17 +256,33 @@ fn a_linear_model_is_linear_in_its_weights() {
     }
 }
 
+/// Every kind with its settings, and its outputs for a target.
+fn losses() -> Vec<(Loss, usize)> {
+    let kinds = LossKind::ALL.iter().map(|&kind| match kind {
+        LossKind::BinaryCrossEntropy | LossKind::Exponential => (Loss::new(kind), 1),
+        _ => (Loss::new(kind), 3),
+    });
+    let smoothed = Loss::cross_entropy().with_label_smoothing(0.2);
+    let narrow = Loss::new(LossKind::Huber).with_delta(0.5);
+    kinds.chain([(smoothed, 3), (narrow, 3)]).collect()
+}
+
+/// One-hot rows, or zeros and ones in a column.
+fn labels(rows: usize, each: usize) -> Vec<f64> {
+    let one = |row: usize, at: usize| if each == 1 { row % 3 == 0 } else { at == row % each };
+    (0..rows * each).map(|k| f64::from(u8::from(one(k / each, k % each)))).collect()
+}
+
 #[test]
 fn losses_agree_with_their_derivatives() {
     let device = Device::flex().autodiff();
-    let (n, c) = (5, 3);
-    let f = inputs([n, c], &device, DType::F64);
-    let labels: Vec<f64> = (0..n * c).map(|k| f64::from(u8::from(k % c == (k / c) % c))).collect();
-    let direction = inputs([n, c], &device, DType::F64).sin();
-    for kind in [LossKind::SquaredError, LossKind::CrossEntropy] {
+    for ((loss, each), positions) in losses().into_iter().flat_map(|case| [(case, 1), (case, 2)]) {
+        let (n, c) = (5, each * positions);
+        let f = inputs([n, c], &device, DType::F64).mul_scalar(2.0);
+        let direction = inputs([n, c], &device, DType::F64).sin();
         for reduction in [Reduction::Mean, Reduction::Sum] {
-            let loss = Loss { kind, reduction };
-            let y = matrix(&labels, [n, c], &device, DType::F64);
+            let loss = loss.with_reduction(reduction).at_positions(positions);
+            let y = matrix(&labels(n * positions, each), [n, c], &device, DType::F64);
             let tracked = f.clone().require_grad();
             let gradients = loss.value(tracked.clone(), y.clone()).backward();
             let autodiff = numbers(tracked.grad(&gradients).expect("the outputs are tracked"));
@@ -282,8 +299,76 @@ fn losses_agree_with_their_derivatives() {
             for (a, b) in difference.iter().zip(&product) {
                 assert!((a - b).abs() < 1e-9, "{loss:?}: {a} against {b}");
             }
-            assert!(product.iter().any(|value| value.abs() > 1e-2), "the product is not zero");
+            assert!(product.iter().any(|value| value.abs() > 1e-2), "{loss:?}: the product is not zero");
         }
+    }
+}
+
+#[test]
+fn losses_are_those_of_their_formulas() {
+    let device = Device::flex();
+    let value = |loss: Loss, f: &[f64], y: &[f64], columns: usize| {
+        let [f, y] = [f, y].map(|x| matrix(x, [x.len() / columns, columns], &device, DType::F64));
+        loss.value(f, y).into_scalar::<f64>()
+    };
+    let (binary, exponential) = (Loss::new(LossKind::BinaryCrossEntropy), Loss::new(LossKind::Exponential));
+    // An output for one of two classes is the difference of two outputs.
+    let two = value(Loss::cross_entropy(), &[0.0, 0.7, 0.0, -3.0], &[0.0, 1.0, 1.0, 0.0], 2);
+    let one = value(binary, &[0.7, -3.0], &[1.0, 0.0], 1);
+    assert!((two - one).abs() < 1e-15, "{two} {one}");
+    // Far on the right side nothing is rounded away, on the wrong one nothing overflows.
+    assert!((value(binary, &[50.0], &[1.0], 1) / (-50f64).exp() - 1.0).abs() < 1e-12);
+    assert_eq!(value(binary, &[800.0], &[0.0], 1), 800.0);
+    assert!((value(exponential, &[0.5, 2.0], &[1.0, 0.0], 1) - 0.5 * ((-0.5f64).exp() + 2f64.exp())).abs() < 1e-15);
+    // r²/2 up to δ, δ (|r| − δ/2) beyond.
+    let huber = Loss::new(LossKind::Huber).with_delta(0.5);
+    assert!((value(huber, &[0.4, -2.0], &[0.0, 0.0], 2) - (0.08 + 0.5 * 1.75)).abs() < 1e-15);
+    assert_eq!(value(Loss::new(LossKind::Huber), &[0.4], &[0.0], 1), value(Loss::squared_error(), &[0.4], &[0.0], 1));
+    // A share of the target is spread evenly.
+    let smoothed = Loss::cross_entropy().with_label_smoothing(0.3);
+    let (f, sharp, spread) = ([1.0, -0.5, 0.2], [0.0, 1.0, 0.0], [1.0 / 3.0; 3]);
+    let of = |y: &[f64]| value(Loss::cross_entropy(), &f, y, 3);
+    assert!((value(smoothed, &f, &sharp, 3) - (0.7 * of(&sharp) + 0.3 * of(&spread))).abs() < 1e-15);
+}
+
+#[test]
+fn positions_are_samples_of_a_mean() {
+    let device = Device::flex();
+    for (loss, each) in losses() {
+        let (f, y) = (inputs([6, each], &device, DType::F64), matrix(&labels(6, each), [6, each], &device, DType::F64));
+        let of_positions = loss.at_positions(3);
+        let rows = |x: &Tensor<2>| x.clone().reshape([2, 3 * each]);
+        let [alone, together] = [
+            loss.value(f.clone(), y.clone()).into_scalar::<f64>(),
+            of_positions.value(rows(&f), rows(&y)).into_scalar::<f64>(),
+        ];
+        assert!((alone - together).abs() < 1e-15, "{loss:?}: {alone} {together}");
+        let hits = |loss: Loss, f, y| loss.hits(f, y).sum().into_scalar::<i64>();
+        assert_eq!(hits(loss, f.clone(), y.clone()), hits(of_positions, rows(&f), rows(&y)), "{loss:?}");
+    }
+}
+
+#[test]
+fn losses_refuse_targets_and_numbers_that_they_do_not_take() {
+    let two = Target::Classes { classes: 2, positions: 1 };
+    let outputs = |loss: Loss, target| loss.on(target).map(|(_, outputs)| outputs.total());
+    let problem = |loss: Loss, target| loss.on(target).expect_err("it is refused").to_string();
+    let binary = Loss::new(LossKind::BinaryCrossEntropy);
+    assert_eq!(outputs(binary, two), Ok(1));
+    assert_eq!(outputs(Loss::cross_entropy(), two), Ok(2));
+    assert_eq!(outputs(Loss::cross_entropy(), Target::Classes { classes: 4, positions: 6 }), Ok(24));
+    assert_eq!(outputs(Loss::new(LossKind::Huber), Target::Numbers(3)), Ok(3));
+    for (loss, target, words) in [
+        (binary, Target::Classes { classes: 3, positions: 1 }, "two classes, but this data has 3"),
+        (binary, Target::Numbers(1), "needs labels"),
+        (Loss::cross_entropy(), Target::Numbers(1), "needs labels"),
+        (Loss::cross_entropy().with_label_smoothing(1.0), two, "label_smoothing = 1 is not possible"),
+        (Loss::squared_error().with_label_smoothing(0.1), two, "no such setting"),
+        (Loss::new(LossKind::Huber).with_delta(0.0), two, "delta = 0 is not possible"),
+        (Loss::new(LossKind::Huber).with_delta(f64::NAN), two, "delta = NaN is not possible"),
+    ] {
+        let problem = problem(loss, target);
+        assert!(problem.contains(words), "{problem}");
     }
 }
 

@@ -4,6 +4,7 @@ mod common;
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use losscape_model::norm::Normalization;
 use losscape_model::{Activation, ModelConfig, Network, Norm, ResNet, ResNetConfig, Sample};
 use losscape_tangent::parameters::count;
 
@@ -82,11 +83,11 @@ fn a_forward_is_its_formula() {
         let network = moved(config.init([3, 6, 5], 4, 0, &Device::flex(), DType::F64).expect("it fits"));
         let x = images([1, 3, 6, 5]);
         let found = numbers(network.forward(x.clone()));
-        let layer = |convolution: &burn::nn::conv::Conv2d, norm: &Option<burn::nn::GroupNorm>, x: &Image| {
+        let layer = |convolution: &burn::nn::conv::Conv2d, norm: &Option<Normalization>, x: &Image| {
             let bias = convolution.bias.as_ref().map(|bias| numbers(bias.val()));
             let kernel = convolution.weight.dims()[3];
             let mut y = convolve(x, &numbers(convolution.weight.val()), bias.as_deref(), kernel, convolution.stride[0]);
-            if let Some(norm) = norm {
+            if let Some(Normalization::Group(norm)) = norm {
                 let vector = |of: &Option<Param<Tensor<1>>>| numbers(of.as_ref().expect("it is affine").val());
                 in_halves(&mut y, &vector(&norm.gamma), &vector(&norm.beta));
             }

@@ -71,7 +71,7 @@ impl Problem {
         let x = tensor([samples, inputs], || random.random_range(-1.5..1.5));
         let y = match kind {
             LossKind::SquaredError => tensor([samples, classes], || random.random_range(-1.0..1.0)),
-            LossKind::CrossEntropy => {
+            _ => {
                 let labels: Vec<usize> = (0..samples).map(|_| random.random_range(0..classes)).collect();
                 let mut at = 0;
                 tensor([samples, classes], || {
@@ -80,7 +80,7 @@ impl Problem {
                 })
             }
         };
-        let loss = Loss { kind, reduction };
+        let loss = Loss::new(kind).with_reduction(reduction);
         let name = format!("{seed}: {inputs}-{hidden:?}-{classes}, {samples} samples, {activation:?}, {loss:?}");
         Self { name, network, x, y, loss }
     }

@@ -30,7 +30,11 @@ pub trait AnyPoint {
     /// The residual part of the Hessian.
     fn residual(&self) -> Residual<'_>;
     /// The empirical Fisher matrix.
-    fn fisher(&self) -> EmpiricalFisher<'_>;
+    ///
+    /// # Errors
+    ///
+    /// In batch mode, where samples see each other.
+    fn fisher(&self) -> Result<EmpiricalFisher<'_>, AnalysisError>;
 }
 
 impl<N: Network> AnyPoint for Point<'_, N> {
@@ -54,7 +58,7 @@ impl<N: Network> AnyPoint for Point<'_, N> {
         self.residual()
     }
 
-    fn fisher(&self) -> EmpiricalFisher<'_> {
+    fn fisher(&self) -> Result<EmpiricalFisher<'_>, AnalysisError> {
         self.fisher()
     }
 }

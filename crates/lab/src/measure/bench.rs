@@ -70,7 +70,7 @@ impl Kernel {
 /// The loss of a subject, on the data as training saw them: in the network's own type.
 pub(super) fn objective(subject: &Subject, settings: &AnalysisSettings) -> Result<Objective<Model>, AnalysisError> {
     let objective = Objective::on(subject.network.clone(), &subject.data, subject.loss)?;
-    let objective = objective.precision(settings.precision.into());
+    let objective = objective.precision(settings.precision.into()).in_mode(subject.mode);
     Ok(match settings.memory {
         Some(bytes) => objective.within(bytes),
         None => objective,

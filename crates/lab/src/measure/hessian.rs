@@ -1,9 +1,9 @@
 //! Spectra of the Hessian `H = G + R`, of the Gauss-Newton matrix G, of the residual part R and of the empirical Fisher
 //! matrix: both ends, trace, Frobenius norm, density.
 
-use losscape_analysis::AnalysisError;
 pub use losscape_analysis::spectrum::Spectrum;
 use losscape_analysis::spectrum::SpectrumSettings;
+use losscape_analysis::{AnalysisError, Mode};
 use losscape_krylov::trace::hutchinson;
 pub use losscape_krylov::{Ended, Estimate};
 
@@ -48,9 +48,13 @@ pub const MEASURE: Measure = Measure {
             into.put(RESIDUAL, &spectrum)
         }),
         FISHER.part(|bench, into| {
+            if bench.objective().mode() == Mode::Batch {
+                // The subject's notices say so.
+                return Ok(());
+            }
             let settings = SpectrumSettings { bottom: 0, density: None, ..both_ends(bench) };
-            let spectrum =
-                bench.spectrum("empirical Fisher matrix", &bench.point.fisher(), &settings, (Draw::Fisher, 0))?;
+            let fisher = bench.point.fisher()?;
+            let spectrum = bench.spectrum("empirical Fisher matrix", &fisher, &settings, (Draw::Fisher, 0))?;
             into.put(FISHER, &spectrum)
         }),
     ],

@@ -50,9 +50,10 @@ impl Matrix {
 /// What a network should say about each sample.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Targets {
-    /// A class for each sample.
+    /// A class for each sample, or for each of its positions.
     Labels {
-        /// The class of each sample, below `classes`.
+        /// The class of each sample, below `classes`; with several positions those of the first sample, then those of
+        /// the second, and so on.
         labels: Vec<usize>,
         /// Number of classes C.
         classes: usize,
@@ -68,6 +69,49 @@ impl Targets {
     #[must_use]
     pub fn labels(labels: Vec<usize>, classes: usize) -> Self {
         Self::Labels { labels, classes, names: Vec::new() }
+    }
+}
+
+/// Kind and number of what a network should say about each sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// One of so many classes, at each of so many positions.
+    Classes {
+        /// Number of classes.
+        classes: usize,
+        /// Positions of a sample that have a label each: 1, or the tokens of a sequence.
+        positions: usize,
+    },
+    /// So many numbers.
+    Numbers(usize),
+}
+
+impl Target {
+    /// Positions that have a target each.
+    #[must_use]
+    pub fn positions(self) -> usize {
+        match self {
+            Self::Classes { positions, .. } => positions,
+            Self::Numbers(_) => 1,
+        }
+    }
+
+    /// Number of classes; `None` where targets are numbers.
+    #[must_use]
+    pub fn classes(self) -> Option<usize> {
+        match self {
+            Self::Classes { classes, .. } => Some(classes),
+            Self::Numbers(_) => None,
+        }
+    }
+
+    /// Numbers in a row of targets, labels one-hot; saturating.
+    #[must_use]
+    pub fn columns(self) -> usize {
+        match self {
+            Self::Classes { classes, positions } => classes.saturating_mul(positions),
+            Self::Numbers(columns) => columns,
+        }
     }
 }
 
@@ -89,6 +133,11 @@ impl Dataset {
     ///
     /// When there are no samples, sizes differ, a label is not below the number of classes, or a number is not finite.
     pub fn new(inputs: Matrix, targets: Targets) -> Result<Self, DataError> {
+        Self::at_positions(inputs, targets, 1)
+    }
+
+    /// As [`new`](Self::new), with so many labels for each sample.
+    fn at_positions(inputs: Matrix, targets: Targets, positions: usize) -> Result<Self, DataError> {
         let samples = inputs.rows();
         if samples == 0 {
             return Err(DataError::Empty("the dataset"));
@@ -99,7 +148,7 @@ impl Dataset {
                     let label = labels[sample] as i128;
                     return Err(DataError::LabelOutOfRange { sample, label, classes: *classes });
                 }
-                if classes.saturating_mul(samples) > MAX_VALUES {
+                if classes.saturating_mul(labels.len()) > MAX_VALUES {
                     let must = "too many for so many samples; are the targets numbers (task = \"regression\")?";
                     return Err(DataError::Setting { name: "number of classes", value: classes.to_string(), must });
                 }
@@ -110,11 +159,32 @@ impl Dataset {
                 values.rows()
             }
         };
-        if count != samples {
+        if count != samples.saturating_mul(positions) {
+            let samples = samples.saturating_mul(positions);
             return Err(DataError::Mismatch { what: "number of inputs and of targets", left: samples, right: count });
         }
         inputs.check_finite("input")?;
         Ok(Self { sample: inputs.columns.into(), inputs, targets })
+    }
+
+    /// Sequences of tokens with a class for each of the last `positions` tokens, `labels` sequence after sequence.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new), and when a token is no whole number below the vocabulary's size, or there are more
+    /// positions than tokens, or none.
+    pub fn of_sequences(
+        tokens: Matrix,
+        vocabulary: usize,
+        targets: Targets,
+        positions: usize,
+    ) -> Result<Self, DataError> {
+        let length = tokens.columns;
+        if !(1..=length).contains(&positions) {
+            let what = "tokens of a sequence, and labels for them";
+            return Err(DataError::Mismatch { what, left: length, right: positions });
+        }
+        Self::at_positions(tokens, targets, positions)?.with_sample(Sample::Tokens { length, vocabulary })
     }
 
     /// Says what the inputs are.
@@ -149,21 +219,14 @@ impl Dataset {
         self.len() == 0
     }
 
-    /// Number of outputs C a network for it needs.
+    /// Kind and number of what a network should say about each sample.
     #[must_use]
-    pub fn outputs(&self) -> usize {
+    pub fn target(&self) -> Target {
         match &self.targets {
-            Targets::Labels { classes, .. } => *classes,
-            Targets::Values(values) => values.columns,
-        }
-    }
-
-    /// Number of classes; `None` where targets are numbers.
-    #[must_use]
-    pub fn classes(&self) -> Option<usize> {
-        match &self.targets {
-            Targets::Labels { classes, .. } => Some(*classes),
-            Targets::Values(_) => None,
+            Targets::Labels { labels, classes, .. } => {
+                Target::Classes { classes: *classes, positions: labels.len() / self.len().max(1) }
+            }
+            Targets::Values(values) => Target::Numbers(values.columns),
         }
     }
 
@@ -186,9 +249,10 @@ impl Dataset {
     /// The samples `rows`, in that order.
     #[must_use]
     pub fn select(&self, rows: &[usize]) -> Self {
+        let positions = self.target().positions();
         let targets = match &self.targets {
             Targets::Labels { labels, classes, names } => Targets::Labels {
-                labels: rows.iter().map(|&at| labels[at]).collect(),
+                labels: rows.iter().flat_map(|&at| &labels[at * positions..(at + 1) * positions]).copied().collect(),
                 classes: *classes,
                 names: names.clone(),
             },
@@ -203,7 +267,7 @@ impl Dataset {
         self.inputs.tensor(device, dtype)
     }
 
-    /// Targets as a tensor `[n, C]`, labels one-hot.
+    /// Targets as a tensor `[n, C]`, labels one-hot, position after position.
     #[must_use]
     pub fn target_tensor(&self, device: &Device, dtype: DType) -> Tensor<2> {
         match &self.targets {
@@ -213,9 +277,15 @@ impl Dataset {
                 for (sample, label) in labels.iter().enumerate() {
                     values[sample * classes + label] = 1.0;
                 }
-                Matrix { values, columns: *classes }.tensor(device, dtype)
+                Matrix { values, columns: self.target().columns() }.tensor(device, dtype)
             }
         }
+    }
+
+    /// Labels of two classes as a tensor of zeros and ones, `[n, positions]`.
+    pub(crate) fn column_of_labels(&self, labels: &[usize], device: &Device, dtype: DType) -> Tensor<2> {
+        let values = labels.iter().map(|&label| label as f64).collect();
+        Matrix { values, columns: self.target().positions() }.tensor(device, dtype)
     }
 }
 

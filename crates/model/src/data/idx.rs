@@ -104,7 +104,7 @@ fn pair(images: &Path, labels: &Path) -> Result<Raw, DataError> {
         column.float(number, sample)?;
     }
     let place = format!("{} and {}", images.display(), labels.display());
-    Ok(Raw { place, inputs: Matrix { values, columns }, sample, target: Target::Labels(column) })
+    Ok(Raw { place, inputs: Matrix { values, columns }, sample, target: Target::Labels(column), positions: 1 })
 }
 
 /// Shape and values of one IDX file.

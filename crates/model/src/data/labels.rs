@@ -81,6 +81,8 @@ pub(super) struct Raw {
     pub(super) inputs: Matrix,
     pub(super) sample: Sample,
     pub(super) target: Target,
+    /// Labels of a sample.
+    pub(super) positions: usize,
 }
 
 impl Raw {
@@ -98,6 +100,11 @@ impl Raw {
                     test.sample, train.sample
                 );
                 return Err(DataError::Format { path: test.place.into(), line: None, problem });
+            }
+            Some(test) if test.positions != train.positions => {
+                let what = "labels of a sequence, for training and for testing";
+                let error = DataError::Mismatch { what, left: train.positions, right: test.positions };
+                return Err(error.within(test.place));
             }
             Some(test) => (Some((test.place, test.inputs)), Some(test.target)),
             None => (None, None),
@@ -121,9 +128,12 @@ impl Raw {
             let error = DataError::Mismatch { what, left: train.inputs.columns, right: inputs.columns };
             return Err(error.within(place.as_str()));
         }
-        let sample = train.sample;
+        let (sample, positions) = (train.sample, train.positions);
         let dataset = |place: String, inputs, target| {
-            let data = Dataset::new(inputs, target).and_then(|data| data.with_sample(sample.clone()));
+            let data = match sample {
+                Sample::Tokens { vocabulary, .. } => Dataset::of_sequences(inputs, vocabulary, target, positions),
+                _ => Dataset::new(inputs, target).and_then(|data| data.with_sample(sample.clone())),
+            };
             data.map_err(|error| error.within(place))
         };
         let train = dataset(train.place, train.inputs, target)?;

@@ -7,10 +7,11 @@
 //! |---|---|
 //! | the digits that come with this crate | [`digits`] |
 //! | 1,500 images of Fashion-MNIST that come with it, too | [`fashion_mnist`] |
-//! | moons, spirals, teacher-student regression, least squares with a chosen spectrum | [`generate`], a file each |
+//! | moons, spirals, MNIST-1D, sorting, teacher-student regression, least squares with a chosen spectrum | [`generate`], a file each |
 //! | IDX (MNIST and relatives, also gzipped) | [`idx`] |
 //! | CIFAR-10 and CIFAR-100, binary | [`cifar`] |
 //! | CSV | [`table`], over `records` |
+//! | characters of a text; a play comes with the crate | [`text`] |
 //! | NumPy archives, read and written | [`npz`], over `npy` |
 //! | labels of any kind as classes | `labels` |
 //! | files, decompressed, and what they may grow to | `files` |
@@ -40,8 +41,9 @@ mod records;
 mod source;
 mod standardize;
 pub mod table;
+pub mod text;
 
-pub use dataset::{Dataset, Matrix, Parts, Targets};
+pub use dataset::{Dataset, Matrix, Parts, Target, Targets};
 pub use error::DataError;
 pub use origin::Key;
 pub use prepare::{DataConfig, Prepared};

@@ -63,6 +63,11 @@ pub struct Npz {
     /// inputs `[n, H, W]` are images of one channel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channels: Option<Channels>,
+    /// Number of different tokens, where inputs `[n, L]` are sequences of these: whole numbers from 0 to below it.
+    /// Targets `[n, P]` of whole numbers are then labels of the last P tokens, tokens themselves unless `classes` says
+    /// how many they are. Default: inputs are numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vocabulary: Option<usize>,
 }
 
 /// The axis that has an image's channels.
@@ -100,7 +105,7 @@ impl Origin for Npz {
     }
 
     fn standardization(&self) -> Standardize {
-        Standardize::Features
+        if self.vocabulary.is_some() { Standardize::None } else { Standardize::Features }
     }
 }
 
@@ -129,6 +134,7 @@ impl Npz {
         ("task", "by type of y", "what targets mean: \"classification\" or \"regression\""),
         ("classes", "the labels", "number of classes C; labels are then 0 to C−1"),
         ("channels", "unknown", "\"first\" or \"last\": the axis of an image's channels"),
+        ("vocabulary", "no tokens", "number of different tokens, where inputs are sequences of these"),
     ];
 
     /// The training set, and the test set if the archive has one.
@@ -150,6 +156,9 @@ impl Npz {
             notices.push(format!("{x_test} and {y_test} are taken for the test part"));
         }
         let [x, y] = &names.train;
+        if self.vocabulary.is_some() && self.channels.is_some() {
+            return Err(archive.wrong("channels are of images, a vocabulary of sequences of tokens".to_owned()));
+        }
         let (train, one_hot) = self.part(&mut archive, x, y, self.task, &mut notices)?;
         let task = match train.target {
             Target::Labels(_) => Task::Classification,
@@ -165,7 +174,8 @@ impl Npz {
             let error = DataError::Mismatch { what, left: classes, right: values.columns };
             return Err(error.within(format!("{}, array {y}", self.path.display())));
         }
-        let mut classes = self.classes;
+        let of_tokens = train.positions > 1;
+        let mut classes = self.classes.or(self.vocabulary.filter(|_| of_tokens));
         for columns in one_hot.into_iter().chain(test_one_hot.filter(|_| one_hot.is_some())) {
             let known = *classes.get_or_insert(columns);
             if known != columns {
@@ -258,6 +268,10 @@ impl Npz {
         }
         let columns = rest.iter().fold(1, |all: usize, &size| all.saturating_mul(size));
         let sample = self.sample(rest).map_err(|problem| archive.wrong(format!("`{x}` {problem}")))?;
+        if self.vocabulary.is_some() && header.kind == Kind::Float {
+            let problem = format!("`{x}` holds floats; tokens are whole numbers: save {x}.astype(int)");
+            return Err(archive.wrong(problem));
+        }
         let values = archive.values(x, &header, |header, bytes| Ok(header.number(bytes)))?;
         if header.kind != Kind::Float
             && let Some(large) = values.iter().find(|value| value.abs() >= LARGEST_WHOLE)
@@ -270,19 +284,51 @@ impl Npz {
             (Sample::Image { channels, .. }, Some(Channels::Last)) => channels_first(&values, columns, *channels),
             _ => values,
         };
-        let (target, one_hot) = self.target(archive, y, task, notices)?;
+        let (target, positions, one_hot) = match self.labels_of_tokens(archive, y, task)? {
+            Some((labels, positions)) => (Target::Labels(labels), positions, None),
+            None => {
+                let (target, one_hot) = self.target(archive, y, task, notices)?;
+                (target, 1, one_hot)
+            }
+        };
         let place = format!("{}, arrays {x} and {y}", self.path.display());
-        Ok((Raw { place, inputs: Matrix { values, columns }, sample, target }, one_hot))
+        Ok((Raw { place, inputs: Matrix { values, columns }, sample, target, positions }, one_hot))
     }
 
     /// What an input of this shape is.
     fn sample(&self, shape: &[usize]) -> Result<Sample, String> {
+        if let Some(vocabulary) = self.vocabulary {
+            return match *shape {
+                [length] => Ok(Sample::Tokens { length, vocabulary }),
+                _ => Err(format!("has samples of shape {shape:?}; sequences of tokens are [n, L]")),
+            };
+        }
         match (shape, self.channels) {
             (&[channels, height, width], Some(Channels::First))
             | (&[height, width, channels], Some(Channels::Last)) => Ok(Sample::Image { channels, height, width }),
             (_, Some(_)) => Err(format!("has samples of shape {shape:?}; channels is for samples with three axes")),
             (&[height, width], None) => Ok(Sample::gray(height, width)),
             (_, None) => Ok(Sample::Numbers(shape.to_vec())),
+        }
+    }
+
+    /// Labels of the last tokens of sequences, and of how many; `None` where targets are no such.
+    fn labels_of_tokens(
+        &self,
+        archive: &mut Archive,
+        y: &str,
+        task: Option<Task>,
+    ) -> Result<Option<(Labels, usize)>, DataError> {
+        let header = archive.header(y)?;
+        let whole = header.kind != Kind::Float && !header.is_text();
+        match header.shape[..] {
+            [_, positions] if positions > 1 && whole && self.vocabulary.is_some() && task != Some(Task::Regression) => {
+                let mut labels = Labels::new(&archive.path, format!("array {y}"), false);
+                let numbers = archive.values(y, &header, |header, bytes| Ok(header.integer(bytes)))?;
+                numbers.iter().zip(0..).for_each(|(number, at)| labels.number(*number, at));
+                Ok(Some((labels, positions)))
+            }
+            _ => Ok(None),
         }
     }
 
@@ -615,11 +661,20 @@ pub fn write<W: Write + Seek>(sink: W, train: &Dataset, test: Option<&Dataset>) 
             Sample::Image { channels: 1, height, width } => vec![n, height as u64, width as u64],
             _ => [n].into_iter().chain(data.sample.shape().into_iter().map(|size| size as u64)).collect(),
         };
-        entry(&mut archive, &format!("x{suffix}"), inputs.values.iter().copied(), &shape)?;
+        let name = format!("x{suffix}");
+        if let Sample::Tokens { .. } = data.sample {
+            entry(&mut archive, &name, inputs.values.iter().map(|&token| token as i64), &shape)?;
+        } else {
+            entry(&mut archive, &name, inputs.values.iter().copied(), &shape)?;
+        }
         let name = format!("y{suffix}");
         match &data.targets {
             Targets::Labels { labels, .. } => {
-                entry(&mut archive, &name, labels.iter().map(|&label| label as i64), &[n])?;
+                let shape: &[u64] = match data.target().positions() {
+                    1 => &[n],
+                    positions => &[n, positions as u64],
+                };
+                entry(&mut archive, &name, labels.iter().map(|&label| label as i64), shape)?;
             }
             Targets::Values(values) => {
                 entry(&mut archive, &name, values.values.iter().copied(), &[n, values.columns as u64])?;

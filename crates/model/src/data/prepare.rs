@@ -180,16 +180,16 @@ impl DataConfig {
         if self.random_labels == 0.0 {
             return Ok(());
         }
-        let n = train.len();
         let Targets::Labels { labels, classes, .. } = &mut train.targets else {
             let value = self.random_labels.to_string();
             return Err(DataError::Setting { name: "random_labels", value, must: "this dataset has no labels" });
         };
         let mut random = stream(self.seed, Purpose::Labels, 0);
+        let n = labels.len();
         let mut order: Vec<usize> = (0..n).collect();
         order.shuffle(&mut random);
-        for &sample in &order[..(self.random_labels * n as f64).round() as usize] {
-            labels[sample] = random.random_range(0..*classes);
+        for &at in &order[..(self.random_labels * n as f64).round() as usize] {
+            labels[at] = random.random_range(0..*classes);
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::origin::{Key, Origin};
-use super::{cifar, digits, fashion_mnist, generate, idx, npz, table};
+use super::{cifar, digits, fashion_mnist, generate, idx, npz, table, text};
 
 /// The table of sources: a variant with its settings, its name in a configuration, and what it is. The settings say all
 /// the rest, in the source's own file.
@@ -60,6 +60,8 @@ sources! {
         "fashion-mnist": "1,500 images of clothes, 28×28 pixels in 10 classes; comes with the program";
     Moons(generate::Moons) = "moons": "two interleaved half circles, 2 classes";
     Spirals(generate::Spirals) = "spirals": "interleaved spiral arms, any number of classes";
+    Mnist1d(generate::Mnist1d) = "mnist-1d": "signals of 40 numbers in 10 classes, made of templates of digits";
+    Sorting(generate::Sorting) = "sorting": "sequences of digits, to be continued in sorted order";
     TeacherStudent(generate::TeacherStudent) =
         "teacher-student": "regression on the outputs of a random tanh network";
     LeastSquares(generate::LeastSquares) =
@@ -68,5 +70,6 @@ sources! {
     Cifar10(cifar::Cifar10) = "cifar10": "CIFAR-10 in its binary version";
     Cifar100(cifar::Cifar100) = "cifar100": "CIFAR-100 in its binary version, with fine or coarse labels";
     Csv(table::Csv) = "csv": "a CSV file with one target column";
+    Text(text::Text) = "text": "characters of a text, each to be followed by the next; a play comes with the program";
     Npz(npz::Npz) = "npz": "a NumPy archive with arrays x and y, or those of Keras and MedMNIST";
 }

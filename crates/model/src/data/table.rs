@@ -287,7 +287,7 @@ impl Csv {
             more = records.next(&mut record)?;
         }
         let sample = inputs.columns.into();
-        Ok(Table { layout, raw: Raw { place: path.display().to_string(), inputs, sample, target } })
+        Ok(Table { layout, raw: Raw { place: path.display().to_string(), inputs, sample, target, positions: 1 } })
     }
 
     /// Whether the first line is one of a table.

@@ -62,7 +62,7 @@ fn files_of_every_origin_are_read_alike() {
         for bytes in [text.to_vec(), gzip(text)] {
             let data = read(bytes, &csv).unwrap_or_else(|error| panic!("{}: {error}", String::from_utf8_lossy(text)));
             assert_eq!(data.train.inputs.values, [1.0, 2.5, -3.0, 0.4], "{}", String::from_utf8_lossy(text));
-            assert_eq!((labels(&data.train), data.train.outputs()), (&[0, 1][..], 2));
+            assert_eq!((labels(&data.train), data.train.target().columns()), (&[0, 1][..], 2));
             let told = |notice: &String| {
                 notice.contains("`0.0` is a whole number") || notice.contains("the last, is the target")
             };
@@ -90,7 +90,7 @@ fn a_target_of_any_kind_makes_classes_with_names() {
         let rows: Vec<String> = column.iter().map(|label| format!("0.5,{label}")).collect();
         let data = read(format!("x,y\n{}\n", rows.join("\n")), &Csv::default()).expect("it is read");
         assert_eq!(labels(&data.train), *expected, "{column:?}");
-        let found: Vec<String> = (0..data.train.outputs()).map(|class| data.train.class_name(class)).collect();
+        let found: Vec<String> = (0..data.train.target().columns()).map(|class| data.train.class_name(class)).collect();
         assert_eq!(found, *names);
     }
     // Said where numbers are not the classes as they stand, and not said where they are.
@@ -134,9 +134,9 @@ fn a_target_of_any_kind_makes_classes_with_names() {
     }
     // The setting that decides.
     let data = read("x,y\n1,1\n0.5,2\n", &Csv { classes: Some(3), ..Csv::default() }).expect("it is read");
-    assert_eq!((labels(&data.train), data.train.outputs()), (&[1, 2][..], 3));
+    assert_eq!((labels(&data.train), data.train.target().columns()), (&[1, 2][..], 3));
     let data = read("x,y\n1,b\n0.5,a\n", &Csv { classes: Some(3), ..Csv::default() }).expect("it is read");
-    assert_eq!((labels(&data.train), data.train.outputs()), (&[1, 0][..], 3));
+    assert_eq!((labels(&data.train), data.train.target().columns()), (&[1, 0][..], 3));
 }
 
 #[test]
@@ -272,7 +272,7 @@ fn settings_that_do_not_fit_are_refused() {
     // What decides between 60 classes and a regression.
     let many: String = (0..60).map(|at| format!("0.5,{}\n", 7 * at)).collect();
     let csv = Csv { task: Some(Task::Classification), ..default };
-    assert_eq!(read(format!("a,y\n{many}"), &csv).expect("it is said").train.outputs(), 60);
+    assert_eq!(read(format!("a,y\n{many}"), &csv).expect("it is said").train.target().columns(), 60);
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn idx_files_are_read_plain_and_gzipped() {
     }))
     .expect("the files are whole");
     assert_eq!(parts.train.inputs.values, [0.0, 128.0, 255.0, 1.0, 2.0, 3.0]);
-    assert_eq!((labels(&parts.train), parts.train.outputs()), (&[1, 0][..], 2));
+    assert_eq!((labels(&parts.train), parts.train.target().columns()), (&[1, 0][..], 2));
     assert_eq!(labels(&parts.test.expect("there is a test part")), [0, 1]);
     // Other types, big-endian: −2 as i16 and 0.5 as f32.
     let number = |name: &str, bytes: &[u8]| idx::read(&folder.write(name, bytes)).expect("whole").1;
@@ -44,10 +44,13 @@ fn idx_files_are_read_plain_and_gzipped() {
 fn labels_from_1_are_as_many_classes_as_there_are() {
     // EMNIST letters count from 1.
     let data = read(IMAGES, &of_labels(&[2, 1]), None).expect("the files are whole");
-    assert_eq!((labels(&data.train), data.train.outputs(), data.train.class_name(1)), (&[1, 0][..], 2, "2".into()));
+    assert_eq!(
+        (labels(&data.train), data.train.target().columns(), data.train.class_name(1)),
+        (&[1, 0][..], 2, "2".into())
+    );
     assert!(data.notices[0].contains("the labels 1, 2 are the classes 0 to 1; classes = 3"), "{:?}", data.notices);
     let data = read(IMAGES, &of_labels(&[4, 1]), Some(5)).expect("the files are whole");
-    assert_eq!((labels(&data.train), data.train.outputs()), (&[4, 1][..], 5));
+    assert_eq!((labels(&data.train), data.train.target().columns()), (&[4, 1][..], 5));
     assert!(data.notices.is_empty());
     refused(read(IMAGES, &of_labels(&[4, 1]), Some(4)), &["labels, the labels: sample 0 has label 4", "4 classes"]);
 }
@@ -99,13 +102,13 @@ fn cifar_files_are_read() {
     let folder = Folder::new();
     let file = folder.write("data_batch_1.bin", [record(&[3], 6), record(&[9], 18), record(&[0], 0)].concat());
     let data = load(Source::Cifar10(Cifar10 { files: vec![file], test_files: Vec::new() })).expect("whole").train;
-    assert_eq!((labels(&data), data.inputs.columns, data.outputs()), (&[3, 9, 0][..], 3072, 10));
+    assert_eq!((labels(&data), data.inputs.columns, data.target().columns()), (&[3, 9, 0][..], 3072, 10));
     assert_eq!(data.inputs.row(1)[3071], 18.0);
     let file = folder.write("train.bin", [record(&[3, 77], 6), record(&[19, 99], 18)].concat());
     for (granularity, expected, classes) in [(Granularity::Fine, [77, 99], 100), (Granularity::Coarse, [3, 19], 20)] {
         let source = Cifar100 { files: vec![file.clone()], test_files: Vec::new(), labels: granularity };
         let data = load(Source::Cifar100(source)).expect("the file is whole").train;
-        assert_eq!((labels(&data), data.outputs()), (&expected[..], classes));
+        assert_eq!((labels(&data), data.target().columns()), (&expected[..], classes));
         assert_eq!(data.inputs.row(1)[0], 18.0);
     }
 }

@@ -90,7 +90,7 @@ fn archives_of_numpy_are_read() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/numpy.npz");
     let data = load(Source::Npz(Npz { path, ..Npz::default() })).expect("the archive is whole").train;
     assert_eq!(data.inputs.values, [0.5, -1.0, 2.0, 4.0, 8.0, 16.0]);
-    assert_eq!((labels(&data), data.outputs()), (&[1, 0, 2][..], 3));
+    assert_eq!((labels(&data), data.target().columns()), (&[1, 0, 2][..], 3));
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn labels_of_every_kind_are_read() {
     for (y, task) in cases {
         let header = String::from_utf8_lossy(&y[10..70]).into_owned();
         let data = with_y(y, task).unwrap_or_else(|error| panic!("{header}: {error}"));
-        assert_eq!((labels(&data.train), data.train.outputs()), (&[1, 0, 1][..], 2), "{header}");
+        assert_eq!((labels(&data.train), data.train.target().columns()), (&[1, 0, 1][..], 2), "{header}");
     }
     let names = |y| {
         let data = with_y(y, None).expect("it is read").train;
@@ -196,7 +196,7 @@ fn what_decides_between_labels_and_numbers_is_said() {
     }
     let given = Npz { classes: Some(4), ..Npz::default() };
     let data = read(&[("x", floats(&[2, 1], &[0.5, 1.5])), ("y", floats(&[2], &[3.0, 0.0]))], &given).expect("read");
-    assert_eq!((labels(&data.train), data.train.outputs(), data.notices.len()), (&[3, 0][..], 4, 0));
+    assert_eq!((labels(&data.train), data.train.target().columns(), data.notices.len()), (&[3, 0][..], 4, 0));
     says(
         floats(&[3, 2], &[0.3, 0.7, 0.9, 0.1, 0.5, 0.5]),
         "the rows of y add up to 1, and are read as targets of a reg",
@@ -207,16 +207,16 @@ fn what_decides_between_labels_and_numbers_is_said() {
         assert_eq!(values(&with_y(y, regression).expect("it is read").train), [7.0, -1.0, 0.0]);
     }
     let data = with_y(integers(&[3, 2], &[0, 1, 1, 0, 0, 1]), regression).expect("it is read").train;
-    assert_eq!((values(&data), data.outputs()), (&[0.0, 1.0, 1.0, 0.0, 0.0, 1.0][..], 2));
+    assert_eq!((values(&data), data.target().columns()), (&[0.0, 1.0, 1.0, 0.0, 0.0, 1.0][..], 2));
     let data = with_y(integers(&[3, 2], &[2, 1, 1, 0, 0, 1]), None).expect("it is read").train;
-    assert_eq!(data.outputs(), 2);
-    assert!(data.classes().is_none());
+    assert_eq!(data.target().columns(), 2);
+    assert!(data.target().classes().is_none());
     // A number of classes says how many columns there are, too.
     let soft = |classes| {
         let given = Npz { classes: Some(classes), ..Npz::default() };
         read(&[("x", floats(&[2, 1], &[0.5, 1.5])), ("y", floats(&[2, 2], &[0.9, 0.1, 0.5, 0.5]))], &given)
     };
-    assert_eq!(soft(2).expect("it is read").train.outputs(), 2);
+    assert_eq!(soft(2).expect("it is read").train.target().columns(), 2);
     refused(soft(3), &["array y", "columns of targets that are numbers: 3 against 2"]);
 }
 
@@ -311,7 +311,7 @@ fn what_is_no_data_is_refused_with_the_array() {
     refused(test(integers(&[3, 3], &[0, 0, 1, 0, 1, 0, 1, 0, 0])), &["label `2` is not among the training labels"]);
     let parts = [("x", x()), ("y", one_hot(3)), ("x_test", x()), ("y_test", integers(&[3], &[1, 2, 0]))];
     let data = read(&parts, &Npz::default()).expect("the one-hot columns are the classes");
-    assert_eq!((data.train.outputs(), labels(&data.test.expect("there is a test part"))), (3, &[1, 2, 0][..]));
+    assert_eq!((data.train.target().columns(), labels(&data.test.expect("there is a test part"))), (3, &[1, 2, 0][..]));
     let other = Npz { classes: Some(2), ..Npz::default() };
     refused(read(&parts, &other), &["number of classes and of one-hot columns: 2 against 3"]);
     let wide = [("x", x()), ("y", y()), ("x_test", floats(&[1, 2], &[0.5, 1.5])), ("y_test", integers(&[1], &[0]))];
@@ -364,7 +364,7 @@ fn classes_and_shapes_keep_their_order() {
     let order = npy("|S3", false, &[2], b"dogcat");
     let arrays = [("x", floats(&[3, 1], &[0.5, 1.5, 2.5])), ("y", words), ("classes", order)];
     let data = read(&arrays, &Npz::default()).expect("the names say the order").train;
-    assert_eq!((labels(&data), data.outputs()), (&[1, 0, 1][..], 2));
+    assert_eq!((labels(&data), data.target().columns()), (&[1, 0, 1][..], 2));
     let mut other = arrays.clone();
     other[2].1 = npy("|S3", false, &[2], b"dogcow");
     refused(read(&other, &Npz::default()), &["label `cat` is not among the names of the classes, dog, cow"]);
@@ -441,4 +441,38 @@ fn axes_of_images_are_asked_for() {
         let parts = load(Source::Npz(Npz { path, channels, ..Npz::default() })).expect("the archive is whole");
         assert_eq!(parts.train, data);
     }
+}
+
+/// Sequences of tokens `[n, L]`, and labels of the whole or of their last tokens.
+#[test]
+fn tokens_are_read_where_a_vocabulary_is_given() {
+    let npz = |vocabulary, classes| Npz { vocabulary: Some(vocabulary), classes, ..Npz::default() };
+    let x = || integers(&[2, 3], &[0, 4, 1, 2, 2, 0]);
+    let of = |y: Vec<u8>, npz: &Npz| read(&[("x", x()), ("y", y)], npz);
+    let whole = of(integers(&[2], &[1, 0]), &npz(5, None)).expect("labels of sequences").train;
+    assert_eq!((&whole.sample, whole.target().positions()), (&Sample::Tokens { length: 3, vocabulary: 5 }, 1));
+    assert_eq!(&whole.inputs.values, &[0.0, 4.0, 1.0, 2.0, 2.0, 0.0], "tokens are not scaled");
+    // Rows of zeros and ones are labels of tokens, and no classes of a whole sequence.
+    let last = of(integers(&[2, 2], &[1, 0, 0, 1]), &npz(5, None)).expect("labels of the last two tokens").train;
+    assert_eq!((labels(&last), last.target().positions(), last.target().columns()), (&[1, 0, 0, 1][..], 2, 10));
+    let four = of(integers(&[2, 2], &[3, 0, 0, 1]), &npz(5, Some(4))).expect("labels of four classes").train;
+    assert_eq!(four.target().columns(), 8);
+    refused(of(integers(&[2], &[1, 0]), &npz(4, None)), &["token", "4"]);
+    refused(of(integers(&[2, 4], &[0; 8]), &npz(5, None)), &["tokens of a sequence, and labels for them: 3 against 4"]);
+    refused(of(integers(&[2, 2], &[5, 0, 0, 1]), &npz(5, None)), &["label 5"]);
+    let floats = read(&[("x", floats(&[2, 3], &[0.0; 6])), ("y", integers(&[2], &[1, 0]))], &npz(5, None));
+    refused(floats, &["`x` holds floats", "x.astype(int)"]);
+    let both = Npz { channels: Some(Channels::First), ..npz(5, None) };
+    refused(of(integers(&[2], &[1, 0]), &both), &["channels are of images"]);
+    // They make the round trip.
+    let folder = Folder::new();
+    let mut written = Cursor::new(Vec::new());
+    npz::write(&mut written, &last, None).expect("memory can be written");
+    let path = folder.write("again.npz", written.into_inner());
+    let data = DataConfig { test_fraction: Some(0.0), ..DataConfig::new(Source::Npz(Npz { path, ..npz(5, None) })) };
+    let mut again = data.load().expect("it is whole").train;
+    if let (Targets::Labels { names, .. }, Targets::Labels { names: own, .. }) = (&mut again.targets, &last.targets) {
+        names.clone_from(own);
+    }
+    assert_eq!(again, last);
 }
