@@ -1,14 +1,18 @@
 //! Networks by name against PyTorch, which made weights, data and numbers (`reference/networks.py`): outputs, gradient,
 //! Hessian product and kernel, in f64.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use losscape_analysis::{Mode, Objective};
 use losscape_krylov::SymmetricOperator;
+use losscape_lab::document::Document;
 use losscape_lab::open::Files;
 use losscape_lab::{Subject, pytorch};
 use losscape_model::data::npz::Channels;
+use losscape_model::{FromDataset, Model, ModelConfig, ModelInput, Network};
+use losscape_tangent::{Inputs, Map, parameters};
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use serde::Deserialize;
@@ -66,29 +70,48 @@ fn off(vector: &[f64], expected: &Summary) -> f64 {
     difference(&entries, &expected.entries).max(sums / expected.norm)
 }
 
+fn folders() -> Vec<PathBuf> {
+    let networks = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/reference/networks");
+    let entries = std::fs::read_dir(networks).expect("the references are there");
+    let mut folders: Vec<PathBuf> = entries.map(|entry| entry.expect("a folder").path()).collect();
+    folders.sort();
+    assert_eq!(folders.len(), 15, "{folders:?}");
+    folders
+}
+
+/// The name of a network, and its files.
+fn files(folder: &Path) -> (String, Files) {
+    let name = folder.file_name().expect("it has a name").display().to_string();
+    let tokens = name.starts_with("transformer") || name.starts_with("lstm");
+    let files = Files {
+        weights: folder.join("weights.safetensors"),
+        layout: pytorch::Layout::default(),
+        data: folder.join("data.npz"),
+        channels: (!tokens).then_some(Channels::First),
+        vocabulary: tokens.then_some(5),
+        model: folder.join("model.toml"),
+    };
+    (name, files)
+}
+
+/// The `[model]` table of a file.
+fn described(path: &Path) -> ModelConfig {
+    #[derive(Deserialize)]
+    struct Description {
+        model: ModelConfig,
+    }
+    let text = std::fs::read_to_string(path).expect("the reference is there");
+    let document = Document::parse("model.toml", &text, &[]).expect("it is TOML").without("loss");
+    document.read::<Description>().expect("it describes a network").model
+}
+
 #[test]
 #[allow(deprecated, reason = "ndarray stays tested while Burn has it")]
 fn networks_are_those_of_pytorch() {
-    let networks = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/reference/networks");
-    let mut folders: Vec<PathBuf> = std::fs::read_dir(networks)
-        .expect("the references are there")
-        .map(|entry| entry.expect("a folder").path())
-        .collect();
-    folders.sort();
-    assert_eq!(folders.len(), 15, "{folders:?}");
-    for folder in folders {
-        let name = folder.file_name().expect("it has a name").display().to_string();
+    for folder in folders() {
+        let (name, files) = files(&folder);
         let expected = std::fs::read(folder.join("expected.json")).expect("the reference is there");
         let expected: Expected = serde_json::from_slice(&expected).expect("it is JSON");
-        let tokens = name.starts_with("transformer") || name.starts_with("lstm");
-        let files = Files {
-            weights: folder.join("weights.safetensors"),
-            layout: pytorch::Layout::default(),
-            data: folder.join("data.npz"),
-            channels: (!tokens).then_some(Channels::First),
-            vocabulary: tokens.then_some(5),
-            model: folder.join("model.toml"),
-        };
         let modes =
             [Some((Mode::Evaluation, &expected.evaluation)), expected.batch.as_ref().map(|of| (Mode::Batch, of))];
         for (device, (mode, expected_of)) in [Device::flex(), Device::ndarray()]
@@ -115,6 +138,45 @@ fn networks_are_those_of_pytorch() {
                 assert!(error <= 1e-12, "{name}, {mode:?}, {device:?}: {what} is off by {error:e}");
             }
         }
+    }
+}
+
+/// A hundred steps of gradient descent in f32, by the compiled gradient and by Burn's autodiff.
+#[test]
+fn compiled_training_is_that_of_autodiff() {
+    for folder in folders() {
+        let (name, files) = files(&folder);
+        if name.contains("batch") {
+            continue;
+        }
+        let device = Device::flex();
+        let subject = Subject::of_files(&files, &device).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let (loss, outputs) = subject.loss.on(subject.data.target()).expect("it was read");
+        let config = described(&files.model);
+        let training = device.clone().autodiff();
+        let network = config.init(&subject.data.sample, outputs, 1, &training, DType::F32).expect("it was read");
+        let inputs = ModelInput::from_dataset(&subject.data, &device, DType::F32).expect("it was read");
+        let batch = (inputs, loss.targets(&subject.data, &device, DType::F32));
+        let forward = |network: &Model, (x, y): (ModelInput, Tensor<2>)| loss.value(network.forward(x), y);
+        let compiled = Map::new(forward).compile(&network, &batch).expect("it has derivatives");
+        let mut compiled = compiled.unwrap_or_else(|| panic!("{name} is not compiled"));
+        let rate = 0.01;
+        let (mut ours, mut theirs) = (parameters::ravel(&network).expect("it has parameters"), network);
+        let start = numbers(ours.clone().cast(DType::F64));
+        for _ in 0..100 {
+            let (_, gradient) = compiled.gradient(&ours, &batch);
+            ours = ours - gradient * rate;
+            let value = forward(&theirs, batch.clone().autodiff());
+            let gradients = GradientsParams::from_grads(value.backward(), &theirs);
+            let gradient = parameters::ravel_gradient(&theirs, &gradients).expect("it has parameters");
+            let w = parameters::ravel(&theirs).expect("it has parameters") - gradient * rate;
+            theirs = parameters::unravel(theirs, &w).expect("as many parameters");
+        }
+        let [ours, theirs] =
+            [ours, parameters::ravel(&theirs).expect("it has parameters")].map(|w| numbers(w.cast(DType::F64)));
+        let (moved, apart) = (difference(&ours, &start), difference(&ours, &theirs));
+        println!("{name}: moved by {moved:.0e}, apart by {apart:.0e}");
+        assert!(moved > 1e-3 && apart <= 1e-6, "{name}: moved by {moved:e}, apart by {apart:e}");
     }
 }
 

@@ -51,8 +51,8 @@ impl Activation {
             Self::Tanh => tanh(x),
             Self::Relu => activation::relu(x),
             Self::Gelu => gelu(x),
-            // Burn's default threshold of 20 rounds to the identity too early for f64.
-            Self::Softplus => activation::softplus_with_threshold(x, 1.0, f64::INFINITY),
+            // log(1 + eˣ) = −log σ(−x), one operation; Burn's own rounds to the identity from a threshold on.
+            Self::Softplus => activation::log_sigmoid(x.neg()).neg(),
             Self::Sigmoid => sigmoid(x),
             Self::Silu => x.clone() * sigmoid(x),
             Self::Identity => x,

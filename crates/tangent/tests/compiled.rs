@@ -8,8 +8,8 @@ use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfi
 use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
 use burn::optim::GradientsParams;
 use burn::tensor::activation as act;
-use burn::tensor::module::avg_pool2d;
-use burn::tensor::ops::AvgPoolOptions;
+use burn::tensor::module::{attention, avg_pool2d, max_pool2d};
+use burn::tensor::ops::{AttentionModuleOptions, AvgPoolOptions, MaxPoolOptions};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use losscape_tangent::Map;
 use losscape_tangent::parameters::{ravel, ravel_gradient, unravel};
@@ -77,6 +77,32 @@ const CASES: &[(&str, Forward)] = &[
         let h = p.linear.forward(x).square();
         let total = h.clone().sum_dim(0) * p.column.val().unsqueeze() + h.clone().mean_dim(0);
         total.sum() + (h.sum_dim(1) * y.sum_dim(1)).sum()
+    }),
+    ("parts of values and of weights, joined again", |p, x, y| {
+        let (samples, h) = (y.dims()[0], p.linear.forward(x));
+        let w = p.square.val();
+        let left = h.clone().narrow(1, 0, 2).matmul(w.clone().slice([1..3, 0..5])).tanh();
+        let right = h.clone().narrow(1, 2, 3).matmul(w.slice([0..3, 0..5]));
+        squares(p.plain.forward(Tensor::cat(vec![left.clone(), right, left * 2.0], 0).narrow(0, 2, samples)), y)
+            + h.narrow(0, 0, 1).sum()
+    }),
+    ("stacks of products, straight and turned", |p, x, y| {
+        let h = p.linear.forward(x).reshape([-1, 1, 5]);
+        let w = p.square.val().reshape([1, 5, 5]);
+        let outer = h.clone().swap_dims(1, 2).matmul(h.clone().tanh());
+        let h = h.matmul(outer.matmul(w.expand([-1, 5, 5])));
+        squares(p.plain.forward(h.flatten(1, 2)), y)
+    }),
+    ("attention", |p, x, y| {
+        let h = p.linear.forward(x).reshape([1, 1, -1, 5]);
+        let options = AttentionModuleOptions { is_causal: true, ..Default::default() };
+        let h = attention(h.clone(), h.clone() * 0.5, h.clone().sin(), None, None, options);
+        squares(p.plain.forward(h.flatten::<3>(0, 1).flatten(0, 1)), y)
+    }),
+    ("maxima of windows", |p, x, y| {
+        let h = p.linear.forward(x).reshape([-1, 1, 1, 5]);
+        let h = max_pool2d(h, MaxPoolOptions::new([1, 3]).with_stride([1, 1]));
+        squares(h.flatten(1, 3).matmul(p.square.val().slice([0..3, 0..3])), y)
     }),
     ("the square of the parameters alone", |p, x, y| {
         p.square.val().square().sum() * 0.5 + (p.column.val() * 3.0).sum() + squares(p.plain.forward(x), y)

@@ -369,6 +369,11 @@ impl Array {
         )
     }
 
+    /// As floats of this type, whatever numbers they are.
+    pub fn into_float_of(self, dtype: DType) -> Self {
+        if self.dtype().is_float() { self.cast(dtype) } else { self.int_into_float(dtype) }
+    }
+
     pub fn convolve(self, weight: Self, options: ConvOptions<2>) -> Self {
         if let Some(result) = self.convolved_on_host(&weight, &options) {
             return result;

@@ -1,10 +1,12 @@
 //! From a program to instructions on memory: what is calculated where, forward and back, decided once.
 
+use burn_backend::Slice;
+
 use crate::array::Arithmetic;
 use crate::function::Elementwise;
 use crate::host::{Axis, Convolution, Layout, Pool};
 use crate::operation::{Adjoint, Bilinear, Discrete, Face, Linear, Operation, Shapes};
-use crate::program::Program;
+use crate::program::{Node, Program};
 
 /// A piece of memory that exists while an assembly runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +69,20 @@ pub enum Instruction {
     Sum { out: Span, x: Span, axis: Axis, add: bool },
     /// The largest along an axis.
     Max { out: Span, x: Span, axis: Axis },
+    /// `out_s = a_s b_s` for stacks of matrices, or `out_s + a_s b_s`.
+    Products { out: Span, a: View, b: View, add: bool },
+    /// Entries written into a part of memory, or added there.
+    Assign { out: View, x: Span, add: bool },
+    /// Positions of the maxima of windows.
+    MaxPositions { out: Span, x: Span, pool: Pool },
+    /// Rows of so many entries by their positions.
+    Rows { out: Span, x: Span, at: Span, width: usize },
+    /// Rows added at their positions.
+    AddRows { out: Span, x: Span, at: Span, width: usize },
+    /// Of each row of `sizes[0]` entries those at its own `sizes[1]` positions.
+    Gather { out: Span, x: Span, at: Span, sizes: [usize; 2] },
+    /// Entries added to each row at its own positions.
+    AddGathered { out: Span, x: Span, at: Span, sizes: [usize; 2] },
     /// The entries of a view, row after row.
     Copy { out: Span, x: View },
 }
@@ -109,6 +125,20 @@ impl View {
     fn expanded(&self, shape: &[usize]) -> Self {
         Self { place: self.place, layout: self.layout.expanded(shape) }
     }
+
+    /// A part, unless entries are left out between or turned around.
+    fn part(&self, ranges: &[Slice]) -> Option<Self> {
+        let mut shape = self.shape().to_vec();
+        let mut from = vec![0; shape.len()];
+        for ((size, from), slice) in shape.iter_mut().zip(&mut from).zip(ranges) {
+            let (range, step) = slice.to_range_and_step(*size);
+            if step != 1 {
+                return None;
+            }
+            (*from, *size) = (range.start, range.len());
+        }
+        Some(Self { place: self.place, layout: self.layout.part(&from, &shape) })
+    }
 }
 
 impl Span {
@@ -129,6 +159,8 @@ enum Kept {
     Value(Elementwise, Span),
     /// Both operands.
     Factors(View, View),
+    /// Where entries came from.
+    Positions(Span),
 }
 
 /// The cotangent of a node so far.
@@ -162,7 +194,17 @@ impl Assembly {
     /// many variables. `None` if it has an operation without instructions.
     pub fn of(program: &Program, starts: &[usize], variables: usize) -> Option<Self> {
         let dtype = program.nodes[program.output].dtype;
-        if program.nodes.iter().any(|node| node.dtype != dtype) {
+        // Whole numbers that are inputs or positions are kept in the floats' type.
+        let positions = |node: &Node| {
+            node.dtype.is_int()
+                && matches!(
+                    node.operation,
+                    Operation::Input(_)
+                        | Operation::Linear(Linear::Reshape)
+                        | Operation::Discrete(Discrete::MaxPositions(_))
+                )
+        };
+        if program.nodes.iter().any(|node| node.dtype != dtype && !positions(node)) {
             return None;
         }
         let active = program.active(|leaf| matches!(leaf, Operation::Parameter(_)));
@@ -246,6 +288,31 @@ impl Planner<'_> {
         self.span(view).view(view.shape())
     }
 
+    /// A stack of matrices whose rows or columns lie in memory.
+    fn stack(&mut self, view: &View) -> View {
+        if view.layout.one_of(0).matrix().is_some() {
+            return view.clone();
+        }
+        self.span(view).view(view.shape())
+    }
+
+    /// Zeros of this shape.
+    fn zeros(&mut self, out: &View) -> Option<()> {
+        let zero = self.constant(vec![0.0], &[1]);
+        let out = out.span()?;
+        self.instructions.push(Instruction::Copy { out, x: zero.expanded(&[out.length]) });
+        Some(())
+    }
+
+    /// Where something may be added to the cotangent of a node, zeros if there is none yet.
+    fn target_to_add(&mut self, node: usize) -> Option<View> {
+        let (out, add) = self.target(node);
+        if !add {
+            self.zeros(&out)?;
+        }
+        Some(out)
+    }
+
     /// Sums over axes, which stay with length one.
     fn summed(&mut self, x: &View, axes: &[usize]) -> View {
         let mut x = x.clone();
@@ -282,6 +349,14 @@ impl Planner<'_> {
                 self.kept[index] = Kept::Factors(a, b);
                 out
             }
+            Operation::Bilinear(Bilinear::Matmul) => {
+                let (a, b) = (operand(0), operand(1));
+                let (a, b) = (self.stack(&a), self.stack(&b));
+                let out = self.new_span(shape.iter().product());
+                self.instructions.push(Instruction::Products { out, a: a.clone(), b: b.clone(), add: false });
+                self.kept[index] = Kept::Factors(a, b);
+                out.view(shape)
+            }
             Operation::Bilinear(Bilinear::Convolution(_) | Bilinear::TransposedConvolution(_)) => {
                 let (a, b) = (operand(0), operand(1));
                 let (a, b) = (self.span(&a), self.span(&b));
@@ -314,6 +389,42 @@ impl Planner<'_> {
                     self.instructions.push(Instruction::Pool { out, x, pool });
                     out.view(shape)
                 }
+                Linear::Slice(ranges) => operand(0).part(ranges)?,
+                Linear::Concatenate(axis) => {
+                    let operands: Vec<View> = (0..node.operands.len()).map(operand).collect();
+                    let out = self.buffer(shape);
+                    let mut start = 0;
+                    for x in operands {
+                        let mut from = vec![0; shape.len()];
+                        from[*axis] = start;
+                        start += x.shape()[*axis];
+                        let part = View { place: out.place, layout: out.layout.part(&from, x.shape()) };
+                        let x = self.span(&x);
+                        self.instructions.push(Instruction::Assign { out: part, x, add: false });
+                    }
+                    out
+                }
+                Linear::Select(0) => {
+                    let (x, at) = (operand(0), operand(1));
+                    let (x, at) = (self.span(&x), self.span(&at));
+                    let out = self.new_span(shape.iter().product());
+                    let width = shape[1..].iter().product();
+                    self.instructions.push(Instruction::Rows { out, x, at, width });
+                    self.kept[index] = Kept::Positions(at);
+                    out.view(shape)
+                }
+                Linear::Gather(axis) if axis + 1 == shape.len() => {
+                    let (x, at) = (operand(0), operand(1));
+                    let sizes = [*x.shape().last()?, *shape.last()?];
+                    if x.shape()[..*axis] != shape[..*axis] {
+                        return None;
+                    }
+                    let (x, at) = (self.span(&x), self.span(&at));
+                    let out = self.new_span(shape.iter().product());
+                    self.instructions.push(Instruction::Gather { out, x, at, sizes });
+                    self.kept[index] = Kept::Positions(at);
+                    out.view(shape)
+                }
                 _ => return None,
             },
             Operation::Discrete(Discrete::Max(axis)) => {
@@ -323,7 +434,18 @@ impl Planner<'_> {
                 self.instructions.push(Instruction::Max { out: out.span()?, x, axis });
                 out
             }
-            Operation::Bilinear(_) | Operation::Discrete(_) => return None,
+            Operation::Discrete(Discrete::MaxPositions(window)) => {
+                let x = operand(0);
+                let pool = window.inside(*x.shape().last_chunk()?)?;
+                // Floats hold whole numbers up to here.
+                if pool.input[0].checked_mul(pool.input[1])? > 1 << 24 {
+                    return None;
+                }
+                let (x, out) = (self.span(&x), self.new_span(shape.iter().product()));
+                self.instructions.push(Instruction::MaxPositions { out, x, pool });
+                out.view(shape)
+            }
+            Operation::Discrete(Discrete::Named { .. }) => return None,
         })
     }
 
@@ -441,6 +563,18 @@ impl Planner<'_> {
                 };
                 self.give(first?, cotangent);
             }
+            (Operation::Bilinear(Bilinear::Matmul), Kept::Factors(a, b)) if node.shape.len() == 3 => {
+                let c = self.stack(&cotangent.view);
+                let turned = [0, 2, 1];
+                for (operand, a, b) in [(first?, &c, b.permuted(&turned)), (second?, &a.permuted(&turned), c.clone())] {
+                    if self.active[operand] {
+                        let (a, b) = (self.stack(a), self.stack(&b));
+                        let (out, add) = self.target(operand);
+                        self.instructions.push(Instruction::Products { out: out.span()?, a, b, add });
+                        self.cotangents[operand] = Some(Cotangent { view: out, owned: true });
+                    }
+                }
+            }
             (Operation::Bilinear(Bilinear::Matmul), Kept::Factors(a, b)) => {
                 let c = self.matrix(&cotangent.view);
                 if self.active[first?] {
@@ -470,6 +604,20 @@ impl Planner<'_> {
                         self.give(operand, Cotangent { view, owned: true });
                     }
                 }
+            }
+            (Operation::Linear(Linear::Select(_)), Kept::Positions(at)) => {
+                let x = self.span(&cotangent.view);
+                let out = self.target_to_add(first?)?;
+                let width = node.shape[1..].iter().product();
+                self.instructions.push(Instruction::AddRows { out: out.span()?, x, at, width });
+                self.cotangents[first?] = Some(Cotangent { view: out, owned: true });
+            }
+            (Operation::Linear(Linear::Gather(_)), Kept::Positions(at)) => {
+                let sizes = [*self.shape(first?).last()?, *node.shape.last()?];
+                let x = self.span(&cotangent.view);
+                let out = self.target_to_add(first?)?;
+                self.instructions.push(Instruction::AddGathered { out: out.span()?, x, at, sizes });
+                self.cotangents[first?] = Some(Cotangent { view: out, owned: true });
             }
             (Operation::Linear(linear), _) => self.back_linear(index, linear, cotangent)?,
             _ => {}
@@ -505,6 +653,17 @@ impl Planner<'_> {
                     let view = shared.view.expanded(target);
                     self.give(operand, Cotangent { view, owned: false });
                 }
+                // A part of the result, which nobody else reads.
+                Adjoint::Linear(Linear::Slice(ranges)) => {
+                    let view = shared.view.part(&ranges)?;
+                    self.give(operand, Cotangent { view, owned: false });
+                }
+                Adjoint::Other if let Linear::Slice(ranges) = linear => {
+                    let x = self.span(&shared.view);
+                    let whole = self.target_to_add(operand)?;
+                    self.instructions.push(Instruction::Assign { out: whole.part(ranges)?, x, add: true });
+                    self.cotangents[operand] = Some(Cotangent { view: whole, owned: true });
+                }
                 Adjoint::Other if let Linear::AveragePool(window) = linear => {
                     let pool = window.inside(*target.last_chunk()?)?;
                     let x = self.span(&shared.view);
@@ -531,7 +690,9 @@ impl Planner<'_> {
                 Instruction::Combine { arithmetic: Arithmetic::Multiply, out, a, b }
             }
             Kept::Value(function, y) => Instruction::Slope { function: function.clone(), out, cotangents: a, y: *y },
-            Kept::Nothing | Kept::Factors(..) => unreachable!("an elementwise function keeps its slope"),
+            Kept::Nothing | Kept::Factors(..) | Kept::Positions(_) => {
+                unreachable!("an elementwise function keeps its slope")
+            }
         });
         Cotangent { view: out.view(&shape), owned: true }
     }

@@ -137,6 +137,29 @@ impl<T: Real> Memory<'_, T> {
             Instruction::Max { out, x, axis } => {
                 self.write(*out, |memory, out| host::max(out, memory.span(*x), *axis));
             }
+            Instruction::Products { out, a, b, add } => self.write(*out, |memory, out| {
+                let [a, b] = [a, b].map(|view| (memory.place(view.place), &view.layout));
+                host::matmul_stack(out, a, b, *add);
+            }),
+            Instruction::Assign { out, x, add } => {
+                let whole = Span { place: out.place, start: 0, length: self.place(out.place).len() };
+                self.write(whole, |memory, place| host::assign(place, &out.layout, memory.span(*x), *add));
+            }
+            Instruction::MaxPositions { out, x, pool } => {
+                self.write(*out, |memory, out| host::max_positions(out, memory.span(*x), *pool));
+            }
+            Instruction::Rows { out, x, at, width } => {
+                self.write(*out, |memory, out| host::rows(out, memory.span(*x), memory.span(*at), *width));
+            }
+            Instruction::AddRows { out, x, at, width } => {
+                self.write(*out, |memory, out| host::add_rows(out, memory.span(*x), memory.span(*at), *width));
+            }
+            Instruction::Gather { out, x, at, sizes } => {
+                self.write(*out, |memory, out| host::gather(out, memory.span(*x), memory.span(*at), *sizes));
+            }
+            Instruction::AddGathered { out, x, at, sizes } => {
+                self.write(*out, |memory, out| host::add_gathered(out, memory.span(*x), memory.span(*at), *sizes));
+            }
             Instruction::Copy { out, x } => {
                 self.write(*out, |memory, out| host::copy(out, memory.place(x.place), &x.layout));
             }

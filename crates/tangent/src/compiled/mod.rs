@@ -11,7 +11,7 @@
 //! gradient, where a step has written the new point over the old gradient: no large vector is cleared anew for each
 //! step.
 //!
-//! An operation without an instruction (maxima of windows, indices) makes [`Map::compile`] answer `None`, and the
+//! An operation without an instruction (masks, positions that are calculated) makes [`Map::compile`] answer `None`, and the
 //! caller has autodiff. A second set of rules for it would have to be kept in step with the first.
 
 mod assembly;
@@ -60,8 +60,8 @@ where
 {
     /// Compiles the sum of the outputs and its gradient by the trainable parameters, for inputs of the shapes of
     /// `inputs`. `None` where there is no way but another one: off the memory of the CPU (flex), for a module with
-    /// frozen parameters or running statistics, for inputs that are no floats, and for operations other than
-    /// elementwise functions, products of matrices, convolutions, mean pooling, sums, and changes of shape.
+    /// frozen parameters or running statistics, and for operations other than elementwise functions, products of
+    /// matrices, convolutions, pooling, sums, changes of shape, parts, and rows by their numbers.
     ///
     /// # Errors
     ///
@@ -72,7 +72,7 @@ where
         let program = self.record(module, &visited, inputs, None)?;
         let (values, infos) = self.distinct(&visited, None)?;
         let shapes: Vec<Vec<usize>> = arrays.iter().map(Array::shape).collect();
-        let floats = arrays.iter().chain(&values).all(Array::is_on_host);
+        let floats = arrays.iter().filter(|array| array.dtype().is_float()).chain(&values).all(Array::is_on_host);
         if !floats || infos.is_empty() || infos.iter().any(|parameter| !parameter.trainable) {
             return Ok(None);
         }
@@ -146,7 +146,7 @@ impl<T: Real> Gathered<T> {
     }
 
     fn run(&mut self, assembly: &Assembly, w: Array, inputs: Vec<Array>, rows: Option<&[usize]>) -> (f64, Tensor<1>) {
-        let inputs: Vec<Array> = inputs.into_iter().map(|array| array.cast(T::dtype()).dense()).collect();
+        let inputs: Vec<Array> = inputs.into_iter().map(|array| array.into_float_of(T::dtype()).dense()).collect();
         let w = w.dense();
         let whole = inputs.iter().map(|array| array.slice_on_host::<T>());
         let (Some(whole), Some(numbers)) = (whole.collect::<Option<Vec<_>>>(), w.slice_on_host::<T>()) else {

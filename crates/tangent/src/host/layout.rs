@@ -42,6 +42,18 @@ impl Layout {
         Self { start: self.start, shape: shape.to_vec(), strides }
     }
 
+    /// The part from the given entry of each axis on, of the given shape.
+    pub fn part(&self, from: &[usize], shape: &[usize]) -> Self {
+        let start = self.start + from.iter().zip(&self.strides).map(|(at, stride)| at * stride).sum::<usize>();
+        Self { start, shape: shape.to_vec(), strides: self.strides.clone() }
+    }
+
+    /// One entry of the first axis, which is left out.
+    pub fn one_of(&self, at: usize) -> Self {
+        let (shape, strides) = (self.shape[1..].to_vec(), self.strides[1..].to_vec());
+        Self { start: self.start + at * self.strides[0], shape, strides }
+    }
+
     /// As entries of which each is taken `stretch` times, and all of them again and again until the shape is filled:
     /// their number and `stretch`; `None` if they do not lie like that.
     pub fn repeated(&self) -> Option<(usize, usize)> {

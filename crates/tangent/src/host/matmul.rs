@@ -2,6 +2,7 @@
 
 use faer::linalg::matmul::matmul as product;
 use faer::{Accum, MatMut, MatRef, Par};
+use rayon::prelude::*;
 
 use super::layout::Layout;
 use super::real::Real;
@@ -55,6 +56,35 @@ pub fn matmul<T: Real>(out: &mut [T], a: MatrixView<T>, b: MatrixView<T>, add: b
     let operations = 2 * a.rows * a.columns * b.columns;
     let parts = if operations < DIVIDED { 1 } else { rayon::current_num_threads() };
     blocks(out, a.view(), b.view(), if add { Accum::Add } else { Accum::Replace }, parts);
+}
+
+/// One matrix of a stack.
+fn one_of<'a, T: Real>((data, layout): (&'a [T], &Layout), at: usize) -> MatrixView<'a, T> {
+    let Some(view) = MatrixView::new(data, &layout.one_of(at)) else {
+        unreachable!("the caller asked whether they lie as they must")
+    };
+    view
+}
+
+/// A stack of products, `out_s = a_s b_s` or `out_s + a_s b_s`, of layouts `[s, m, k]` and `[s, k, n]` whose matrices lie
+/// as [`MatrixView`] asks; each is calculated by one thread where there are enough of them.
+pub fn matmul_stack<T: Real>(out: &mut [T], a: (&[T], &Layout), b: (&[T], &Layout), add: bool) {
+    let (count, size) = (a.1.shape[0], a.1.shape[1] * b.1.shape[2]);
+    if size == 0 {
+        return;
+    }
+    if count < rayon::current_num_threads() {
+        out.chunks_mut(size).enumerate().for_each(|(at, out)| matmul(out, one_of(a, at), one_of(b, at), add));
+        return;
+    }
+    let each = |(at, out): (usize, &mut [T])| matmul_alone(out, one_of(a, at), one_of(b, at), add);
+    let operations = 2 * count * size * a.1.shape[2];
+    if operations < DIVIDED {
+        out.chunks_mut(size).enumerate().for_each(each);
+    } else {
+        let together = (DIVIDED / 8 / (operations / count).max(1)).max(1);
+        out.par_chunks_mut(size).enumerate().with_min_len(together).for_each(each);
+    }
 }
 
 /// As [`matmul`], on this thread alone.

@@ -1,4 +1,5 @@
-//! Kernels on the memory of the CPU: matrix products, convolutions, elementwise functions with their derivatives, sums.
+//! Kernels on the memory of the CPU: matrix products, convolutions, elementwise functions with their derivatives, sums,
+//! copies.
 //!
 //! Burn's own are right everywhere, and stay the way on every other device and in every other type. What is here was
 //! measured to be slower by a factor on flex (docs/scaling.md), which does it on one thread or in several passes.
@@ -11,7 +12,9 @@
 //! on ndarray, where it does not.
 
 mod convolution;
+mod copy;
 mod elementwise;
+mod index;
 mod layout;
 mod matmul;
 mod parallel;
@@ -21,11 +24,13 @@ mod reduce;
 mod zip;
 
 pub use convolution::{Convolution, convolve, convolve_input_adjoint, convolve_weight_adjoint};
+pub use copy::{assign, copy};
 pub use elementwise::{Argument, Jets, jets, times_slope};
+pub use index::{add_gathered, add_rows, gather, max_positions, rows};
 pub use layout::Layout;
-pub use matmul::{MatrixView, matmul};
+pub use matmul::{MatrixView, matmul, matmul_stack};
 pub use pool::{Pool, average_pool, average_pool_adjoint};
 pub use real::Real;
 pub(crate) use real::by_type;
-pub use reduce::{Axis, copy, max, sum};
+pub use reduce::{Axis, max, sum};
 pub use zip::{Repeated, times_plus, update};

@@ -2,7 +2,6 @@
 
 use rayon::prelude::*;
 
-use super::layout::Layout;
 use super::parallel::{divides, vectorized};
 use super::real::Real;
 
@@ -101,27 +100,4 @@ fn fold<T: Real>(row: &[T], start: T, f: impl Fn(T, T) -> T) -> T {
         }
     }
     strands[0]
-}
-
-/// The entries of an array, row after row.
-pub fn copy<T: Real>(out: &mut [T], x: &[T], layout: &Layout) {
-    let Some((&length, outer)) = layout.shape.split_last() else {
-        out[0] = x[layout.start];
-        return;
-    };
-    let step = layout.strides[outer.len()];
-    let mut index = vec![0; outer.len()];
-    for row in out.chunks_mut(length.max(1)) {
-        let start = layout.start + index.iter().zip(&layout.strides).map(|(i, stride)| i * stride).sum::<usize>();
-        for (at, out) in row.iter_mut().enumerate() {
-            *out = x[start + at * step];
-        }
-        for axis in (0..outer.len()).rev() {
-            index[axis] += 1;
-            if index[axis] < outer[axis] {
-                break;
-            }
-            index[axis] = 0;
-        }
-    }
 }

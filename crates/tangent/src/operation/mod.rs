@@ -7,7 +7,7 @@ mod linear;
 mod shapes;
 
 pub use bilinear::{Bilinear, Face};
-pub use discrete::Discrete;
+pub use discrete::{Discrete, MaxWindow};
 pub use elementwise::{Coefficient, jet};
 pub use linear::{Adjoint, Linear};
 pub use shapes::Shapes;

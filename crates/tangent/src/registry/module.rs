@@ -1,6 +1,5 @@
 //! Layers that Burn captures as one operation.
 
-use burn::tensor::DType;
 use burn_backend::ops::ConvOptions;
 use burn_ir::AttentionOpIr;
 use burn_ir::ModuleOperationIr::{self as Module};
@@ -10,7 +9,35 @@ use super::entries;
 use crate::array::{Array, Window};
 use crate::function::Elementwise;
 use crate::lowering::Lowering;
-use crate::operation::{Bilinear, Linear};
+use crate::operation::{Bilinear, Discrete, Linear, MaxWindow, Operation};
+
+/// The window of a two-dimensional max-pooling.
+macro_rules! window {
+    ($op:ident, $dtype:expr) => {
+        MaxWindow {
+            kernel: $op.kernel_size,
+            stride: $op.stride,
+            padding: $op.padding,
+            dilation: $op.dilation,
+            ceil_mode: $op.ceil_mode,
+            dtype: $dtype,
+        }
+    };
+}
+
+/// The window of a one-dimensional max-pooling, along the last axis of a plane of height one.
+macro_rules! tall_window {
+    ($op:ident, $dtype:expr) => {
+        MaxWindow {
+            kernel: [1, $op.kernel_size],
+            stride: [1, $op.stride],
+            padding: [0, $op.padding],
+            dilation: [1, $op.dilation],
+            ceil_mode: $op.ceil_mode,
+            dtype: $dtype,
+        }
+    };
+}
 
 entries! {
     b, Module;
@@ -101,15 +128,13 @@ entries! {
         });
     "Module.MaxPool1d" Lowered "maxima of windows": Module::MaxPool1d(op) => b.one(&op.x, &op.out, |b, x| {
         let x = with_height(b, x);
-        let pool = MaxPool::one(op.kernel_size, op.stride, op.padding, op.dilation, op.ceil_mode);
-        let (y, _) = pool.lower(b, x, &tall(&op.out), b.index_dtype());
+        let (y, _) = max_pool(b, x, tall_window!(op, b.index_dtype()), &tall(&op.out));
         b.reshape(y, &op.out.shape.to_vec())
     });
     "Module.MaxPool1dWithIndices" Lowered "maxima of windows, and where": Module::MaxPool1dWithIndices(op) => {
         let x = b.get(&op.x);
         let x = with_height(b, x);
-        let pool = MaxPool::one(op.kernel_size, op.stride, op.padding, op.dilation, op.ceil_mode);
-        let (y, at) = pool.lower(b, x, &tall(&op.out), op.out_indices.dtype);
+        let (y, at) = max_pool(b, x, tall_window!(op, op.out_indices.dtype), &tall(&op.out));
         let shape = op.out.shape.to_vec();
         let (y, at) = (b.reshape(y, &shape), b.reshape(at, &shape));
         b.set(&op.out, y);
@@ -117,14 +142,12 @@ entries! {
     };
     "Module.MaxPool2d" Lowered "maxima of windows": Module::MaxPool2d(op) => {
         let x = b.get(&op.x);
-        let pool = MaxPool::new(op.kernel_size, op.stride, op.padding, op.dilation, op.ceil_mode);
-        let (y, _) = pool.lower(b, x, &op.out.shape.to_vec(), b.index_dtype());
+        let (y, _) = max_pool(b, x, window!(op, b.index_dtype()), &op.out.shape.to_vec());
         b.set(&op.out, y);
     };
     "Module.MaxPool2dWithIndices" Lowered "maxima of windows, and where": Module::MaxPool2dWithIndices(op) => {
         let x = b.get(&op.x);
-        let pool = MaxPool::new(op.kernel_size, op.stride, op.padding, op.dilation, op.ceil_mode);
-        let (y, at) = pool.lower(b, x, &op.out.shape.to_vec(), op.out_indices.dtype);
+        let (y, at) = max_pool(b, x, window!(op, op.out_indices.dtype), &op.out.shape.to_vec());
         b.set(&op.out, y);
         b.set(&op.out_indices, at);
     };
@@ -230,45 +253,16 @@ fn adjoint_of(options: &ConvTranspose2dOptionsIr) -> ConvOptions<2> {
     }
 }
 
-/// Max-pooling: the positions of the maxima are found, then it is a gather.
-struct MaxPool {
-    kernel: [usize; 2],
-    stride: [usize; 2],
-    padding: [usize; 2],
-    dilation: [usize; 2],
-    ceil_mode: bool,
-}
-
-impl MaxPool {
-    fn new(kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2], dilation: [usize; 2], ceil_mode: bool) -> Self {
-        Self { kernel, stride, padding, dilation, ceil_mode }
-    }
-
-    /// Along the last axis of a plane of height one.
-    fn one(kernel: usize, stride: usize, padding: usize, dilation: usize, ceil_mode: bool) -> Self {
-        Self::new([1, kernel], [1, stride], [0, padding], [1, dilation], ceil_mode)
-    }
-
-    /// The maxima and their positions in the flattened plane, both of shape `shape`.
-    fn lower(self, b: &mut Lowering, x: usize, shape: &[usize], dtype: DType) -> (usize, usize) {
-        let Self { kernel, stride, padding, dilation, ceil_mode } = self;
-        let name = format!("max_pool_positions[kernel {kernel:?}, stride {stride:?}, padding {padding:?}]");
-        let at = b.discrete(name, vec![x], shape, dtype, move |mut x, lead| {
-            let x = x.remove(0);
-            let whole = x.shape();
-            let (front, plane) = whole.split_at(lead + 2);
-            let samples = front[..=lead].iter().product();
-            let x = x.reshape(&[samples, front[lead + 1], plane[0], plane[1]]);
-            let at: Array = x.max_pool_indices(kernel, stride, padding, dilation, ceil_mode, dtype);
-            let pooled = at.shape();
-            at.reshape(&[front, &pooled[2..]].concat())
-        });
-        let input = b.shape(x);
-        let flat = b.reshape(x, &[input[0], input[1], input[2] * input[3]]);
-        let at_flat = b.reshape(at, &[shape[0], shape[1], shape[2] * shape[3]]);
-        let maxima = b.gather(flat, 2, at_flat);
-        (b.reshape(maxima, shape), at)
-    }
+/// Max-pooling: the positions of the maxima are found, then it is a gather. The maxima and their positions in the
+/// flattened plane, both of shape `shape`.
+fn max_pool(b: &mut Lowering, x: usize, window: MaxWindow, shape: &[usize]) -> (usize, usize) {
+    let positions = Operation::Discrete(Discrete::MaxPositions(window));
+    let at = b.builder.push(positions, vec![x], shape.to_vec(), window.dtype);
+    let input = b.shape(x);
+    let flat = b.reshape(x, &[input[0], input[1], input[2] * input[3]]);
+    let at_flat = b.reshape(at, &[shape[0], shape[1], shape[2] * shape[3]]);
+    let maxima = b.gather(flat, 2, at_flat);
+    (b.reshape(maxima, shape), at)
 }
 
 /// Scaled dot-product attention over `[n, heads, length, width]` (Vaswani et al. 2017, eq. 1).
@@ -287,18 +281,20 @@ fn attention(b: &mut Lowering, op: &AttentionOpIr) -> usize {
     }
     let shape = b.shape(scores);
     let dtype = b.dtype(scores);
-    let lowest = Array::full_on(f64::NEG_INFINITY, &shape, &b.device, dtype);
-    let lowest = b.builder.constant(lowest);
     if let Some(mask) = &op.mask {
+        let lowest = Array::full_on(f64::NEG_INFINITY, &shape, &b.device, dtype);
+        let lowest = b.builder.constant(lowest);
         let mask = b.get(mask);
         scores = b.choose(mask, scores, lowest, &shape);
     }
     if op.options.is_causal {
         let (queries, keys) = (shape[2], shape[3]);
-        let future: Vec<bool> = (0..queries * keys).map(|at| at % keys + queries > at / keys + keys).collect();
-        let mask = Array::from_data(burn::tensor::TensorData::new(future, [1, 1, queries, keys]), &b.device);
-        let mask = b.builder.constant(mask);
-        scores = b.choose(mask, scores, lowest, &shape);
+        let is_future = |at: usize| at % keys + queries > at / keys + keys;
+        let future: Vec<f64> =
+            (0..queries * keys).map(|at| if is_future(at) { f64::NEG_INFINITY } else { 0.0 }).collect();
+        let data = burn::tensor::TensorData::new(future, [1, 1, queries, keys]).convert_dtype(dtype);
+        let future = b.builder.constant(Array::from_data(data, &b.device));
+        scores = b.add(scores, future);
     }
     if let Some(bias) = &op.attn_bias {
         let bias = b.get(bias);
