@@ -14,7 +14,7 @@ use burn::tensor::ops::{
     GridSamplePaddingMode, InterpolateMode, InterpolateOptions, MaxPoolOptions, PadMode, UnfoldOptions,
 };
 use burn::tensor::{Bool, DType, Device, IndexingUpdateOp, Int, Tensor, TensorData};
-use losscape_tangent::{Map, operations};
+use losscape_tangent::{Map, TangentError, operations, refusals};
 
 use common::{Bounds, Errors, ROUNDING, check_against, devices, difference, numbers, tensor, vector};
 
@@ -774,6 +774,39 @@ fn every_entry_of_the_registry_is_tested() {
     }
     let missing: Vec<_> = operations().map(|entry| entry.name).filter(|name| !seen.contains(name)).collect();
     assert!(missing.is_empty(), "no case for {missing:?}");
+}
+
+/// A form of an operation that has no entry is refused with the reason that the table gives.
+#[test]
+fn refusals_are_those_of_the_table() {
+    type Forward = fn(Tensor<3>) -> Tensor<1>;
+    let cases: [(&str, Forward); 6] = [
+        ("BaseFloat.SelectAssign (Mul, Min, Max)", |w| {
+            let first = w.clone().narrow(0, 0, 1);
+            flat(w.clone().select_assign(0, ints(&w, [1]), first, IndexingUpdateOp::Mul))
+        }),
+        ("BaseFloat.Scatter (Mul, Min, Max)", |w| {
+            let order = w.clone().argsort(2);
+            flat(w.clone().scatter(2, order, w.exp(), IndexingUpdateOp::Max))
+        }),
+        ("BaseFloat.ScatterNd (Mul, Min, Max)", |w| {
+            let row: Tensor<2> = w.clone().narrow(0, 0, 1).narrow(1, 0, 1).reshape([1, 4]);
+            flat(w.clone().scatter_nd(ints::<2>(&w, [[1, 2]]), row, IndexingUpdateOp::Min))
+        }),
+        ("Float.GridSample2d (NearestExact, Bicubic, Lanczos3)", |w| sampled(&w, &InterpolateMode::Bicubic)),
+        ("Module.Interpolate (NearestExact)", |w| interpolated(&w, &InterpolateMode::NearestExact)),
+        ("Module.ConvTranspose3d (output padding from the stride on)", |w| {
+            let (x, k): (Tensor<5>, Tensor<5>) = (w.clone().reshape([1, 2, 3, 2, 2]), w.reshape([2, 1, 3, 2, 2]));
+            let options = ConvTransposeOptions::new([1; 3], [0; 3], [1, 0, 0], [1; 3], 1);
+            flat(layer::conv_transpose3d(x, k, None, options))
+        }),
+    ];
+    for (name, forward) in cases {
+        let refusal = refusals().find(|refusal| refusal.name == name).expect("it is in the table");
+        let found = Map::new(|cell: &Cell, ()| forward(cell.w.val())).program(&cell(&Device::flex(), 1), &()).err();
+        let Some(TangentError::Unsupported { reason, .. }) = found else { panic!("{name}: {found:?}") };
+        assert_eq!(reason, refusal.reason, "{name}");
+    }
 }
 
 /// The kernel runs all samples along a block axis through the program of one: every operation must carry it.
