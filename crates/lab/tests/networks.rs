@@ -154,13 +154,17 @@ fn compiled_training_is_that_of_autodiff() {
         let (loss, outputs) = subject.loss.on(subject.data.target()).expect("it was read");
         let config = described(&files.model);
         let training = device.clone().autodiff();
-        let network = config.init(&subject.data.sample, outputs, 1, &training, DType::F32).expect("it was read");
+        let network = config.init(&subject.data.sample, outputs, 0, &training, DType::F32).expect("it was read");
+        // From PyTorch's weights, which are of order one: the loss is not so sharp there that rounding grows.
+        let w = parameters::ravel(&subject.network).expect("it has parameters").cast(DType::F32);
+        let network = parameters::unravel(network, &w).expect("it is the same network");
         let inputs = ModelInput::from_dataset(&subject.data, &device, DType::F32).expect("it was read");
         let batch = (inputs, loss.targets(&subject.data, &device, DType::F32));
         let forward = |network: &Model, (x, y): (ModelInput, Tensor<2>)| loss.value(network.forward(x), y);
         let compiled = Map::new(forward).compile(&network, &batch).expect("it has derivatives");
         let mut compiled = compiled.unwrap_or_else(|| panic!("{name} is not compiled"));
-        let rate = 0.01;
+        // Small, so that rounding does not grow where a layer norm makes the loss sharp.
+        let rate = 3e-4;
         let (mut ours, mut theirs) = (parameters::ravel(&network).expect("it has parameters"), network);
         let start = numbers(ours.clone().cast(DType::F64));
         for _ in 0..100 {
@@ -176,7 +180,7 @@ fn compiled_training_is_that_of_autodiff() {
             [ours, parameters::ravel(&theirs).expect("it has parameters")].map(|w| numbers(w.cast(DType::F64)));
         let (moved, apart) = (difference(&ours, &start), difference(&ours, &theirs));
         println!("{name}: moved by {moved:.0e}, apart by {apart:.0e}");
-        assert!(moved > 1e-3 && apart <= 1e-6, "{name}: moved by {moved:e}, apart by {apart:e}");
+        assert!(apart <= 1e-6 && apart < 1e-3 * moved, "{name}: moved by {moved:e}, apart by {apart:e}");
     }
 }
 

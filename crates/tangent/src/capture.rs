@@ -96,21 +96,23 @@ pub fn capture<M: Module, I: Inputs, const D: usize>(
             _ if operation.outputs().all(|output| lowering.find(output.id).is_some()) => continue,
             _ => {}
         }
-        let entry = registry::lower(&mut lowering, operation).filter(|_| lowering.shapes_agree());
-        let Some(entry) = entry else {
-            if panic.is_some() {
-                break;
+        let entry = registry::lower(&mut lowering, operation).and_then(|entry| {
+            if lowering.shapes_agree() { Ok(entry) } else { Err("Burn gives its result another shape than the rule") }
+        });
+        match entry {
+            Ok(entry) => entries.insert(entry),
+            Err(_) if panic.is_some() => break,
+            Err(reason) => {
+                let (name, near) = (registry::name(operation), near(&lowering, operation, &parameters));
+                return Err(match operation {
+                    OperationIr::Float(_, FloatOperationIr::Random(_))
+                    | OperationIr::NumericInt(_, NumericOperationIr::IntRandom(_)) => {
+                        TangentError::Random { operation: name, near }
+                    }
+                    _ => TangentError::Unsupported { operation: name, near, reason },
+                });
             }
-            let (name, near) = (registry::name(operation), near(&lowering, operation, &parameters));
-            return Err(match operation {
-                OperationIr::Float(_, FloatOperationIr::Random(_))
-                | OperationIr::NumericInt(_, NumericOperationIr::IntRandom(_)) => {
-                    TangentError::Random { operation: name, near }
-                }
-                _ => TangentError::Unsupported { operation: name, near },
-            });
         };
-        entries.insert(entry);
     }
     if let Some(message) = panic {
         let last =

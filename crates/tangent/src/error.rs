@@ -9,14 +9,16 @@ use thiserror::Error;
 pub enum TangentError {
     /// The forward uses an operation that has no entry in the table, or a form of it that has none.
     #[error(
-        "no derivative rule for the operation {operation}{near}; see `losscape_tangent::operations()` for those that \
-         have one"
+        "no derivative rule for the operation {operation}{near}: {reason}; see `losscape_tangent::operations()` for \
+         those that have one"
     )]
     Unsupported {
         /// The operation and the shapes it was given.
         operation: String,
         /// The parameter nearest before it, as words.
         near: String,
+        /// Why it has none, as in [`refusals`](crate::refusals).
+        reason: &'static str,
     },
     /// The forward draws random numbers, so it has no derivative at a point.
     #[error(

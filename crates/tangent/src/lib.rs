@@ -3,7 +3,7 @@
 //! # Guides
 //!
 //! [`guide::rules`] derives the rules of the three kinds of operation, [`guide::capture`] tells how a forward is
-//! recorded and what cannot be, [`guide::operations`] lists the operations that have derivatives.
+//! recorded and what cannot be, [`guide::operations`] lists the operations that have derivatives, and those refused.
 
 mod array;
 mod capture;
@@ -29,7 +29,7 @@ pub use inputs::{Inputs, TensorMapper};
 pub use linearized::{Curve, Linearized};
 pub use map::{Map, Variables};
 pub use program::{Parameter, Program};
-pub use registry::{Entry, Kind, operations};
+pub use registry::{Entry, Kind, Refusal, operations, refusals};
 
 /// The mathematics, and the limits.
 pub mod guide {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use burn::tensor::DType;
+use burn::tensor::{DType, TensorData};
 use burn_backend::{Slice, get_or_init_device_settings};
 use burn_dispatch::{Dispatch, DispatchDevice};
 use burn_ir::{ScalarOpIr, TensorId, TensorIr, UnaryOpIr};
@@ -59,6 +59,24 @@ impl Lowering {
     ) {
         let (a, b) = (self.get(a), self.get(b));
         let y = write(self, a, b);
+        self.set(out, y);
+    }
+
+    /// Writes an operation without derivative along an axis, or of all elements.
+    pub fn along(
+        &mut self,
+        x: &TensorIr,
+        axis: Option<usize>,
+        out: &TensorIr,
+        name: &str,
+        evaluate: impl Fn(Array, usize) -> Array + Send + Sync + 'static,
+    ) {
+        let x = self.get(x);
+        let (x, at) = self.axis(x, axis);
+        let name = axis.map_or_else(|| name.to_owned(), |axis| format!("{name}[{axis}]"));
+        let y = self.discrete(name, vec![x], &out.shape.to_vec(), out.dtype, move |mut x, lead| {
+            evaluate(x.remove(0), at + lead)
+        });
         self.set(out, y);
     }
 
@@ -210,7 +228,21 @@ impl Lowering {
         self.linear(Linear::Reshape, vec![x], shape)
     }
 
+    /// The value with an axis of it, or with all its elements along one.
+    pub fn axis(&mut self, x: usize, axis: Option<usize>) -> (usize, usize) {
+        axis.map_or_else(|| (self.flat(x), 0), |axis| (x, axis))
+    }
+
+    /// All elements along one axis.
+    pub fn flat(&mut self, x: usize) -> usize {
+        let count = self.shape(x).iter().product();
+        self.reshape(x, &[count])
+    }
+
     pub fn permute(&mut self, x: usize, axes: &[usize]) -> usize {
+        if axes.is_sorted() {
+            return x;
+        }
         let shape = self.shape(x);
         let shape: Vec<usize> = axes.iter().map(|&axis| shape[axis]).collect();
         self.linear(Linear::Permute(axes.to_vec()), vec![x], &shape)
@@ -330,18 +362,40 @@ impl Lowering {
 
     /// One number in the shape and type of a captured tensor.
     pub fn full(&mut self, value: f64, like: &TensorIr) -> usize {
-        let shape = like.shape.to_vec();
-        let array = match like.dtype {
-            dtype if dtype.is_float() => Array::full_on(value, &shape, &self.device, dtype),
-            dtype if dtype.is_bool() => Array::full_bool(value != 0.0, &shape, &self.device, dtype),
-            dtype => Array::full_int(value as i64, &shape, &self.device, dtype),
+        self.constant(value, &like.shape.to_vec(), like.dtype)
+    }
+
+    /// One number in every place.
+    pub fn constant(&mut self, value: f64, shape: &[usize], dtype: DType) -> usize {
+        let array = match dtype {
+            dtype if dtype.is_float() => Array::full_on(value, shape, &self.device, dtype),
+            dtype if dtype.is_bool() => Array::full_bool(value != 0.0, shape, &self.device, dtype),
+            dtype => Array::full_int(value as i64, shape, &self.device, dtype),
         };
         self.builder.constant(array)
+    }
+
+    /// Numbers known now.
+    pub fn numbers(&mut self, numbers: Vec<f64>, shape: &[usize], dtype: DType) -> usize {
+        let data = TensorData::new(numbers, shape.to_vec()).convert_dtype(dtype);
+        self.builder.constant(Array::from_data(data, &self.device))
+    }
+
+    /// Positions known now, `[m]`.
+    pub fn positions(&mut self, positions: Vec<i64>, dtype: DType) -> usize {
+        let count = positions.len();
+        let data = TensorData::new(positions, [count]).convert_dtype(dtype);
+        self.builder.constant(Array::from_data(data, &self.device))
     }
 
     /// The integer type in which the device keeps positions.
     pub fn index_dtype(&self) -> DType {
         get_or_init_device_settings::<Dispatch>(&self.device).int_dtype.into()
+    }
+
+    /// The boolean type in which the device keeps masks.
+    pub fn mask_dtype(&self) -> DType {
+        get_or_init_device_settings::<Dispatch>(&self.device).bool_dtype.into()
     }
 
     /// The largest element along an axis, held fixed: a shift of softmax that changes neither value nor derivative.

@@ -1,6 +1,6 @@
 //! The documented table of operations is the registry.
 
-use losscape_tangent::operations;
+use losscape_tangent::{operations, refusals};
 
 #[test]
 fn the_table_of_operations_is_the_registry() {
@@ -14,6 +14,13 @@ fn the_table_of_operations_is_the_registry() {
     for entry in operations() {
         let kind = format!("{:?}", entry.kind).to_lowercase();
         table += &format!("| `{}` | {kind} | {} |\n", entry.name, entry.formula.replace('|', "\\|"));
+    }
+    table += "\n## Without\n\nA forward with one of these is refused by name, and with this reason.\n\n";
+    table += "| operations | reason |\n|---|---|\n";
+    let refusals: Vec<_> = refusals().collect();
+    for alike in refusals.chunk_by(|a, b| a.reason == b.reason) {
+        let names: Vec<_> = alike.iter().map(|refusal| format!("`{}`", refusal.name)).collect();
+        table += &format!("| {} | {} |\n", names.join(", "), alike[0].reason);
     }
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md");
     if std::env::var_os("LOSSCAPE_WRITE").is_some() {

@@ -10,12 +10,13 @@ use burn::nn;
 use burn::tensor::activation as act;
 use burn::tensor::module as layer;
 use burn::tensor::ops::{
-    AttentionModuleOptions, AvgPoolOptions, ConvOptions, ConvTransposeOptions, MaxPoolOptions, PadMode,
+    AttentionModuleOptions, AvgPoolOptions, ConvOptions, ConvTransposeOptions, DeformConvOptions, GridSampleOptions,
+    GridSamplePaddingMode, InterpolateMode, InterpolateOptions, MaxPoolOptions, PadMode, UnfoldOptions,
 };
 use burn::tensor::{Bool, DType, Device, IndexingUpdateOp, Int, Tensor, TensorData};
-use losscape_tangent::{Map, operations};
+use losscape_tangent::{Map, TangentError, operations, refusals};
 
-use common::{Bounds, Errors, ROUNDING, check_against, devices, difference, numbers, tensor};
+use common::{Bounds, Errors, ROUNDING, check_against, devices, difference, numbers, tensor, vector};
 
 /// One parameter, `[2, 3, 4]`.
 #[derive(Module, Debug)]
@@ -31,8 +32,8 @@ fn cell(device: &Device, seed: u64) -> Cell {
 struct Case {
     name: &'static str,
     forward: fn(Tensor<3>) -> Tensor<1>,
-    value: Option<(f64, &'static str)>,
-    backward: Option<(f64, &'static str)>,
+    value: Vec<(f64, &'static str)>,
+    backward: Vec<(f64, &'static str)>,
 }
 
 fn flat<const D: usize>(x: Tensor<D>) -> Tensor<1> {
@@ -55,28 +56,35 @@ fn image(w: Tensor<3>) -> Tensor<4> {
 
 impl Case {
     /// Burn's own value and derivative are off by up to `bound` on devices whose name contains `device`. It calculates
-    /// some in f32 whatever the element type is: the logistic function on ndarray, the hard logistic function under
-    /// autodiff.
-    fn off(self, bound: f64, device: &'static str) -> Self {
-        Self { value: Some((bound, device)), ..self.backward_off(bound, device) }
+    /// some in f32 whatever the element type is: the logistic function and deformable convolutions on ndarray, the hard
+    /// logistic function under autodiff.
+    fn off(mut self, bound: f64, device: &'static str) -> Self {
+        self.value.push((bound, device));
+        self.backward_off(bound, device)
     }
 
-    /// Burn's own derivative is: of a division by a number 1/c is rounded to f32 in the backward pass, and on ndarray
-    /// the slope of GELU is that of the tanh approximation.
-    fn backward_off(self, bound: f64, device: &'static str) -> Self {
-        Self { backward: Some((bound, device)), ..self }
+    /// Burn's own derivative is: of a division by a number 1/c is rounded to f32 in the backward pass, a deformable
+    /// convolution is in f32 there, and on ndarray the slope of GELU is that of the tanh approximation.
+    fn backward_off(mut self, bound: f64, device: &'static str) -> Self {
+        self.backward.push((bound, device));
+        self
+    }
+
+    /// Burn's own autodiff has no derivative of it there, or a wrong one: on ndarray it mixes groups of offsets.
+    fn no_backward(self, device: &'static str) -> Self {
+        self.backward_off(f64::INFINITY, device)
     }
 
     fn bounds(&self, device: &str) -> Bounds {
-        let here = |known: Option<(f64, &str)>| {
-            known.filter(|(_, here)| device.contains(here)).map_or(ROUNDING, |(bound, _)| bound)
+        let here = |known: &[(f64, &str)]| {
+            known.iter().filter(|(_, here)| device.contains(here)).fold(ROUNDING, |bound, (other, _)| bound.max(*other))
         };
-        Bounds { value: here(self.value), burn: here(self.backward) }
+        Bounds { value: here(&self.value), burn: here(&self.backward) }
     }
 }
 
 fn case(name: &'static str, forward: fn(Tensor<3>) -> Tensor<1>) -> Case {
-    Case { name, forward, value: None, backward: None }
+    Case { name, forward, value: Vec::new(), backward: Vec::new() }
 }
 
 /// Some entries of the parameter, as a vector.
@@ -120,6 +128,12 @@ fn cases() -> Vec<Case> {
                     + w.clone().clamp_max(0.5) * w,
             )
         }),
+        case("remainders", |w| {
+            let (a, b) = halves(w.clone() * w.clone());
+            let whole = (a.clone() * 3.0 - 1.4).remainder(b.clone() * 0.7 + 0.1) * b;
+            let scaled = (w.clone() * 3.0 - 1.0).remainder_scalar(0.37) * w;
+            Tensor::cat(vec![flat(whole), flat(scaled), flat((a - 0.6).remainder_scalar(-0.23))], 0)
+        }),
         case("exp_log", |w| flat(w.clone().exp() + w.clone().log() + w.clone().log1p() * w.clone().exp())),
         case("sqrt_recip", |w| flat(w.clone().sqrt() + w.clone().recip())),
         case("erf", |w| flat((w.clone() - 0.4).erf())),
@@ -127,6 +141,11 @@ fn cases() -> Vec<Case> {
         case("hyperbolic", |w| flat(w.clone().sinh() + w.clone().cosh() * w.clone() + w.clone().tanh())),
         case("inverse_circular", |w| {
             flat((w.clone() - 0.4).asin() + (w.clone() - 0.5).acos() * w.clone() + w.clone().atan())
+        }),
+        case("angles", |w| {
+            let y = w.clone() - 0.55;
+            let x = (w.clone() * w.clone() - 0.3).flip([0, 1, 2]);
+            flat(y.clone().atan2(x.clone()) * w.clone() + x.atan2(w) + y.clone().atan2(y + 0.1))
         }),
         case("inverse_hyperbolic", |w| {
             flat((w.clone() - 0.4).asinh() + (w.clone() + 1.2).acosh() * w.clone() + (w.clone() - 0.5).atanh())
@@ -154,6 +173,15 @@ fn cases() -> Vec<Case> {
         }),
         case("products", |w| flat(w.clone().prod_dim(1) * w.clone().prod().reshape([1, 1, 1]))),
         case("running_sum", |w| flat((w.clone() * w).cumsum(1))),
+        case("running_products", |w| flat((w.clone() * w.clone()).cumprod(1) + (w * 2.0).cumprod(2))),
+        case("running_products_with_zeros", |w| {
+            let keep = Tensor::<3>::from_data([[[1.0, 0.0, 1.0, 1.0], [0.0, 1.0, 0.0, 1.0], [1.0; 4]]], &w.device());
+            flat((w * keep.cast(DType::F64).expand([2, 3, 4])).cumprod(2))
+        }),
+        case("running_extrema", |w| {
+            let bent = (w.clone() - 0.5) * (w.clone() - 0.5);
+            flat(bent.clone().cummax(2) * w.clone() + bent.cummin(1) * w)
+        }),
         case("extrema", |w| {
             flat(
                 w.clone().max_dim(1) * w.clone().min_dim(1)
@@ -218,6 +246,33 @@ fn cases() -> Vec<Case> {
             let v = w.clone().exp().slice([0..2, 0..3, 0..3]);
             flat((w.clone() * w).scatter(2, i, v, IndexingUpdateOp::Add))
         }),
+        case("select_replace", |w| {
+            let i = ints::<1>(&w, [2, 0]);
+            let v = w.clone().exp().slice([0..2, 0..2, 0..4]);
+            flat((w.clone() * w).select_assign(1, i, v, IndexingUpdateOp::Assign))
+        }),
+        case("scatter_replace", |w| {
+            let i = ints::<3>(&w, [[[0, 1, 3], [3, 1, 2], [0, 2, 1]], [[0, 1, 2], [1, 2, 3], [3, 0, 1]]]);
+            let v = w.clone().exp().slice([0..2, 0..3, 0..3]);
+            flat((w.clone() * w).scatter(2, i, v, IndexingUpdateOp::Assign))
+        }),
+        case("gather_parts", |w| {
+            let square = w.clone() * w.clone();
+            let rows: Tensor<2> = square.clone().gather_nd(ints::<2>(&w, [[0, 2], [1, 0], [0, 2]]));
+            let blocks: Tensor<4> = square.clone().gather_nd(ints::<3>(&w, [[[1], [0], [1]]]));
+            let single: Tensor<1> = square.gather_nd(ints::<2>(&w, [[0, 2, 3], [1, 0, 0]]));
+            Tensor::cat(vec![flat(rows), flat(blocks), single], 0)
+        }),
+        case("scatter_parts", |w| {
+            let i = ints::<2>(&w, [[0, 2], [1, 0], [0, 2]]);
+            let v: Tensor<2> = w.clone().exp().slice([0..1, 0..3, 0..4]).reshape([3, 4]);
+            flat((w.clone() * w).scatter_nd(i, v, IndexingUpdateOp::Add))
+        }),
+        case("scatter_parts_replace", |w| {
+            let i = ints::<2>(&w, [[0, 2], [1, 0]]);
+            let v: Tensor<2> = w.clone().exp().slice([0..1, 0..2, 0..4]).reshape([2, 4]);
+            flat((w.clone() * w).scatter_nd(i, v, IndexingUpdateOp::Assign))
+        }),
         case("masks", |w| {
             let m = w.clone().greater_elem(0.5);
             let n = w.clone().lower_equal(w.clone().flip([2]));
@@ -244,6 +299,20 @@ fn cases() -> Vec<Case> {
             let e = e.clone().equal(n.clone()).bool_or(e.not_equal(m.clone()));
             flat((w.clone() * w.clone()).mask_fill(m, 0.1) * w.clone().exp().mask_fill(n, 2.0) + w.mask_fill(e, 0.0))
         }),
+        case("quantifiers", |w| {
+            let large = w.clone().greater_elem(0.5);
+            let mask = large.clone().any_dim(2).bool_and(large.clone().all_dim(1).bool_not().any_dim(2));
+            let whole = large.clone().any().bool_xor(large.clone().all()).reshape([1, 1, 1]);
+            let floats = w.clone().round().any_dim(1).bool_or(w.clone().round().all_dim(1));
+            let counts = w.clone().round().int();
+            let integers = counts.clone().any().bool_and(counts.all().bool_not()).reshape([1, 1, 1]);
+            let odd = (w.clone() / 0.0).is_inf().bool_and((w.clone() * f64::NAN).is_nan()).equal_elem(true);
+            let odd = odd.bool_and(large.clone().not_equal_elem(false).bool_or(large.equal_elem(false)));
+            let mask = mask.expand([2, 3, 4]).bool_or(floats.expand([2, 3, 4]).bool_and(odd));
+            let whole = whole.bool_or(integers).expand([2, 3, 4]);
+            flat((w.clone() * w.clone()).mask_fill(mask, 0.3) + (w.clone() * w.clone()).mask_where(whole, w.exp()))
+        }),
+        case("cross", |w| flat((w.clone() * w.clone()).cross(w.clone().exp().flip([2]), 1) * w)),
         case("join", |w| flat(Tensor::cat(vec![w.clone() * w.clone(), w.clone().slice([0..2, 0..3, 0..2]).exp()], 2))),
         case("casts", |w| flat((w.clone() * w.clone()).cast(DType::F32).cast(DType::F64) * 0.0 + w)),
         case("created", |w| {
@@ -274,6 +343,62 @@ fn cases() -> Vec<Case> {
                 + (i.equal(j.clone())).float().cast(DType::F64);
             let by = w.clone().exp().int().float().cast(DType::F64);
             flat((w.clone() * w.clone()).select(2, j).select(2, k) * factor.reshape([1, 1, 4]) * by)
+        }),
+        case("arithmetic_of_integers", |w| {
+            // Nothing is known when this is recorded: the integers depend on the parameter.
+            let i = (w.clone() * 7.0 - 3.5).int();
+            let j = w.clone().argsort(2);
+            let sum = i.clone().sum_dim(1) + i.clone().prod_dim(0) - i.clone().mean_dim(2) + i.clone().cumsum(1);
+            let more = i.clone().sum() + i.clone().mean() + i.clone().abs().clamp(1, 2).prod();
+            let powers =
+                i.clone().powi(j.clone()) + i.clone().powi_scalar(3) - i.clone().neg().abs() * i.clone().sign();
+            let bounded = i.clone().clamp(-2, 1) + i.clone().clamp_min(-1) + i.clone().clamp_max(2);
+            let running = i.clone().clamp(-1, 2).cumprod(2) + i.clone().cummax(1) - i.clone().cummin(2);
+            let product = i.clone().matmul(j.clone().swap_dims(1, 2)).matmul(j);
+            let all = sum + more.reshape([1, 1, 1]) + powers + bounded + running + product;
+            flat(w.clone() * w * all.float().cast(DType::F64) * 0.01)
+        }),
+        case("order_of_integers", |w| {
+            let i = (w.clone() * 40.0).int().cast(DType::I64).mul_scalar(5).remainder_scalar(17) - 6;
+            let (large, at_large) = i.clone().max_dim_with_indices(2);
+            let (small, at_small) = i.clone().min_dim_with_indices(1);
+            let (top, at_top) = i.clone().topk_with_indices(2, 2);
+            let (sorted, from) = i.clone().sort_with_indices(2);
+            let extremes = i.clone().max() + i.clone().min() + i.clone().max_abs();
+            let along = i.clone().max_dim(1) + i.clone().min_dim(1) + i.clone().max_abs_dim(1);
+            let whole = large + small + sorted + i.clone().sort(1) + along + extremes.reshape([1, 1, 1]);
+            let picked = i.clone().topk(2, 2) + top;
+            let at = at_top + i.clone().argtopk(2, 2);
+            let places = i.clone().argsort(1) + i.clone().argmax(1) + i.clone().argmin(1) + from + at_large + at_small;
+            let padded = i.pad((1, 0, 0, 0), 3).slice([0..2, 0..3, 0..4]);
+            let factor = (whole + places + padded).float().cast(DType::F64);
+            let other = (picked + at).float().cast(DType::F64).repeat_dim(2, 2);
+            flat(w.clone() * w * (factor + other) * 0.01)
+        }),
+        case("bits", |w| {
+            let i = (w.clone() * 60.0).int();
+            let j = (w.clone() * 3.0).int();
+            let two =
+                i.clone().bitwise_and(j.clone()) + i.clone().bitwise_or(j.clone()) - i.clone().bitwise_xor(j.clone());
+            let one =
+                i.clone().bitwise_and_scalar(12) + i.clone().bitwise_or_scalar(3) - i.clone().bitwise_xor_scalar(5);
+            let shifted = i.clone().bitwise_left_shift(j.clone()) + i.clone().bitwise_right_shift(j)
+                - i.clone().bitwise_left_shift_scalar(1)
+                + i.clone().bitwise_right_shift_scalar(2);
+            let all = two + one + shifted + i.bitwise_not();
+            flat(w.clone() * w * all.float().cast(DType::F64) * 0.01)
+        }),
+        case("updates_of_integers", |w| {
+            let i = (w.clone() * 40.0).int();
+            let at: Tensor<1, Int> = w.clone().narrow(0, 0, 1).narrow(1, 0, 1).reshape([4]).argsort(0).narrow(0, 0, 2);
+            let values = i.clone().narrow(2, 0, 2) + 1;
+            let selected = i.clone().select_assign(2, at.clone(), values, IndexingUpdateOp::Add);
+            let row: Tensor<2, Int> = i.clone().narrow(0, 0, 1).narrow(1, 0, 2).reshape([2, 4]);
+            let parts = i.scatter_nd(ints::<2>(&w, [[1, 2], [0, 0]]), row, IndexingUpdateOp::Max);
+            let small = w.clone().lower_elem(0.4);
+            let masks = small.clone().select_assign(2, at, small.narrow(2, 0, 2), IndexingUpdateOp::Add);
+            let factor = (selected + parts).float().cast(DType::F64);
+            flat((w.clone() * w * factor * 0.01).mask_fill(masks, 0.2))
         }),
         case("pad", |w| flat((w.clone() * w).pad((1, 2, 0, 1), 0.7))),
         case("pad_reflect", |w| flat((w.clone() * w).pad((1, 2, 1, 1), PadMode::Reflect))),
@@ -389,10 +514,78 @@ fn cases() -> Vec<Case> {
                 ConvTransposeOptions::new([1, 1], [0, 0], [0, 0], [1, 1], 2),
             ))
         }),
+        case("conv3d", |w| {
+            let x: Tensor<5> = (w.clone() * w.clone()).reshape([1, 2, 3, 2, 2]);
+            let k: Tensor<5> = constant(&w, 4, [3, 2, 2, 2, 1]) * w.clone().mean().reshape([1, 1, 1, 1, 1]);
+            let b = part(&w, 0, 3);
+            flat(layer::conv3d(x, k, Some(b), ConvOptions::new([2, 1, 1], [1, 0, 1], [1, 1, 2], 1)))
+        }),
+        case("conv3d_by_weight", |w| {
+            let x: Tensor<5> = constant(&w, 4, [2, 4, 4, 3, 3]);
+            let k: Tensor<5> = (w.clone() * w).reshape([2, 2, 3, 2, 1]);
+            flat(layer::conv3d(x, k, None, ConvOptions::new([1, 2, 1], [0, 1, 0], [1, 2, 1], 2)))
+        }),
+        case("conv_transpose3d", |w| {
+            let x: Tensor<5> = (w.clone() * w.clone()).reshape([1, 2, 3, 2, 2]);
+            let k: Tensor<5> = (w.clone() * w.clone()).reshape([2, 3, 2, 2, 1]);
+            let b = part(&w, 0, 3);
+            let options = ConvTransposeOptions::new([2, 1, 1], [1, 0, 0], [1, 0, 0], [1, 1, 2], 1);
+            flat(layer::conv_transpose3d(x, k, Some(b), options))
+        }),
+        case("conv_transpose3d_groups", |w| {
+            let x: Tensor<5> = (w.clone() * w.clone()).reshape([1, 2, 3, 2, 2]);
+            let k: Tensor<5> = (w.clone() * w).reshape([2, 2, 3, 1, 2]);
+            let options = ConvTransposeOptions::new([1, 2, 1], [0, 0, 1], [0, 1, 0], [2, 1, 1], 2);
+            flat(layer::conv_transpose3d(x, k, None, options))
+        }),
+        case("deform_conv2d", |w| {
+            let offset = (w.clone() * w.clone()).reshape([1, 4, 2, 3]).repeat_dim(1, 2) * 3.0 - 1.3;
+            let k = (w.clone() * w.clone()).reshape([3, 2, 2, 2]);
+            let mask = w.clone().reshape([1, 4, 2, 3]);
+            let b = part(&w, 0, 3);
+            let options = DeformConvOptions::new([1, 1], [0, 0], [1, 1], 1, 1);
+            flat(layer::deform_conv2d(image(w), offset, k, Some(mask), Some(b), options))
+        })
+        .off(1e-6, "ndarray")
+        .backward_off(1e-6, ""),
+        case("deform_conv2d_groups", |w| {
+            let x: Tensor<4> = constant(&w, 4, [2, 2, 4, 3]) * w.clone().mean().reshape([1, 1, 1, 1]);
+            let offset = w.clone().reshape([1, 2, 3, 4]).repeat_dim(0, 2).repeat_dim(1, 8).narrow(3, 0, 3) * 2.0 - 0.9;
+            let k = (w.clone() * w).reshape([4, 1, 2, 3]).narrow(3, 0, 2);
+            let options = DeformConvOptions::new([2, 1], [1, 1], [1, 2], 2, 2);
+            flat(layer::deform_conv2d(x, offset.narrow(2, 0, 3), k, None, None, options))
+        })
+        .off(1e-6, "ndarray")
+        .backward_off(1e-6, "")
+        .no_backward("ndarray"),
+        case("windows_of_a_plane", |w| {
+            let plain = layer::unfold4d(image(w.clone()), [2, 2], UnfoldOptions::new([1, 2], [0, 0], [1, 1]));
+            let padded = layer::unfold4d(image(w), [2, 2], UnfoldOptions::new([2, 1], [1, 0], [1, 3]));
+            Tensor::cat(vec![flat(plain), flat(padded)], 0)
+        }),
+        case("plane_of_windows", |w| {
+            let x = (w.clone() * w).reshape([1, 4, 6]);
+            flat(layer::fold4d(x, [3, 4], [2, 2], UnfoldOptions::new([1, 1], [0, 0], [1, 1])))
+        }),
+        case("interpolate_nearest", |w| flat(interpolated(&w, &InterpolateMode::Nearest))),
+        case("interpolate_bilinear", |w| flat(interpolated(&w, &InterpolateMode::Bilinear))).no_backward("ndarray"),
+        case("interpolate_bicubic", |w| flat(interpolated(&w, &InterpolateMode::Bicubic))).no_backward("ndarray"),
+        case("interpolate_lanczos", |w| flat(interpolated(&w, &InterpolateMode::Lanczos3))).no_backward(""),
+        case("grid_sample", |w| flat(sampled(&w, &InterpolateMode::Bilinear))),
         case("avg_pool1d", |w| flat(layer::avg_pool1d(w.clone() * w, average([2], [1], [1], true)))),
         case("avg_pool2d", |w| flat(layer::avg_pool2d(image(w), average([2, 2], [1, 2], [0, 1], false)))),
         case("adaptive_avg_pool1d", |w| flat(layer::adaptive_avg_pool1d(w.clone() * w, 3))),
         case("adaptive_avg_pool2d", |w| flat(layer::adaptive_avg_pool2d(image(w), [2, 3]))),
+        case("adaptive_avg_pool3d", |w| {
+            let x: Tensor<5> = (w.clone() * w).reshape([1, 2, 3, 2, 2]);
+            Tensor::cat(
+                vec![
+                    flat(layer::adaptive_avg_pool3d(x.clone(), [2, 1, 2])),
+                    flat(layer::adaptive_avg_pool3d(x, [3, 3, 1])),
+                ],
+                0,
+            )
+        }),
         case("max_pool1d", |w| flat(layer::max_pool1d(w.clone() * w, largest([2], [1], [0])))),
         case("max_pool1d_with_positions", |w| {
             let (y, i) = layer::max_pool1d_with_indices(w.clone() * w.clone(), largest([2], [1], [0]));
@@ -517,6 +710,29 @@ fn largest<const N: usize>(kernel: [usize; N], stride: [usize; N], padding: [usi
     MaxPoolOptions { kernel_size: kernel, stride, padding, dilation: [1; N], ceil_mode: false }
 }
 
+/// An image made larger and smaller, with aligned corners and without.
+fn interpolated(w: &Tensor<3>, mode: &InterpolateMode) -> Tensor<1> {
+    let sizes = [([5, 3], true), ([2, 7], false), ([1, 9], true), ([8, 4], false)];
+    let parts = sizes.map(|(size, align_corners)| {
+        let options = InterpolateOptions::new(mode.clone()).with_output_size(size).with_align_corners(align_corners);
+        flat(layer::interpolate(image(w.clone()), options))
+    });
+    Tensor::cat(parts.to_vec(), 0)
+}
+
+/// An image at points inside and outside, with all that can be beyond its edge.
+fn sampled(w: &Tensor<3>, mode: &InterpolateMode) -> Tensor<1> {
+    use GridSamplePaddingMode::{Border, Reflection, Zeros};
+    let grid = (w.clone() * w.clone()).reshape([1, 3, 4, 2]) * 5.1 - 2.2;
+    let edges =
+        [(Zeros, true), (Zeros, false), (Border, true), (Border, false), (Reflection, true), (Reflection, false)];
+    let parts = edges.map(|(edge, align_corners)| {
+        let options = GridSampleOptions::new(mode.clone()).with_padding_mode(edge).with_align_corners(align_corners);
+        flat(image(w.clone()).grid_sample_2d(grid.clone(), options))
+    });
+    Tensor::cat(parts.to_vec(), 0)
+}
+
 /// Two matrices `[3, 4]`.
 fn halves(w: Tensor<3>) -> (Tensor<2>, Tensor<2>) {
     (w.clone().slice([0..1, 0..3, 0..4]).reshape([3, 4]), w.slice([1..2, 0..3, 0..4]).reshape([3, 4]))
@@ -528,7 +744,7 @@ fn every_operation_has_its_derivatives() {
     for (device_name, device) in devices() {
         let mut worst = Errors::default();
         for (seed, case) in cases().into_iter().enumerate() {
-            let Case { name, forward, .. } = case;
+            let Case { name, forward, .. } = &case;
             let cell = cell(&device, 100 + seed as u64);
             let checked = catch_unwind(AssertUnwindSafe(|| {
                 let bounds = case.bounds(device_name);
@@ -558,6 +774,39 @@ fn every_entry_of_the_registry_is_tested() {
     }
     let missing: Vec<_> = operations().map(|entry| entry.name).filter(|name| !seen.contains(name)).collect();
     assert!(missing.is_empty(), "no case for {missing:?}");
+}
+
+/// A form of an operation that has no entry is refused with the reason that the table gives.
+#[test]
+fn refusals_are_those_of_the_table() {
+    type Forward = fn(Tensor<3>) -> Tensor<1>;
+    let cases: [(&str, Forward); 6] = [
+        ("BaseFloat.SelectAssign (Mul, Min, Max)", |w| {
+            let first = w.clone().narrow(0, 0, 1);
+            flat(w.clone().select_assign(0, ints(&w, [1]), first, IndexingUpdateOp::Mul))
+        }),
+        ("BaseFloat.Scatter (Mul, Min, Max)", |w| {
+            let order = w.clone().argsort(2);
+            flat(w.clone().scatter(2, order, w.exp(), IndexingUpdateOp::Max))
+        }),
+        ("BaseFloat.ScatterNd (Mul, Min, Max)", |w| {
+            let row: Tensor<2> = w.clone().narrow(0, 0, 1).narrow(1, 0, 1).reshape([1, 4]);
+            flat(w.clone().scatter_nd(ints::<2>(&w, [[1, 2]]), row, IndexingUpdateOp::Min))
+        }),
+        ("Float.GridSample2d (NearestExact, Bicubic, Lanczos3)", |w| sampled(&w, &InterpolateMode::Bicubic)),
+        ("Module.Interpolate (NearestExact)", |w| interpolated(&w, &InterpolateMode::NearestExact)),
+        ("Module.ConvTranspose3d (output padding from the stride on)", |w| {
+            let (x, k): (Tensor<5>, Tensor<5>) = (w.clone().reshape([1, 2, 3, 2, 2]), w.reshape([2, 1, 3, 2, 2]));
+            let options = ConvTransposeOptions::new([1; 3], [0; 3], [1, 0, 0], [1; 3], 1);
+            flat(layer::conv_transpose3d(x, k, None, options))
+        }),
+    ];
+    for (name, forward) in cases {
+        let refusal = refusals().find(|refusal| refusal.name == name).expect("it is in the table");
+        let found = Map::new(|cell: &Cell, ()| forward(cell.w.val())).program(&cell(&Device::flex(), 1), &()).err();
+        let Some(TangentError::Unsupported { reason, .. }) = found else { panic!("{name}: {found:?}") };
+        assert_eq!(reason, refusal.reason, "{name}");
+    }
 }
 
 /// The kernel runs all samples along a block axis through the program of one: every operation must carry it.
@@ -613,6 +862,48 @@ fn a_mask_wider_than_the_tensor() {
         numbers(at.jacobian())
     });
     assert!(difference(&found, &expected) < ROUNDING);
+}
+
+/// Burn's autodiff cannot run it at all; its value is that of flex, and pixels are picked.
+#[test]
+fn the_nearest_pixels_at_a_grid() {
+    let device = Device::flex();
+    let cell = cell(&device, 1);
+    let forward = |cell: &Cell, ()| sampled(&cell.w.val(), &InterpolateMode::Nearest);
+    let at = Map::new(forward).linearize(&cell, &()).expect("it has derivatives");
+    assert!(difference(&numbers(at.output()), &numbers(forward(&cell, ()))) < ROUNDING);
+    let v = vector(&numbers(tensor::<1>(2, [24], -1.0, 1.0, &device)), &device);
+    let moved = |step: f64| {
+        let w = cell.w.val() + v.clone().reshape([2, 3, 4]) * step;
+        numbers(forward(&Cell { w: Param::from_tensor(w) }, ()))
+    };
+    let central: Vec<f64> = moved(1e-5).iter().zip(moved(-1e-5)).map(|(a, b)| (a - b) / 2e-5).collect();
+    let off = difference(&numbers(at.push(v)), &central);
+    assert!(off < 1e-6, "push is off by {off:e}");
+}
+
+/// Where 1/b is rounded, a · 1/b may fall short of the whole number that a/b is: 49 · (1/49) < 1.
+#[test]
+fn whole_quotients_leave_no_remainder() {
+    let device = Device::flex();
+    let w = Tensor::<1, Int>::arange(26..50, &device).reshape([2, 3, 4]).float().cast(DType::F64);
+    let cell = Cell { w: Param::from_tensor(w) };
+    let map = Map::new(|cell: &Cell, ()| flat(cell.w.val().remainder(cell.w.val()) + cell.w.val().remainder_scalar(1)));
+    let at = map.linearize(&cell, &()).expect("it has derivatives");
+    assert_eq!(numbers(at.output()), [0.0; 24]);
+    // Of a − b and of x.
+    assert_eq!(numbers(at.pull(vector(&[1.0; 24], &device))), [1.0; 24]);
+}
+
+/// The angle has no derivative at the origin, and gets none.
+#[test]
+fn an_angle_at_the_origin() {
+    let device = Device::flex();
+    let cell = Cell { w: Param::from_tensor(Tensor::zeros([2, 3, 4], (&device, DType::F64))) };
+    let map = Map::new(|cell: &Cell, ()| flat(cell.w.val().atan2(cell.w.val() * 2.0)));
+    let (at, one) = (map.linearize(&cell, &()).expect("it has derivatives"), vector(&[1.0; 24], &device));
+    let found = [at.output(), at.push(one.clone()), at.pull(one.clone()), at.bend(one.clone(), one)].map(numbers);
+    assert_eq!(found, [const { [0.0; 24] }; 4]);
 }
 
 /// Far out every saturating function is flat or a line, and has the limit's derivatives: no overflow on the way there

@@ -32,7 +32,7 @@ macro_rules! by_kind {
     };
 }
 
-/// Functions of one float array.
+/// Functions of one array.
 macro_rules! unary {
     ($($name:ident => $primitive:ident),+ $(,)?) => {
         $(pub fn $name(self) -> Self { Self(Dispatch::$primitive(self.0)) })+
@@ -68,6 +68,13 @@ macro_rules! integer_arithmetic {
             pub fn $name(self, other: Self) -> Self { Self(Dispatch::$primitive(self.0, other.0)) }
             pub fn $scalar_name(self, number: Scalar) -> Self { Self(Dispatch::$scalar(self.0, number)) }
         )+
+    };
+}
+
+/// Functions of an integer array along an axis.
+macro_rules! along {
+    ($($name:ident => $primitive:ident),+ $(,)?) => {
+        $(pub fn $name(self, axis: usize) -> Self { Self(Dispatch::$primitive(self.0, axis)) })+
     };
 }
 
@@ -298,6 +305,20 @@ impl Array {
         Self(Dispatch::float_mul_scalar(self.0, Scalar::Float(by)))
     }
 
+    /// The rest of a division, of the sign of the divisor.
+    pub fn remainder(self, divisor: Self) -> Self {
+        Self(Dispatch::float_remainder(self.0, divisor.0))
+    }
+
+    pub fn remainder_scalar(self, divisor: Scalar) -> Self {
+        Self(Dispatch::float_remainder_scalar(self.0, divisor))
+    }
+
+    /// The angle of the point (x, self).
+    pub fn atan2(self, x: Self) -> Self {
+        Self(Dispatch::float_atan2(self.0, x.0))
+    }
+
     pub fn powf(self, exponent: f64) -> Self {
         Self(Dispatch::float_powf_scalar(self.0, Scalar::Float(exponent)))
     }
@@ -445,11 +466,73 @@ impl Array {
         int_mul => int_mul, int_mul_scalar => int_mul_scalar;
         int_div => int_div, int_div_scalar => int_div_scalar;
         int_remainder => int_remainder, int_remainder_scalar => int_remainder_scalar;
+        int_power => int_powi, int_power_scalar => int_powi_scalar;
+        bits_and => bitwise_and, bits_and_scalar => bitwise_and_scalar;
+        bits_or => bitwise_or, bits_or_scalar => bitwise_or_scalar;
+        bits_xor => bitwise_xor, bits_xor_scalar => bitwise_xor_scalar;
+        bits_left => bitwise_left_shift, bits_left_scalar => bitwise_left_shift_scalar;
+        bits_right => bitwise_right_shift, bits_right_scalar => bitwise_right_shift_scalar;
     }
 
-    /// An integer array with values written or added where `gather` with the same indices would read.
-    pub fn int_scatter(self, axis: usize, indices: Self, values: Self, update: IndexingUpdateOp) -> Self {
+    unary! {
+        int_neg => int_neg, int_abs => int_abs, int_sign => int_sign, bits_not => bitwise_not,
+    }
+
+    along! {
+        int_sum => int_sum_dim, int_prod => int_prod_dim, int_mean => int_mean_dim, int_cumsum => int_cumsum,
+        int_cumprod => int_cumprod,
+    }
+
+    pub fn int_clamp(self, low: Scalar, high: Scalar) -> Self {
+        Self(Dispatch::int_clamp(self.0, low, high))
+    }
+
+    pub fn int_clamp_min(self, low: Scalar) -> Self {
+        Self(Dispatch::int_clamp_min(self.0, low))
+    }
+
+    pub fn int_clamp_max(self, high: Scalar) -> Self {
+        Self(Dispatch::int_clamp_max(self.0, high))
+    }
+
+    pub fn int_matmul(self, other: Self) -> Self {
+        Self(Dispatch::int_matmul(self.0, other.0))
+    }
+
+    /// The integers 0, 1, … along an axis of the shape.
+    pub fn int_positions(axis: usize, shape: &[usize], device: &DispatchDevice, dtype: DType) -> Self {
+        let mut thin = vec![1; shape.len()];
+        thin[axis] = shape[axis];
+        Self(Dispatch::int_arange(0..shape[axis] as i64, device, IntDType::from(dtype))).reshape(&thin).expand(shape)
+    }
+
+    /// An integer or boolean array with values written or added where `gather` with the same indices would read; of
+    /// booleans the sum is "or".
+    pub fn discrete_scatter(self, axis: usize, indices: Self, values: Self, update: IndexingUpdateOp) -> Self {
+        if self.dtype().is_bool() {
+            return Self(Dispatch::bool_scatter_or(axis, self.0, indices.0, values.0));
+        }
         Self(Dispatch::int_scatter(axis, self.0, indices.0, values.0, update))
+    }
+
+    /// Whether any element along an axis is true, or not zero.
+    pub fn any(self, axis: usize, dtype: BoolDType) -> Self {
+        by_kind!(
+            self,
+            Dispatch::float_any_dim(self.0, axis, dtype),
+            Dispatch::int_any_dim(self.0, axis, dtype),
+            Dispatch::bool_any_dim(self.0, axis)
+        )
+    }
+
+    /// Whether all elements along an axis are true, or not zero.
+    pub fn all(self, axis: usize, dtype: BoolDType) -> Self {
+        by_kind!(
+            self,
+            Dispatch::float_all_dim(self.0, axis, dtype),
+            Dispatch::int_all_dim(self.0, axis, dtype),
+            Dispatch::bool_all_dim(self.0, axis)
+        )
     }
 
     pub fn not(self) -> Self {
@@ -476,15 +559,38 @@ impl Array {
     }
 
     pub fn argmax(self, axis: usize, dtype: DType) -> Self {
-        Self(Dispatch::float_argmax(self.0, axis, IntDType::from(dtype)))
+        if self.dtype().is_float() {
+            return Self(Dispatch::float_argmax(self.0, axis, IntDType::from(dtype)));
+        }
+        Self(Dispatch::int_argmax(self.0, axis)).cast(dtype)
     }
 
     pub fn argmin(self, axis: usize, dtype: DType) -> Self {
-        Self(Dispatch::float_argmin(self.0, axis, IntDType::from(dtype)))
+        if self.dtype().is_float() {
+            return Self(Dispatch::float_argmin(self.0, axis, IntDType::from(dtype)));
+        }
+        Self(Dispatch::int_argmin(self.0, axis)).cast(dtype)
     }
 
     pub fn argsort(self, axis: usize, descending: bool, dtype: DType) -> Self {
-        Self(Dispatch::float_argsort(self.0, axis, descending, IntDType::from(dtype)))
+        if self.dtype().is_float() {
+            return Self(Dispatch::float_argsort(self.0, axis, descending, IntDType::from(dtype)));
+        }
+        Self(Dispatch::int_argsort(self.0, axis, descending)).cast(dtype)
+    }
+
+    /// Where the largest (or smallest) of the elements so far along an axis is, the last where several are.
+    pub fn running_position(self, axis: usize, largest: bool, dtype: DType) -> Self {
+        let (device, shape) = (self.device(), self.shape());
+        let reached = match (self.dtype().is_float(), largest) {
+            (true, true) => Dispatch::float_cummax(self.0.clone(), axis),
+            (true, false) => Dispatch::float_cummin(self.0.clone(), axis),
+            (false, true) => Dispatch::int_cummax(self.0.clone(), axis),
+            (false, false) => Dispatch::int_cummin(self.0.clone(), axis),
+        };
+        let reaches = self.equal(Self(reached), get_or_init_device_settings::<Dispatch>(&device).bool_dtype);
+        let positions = Self::int_positions(axis, &shape, &device, dtype).int_mul(reaches.bool_into_int(dtype));
+        Self(Dispatch::int_cummax(positions.0, axis))
     }
 
     /// Positions of the maxima of a max-pooling, in the flattened `[height · width]` of each channel.

@@ -37,4 +37,10 @@ entries! {
         let negated = b.scale(x, -1.0);
         b.softmax(negated, op.axis)
     });
+    refused "a backward pass: a recording is of the forward alone": {
+        "Activation.ReluBackward" Activation::ReluBackward(_),
+        "Activation.GeluBackward" Activation::GeluBackward(_),
+        "Activation.SigmoidBackward" Activation::SigmoidBackward(_),
+        "Activation.LogSigmoidBackward" Activation::LogSigmoidBackward(_),
+    }
 }

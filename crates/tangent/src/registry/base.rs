@@ -1,11 +1,13 @@
 //! Shapes, parts and joins: operations that move elements.
 
 use burn::tensor::DType;
+use burn_backend::Scalar;
 use burn_backend::tensor::IndexingUpdateOp;
 use burn_ir::BaseOperationIr::{self as Base};
-use burn_ir::TensorIr;
+use burn_ir::ScatterNdOpIr;
 
 use super::entries;
+use crate::array::Array;
 use crate::lowering::Lowering;
 use crate::operation::Linear;
 
@@ -33,35 +35,40 @@ entries! {
         });
     "BaseFloat.Select" Linear "rows of an axis by index": Base::Select(op) =>
         b.two(&op.tensor, &op.indices, &op.out, |b, x, indices| b.select(x, op.dim, indices));
-    "BaseFloat.SelectAssign" Linear "rows added by index": Base::SelectAssign(op)
-        if op.update == IndexingUpdateOp::Add && op.tensor.dtype.is_float() =>
+    "BaseFloat.SelectAssign" Linear "rows added or replaced by index": Base::SelectAssign(op)
+        if op.tensor.dtype.is_float() && is_linear(op.update) =>
     {
         let indices = b.get(&op.indices);
-        b.two(&op.tensor, &op.value, &op.out, |b, x, value| {
-            b.linear(Linear::SelectAdd(op.dim), vec![x, value, indices], &op.out.shape.to_vec())
-        });
+        b.two(&op.tensor, &op.value, &op.out, |b, x, value| select_update(b, x, op.dim, indices, value, op.update));
+    };
+    "BaseInt.SelectAssign" Discrete "rows updated by index": Base::SelectAssign(op) if !op.tensor.dtype.is_float() => {
+        let indices = b.get(&op.indices);
+        b.two(&op.tensor, &op.value, &op.out, |b, x, value| select_update(b, x, op.dim, indices, value, op.update));
     };
     "BaseFloat.Gather" Linear "elements along an axis by index": Base::Gather(op) =>
         b.two(&op.tensor, &op.indices, &op.out, |b, x, indices| b.gather(x, op.dim, indices));
-    "BaseFloat.Scatter" Linear "elements added along an axis by index": Base::Scatter(op)
-        if op.update == IndexingUpdateOp::Add && op.tensor.dtype.is_float() =>
+    "BaseFloat.Scatter" Linear "elements added or replaced along an axis by index": Base::Scatter(op)
+        if op.tensor.dtype.is_float() && is_linear(op.update) =>
     {
         let indices = b.get(&op.indices);
-        b.two(&op.tensor, &op.value, &op.out, |b, x, value| {
-            b.linear(Linear::ScatterAdd(op.dim), vec![x, value, indices], &op.out.shape.to_vec())
-        });
+        b.two(&op.tensor, &op.value, &op.out, |b, x, value| scatter(b, x, op.dim, indices, value, op.update));
     };
     "BaseInt.Scatter" Discrete "elements updated along an axis by index":
-        Base::Scatter(op) if is_integer(&op.tensor) => {
-        let operands = [&op.tensor, &op.indices, &op.value].map(|tensor| b.get(tensor)).to_vec();
-        let (shape, dtype) = (op.out.shape.to_vec(), op.out.dtype);
-        let (axis, update) = (op.dim, op.update);
-        let y = b.discrete(format!("scatter[{axis}, {update:?}]"), operands, &shape, dtype, move |operands, lead| {
-            let [data, indices, values] = &operands[..] else { unreachable!("it was built with three operands") };
-            data.clone().int_scatter(axis + lead, indices.clone(), values.clone(), update)
-        });
-        b.set(&op.out, y);
+        Base::Scatter(op) if !op.tensor.dtype.is_float() => {
+        let indices = b.get(&op.indices);
+        b.two(&op.tensor, &op.value, &op.out, |b, x, value| scatter(b, x, op.dim, indices, value, op.update));
     };
+    "BaseFloat.GatherNd" Linear "parts by their positions in the first axes": Base::GatherNd(op) =>
+        b.two(&op.data, &op.indices, &op.out, |b, x, indices| {
+            let (rows, at) = rows(b, x, indices);
+            let picked = b.select(rows, 0, at);
+            b.reshape(picked, &op.out.shape.to_vec())
+        });
+    "BaseFloat.ScatterNd" Linear "parts added or replaced by their positions in the first axes": Base::ScatterNd(op)
+        if op.data.dtype.is_float() && is_linear(op.reduction) =>
+        scatter_parts(b, op);
+    "BaseInt.ScatterNd" Discrete "parts updated by their positions in the first axes":
+        Base::ScatterNd(op) if !op.data.dtype.is_float() => scatter_parts(b, op);
     "BaseFloat.MaskWhere" Linear "the one or the other by a mask": Base::MaskWhere(op) => {
         let (x, mask, value) = (b.get(&op.tensor), b.get(&op.mask), b.get(&op.value));
         let y = b.choose(mask, x, value, &op.out.shape.to_vec());
@@ -101,20 +108,128 @@ entries! {
             if bools { l.xor(r) } else { l.not_equal(r, dtype.into()) }
         })
     });
-    "BaseFloat.EqualElem" Discrete "x = c":
-        Base::EqualElem(op) if !op.lhs.dtype.is_bool() => b.one(&op.lhs, &op.out, |b, x| {
+    "BaseFloat.EqualElem" Discrete "x = c": Base::EqualElem(op) => b.one(&op.lhs, &op.out, |b, x| {
         let (number, dtype) = (op.rhs.into(), op.out.dtype);
-        b.discrete_one(format!("equal[{number:?}]"), x, dtype, move |x| x.equal_elem(number, dtype.into()))
+        let truth = b.dtype(x).is_bool().then(|| op.rhs.elem());
+        b.discrete_one(format!("equal[{number:?}]"), x, dtype, move |x| match truth {
+            Some(true) => x,
+            Some(false) => x.not(),
+            None => x.equal_elem(number, dtype.into()),
+        })
     });
-    "BaseFloat.NotEqualElem" Discrete "x ≠ c":
-        Base::NotEqualElem(op) if !op.lhs.dtype.is_bool() => b.one(&op.lhs, &op.out, |b, x| {
+    "BaseFloat.NotEqualElem" Discrete "x ≠ c": Base::NotEqualElem(op) => b.one(&op.lhs, &op.out, |b, x| {
         let (number, dtype) = (op.rhs.into(), op.out.dtype);
-        b.discrete_one(format!("not_equal[{number:?}]"), x, dtype, move |x| x.not_equal_elem(number, dtype.into()))
+        let truth = b.dtype(x).is_bool().then(|| op.rhs.elem());
+        b.discrete_one(format!("not_equal[{number:?}]"), x, dtype, move |x| match truth {
+            Some(true) => x.not(),
+            Some(false) => x,
+            None => x.not_equal_elem(number, dtype.into()),
+        })
     });
+    "BaseFloat.All" Discrete "whether all are true": Base::All(op) => {
+        let dtype = op.out.dtype;
+        b.along(&op.input, None, &op.out, "all", move |x, axis| x.all(axis, dtype.into()));
+    };
+    "BaseFloat.Any" Discrete "whether any is true": Base::Any(op) => {
+        let dtype = op.out.dtype;
+        b.along(&op.input, None, &op.out, "any", move |x, axis| x.any(axis, dtype.into()));
+    };
+    "BaseFloat.AllDim" Discrete "whether all are true along an axis": Base::AllDim(op) => {
+        let dtype = op.out.dtype;
+        b.along(&op.input, Some(op.axis), &op.out, "all", move |x, axis| x.all(axis, dtype.into()));
+    };
+    "BaseFloat.AnyDim" Discrete "whether any is true along an axis": Base::AnyDim(op) => {
+        let dtype = op.out.dtype;
+        b.along(&op.input, Some(op.axis), &op.out, "any", move |x, axis| x.any(axis, dtype.into()));
+    };
+    refused "where indices are equal, a product or an extreme of as many numbers as there happen to be": {
+        "BaseFloat.SelectAssign (Mul, Min, Max)" Base::SelectAssign(_),
+        "BaseFloat.Scatter (Mul, Min, Max)" Base::Scatter(_),
+        "BaseFloat.ScatterNd (Mul, Min, Max)" Base::ScatterNd(_),
+    }
 }
 
-fn is_integer(tensor: &TensorIr) -> bool {
-    !tensor.dtype.is_float() && !tensor.dtype.is_bool()
+/// Whether an update by index is linear in what was there and what is written.
+fn is_linear(update: IndexingUpdateOp) -> bool {
+    matches!(update, IndexingUpdateOp::Add | IndexingUpdateOp::Assign)
+}
+
+/// Rows of an axis updated by index `[m]`.
+fn select_update(
+    b: &mut Lowering,
+    x: usize,
+    axis: usize,
+    indices: usize,
+    values: usize,
+    update: IndexingUpdateOp,
+) -> usize {
+    let (shape, moved) = (b.shape(x), b.shape(values));
+    if b.dtype(x).is_float() && update == IndexingUpdateOp::Add {
+        return b.linear(Linear::SelectAdd(axis), vec![x, values, indices], &shape);
+    }
+    let mut thin = vec![1; moved.len()];
+    thin[axis] = moved[axis];
+    let indices = b.reshape(indices, &thin);
+    let indices = b.expand(indices, &moved);
+    scatter(b, x, axis, indices, values, update)
+}
+
+/// Elements updated where `gather` with the same indices would read.
+fn scatter(b: &mut Lowering, x: usize, axis: usize, indices: usize, values: usize, update: IndexingUpdateOp) -> usize {
+    let (shape, dtype) = (b.shape(x), b.dtype(x));
+    if !dtype.is_float() {
+        let name = format!("scatter[{axis}, {update:?}]");
+        return b.discrete(name, vec![x, indices, values], &shape, dtype, move |operands, lead| {
+            let [x, indices, values] = &operands[..] else { unreachable!("it was built with three operands") };
+            x.clone().discrete_scatter(axis + lead, indices.clone(), values.clone(), update)
+        });
+    }
+    if update == IndexingUpdateOp::Add {
+        return b.linear(Linear::ScatterAdd(axis), vec![x, values, indices], &shape);
+    }
+    // Which value comes where is found by writing their numbers, from one on; what is not written keeps its zero.
+    let (moved, numbered) = (b.shape(values), b.dtype(indices));
+    let count: usize = moved.iter().product();
+    let numbers = b.positions((1..=count as i64).collect(), numbered);
+    let numbers = b.reshape(numbers, &moved);
+    let nothing = b.constant(0.0, &shape, numbered);
+    let origin = scatter(b, nothing, axis, indices, numbers, update);
+    let mask = b.mask_dtype();
+    let written = b.discrete_one("written", origin, mask, move |at| at.greater_elem(Scalar::Int(0), mask.into()));
+    let at = b
+        .discrete_one("origin", origin, numbered, |at| at.int_sub_scalar(Scalar::Int(1)).int_clamp_min(Scalar::Int(0)));
+    let (values, at) = (b.flat(values), b.flat(at));
+    let picked = b.select(values, 0, at);
+    let picked = b.reshape(picked, &shape);
+    b.choose(written, x, picked, &shape)
+}
+
+/// The first axes of an array as one, and where along it the positions `[…, k]` in k axes point.
+fn rows(b: &mut Lowering, x: usize, positions: usize) -> (usize, usize) {
+    let (shape, dtype) = (b.shape(x), b.dtype(positions));
+    let axes = b.shape(positions)[b.rank(positions) - 1];
+    let count = b.shape(positions).iter().product::<usize>() / axes;
+    let (first, rest) = shape.split_at(axes);
+    let strides = (1..=axes).map(|axis| first[axis..].iter().product::<usize>() as i64).collect();
+    let strides = b.positions(strides, dtype);
+    let positions = b.reshape(positions, &[count, axes]);
+    let scaled = b.discrete_two("int_mul", positions, strides, dtype, Array::int_mul);
+    let at = b.discrete("int_sum[1]", vec![scaled], &[count, 1], dtype, |mut x, lead| x.remove(0).int_sum(1 + lead));
+    let at = b.reshape(at, &[count]);
+    let rows = b.reshape(x, &[&[first.iter().product()], rest].concat());
+    (rows, at)
+}
+
+fn scatter_parts(b: &mut Lowering, op: &ScatterNdOpIr) {
+    let indices = b.get(&op.indices);
+    b.two(&op.data, &op.values, &op.out, |b, x, values| {
+        let (rows, at) = rows(b, x, indices);
+        let (mut moved, count) = (b.shape(rows), b.shape(at)[0]);
+        moved[0] = count;
+        let values = b.reshape(values, &moved);
+        let updated = select_update(b, rows, 0, at, values, op.reduction);
+        b.reshape(updated, &op.out.shape.to_vec())
+    });
 }
 
 /// `times` copies along an axis: a new axis, repeated and merged.

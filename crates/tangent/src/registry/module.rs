@@ -1,11 +1,12 @@
 //! Layers that Burn captures as one operation.
 
 use burn_backend::ops::ConvOptions;
-use burn_ir::AttentionOpIr;
 use burn_ir::ModuleOperationIr::{self as Module};
-use burn_ir::{ConvTranspose2dOptionsIr, TensorIr};
+use burn_ir::{AttentionOpIr, Conv3dOpIr, ConvTranspose2dOptionsIr, ConvTranspose3dOpIr, DeformConv2dOpIr};
+use burn_ir::{InterpolateModeIr, TensorIr};
 
-use super::entries;
+use super::windows::Windows;
+use super::{entries, resample};
 use crate::array::{Array, Window};
 use crate::function::Elementwise;
 use crate::lowering::Lowering;
@@ -71,6 +72,20 @@ entries! {
         let y = b.bilinear(Bilinear::Convolution(options), x, weight, &op.out.shape.to_vec());
         with_bias(b, y, op.bias.as_ref())
     });
+    "Module.Conv3d" Lowered "three-dimensional convolution": Module::Conv3d(op)
+        if in_groups(&op.weight, op.options.groups) =>
+    {
+        let y = convolution_3d(b, op);
+        b.set(&op.out, y);
+    };
+    "Module.DeformableConv2d" Lowered "two-dimensional convolution of bilinear values at points moved by offsets":
+        Module::DeformableConv2d(op)
+        if in_groups(&op.weight, op.options.weight_groups)
+            && op.x.shape.to_vec()[1].is_multiple_of(op.options.offset_groups) =>
+    {
+        let y = deformable_convolution(b, op);
+        b.set(&op.out, y);
+    };
     "Module.ConvTranspose1d" Bilinear "the adjoint of a one-dimensional convolution": Module::ConvTranspose1d(op)
         if has_input(&op.options.stride, &op.options.padding_out) =>
         b.two(&op.x, &op.weight, &op.out, |b, x, weight| {
@@ -94,6 +109,28 @@ entries! {
         let y = b.bilinear(Bilinear::TransposedConvolution(options), x, weight, &op.out.shape.to_vec());
         with_bias(b, y, op.bias.as_ref())
     });
+    "Module.ConvTranspose3d" Lowered "the adjoint of a three-dimensional convolution": Module::ConvTranspose3d(op)
+        if has_input(&op.options.stride, &op.options.padding_out) =>
+    {
+        let y = transposed_convolution_3d(b, op);
+        b.set(&op.out, y);
+    };
+    "Module.Unfold4d" Linear "windows of a plane, one after the other": Module::Unfold4d(op) =>
+        b.one(&op.x, &op.out, |b, x| {
+            let o = &op.options;
+            let [rows, columns] = [0, 1].map(|axis| Windows {
+                kernel: op.kernel_size[axis],
+                stride: o.stride[axis],
+                padding: o.padding[axis],
+                dilation: o.dilation[axis],
+            });
+            let shape = b.shape(x);
+            let planes = b.reshape(x, &[shape[0] * shape[1], shape[2], shape[3]]);
+            let x = rows.split(b, planes, 1, rows.count(shape[2]));
+            let x = columns.split(b, x, 3, columns.count(shape[3]));
+            let x = b.permute(x, &[0, 1, 3, 2, 4]);
+            b.reshape(x, &op.out.shape.to_vec())
+        });
     "Module.AvgPool1d" Linear "means of windows": Module::AvgPool1d(op) => b.one(&op.x, &op.out, |b, x| {
         let window = Window {
             kernel: [1, op.kernel_size],
@@ -125,6 +162,25 @@ entries! {
     "Module.AdaptiveAvgPool2d" Linear "means of windows that divide the axes": Module::AdaptiveAvgPool2d(op) =>
         b.one(&op.x, &op.out, |b, x| {
             b.linear(Linear::AdaptiveAveragePool(op.output_size), vec![x], &op.out.shape.to_vec())
+        });
+    "Module.AdaptiveAvgPool3d" Linear "means of windows that divide the axes": Module::AdaptiveAvgPool3d(op) =>
+        b.one(&op.x, &op.out, |b, x| {
+            // Of every plane, then of the depth, beside which a plane is one axis that stays.
+            let (shape, [depth, height, width]) = (b.shape(x), op.output_size);
+            let planes = b.reshape(x, &[shape[0], shape[1] * shape[2], shape[3], shape[4]]);
+            let pooled = [shape[0], shape[1] * shape[2], height, width];
+            let planes = b.linear(Linear::AdaptiveAveragePool([height, width]), vec![planes], &pooled);
+            let lines = b.reshape(planes, &[shape[0], shape[1], shape[2], height * width]);
+            let pooled = [shape[0], shape[1], depth, height * width];
+            let lines = b.linear(Linear::AdaptiveAveragePool([depth, height * width]), vec![lines], &pooled);
+            b.reshape(lines, &op.out.shape.to_vec())
+        });
+    "Module.Interpolate" Linear "a plane of another size: nearest, bilinear, bicubic, Lanczos": Module::Interpolate(op)
+        if !matches!(op.options.mode, InterpolateModeIr::NearestExact) =>
+        b.one(&op.x, &op.out, |b, x| {
+            let [height, width] = op.output_size;
+            let x = resample::along(b, x, 3, width, &op.options);
+            resample::along(b, x, 2, height, &op.options)
         });
     "Module.MaxPool1d" Lowered "maxima of windows": Module::MaxPool1d(op) => b.one(&op.x, &op.out, |b, x| {
         let x = with_height(b, x);
@@ -181,6 +237,53 @@ entries! {
         let y = attention(b, op);
         b.set(&op.out, y);
     };
+    refused "Burn rounds where the channels do not fall into equal groups": {
+        "Module.Conv1d (unequal groups)" Module::Conv1d(_),
+        "Module.Conv2d (unequal groups)" Module::Conv2d(_),
+        "Module.Conv3d (unequal groups)" Module::Conv3d(_),
+        "Module.DeformableConv2d (unequal groups)" Module::DeformableConv2d(_),
+    }
+    refused "no convolution has it for an adjoint": {
+        "Module.ConvTranspose1d (output padding from the stride on)" Module::ConvTranspose1d(_),
+        "Module.ConvTranspose2d (output padding from the stride on)" Module::ConvTranspose2d(_),
+        "Module.ConvTranspose3d (output padding from the stride on)" Module::ConvTranspose3d(_),
+    }
+    refused "Burn executes it on no CPU": { "Module.Interpolate (NearestExact)" Module::Interpolate(_) }
+    refused "Burn records its parts in its place": {
+        "Module.Linear" Module::Linear(_),
+        "Module.CtcLoss" Module::CtcLoss(_),
+    }
+    refused "a backward pass: a recording is of the forward alone": {
+        "Module.EmbeddingBackward" Module::EmbeddingBackward(_),
+        "Module.LinearXBackward" Module::LinearXBackward(_),
+        "Module.LinearWeightBackward" Module::LinearWeightBackward(_),
+        "Module.LinearBiasBackward" Module::LinearBiasBackward(_),
+        "Module.Conv1dXBackward" Module::Conv1dXBackward(_),
+        "Module.Conv1dWeightBackward" Module::Conv1dWeightBackward(_),
+        "Module.Conv1dBiasBackward" Module::Conv1dBiasBackward(_),
+        "Module.Conv2dXBackward" Module::Conv2dXBackward(_),
+        "Module.Conv2dWeightBackward" Module::Conv2dWeightBackward(_),
+        "Module.Conv2dBiasBackward" Module::Conv2dBiasBackward(_),
+        "Module.Conv3dXBackward" Module::Conv3dXBackward(_),
+        "Module.Conv3dWeightBackward" Module::Conv3dWeightBackward(_),
+        "Module.Conv3dBiasBackward" Module::Conv3dBiasBackward(_),
+        "Module.ConvTranspose1dWeightBackward" Module::ConvTranspose1dWeightBackward(_),
+        "Module.ConvTranspose1dBiasBackward" Module::ConvTranspose1dBiasBackward(_),
+        "Module.ConvTranspose2dWeightBackward" Module::ConvTranspose2dWeightBackward(_),
+        "Module.ConvTranspose2dBiasBackward" Module::ConvTranspose2dBiasBackward(_),
+        "Module.ConvTranspose3dWeightBackward" Module::ConvTranspose3dWeightBackward(_),
+        "Module.ConvTranspose3dBiasBackward" Module::ConvTranspose3dBiasBackward(_),
+        "Module.DeformableConv2dBackward" Module::DeformableConv2dBackward(_),
+        "Module.AvgPool1dBackward" Module::AvgPool1dBackward(_),
+        "Module.AvgPool2dBackward" Module::AvgPool2dBackward(_),
+        "Module.AdaptiveAvgPool1dBackward" Module::AdaptiveAvgPool1dBackward(_),
+        "Module.AdaptiveAvgPool2dBackward" Module::AdaptiveAvgPool2dBackward(_),
+        "Module.AdaptiveAvgPool3dBackward" Module::AdaptiveAvgPool3dBackward(_),
+        "Module.MaxPool1dWithIndicesBackward" Module::MaxPool1dWithIndicesBackward(_),
+        "Module.MaxPool2dWithIndicesBackward" Module::MaxPool2dWithIndicesBackward(_),
+        "Module.InterpolateBackward" Module::InterpolateBackward(_),
+        "Module.CtcLossBackward" Module::CtcLossBackward(_),
+    }
 }
 
 /// `x − mean` and the variance, both along axes, which stay with length one.
@@ -253,6 +356,90 @@ fn adjoint_of(options: &ConvTranspose2dOptionsIr) -> ConvOptions<2> {
     }
 }
 
+/// A convolution of planes, in which the entries of a window along the depth are channels and its position is a sample.
+fn convolution_3d(b: &mut Lowering, op: &Conv3dOpIr) -> usize {
+    let (x, weight, o) = (b.get(&op.x), b.get(&op.weight), &op.options);
+    let (shape, kernel, out) = (b.shape(x), b.shape(weight), op.out.shape.to_vec());
+    let windows = Windows { kernel: kernel[2], stride: o.stride[0], padding: o.padding[0], dilation: o.dilation[0] };
+    // A plane is one axis meanwhile: six are as many as Burn's ndarray has, a block's among them.
+    let x = b.reshape(x, &[shape[0], shape[1], shape[2], shape[3] * shape[4]]);
+    let x = windows.split(b, x, 2, out[2]);
+    let x = b.permute(x, &[0, 3, 1, 2, 4]);
+    let x = b.reshape(x, &[shape[0] * out[2], shape[1] * kernel[2], shape[3], shape[4]]);
+    let weight = b.reshape(weight, &[kernel[0], kernel[1] * kernel[2], kernel[3], kernel[4]]);
+    let options = ConvOptions {
+        stride: [o.stride[1], o.stride[2]],
+        padding: [o.padding[1], o.padding[2]].map(|margin| (margin, margin)),
+        dilation: [o.dilation[1], o.dilation[2]],
+        groups: o.groups,
+    };
+    let planes = [out[0] * out[2], out[1], out[3], out[4]];
+    let y = b.bilinear(Bilinear::Convolution(options), x, weight, &planes);
+    let y = b.reshape(y, &[out[0], out[2], out[1], out[3], out[4]]);
+    let y = b.permute(y, &[0, 2, 1, 3, 4]);
+    with_bias(b, y, op.bias.as_ref())
+}
+
+/// The adjoint of [`convolution_3d`], step by step.
+fn transposed_convolution_3d(b: &mut Lowering, op: &ConvTranspose3dOpIr) -> usize {
+    let (x, weight, o) = (b.get(&op.x), b.get(&op.weight), &op.options);
+    let (shape, kernel, out) = (b.shape(x), b.shape(weight), op.out.shape.to_vec());
+    let x = b.permute(x, &[0, 2, 1, 3, 4]);
+    let x = b.reshape(x, &[shape[0] * shape[2], shape[1], shape[3], shape[4]]);
+    let weight = b.reshape(weight, &[kernel[0], kernel[1] * kernel[2], kernel[3], kernel[4]]);
+    let options = adjoint_of(&ConvTranspose2dOptionsIr {
+        stride: [o.stride[1], o.stride[2]],
+        padding: [o.padding[1], o.padding[2]],
+        padding_out: [o.padding_out[1], o.padding_out[2]],
+        dilation: [o.dilation[1], o.dilation[2]],
+        groups: o.groups,
+    });
+    let planes = [shape[0] * shape[2], out[1] * kernel[2], out[3], out[4]];
+    let y = b.bilinear(Bilinear::TransposedConvolution(options), x, weight, &planes);
+    let y = b.reshape(y, &[shape[0], shape[2], out[1], kernel[2], out[3] * out[4]]);
+    let y = b.permute(y, &[0, 2, 3, 1, 4]);
+    let windows = Windows { kernel: kernel[2], stride: o.stride[0], padding: o.padding[0], dilation: o.dilation[0] };
+    let y = windows.merge(b, y, 2, out[2]);
+    let y = b.reshape(y, &out);
+    with_bias(b, y, op.bias.as_ref())
+}
+
+/// What the kernel finds at its moved points stands in columns, a row for each of its entries; the rest is a
+/// convolution.
+fn deformable_convolution(b: &mut Lowering, op: &DeformConv2dOpIr) -> usize {
+    let (x, offset, weight, o) = (b.get(&op.x), b.get(&op.offset), b.get(&op.weight), &op.options);
+    let (shape, kernel, out) = (b.shape(x), b.shape(weight), op.out.shape.to_vec());
+    let (entries, places) = (kernel[2] * kernel[3], out[2] * out[3]);
+    let [images, points] = [shape[0] * o.offset_groups, entries * places];
+    let offset = b.reshape(offset, &[images, entries, 2, places]);
+    let coordinates = [0, 1].map(|axis| {
+        let still = (0..points).map(|point| {
+            let (entry, place) = (point / places, point % places);
+            let entry = [entry / kernel[3], entry % kernel[3]][axis];
+            let place = [place / out[3], place % out[3]][axis];
+            (place * o.stride[axis] + entry * o.dilation[axis]) as f64 - o.padding[axis] as f64
+        });
+        let still = b.numbers(still.collect(), &[1, points], b.dtype(offset));
+        let moved = b.narrow(offset, 2, axis, axis + 1, 1);
+        let moved = b.reshape(moved, &[images, points]);
+        b.add(still, moved)
+    });
+    let channels = shape[1] / o.offset_groups;
+    let x = b.reshape(x, &[images, channels, shape[2], shape[3]]);
+    let mut values = resample::at_points(b, x, coordinates, true);
+    if let Some(mask) = &op.mask {
+        let mask = b.get(mask);
+        let mask = b.reshape(mask, &[images, 1, points]);
+        values = b.mul(values, mask);
+    }
+    let columns = b.reshape(values, &[shape[0], shape[1], entries, places]);
+    let weight = b.reshape(weight, &[kernel[0], kernel[1], entries, 1]);
+    let options = ConvOptions { stride: [1, 1], padding: [(0, 0); 2], dilation: [1, 1], groups: o.weight_groups };
+    let y = b.bilinear(Bilinear::Convolution(options), columns, weight, &[out[0], out[1], 1, places]);
+    let y = b.reshape(y, &out);
+    with_bias(b, y, op.bias.as_ref())
+}
+
 /// Max-pooling: the positions of the maxima are found, then it is a gather. The maxima and their positions in the
 /// flattened plane, both of shape `shape`.
 fn max_pool(b: &mut Lowering, x: usize, window: MaxWindow, shape: &[usize]) -> (usize, usize) {
@@ -282,8 +469,7 @@ fn attention(b: &mut Lowering, op: &AttentionOpIr) -> usize {
     let shape = b.shape(scores);
     let dtype = b.dtype(scores);
     if let Some(mask) = &op.mask {
-        let lowest = Array::full_on(f64::NEG_INFINITY, &shape, &b.device, dtype);
-        let lowest = b.builder.constant(lowest);
+        let lowest = b.constant(f64::NEG_INFINITY, &shape, dtype);
         let mask = b.get(mask);
         scores = b.choose(mask, scores, lowest, &shape);
     }

@@ -6,7 +6,6 @@ use burn_ir::NumericOperationIr::{self as Numeric};
 use burn_ir::{PadModeIr, PadOpIr};
 
 use super::entries;
-use crate::array::Array;
 use crate::function::Elementwise;
 use crate::lowering::Lowering;
 use crate::operation::Linear;
@@ -41,6 +40,22 @@ entries! {
     "NumericFloat.Div" Lowered "a · 1/b": Numeric::Div(op) => b.two(&op.lhs, &op.rhs, &op.out, Lowering::div);
     "NumericFloat.DivScalar" Elementwise "x/c": Numeric::DivScalar(op) =>
         b.function_with(op, |c| Elementwise::Scale(1.0 / c));
+    "NumericFloat.Rem" Lowered "a mod b, of the sign of b": Numeric::Rem(op) =>
+        b.two(&op.lhs, &op.rhs, &op.out, |b, l, r| {
+            // How often b is taken away is held fixed, by Burn's own remainder: ⌊a/b⌋ is off where a/b was rounded.
+            let times = b.discrete_two("times", l, r, op.out.dtype, |l, r| {
+                l.clone().remainder(r.clone()).sub(l).mul(r.recip()).round()
+            });
+            let shift = b.mul(times, r);
+            b.add(l, shift)
+        });
+    "NumericFloat.RemScalar" Lowered "x mod c, of the sign of c": Numeric::RemScalar(op) =>
+        b.one(&op.lhs, &op.out, |b, x| {
+            let number = op.rhs.into();
+            let name = format!("shift[mod {number:?}]");
+            let shift = b.discrete_one(name, x, op.out.dtype, move |x| x.clone().remainder_scalar(number).sub(x));
+            b.add(x, shift)
+        });
     "NumericFloat.Neg" Elementwise "−x": Numeric::Neg(op) => b.function(op, Elementwise::Scale(-1.0));
     "NumericFloat.Abs" Elementwise "|x|, slope 0 at 0": Numeric::Abs(op) => b.function(op, Elementwise::Abs);
     "NumericFloat.Sign" Elementwise "sign x, slope 0": Numeric::Sign(op) => b.function(op, Elementwise::Sign);
@@ -65,14 +80,19 @@ entries! {
     "NumericFloat.MeanDim" Linear "mean of x along an axis": Numeric::MeanDim(op) =>
         b.one(&op.input, &op.out, |b, x| b.mean(x, &[op.axis]));
     "NumericFloat.Prod" Lowered "Π x": Numeric::Prod(op) => b.one(&op.input, &op.out, |b, x| {
-        let count = b.shape(x).iter().product();
-        let flat = b.reshape(x, &[count]);
+        let flat = b.flat(x);
         product(b, flat, 0)
     });
     "NumericFloat.ProdDim" Lowered "Π x along an axis": Numeric::ProdDim(op) =>
         b.one(&op.input, &op.out, |b, x| product(b, x, op.axis));
     "NumericFloat.CumSum" Linear "running sums along an axis": Numeric::CumSum(op) =>
         b.one(&op.input, &op.out, |b, x| b.linear(Linear::CumulativeSum(op.axis), vec![x], &op.out.shape.to_vec()));
+    "NumericFloat.CumProd" Lowered "running products along an axis": Numeric::CumProd(op) =>
+        b.one(&op.input, &op.out, |b, x| running_product(b, x, op.axis));
+    "NumericFloat.CumMax" Lowered "running maxima along an axis, the last where several are": Numeric::CumMax(op) =>
+        b.one(&op.input, &op.out, |b, x| running_extreme(b, x, op.axis, true));
+    "NumericFloat.CumMin" Lowered "running minima along an axis, the last where several are": Numeric::CumMin(op) =>
+        b.one(&op.input, &op.out, |b, x| running_extreme(b, x, op.axis, false));
     "NumericFloat.Max" Lowered "max x, the first where several are": Numeric::Max(op) =>
         b.one(&op.input, &op.out, |b, x| extreme(b, x, None, true));
     "NumericFloat.Min" Lowered "min x, the first where several are": Numeric::Min(op) =>
@@ -145,6 +165,8 @@ entries! {
     "NumericFloat.LowerEqual" Discrete "a ≤ b": Numeric::LowerEqual(op) => compare!(b, op, lower_equal);
     "NumericFloat.LowerEqualElem" Discrete "x ≤ c": Numeric::LowerEqualElem(op) =>
         compare!(b, op, lower_equal_elem, elem);
+    refused "Burn records `Float.Powf` in its place": { "NumericFloat.Powi" Numeric::Powi(_) }
+    refused "of integers alone": { "NumericFloat.IntRandom" Numeric::IntRandom(_) }
 }
 
 /// The product along an axis, in halves: as deep as the logarithm of its length.
@@ -164,8 +186,35 @@ fn product(b: &mut Lowering, x: usize, axis: usize) -> usize {
     b.mul(result, last)
 }
 
+/// Products of all elements up to each along an axis: of the last two, of the last four, and so on. Nothing is divided,
+/// so zeros do no harm.
+fn running_product(b: &mut Lowering, x: usize, axis: usize) -> usize {
+    let (shape, dtype) = (b.shape(x), b.dtype(x));
+    let (mut y, mut reach) = (x, 1);
+    while reach < shape[axis] {
+        let mut head = shape.clone();
+        head[axis] = reach;
+        let ones = b.constant(1.0, &head, dtype);
+        let before = b.narrow(y, axis, 0, shape[axis] - reach, 1);
+        let before = b.concatenate(vec![ones, before], axis);
+        y = b.mul(y, before);
+        reach *= 2;
+    }
+    y
+}
+
+/// The largest or smallest element up to each along an axis.
+pub(super) fn running_extreme(b: &mut Lowering, x: usize, axis: usize, largest: bool) -> usize {
+    let (shape, dtype) = (b.shape(x), b.index_dtype());
+    let name = if largest { "running_argmax" } else { "running_argmin" };
+    let at = b.discrete(format!("{name}[{axis}]"), vec![x], &shape, dtype, move |mut x, lead| {
+        x.remove(0).running_position(axis + lead, largest, dtype)
+    });
+    b.gather(x, axis, at)
+}
+
 /// Where the largest or smallest element of an axis is.
-fn position(b: &mut Lowering, x: usize, axis: usize, largest: bool, dtype: DType) -> usize {
+pub(super) fn position(b: &mut Lowering, x: usize, axis: usize, largest: bool, dtype: DType) -> usize {
     let mut shape = b.shape(x);
     shape[axis] = 1;
     let name = if largest { "argmax" } else { "argmin" };
@@ -176,20 +225,14 @@ fn position(b: &mut Lowering, x: usize, axis: usize, largest: bool, dtype: DType
 }
 
 /// The largest or smallest element along an axis, or of all.
-fn extreme(b: &mut Lowering, x: usize, axis: Option<usize>, largest: bool) -> usize {
-    let (x, axis) = axis.map_or_else(
-        || {
-            let count = b.shape(x).iter().product();
-            (b.reshape(x, &[count]), 0)
-        },
-        |axis| (x, axis),
-    );
+pub(super) fn extreme(b: &mut Lowering, x: usize, axis: Option<usize>, largest: bool) -> usize {
+    let (x, axis) = b.axis(x, axis);
     let at = position(b, x, axis, largest, b.index_dtype());
     b.gather(x, axis, at)
 }
 
 /// Positions of the first `count` elements of an axis in order.
-fn order(b: &mut Lowering, x: usize, axis: usize, descending: bool, dtype: DType, count: usize) -> usize {
+pub(super) fn order(b: &mut Lowering, x: usize, axis: usize, descending: bool, dtype: DType, count: usize) -> usize {
     let mut shape = b.shape(x);
     shape[axis] = count;
     b.discrete(format!("argsort[{axis}]"), vec![x], &shape, dtype, move |mut x, lead| {
@@ -199,7 +242,7 @@ fn order(b: &mut Lowering, x: usize, axis: usize, descending: bool, dtype: DType
     })
 }
 
-fn pad(b: &mut Lowering, op: &PadOpIr) -> usize {
+pub(super) fn pad(b: &mut Lowering, op: &PadOpIr) -> usize {
     let x = b.get(&op.input);
     let shape = b.shape(x);
     // Burn gives the margins of all axes, or of the last ones.
@@ -236,10 +279,8 @@ fn pad(b: &mut Lowering, op: &PadOpIr) -> usize {
             }
             p => p,
         };
-        let indices: Vec<i64> = (-(before as i64)..length + after as i64).map(inside).collect();
-        let count = indices.len();
-        let indices = Array::from_data(burn::tensor::TensorData::new(indices, [count]), &b.device);
-        let indices = b.builder.constant(indices);
+        let indices = (-(before as i64)..length + after as i64).map(inside).collect();
+        let indices = b.positions(indices, b.index_dtype());
         b.select(x, axis, indices)
     })
 }

@@ -109,14 +109,15 @@ pub fn check<M: Module, I: Inputs, const D: usize>(
 /// How far two ways to calculate the same in f64 may be apart, relative to the largest entry.
 pub const ROUNDING: f64 = 1e-12;
 
-/// How far Burn's own value and derivative may be off.
+/// How far Burn's own value and derivative may be off; infinitely where Burn has no derivative.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
     pub value: f64,
     pub burn: f64,
 }
 
-/// As [`check`], where Burn's own value or derivative is known to be off.
+/// As [`check`], where Burn's own value or derivative is known to be off. A module in f32 is calculated in f64 by the
+/// engine alone.
 pub fn check_against<M: Module, I: Inputs, const D: usize>(
     module: &M,
     inputs: &I,
@@ -124,19 +125,23 @@ pub fn check_against<M: Module, I: Inputs, const D: usize>(
     seed: u64,
     bounds: Bounds,
 ) -> Errors {
-    let map = Map::new(&forward);
+    let w = ravel(module).expect("there are parameters");
+    let map = match w.dtype() {
+        DType::F64 => Map::new(&forward),
+        _ => Map::new(&forward).precision(DType::F64),
+    };
+    let (w, device) = (w.clone().cast(DType::F64), w.device());
     let at = map.linearize(module, inputs).expect("the forward has derivatives");
     let (p, m) = (at.variables(), at.outputs());
-    let w = ravel(module).expect("there are parameters");
-    let device = w.device();
     let (v1, v2, u) = (draw(seed + 1, p, -1.0, 1.0), draw(seed + 2, p, -1.0, 1.0), draw(seed + 3, m, -1.0, 1.0));
     let on = |numbers: &[f64]| vector(numbers, &device);
-    let moved = |step: f64| unravel(module.clone(), &(w.clone() + on(&v1) * step)).expect("the length fits");
+    let moved = |step: f64| w.clone() + on(&v1) * step;
+    let linearized = |w: &Tensor<1>| map.linearize_at(module, w, inputs).expect("it was linearized before");
     let forward_value = |module: &M| numbers(forward(module, inputs.clone()).inner());
     // A value in f32 has no useful differences: then the engine's own is taken.
-    let value = |module: &M| match bounds.value > ROUNDING {
-        true => numbers(map.linearize(module, inputs).expect("it was linearized before").output()),
-        false => forward_value(module),
+    let value = |w: &Tensor<1>| match bounds.value > ROUNDING {
+        true => numbers(linearized(w).output()),
+        false => forward_value(&unravel(module.clone(), w).expect("the length fits")),
     };
     let step = 1e-5;
     let central = |plus: Vec<f64>, minus: Vec<f64>| -> Vec<f64> {
@@ -151,16 +156,18 @@ pub fn check_against<M: Module, I: Inputs, const D: usize>(
 
     let pulled = numbers(at.pull(on(&u)));
     errors.adjoint = (dot(&u, &pushed) - dot(&pulled, &v1)).abs() / dot(&u, &pushed).abs().max(1.0);
-    let output = forward(module, inputs.clone());
-    let weights = TensorData::new(u.clone(), output.shape());
-    let weights = Tensor::<D>::from_data(weights, (&output.device(), DType::F64));
-    let gradients = GradientsParams::from_grads((output * weights).sum().backward(), module);
-    let burn = numbers(ravel_gradient(module, &gradients).expect("there are parameters"));
-    // Counted in units of what is allowed.
-    errors.burn = difference(&pulled, &burn) * ROUNDING / bounds.burn;
+    if bounds.burn.is_finite() {
+        let output = forward(module, inputs.clone());
+        let weights = TensorData::new(u.clone(), output.shape());
+        let weights = Tensor::<D>::from_data(weights, (&output.device(), output.dtype()));
+        let gradients = GradientsParams::from_grads((output * weights).sum().backward(), module);
+        let burn = numbers(ravel_gradient(module, &gradients).expect("there are parameters"));
+        // Counted in units of what is allowed.
+        errors.burn = difference(&pulled, &burn) * ROUNDING / bounds.burn;
+    }
 
     let bent = numbers(at.bend(on(&u), on(&v1)));
-    let gradient = |module: &M| numbers(map.linearize(module, inputs).expect("it was linearized before").pull(on(&u)));
+    let gradient = |w: &Tensor<1>| numbers(linearized(w).pull(on(&u)));
     errors.bend = difference(&bent, &central(gradient(&moved(step)), gradient(&moved(-step))));
     let other = numbers(at.bend(on(&u), on(&v2)));
     errors.symmetry = (dot(&v2, &bent) - dot(&v1, &other)).abs() / dot(&v2, &bent).abs().max(1.0);
@@ -179,7 +186,12 @@ pub fn check_against<M: Module, I: Inputs, const D: usize>(
 /// The module in float64 with drawn numbers: instead of those that Burn draws, and around those that it sets to a
 /// constant (γ, β and the like).
 pub fn in_f64<M: Module>(module: M, seed: u64) -> M {
-    struct Draw(u64);
+    drawn(module, seed, DType::F64)
+}
+
+/// As [`in_f64`], in another type.
+pub fn drawn<M: Module>(module: M, seed: u64, dtype: DType) -> M {
+    struct Draw(u64, DType);
     impl ModuleMapper for Draw {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
             let trainable = param.is_require_grad();
@@ -190,10 +202,10 @@ pub fn in_f64<M: Module>(module: M, seed: u64) -> M {
             let constant = values.iter().all(|value| *value == values[0]);
             let center = if constant { values[0] } else { 0.0 };
             let new = Tensor::from_inner(drawn.inner() * if constant { 0.6 } else { 1.0 } + center);
-            Param::from_mapped_value(id, new, mapper).set_require_grad(trainable)
+            Param::from_mapped_value(id, new.cast(self.1), mapper).set_require_grad(trainable)
         }
     }
-    module.map(&mut Draw(1000 * seed))
+    module.map(&mut Draw(1000 * seed, dtype))
 }
 
 /// The dense Jacobian in rows.
