@@ -150,7 +150,7 @@ impl Problem {
         let (weights, data, model) = (file("weights.safetensors"), file("data.npz"), file("model.toml"));
         let channels = Some(Channels::First).filter(|_| folder.to_string_lossy().contains("images-"));
         let text = std::fs::read_to_string(&model)?;
-        let files = Files { weights, layout: Default::default(), data, channels, model };
+        let files = Files { weights, layout: Default::default(), data, channels, vocabulary: None, model };
         let Subject { network, data, loss, .. } = Subject::of_files(&files, &Device::flex())?;
         let Described { model } = Document::parse("model.toml".to_owned(), &text, &[])?.read()?;
         let single = model.init(&data.sample, data.target().columns(), 0, device, DType::F32)?;

@@ -414,3 +414,53 @@ fn named_layers_are_read_in_the_order_given_and_leave_a_folder() {
     assert!(place.run(&[arguments, vec!["--only", "norms", "--out", "kept"]].concat()).status.success());
     assert!(!place.path().join("kept/analysis/hessian.json").exists());
 }
+
+/// The same network and data by running statistics and by those of the batch: two functions, told apart in the record.
+#[test]
+fn batch_norm_is_measured_in_a_mode_that_is_named() {
+    let place = Place::new(
+        r#"[data]
+name = "digits"
+[model]
+name = "cnn"
+layers = [{ channels = 3, pool = 4 }]
+norm = "batch"
+[loss]
+name = "squared-error"
+[optimizer]
+name = "gd"
+learning_rate = 0.05
+[training]
+batch_size = 100
+steps = 10
+[track]
+every = 10
+mode = "batch"
+precision = "f32"
+"#,
+    );
+    let trained = place.run(&["train", "run.toml"]);
+    assert!(trained.status.success(), "{}", text(&trained.stderr));
+    let tracked = records(&place).into_iter().rfind(|record| record["split"] == "track").expect("it is tracked");
+    assert_eq!(tracked["mode"], "batch", "{tracked}");
+    let run = place.run_folder().display().to_string();
+    let measured = |mode: &str| -> Value {
+        let arguments =
+            ["analyze", &run, "--mode", mode, "--only", "hessian", "-k", "1", "--precision", "f32", "--json"];
+        let output = place.run(&arguments);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert_eq!(text(&output.stderr).contains("empirical Fisher matrix is left out"), mode == "batch");
+        serde_json::from_slice(&output.stdout).expect("one JSON object")
+    };
+    let (evaluation, batch) = (measured("evaluation"), measured("batch"));
+    assert!(evaluation["setup"]["mode"].as_str().expect("a mode").starts_with("evaluation"));
+    assert!(batch["setup"]["mode"].as_str().expect("a mode").starts_with("batch"));
+    assert!(evaluation.get("fisher").is_some() && batch.get("fisher").is_none());
+    assert_ne!(evaluation["subject_digest"], batch["subject_digest"], "they are not one analysis");
+    let loss = |of: &Value| of["loss"]["value"].as_f64().expect("a number");
+    let top = |of: &Value| of["hessian"]["top"][0]["value"].as_f64().expect("a number");
+    // What was tracked is what is measured at the end; f32 and a tolerance of 1e-3.
+    assert!((tracked["loss"].as_f64().expect("a number") - loss(&batch)).abs() < 1e-5 * loss(&batch));
+    assert!((tracked["sharpness"].as_f64().expect("a number") - top(&batch)).abs() < 5e-3 * top(&batch));
+    assert!((loss(&evaluation) - loss(&batch)).abs() > 1e-3, "the running statistics are not the batch's");
+}

@@ -90,7 +90,23 @@ fn in_a_network_of_images() {
     let config = CONFIG.replace("name = \"mlp\"\nhidden = [16]", model);
     let images = config.replace("name = \"moons\"\nsamples = 200", "name = \"digits\"");
     let layer = |layer: &str| images.replace("{ channels = 4 }", layer);
+    let model =
+        |name: &str| images.replace("name = \"cnn\"\nlayers = [{ channels = 4 }]", &format!("name = \"{name}\""));
+    let loss = |loss: &str| images.replace("name = \"cross-entropy\"", loss);
+    let normed = |size: &str| {
+        layer("{ channels = 4 }")
+            .replace("name = \"cnn\"", "name = \"cnn\"\nnorm = \"batch\"")
+            .replace("batch_size = 20", size)
+    };
     let cases: &[(String, &[&str])] = &[
+        (normed("batch_size = 1"), &["batch norm has no variance in a batch of one sample", "batch_size"]),
+        (normed("batch_size = 4\naugment = { crop = 8 }"), &["crop = 8 is not possible", "would leave the frame", "augment"]),
+        (CONFIG.to_owned() + "augment = { flip = true }\n", &["images are augmented, and these are rows of 2 numbers"]),
+        (model("vgg"), &["it halves images five times"]),
+        (model("lstm"), &["the network takes tokens, and the samples are images"]),
+        (loss("name = \"binary-cross-entropy\""), &["is for two classes, but this data has 10"]),
+        (loss("name = \"cross-entropy\"\nlabel_smoothing = 1.5"), &["label_smoothing = 1.5 is not possible"]),
+        (loss("name = \"squared-error\"\ndelta = 1.0"), &["delta = 1 is not possible: this loss has no such setting"]),
         (config, &["the network takes images, and the samples are rows of 2 numbers", "run.toml:5:8"]),
         (
             layer("{ channels = 4, kernel = 11, padding = 0 }"),

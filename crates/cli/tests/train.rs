@@ -63,9 +63,15 @@ fn images() -> String {
         .replace("steps = 100", "steps = 150")
 }
 
+/// The same with statistics that training keeps, and images that are changed at random.
+fn normed() -> String {
+    images().replace("hidden = [16]", "norm = \"batch\"").replace("steps = 150", "steps = 60")
+        + "augment = { crop = 1, flip = true }\n"
+}
+
 #[test]
 fn survives_kills_to_the_bit() {
-    for config in [long(), images()] {
+    for config in [long(), images(), normed()] {
         survives_kills(&config);
     }
 }
@@ -108,8 +114,14 @@ fn survives_kills(config: &str) {
 
 #[test]
 fn threads_do_not_change_a_bit() {
+    for config in [images().replace("steps = 150", "steps = 20"), normed().replace("steps = 60", "steps = 10")] {
+        threads_do_not_change(&config);
+    }
+}
+
+fn threads_do_not_change(config: &str) {
     let weights = |threads: &str| {
-        let place = Place::new(&images().replace("steps = 150", "steps = 20"));
+        let place = Place::new(config);
         let output = place.command(&["train", "run.toml"]).env("RAYON_NUM_THREADS", threads).output();
         let output = output.expect("the tool starts");
         assert!(output.status.success(), "{}", text(&output.stderr));

@@ -5,7 +5,7 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
-use losscape_lab::config::Precision;
+use losscape_lab::config::{Mode, Precision};
 use losscape_lab::measure::Measure;
 use losscape_lab::{Document, SourceError};
 
@@ -32,6 +32,9 @@ pub struct StudyConfig {
     /// The type measured in. Default: f64.
     #[serde(default = "double")]
     pub precision: Precision,
+    /// What batch norm goes by. Default: evaluation.
+    #[serde(default, skip_serializing_if = "is_evaluation")]
+    pub mode: Mode,
     /// Largest and smallest eigenvalues to find of each operator. Default: as `losscape analyze`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub top: Option<usize>,
@@ -51,9 +54,16 @@ pub struct Measuring {
     pub samples: Option<usize>,
     /// The float type measured in.
     pub precision: Precision,
+    /// What batch norm goes by. Default: evaluation.
+    #[serde(default, skip_serializing_if = "is_evaluation")]
+    pub mode: Mode,
     /// How many eigenvalues, where not as many as `losscape analyze` finds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub top: Option<usize>,
+}
+
+fn is_evaluation(mode: &Mode) -> bool {
+    *mode == Mode::Evaluation
 }
 
 fn double() -> Precision {
@@ -200,8 +210,8 @@ impl StudyConfig {
     /// How its networks are measured.
     #[must_use]
     pub fn measuring(&self) -> Measuring {
-        let Self { measures, samples, precision, top, .. } = self.clone();
-        Measuring { measures, samples, precision, top }
+        let Self { measures, samples, precision, mode, top, .. } = self.clone();
+        Measuring { measures, samples, precision, mode, top }
     }
 
     /// What to measure.
