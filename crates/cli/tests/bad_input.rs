@@ -100,7 +100,10 @@ fn in_a_network_of_images() {
     };
     let cases: &[(String, &[&str])] = &[
         (normed("batch_size = 1"), &["batch norm has no variance in a batch of one sample", "batch_size"]),
-        (normed("batch_size = 4\naugment = { crop = 8 }"), &["crop = 8 is not possible", "would leave the frame", "augment"]),
+        (
+            normed("batch_size = 4\naugment = { crop = 8 }"),
+            &["crop = 8 is not possible", "would leave the frame", "augment"],
+        ),
         (CONFIG.to_owned() + "augment = { flip = true }\n", &["images are augmented, and these are rows of 2 numbers"]),
         (model("vgg"), &["it halves images five times"]),
         (model("lstm"), &["the network takes tokens, and the samples are images"]),

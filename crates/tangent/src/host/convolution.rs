@@ -5,13 +5,16 @@
 //! patch matrix is that of one image, so that for small ones it stays in a core's own cache. The gradient of the
 //! weights is summed in parts whose number depends on shapes alone, so that threads do not change a bit of it.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use burn_backend::ops::ConvOptions;
 use rayon::prelude::*;
 
 use super::matmul::{MatrixView, matmul, matmul_alone};
+use super::parallel::vectorized;
 use super::real::Real;
+use super::space::Space;
 use super::zip::{Repeated, update};
 
 /// Columns from which a product is efficient: images with fewer pixels are taken together.
@@ -19,6 +22,9 @@ const COLUMNS: usize = 256;
 
 /// Numbers that all parts of a weight's gradient may have together.
 const IN_PARTS: usize = 1 << 21;
+
+/// The most bytes that a thread keeps.
+const KEPT: usize = 1 << 26;
 
 /// Shapes and steps of a convolution.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,6 +119,7 @@ impl Convolution {
     ///
     /// Where lines of results are as long as those of images and neighbours come from neighbours, all lines of a
     /// channel that see the image are one.
+    #[inline(always)]
     fn lines(&self, samples: usize, group: usize, mut f: impl FnMut(Lines)) {
         let ([all, height, width], [_, rows, columns]) = (self.input, self.output);
         let [down, right] = self.stride;
@@ -162,37 +169,57 @@ impl Convolution {
     fn patches<T: Real>(&self, out: &mut Vec<T>, images: &[T], samples: usize, group: usize) {
         out.resize(self.patch() * samples * self.pixels(), T::ZERO);
         let (step, columns) = (self.stride[1], self.output[2]);
-        self.lines(samples, group, |Lines { results, seen, pixel, line }| {
-            out[results.start..seen.start].fill(T::ZERO);
-            out[seen.end..results.end].fill(T::ZERO);
-            let part = &mut out[seen.clone()];
-            if step == 1 {
-                part.copy_from_slice(&images[pixel..pixel + part.len()]);
-            } else {
-                for (out, &x) in part.iter_mut().zip(images[pixel..].iter().step_by(step)) {
-                    *out = x;
-                }
-            }
-            clear_between(&mut out[seen], &line, columns);
-        });
+        vectorized(
+            #[inline(always)]
+            || {
+                self.lines(
+                    samples,
+                    group,
+                    #[inline(always)]
+                    |Lines { results, seen, pixel, line }| {
+                        out[results.start..seen.start].fill(T::ZERO);
+                        out[seen.end..results.end].fill(T::ZERO);
+                        let part = &mut out[seen.clone()];
+                        if step == 1 {
+                            part.copy_from_slice(&images[pixel..pixel + part.len()]);
+                        } else {
+                            for (out, &x) in part.iter_mut().zip(images[pixel..].iter().step_by(step)) {
+                                *out = x;
+                            }
+                        }
+                        clear_between(&mut out[seen], &line, columns);
+                    },
+                );
+            },
+        );
     }
 
     /// Adds the entries of a patch matrix to the pixels that they were taken of. Those of no pixel are lost.
     fn add_patches<T: Real>(&self, images: &mut [T], patches: &mut [T], samples: usize, group: usize) {
         let (step, columns) = (self.stride[1], self.output[2]);
-        self.lines(samples, group, |Lines { seen, pixel, line, .. }| {
-            let part = &mut patches[seen];
-            clear_between(part, &line, columns);
-            if step == 1 {
-                for (out, &x) in images[pixel..pixel + part.len()].iter_mut().zip(&*part) {
-                    *out += x;
-                }
-            } else {
-                for (out, &x) in images[pixel..].iter_mut().step_by(step).zip(&*part) {
-                    *out += x;
-                }
-            }
-        });
+        vectorized(
+            #[inline(always)]
+            || {
+                self.lines(
+                    samples,
+                    group,
+                    #[inline(always)]
+                    |Lines { seen, pixel, line, .. }| {
+                        let part = &mut patches[seen];
+                        clear_between(part, &line, columns);
+                        if step == 1 {
+                            for (out, &x) in images[pixel..pixel + part.len()].iter_mut().zip(&*part) {
+                                *out += x;
+                            }
+                        } else {
+                            for (out, &x) in images[pixel..].iter_mut().step_by(step).zip(&*part) {
+                                *out += x;
+                            }
+                        }
+                    },
+                );
+            },
+        );
     }
 
     /// The results of a group of some images as a matrix `[channels, samples · pixels]`.
@@ -238,6 +265,7 @@ struct Lines {
 
 /// Zeros where neighbours in a patch matrix belong to no pixel: between the parts of its lines that see the image, of
 /// which the first starts at the first entry.
+#[inline(always)]
 fn clear_between<T: Real>(seen: &mut [T], line: &Range<usize>, columns: usize) {
     if line.len() < columns {
         for gap in seen.chunks_mut(columns) {
@@ -247,15 +275,21 @@ fn clear_between<T: Real>(seen: &mut [T], line: &Range<usize>, columns: usize) {
     }
 }
 
-/// Memory of a thread.
-struct Space<T> {
-    patches: Vec<T>,
-    results: Vec<T>,
+/// A space in use; a convolution inside another on one thread has one of its own.
+struct Borrowed<T: Real>(Space<T>);
+
+impl<T: Real> Borrowed<T> {
+    fn new() -> Self {
+        Self(T::space().with(Cell::take))
+    }
 }
 
-impl<T> Space<T> {
-    fn new() -> Self {
-        Self { patches: Vec::new(), results: Vec::new() }
+impl<T: Real> Drop for Borrowed<T> {
+    fn drop(&mut self) {
+        let kept = std::mem::take(&mut self.0);
+        if kept.bytes() <= KEPT {
+            T::space().with(|space| space.set(kept));
+        }
     }
 }
 
@@ -275,8 +309,8 @@ pub fn convolve<T: Real>(out: &mut [T], input: &[T], weight: &[T], form: &Convol
     }
     let only = form.samples <= together;
     out.par_chunks_mut(together * result).zip(input.par_chunks(together * image)).for_each_init(
-        Space::new,
-        |Space { patches, results }, (out, images)| {
+        Borrowed::new,
+        |Borrowed(Space { patches, results }), (out, images)| {
             let samples = out.len() / result;
             for group in 0..form.groups {
                 form.patches(patches, images, samples, group);
@@ -322,8 +356,8 @@ pub fn convolve_input_adjoint<T: Real>(out: &mut [T], weight: &[T], output: &[T]
     }
     let only = form.samples <= together;
     out.par_chunks_mut(together * image).zip(output.par_chunks(together * result)).for_each_init(
-        Space::new,
-        |Space { patches, results }, (images, output)| {
+        Borrowed::new,
+        |Borrowed(Space { patches, results }), (images, output)| {
             let samples = images.len() / image;
             for group in 0..form.groups {
                 let weights = form.weights(weight, group).transpose();
@@ -349,13 +383,14 @@ pub fn convolve_weight_adjoint<T: Real>(out: &mut [T], input: &[T], output: &[T]
     let parts = (IN_PARTS / out.len()).clamp(1, 16).min(batches);
     let each = batches.div_ceil(parts) * together;
     let of_part = |out: &mut [T], input: &[T], output: &[T]| {
-        let Space { mut patches, mut results } = Space::new();
+        let mut space = Borrowed::new();
+        let Space { patches, results } = &mut space.0;
         for (images, output) in input.chunks(together * image).zip(output.chunks(together * result)) {
             let samples = images.len() / image;
             for (group, out) in out.chunks_mut(form.channels() * form.patch()).enumerate() {
-                form.patches(&mut patches, images, samples, group);
-                let output = form.gathered(&mut results, output, samples, group);
-                product(parts == 1, out, output, form.patch_matrix(&patches, samples).transpose(), true);
+                form.patches(patches, images, samples, group);
+                let output = form.gathered(results, output, samples, group);
+                product(parts == 1, out, output, form.patch_matrix(patches, samples).transpose(), true);
             }
         }
     };

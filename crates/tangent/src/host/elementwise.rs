@@ -209,6 +209,8 @@ fn apply<T: Real, const ORDER: u8>(function: &Elementwise, x: &Register<T>, y: &
         Elementwise::Tanh => vector!(function::Tanh),
         Elementwise::Sigmoid => vector!(function::Sigmoid),
         Elementwise::Relu => vector!(function::Relu),
+        Elementwise::Gelu => vector!(function::Gelu),
+        Elementwise::Erf => vector!(function::Erf),
         _ => {
             let f = function.visit(OneByOne::<T, ORDER>(PhantomData));
             chain::<T, ORDER>(x, y, &*f);

@@ -21,6 +21,7 @@ mod parallel;
 mod pool;
 mod real;
 mod reduce;
+mod space;
 mod zip;
 
 pub use convolution::{Convolution, convolve, convolve_input_adjoint, convolve_weight_adjoint};

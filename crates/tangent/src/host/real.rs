@@ -1,9 +1,12 @@
 //! The float types of the kernels.
 
+use std::cell::Cell;
 use std::ops::{Add, Div, Mul, Neg, Sub};
+use std::thread::LocalKey;
 
 use burn_backend::Element;
 
+use super::space::Space;
 use crate::function::Lane;
 
 /// f32 or f64. Of their functions `exp`, `tanh`, `sigmoid` and what is simpler are free of calls and branches, so that
@@ -32,6 +35,9 @@ pub trait Real:
     const LOWEST: Self;
 
     fn of(number: f64) -> Self;
+
+    /// Memory of this thread.
+    fn space() -> &'static LocalKey<Cell<Space<Self>>>;
 }
 
 /// Runs the expression for the element type of host memory, `None` for a type without kernels.
@@ -54,9 +60,10 @@ pub(crate) use by_type;
 
 macro_rules! real {
     (
-        $type:ident, $signed:ident, $unsigned:ident, $erf:path,
+        $type:ident, $signed:ident, $unsigned:ident,
         magic $magic:expr, range $low:expr, $high:expr,
-        ln 2 $ln2_high:expr, $ln2_low:expr, coefficients $coefficients:expr
+        ln 2 $ln2_high:expr, $ln2_low:expr, coefficients $coefficients:expr,
+        erf $inner:expr, $outer:expr, one from $beyond:expr
     ) => {
         impl Real for $type {
             const ZERO: Self = 0.0;
@@ -66,6 +73,11 @@ macro_rules! real {
             #[inline(always)]
             fn of(number: f64) -> Self {
                 number as Self
+            }
+
+            fn space() -> &'static LocalKey<Cell<Space<Self>>> {
+                thread_local!(static SPACE: Cell<Space<$type>> = Cell::default());
+                &SPACE
             }
         }
 
@@ -175,8 +187,21 @@ macro_rules! real {
             fn sigmoid(&self) -> Self {
                 1.0 / (1.0 + Lane::exp(&-*self))
             }
+            /// Without branches, so that it is taken of vectors: `x P(x²)` up to 1, `1 − e^{−x²} Q(1/(1 + x/2) − 0.45)`
+            /// beyond. tests/reference/erf.py makes P and Q.
+            #[inline(always)]
             fn erf(&self) -> Self {
-                $erf(*self)
+                let polynomial = |coefficients: &[$type], x: $type| {
+                    coefficients.iter().fold(0.0, |sum: $type, coefficient| sum.mul_add(x, *coefficient))
+                };
+                let x = self.abs();
+                let near = x * polynomial(&$inner, x * x);
+                // A comparison that lets NaN through.
+                let far = if x > $beyond { $beyond } else { x };
+                let tail = polynomial(&$outer, 1.0 / far.mul_add(0.5, 1.0) - 0.45);
+                let far = 1.0 - Lane::exp(&-(far * far)) * tail;
+                let y: $type = if x < 1.0 { near } else { far };
+                y.copysign(*self)
             }
             fn powi(&self, exponent: i64) -> Self {
                 i32::try_from(exponent)
@@ -197,22 +222,61 @@ macro_rules! real {
 }
 
 real!(
-    f32, i32, u32, libm::erff,
+    f32, i32, u32,
     magic 12_582_912.0, range -104.0, 89.0, ln 2 0.693_359_4, -2.121_944_4e-4,
-    coefficients [1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0]
+    coefficients [1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0],
+    erf [7.875_875_1e-5, -8.016_864_3e-4, 5.189_087_4e-3, -2.685_421_2e-2, 0.112_835_95, -0.376_126_27, 1.128_379_2],
+    [
+        0.120_852_43, -9.584_011e-2, -0.201_428_09, 0.113_136_56, 0.614_449_74, 0.873_028_3, 0.762_410_4, 0.215_015_14,
+    ],
+    one from 4.0
 );
 real!(
-    f64, i64, u64, libm::erf,
+    f64, i64, u64,
     magic 6_755_399_441_055_744.0, range -746.0, 710.0, ln 2 6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10,
     coefficients [
         1.0 / 6_227_020_800.0, 1.0 / 479_001_600.0, 1.0 / 39_916_800.0, 1.0 / 3_628_800.0, 1.0 / 362_880.0,
         1.0 / 40_320.0, 1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0,
-    ]
+    ],
+    erf [
+        5.957_176_147_748_911e-11, -1.137_284_885_679_166_8e-9, 1.465_977_527_404_743_6e-8,
+        -1.635_031_270_105_469_5e-7, 1.646_100_048_412_136_8e-6, -1.492_559_526_683_118_2e-5,
+        1.205_533_311_164_271_1e-4, -8.548_326_980_833_79e-4, 5.223_977_624_818_014_5e-3,
+        -2.686_617_064_507_679_3e-2, 0.112_837_916_709_548_79, -0.376_126_389_031_837_5, 1.128_379_167_095_512_6,
+    ],
+    [
+        5.525_079_397_811_252e-2, -8.184_600_099_462_14e-2, 8.088_286_616_576_957e-3, 7.587_377_695_515_281e-2,
+        -6.173_580_733_246_458e-2, -3.398_209_790_211_036e-2, 8.549_107_964_649_008e-2, -1.149_277_480_413_468_2e-2,
+        -9.411_858_520_944_338e-2, 5.315_968_036_035_092e-2, 0.112_905_788_310_374_25, -9.646_382_049_339_788e-2,
+        -0.201_204_871_019_368_7, 0.113_131_391_633_716_97, 0.614_448_146_763_496_9, 0.873_028_372_109_529_7,
+        0.762_410_386_694_208_3, 0.215_015_137_249_648_1,
+    ],
+    one from 6.0
 );
 
 #[cfg(test)]
 mod tests {
     use crate::function::Lane;
+
+    /// Against libm's, absolutely: what is near ±1 cannot be nearer than its last digit.
+    #[test]
+    fn error_function() {
+        let (mut worst_f32, mut worst_f64) = (0.0f64, 0.0f64);
+        for step in -100_000..=100_000 {
+            let x = f64::from(step) * 7e-5;
+            let narrow = x as f32;
+            worst_f64 = worst_f64.max((Lane::erf(&x) - libm::erf(x)).abs());
+            worst_f32 = worst_f32.max((f64::from(Lane::erf(&narrow)) - libm::erf(f64::from(narrow))).abs());
+        }
+        assert!(
+            worst_f64 < 4.0 * f64::EPSILON && worst_f32 < 2.0 * f64::from(f32::EPSILON),
+            "{worst_f64:e} {worst_f32:e}"
+        );
+        // Near zero it is exact relatively, too.
+        assert!((Lane::erf(&1e-200) / libm::erf(1e-200) - 1.0).abs() < 4.0 * f64::EPSILON);
+        assert_eq!((Lane::erf(&f64::INFINITY), Lane::erf(&f32::NEG_INFINITY)), (1.0, -1.0));
+        assert!(Lane::erf(&f64::NAN).is_nan() && Lane::erf(&f32::NAN).is_nan());
+    }
 
     /// Against the standard library's, over the whole range and at its ends.
     #[test]
