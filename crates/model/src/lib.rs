@@ -9,7 +9,8 @@
 //! - [`vit`], [`transformer`]: networks of [`encoder`] blocks with attention; [`lstm`]: of layers with memory.
 //! - [`dense`]: the fully connected layer.
 //! - [`linear`]: the linear model `F(w) = Φ w` over the [`features`] of its input.
-//! - [`Sample`]: what one input is: numbers, an image, tokens; [`Outputs`]: what is said of it; [`FromDataset`]: inputs made of a data set.
+//! - [`Sample`]: what one input is: numbers, an image, tokens; [`Outputs`]: what is said of it;
+//!   [`FromDataset`]: inputs made of a data set.
 //! - [`activation`]: the elementwise nonlinearities.
 //! - [`loss`]: losses with value, gradient and Hessian product *in the outputs*.
 //! - [`data`]: datasets, generators, readers, splitting and standardization.

@@ -4,8 +4,8 @@
 //! by pooling over squares of two; then one fully connected layer on every pixel, in place of the paper's three, as
 //! Cohen et al. (2021, appendix J) and others have it for CIFAR. It is a [`Cnn`] with these settings.
 //!
-//! Weights are exchanged under the names of torchvision's `VGG`, `features.0`, `features.1`, …, and `classifier` for the
-//! one layer behind them.
+//! Weights are exchanged under the names of torchvision's `VGG`, `features.0`, `features.1`, …, and `classifier` for
+//! the one layer behind them.
 
 use burn::tensor::{DType, Device};
 use serde::{Deserialize, Serialize};

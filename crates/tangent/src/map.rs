@@ -185,8 +185,8 @@ where
     /// is on; running statistics are neither read nor moved. The variance is the biased one.
     ///
     /// Samples then see each other: all are worked through at once, whatever [`in_chunks`](Self::in_chunks) says, and
-    /// what does not fit is refused by [`within`](Self::within). Of inputs alone in their batch the variance is zero. The recording distinguishes modules by their flags no
-    /// more than by anything else that is no parameter.
+    /// what does not fit is refused by [`within`](Self::within). Of inputs alone in their batch the variance is zero.
+    /// The recording distinguishes modules by their flags no more than by anything else that is no parameter.
     #[must_use]
     pub fn batch_statistics(mut self) -> Self {
         self.of_batch = true;

@@ -3,16 +3,15 @@
 use burn::tensor::Tensor;
 use burn::tensor::activation::{log_softmax, softmax};
 
-use super::Loss;
-use super::function::{Function, needs_labels};
+use super::function::{Function, Settings, needs_labels};
 use crate::data::Target;
 
 pub struct CrossEntropy;
 
 /// `(1 − s) y + s/C`, of a row whose entries sum to one; of others with their sum.
-fn smoothed(loss: &Loss, targets: Tensor<2>) -> Tensor<2> {
-    match loss.label_smoothing {
-        Some(share) if share > 0.0 => {
+fn smoothed(settings: Settings, targets: Tensor<2>) -> Tensor<2> {
+    match settings.label_smoothing {
+        share if share > 0.0 => {
             let classes = targets.dims()[1] as f64;
             let spread = targets.clone().sum_dim(1).mul_scalar(share / classes);
             targets.mul_scalar(1.0 - share) + spread
@@ -34,17 +33,17 @@ impl Function for CrossEntropy {
         }
     }
 
-    fn value(&self, loss: &Loss, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<2> {
-        (smoothed(loss, targets) * log_softmax(outputs, 1)).sum_dim(1).neg()
+    fn value(&self, settings: Settings, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<2> {
+        (smoothed(settings, targets) * log_softmax(outputs, 1)).sum_dim(1).neg()
     }
 
-    fn gradient(&self, loss: &Loss, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<2> {
-        let targets = smoothed(loss, targets);
+    fn gradient(&self, settings: Settings, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<2> {
+        let targets = smoothed(settings, targets);
         let mass = targets.clone().sum_dim(1);
         softmax(outputs, 1) * mass - targets
     }
 
-    fn hessian_product(&self, _: &Loss, outputs: Tensor<2>, targets: Tensor<2>, direction: Tensor<2>) -> Tensor<2> {
+    fn hessian_product(&self, _: Settings, outputs: Tensor<2>, targets: Tensor<2>, direction: Tensor<2>) -> Tensor<2> {
         // Smoothing keeps the mass of a row.
         let mass = targets.sum_dim(1);
         let p = softmax(outputs, 1);

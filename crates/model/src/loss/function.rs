@@ -2,8 +2,14 @@
 
 use burn::tensor::Tensor;
 
-use super::Loss;
 use crate::data::Target;
+
+/// The numbers of a loss, defaults filled in.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    pub label_smoothing: f64,
+    pub delta: f64,
+}
 
 /// A function of outputs and targets, row by row and without the factor c. Nothing has a default, so that no loss is
 /// silent.
@@ -15,13 +21,19 @@ pub trait Function {
     fn columns(&self, target: Target) -> Result<usize, String>;
 
     /// The loss of each row, `[rows, 1]`.
-    fn value(&self, loss: &Loss, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<2>;
+    fn value(&self, settings: Settings, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<2>;
 
     /// Its gradient in the outputs.
-    fn gradient(&self, loss: &Loss, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<2>;
+    fn gradient(&self, settings: Settings, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<2>;
 
     /// The product of its Hessian in the outputs with a direction.
-    fn hessian_product(&self, loss: &Loss, outputs: Tensor<2>, targets: Tensor<2>, direction: Tensor<2>) -> Tensor<2>;
+    fn hessian_product(
+        &self,
+        settings: Settings,
+        outputs: Tensor<2>,
+        targets: Tensor<2>,
+        direction: Tensor<2>,
+    ) -> Tensor<2>;
 }
 
 /// One output for each class, or for each number.

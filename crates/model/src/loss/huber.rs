@@ -2,15 +2,10 @@
 
 use burn::tensor::Tensor;
 
-use super::Loss;
-use super::function::{Function, any};
+use super::function::{Function, Settings, any};
 use crate::data::Target;
 
 pub struct Huber;
-
-fn delta(loss: &Loss) -> f64 {
-    loss.delta.unwrap_or(1.0)
-}
 
 impl Function for Huber {
     fn keys(&self) -> &'static [&'static str] {
@@ -21,19 +16,25 @@ impl Function for Huber {
         Ok(any(target))
     }
 
-    fn value(&self, loss: &Loss, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<2> {
+    fn value(&self, settings: Settings, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<2> {
         // With k = clamp(r, −δ, δ): k (r − k/2) is r²/2 where k = r, and δ (|r| − δ/2) where k = ±δ.
-        let (delta, residual) = (delta(loss), outputs - targets);
+        let (delta, residual) = (settings.delta, outputs - targets);
         let inner = residual.clone().clamp(-delta, delta);
         (inner.clone() * (residual - inner.mul_scalar(0.5))).sum_dim(1)
     }
 
-    fn gradient(&self, loss: &Loss, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<2> {
-        (outputs - targets).clamp(-delta(loss), delta(loss))
+    fn gradient(&self, settings: Settings, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<2> {
+        (outputs - targets).clamp(-settings.delta, settings.delta)
     }
 
-    fn hessian_product(&self, loss: &Loss, outputs: Tensor<2>, targets: Tensor<2>, direction: Tensor<2>) -> Tensor<2> {
-        let linear = (outputs - targets).abs().greater_elem(delta(loss));
+    fn hessian_product(
+        &self,
+        settings: Settings,
+        outputs: Tensor<2>,
+        targets: Tensor<2>,
+        direction: Tensor<2>,
+    ) -> Tensor<2> {
+        let linear = (outputs - targets).abs().greater_elem(settings.delta);
         direction.mask_fill(linear, 0.0)
     }
 }

@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::{Dataset, Target, Targets};
 use crate::error::ModelError;
 use crate::sample::Outputs;
-use function::Function;
+use function::{Function, Settings};
 
 /// The table of losses: a variant, its name in a configuration, its file, and its formula.
 macro_rules! losses {
@@ -219,7 +219,7 @@ impl Loss {
     #[must_use]
     pub fn value(&self, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
         let c = self.scale(outputs.dims()[0]);
-        let by_rows = self.kind.function().value(self, self.rows(outputs), self.rows(targets));
+        let by_rows = self.kind.function().value(self.settings(), self.rows(outputs), self.rows(targets));
         by_rows.sum().mul_scalar(c)
     }
 
@@ -227,7 +227,7 @@ impl Loss {
     #[must_use]
     pub fn gradient(&self, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<2> {
         let dims = outputs.dims();
-        let gradient = self.kind.function().gradient(self, self.rows(outputs), self.rows(targets));
+        let gradient = self.kind.function().gradient(self.settings(), self.rows(outputs), self.rows(targets));
         gradient.mul_scalar(self.scale(dims[0])).reshape(dims)
     }
 
@@ -236,7 +236,7 @@ impl Loss {
     pub fn hessian_product(&self, outputs: Tensor<2>, targets: Tensor<2>, direction: Tensor<2>) -> Tensor<2> {
         let dims = outputs.dims();
         let (outputs, targets, direction) = (self.rows(outputs), self.rows(targets), self.rows(direction));
-        let product = self.kind.function().hessian_product(self, outputs, targets, direction);
+        let product = self.kind.function().hessian_product(self.settings(), outputs, targets, direction);
         product.mul_scalar(self.scale(dims[0])).reshape(dims)
     }
 
@@ -251,6 +251,10 @@ impl Loss {
             outputs.argmax(1).equal(targets.argmax(1))
         };
         hits.int().reshape([rows])
+    }
+
+    fn settings(&self) -> Settings {
+        Settings { label_smoothing: self.label_smoothing.unwrap_or(0.0), delta: self.delta.unwrap_or(1.0) }
     }
 
     /// A row for each position.

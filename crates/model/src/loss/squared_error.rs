@@ -2,8 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use super::Loss;
-use super::function::{Function, any};
+use super::function::{Function, Settings, any};
 use crate::data::Target;
 
 pub struct SquaredError;
@@ -17,15 +16,15 @@ impl Function for SquaredError {
         Ok(any(target))
     }
 
-    fn value(&self, _: &Loss, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<2> {
+    fn value(&self, _: Settings, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<2> {
         (outputs - targets).square().sum_dim(1).mul_scalar(0.5)
     }
 
-    fn gradient(&self, _: &Loss, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<2> {
+    fn gradient(&self, _: Settings, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<2> {
         outputs - targets
     }
 
-    fn hessian_product(&self, _: &Loss, _: Tensor<2>, _: Tensor<2>, direction: Tensor<2>) -> Tensor<2> {
+    fn hessian_product(&self, _: Settings, _: Tensor<2>, _: Tensor<2>, direction: Tensor<2>) -> Tensor<2> {
         direction
     }
 }

@@ -11,8 +11,8 @@
 //! gradient, where a step has written the new point over the old gradient: no large vector is cleared anew for each
 //! step.
 //!
-//! An operation without an instruction (masks, positions that are calculated) makes [`Map::compile`] answer `None`, and the
-//! caller has autodiff. A second set of rules for it would have to be kept in step with the first.
+//! An operation without an instruction (masks, positions that are calculated) makes [`Map::compile`] answer `None`, and
+//! the caller has autodiff. A second set of rules for it would have to be kept in step with the first.
 
 mod assembly;
 mod machine;

@@ -66,8 +66,8 @@ fn one_of<'a, T: Real>((data, layout): (&'a [T], &Layout), at: usize) -> MatrixV
     view
 }
 
-/// A stack of products, `out_s = a_s b_s` or `out_s + a_s b_s`, of layouts `[s, m, k]` and `[s, k, n]` whose matrices lie
-/// as [`MatrixView`] asks; each is calculated by one thread where there are enough of them.
+/// A stack of products, `out_s = a_s b_s` or `out_s + a_s b_s`, of layouts `[s, m, k]` and `[s, k, n]` whose matrices
+/// lie as [`MatrixView`] asks; each is calculated by one thread where there are enough of them.
 pub fn matmul_stack<T: Real>(out: &mut [T], a: (&[T], &Layout), b: (&[T], &Layout), add: bool) {
     let (count, size) = (a.1.shape[0], a.1.shape[1] * b.1.shape[2]);
     if size == 0 {
