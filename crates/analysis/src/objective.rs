@@ -32,7 +32,7 @@ pub enum Mode {
     /// The running statistics, as at inference: samples do not see each other.
     #[default]
     Evaluation,
-    /// Mean and variance of all samples as one batch, differentiated too: the function that full-batch training
+    /// Mean and variance of all samples measured, as one batch, differentiated too: the function that full-batch training
     /// descends. Samples see each other; there are no gradients of single samples.
     Batch,
 }
@@ -41,7 +41,7 @@ impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Evaluation => "evaluation: each sample on its own",
-            Self::Batch => "batch: batch norm by mean and variance of all samples",
+            Self::Batch => "batch: batch norm by mean and variance of the samples measured",
         })
     }
 }
@@ -164,10 +164,8 @@ impl<N: Network> Objective<N> {
     /// Measures in this mode. Default: evaluation.
     #[must_use]
     pub fn in_mode(mut self, mode: Mode) -> Self {
-        if mode == Mode::Batch && self.mode == Mode::Evaluation {
-            self.second = self.second.batch_statistics();
-            self.first = self.first.batch_statistics();
-        }
+        self.second = self.second.batch_statistics(mode == Mode::Batch);
+        self.first = self.first.batch_statistics(mode == Mode::Batch);
         self.mode = mode;
         self
     }

@@ -28,7 +28,7 @@ pub struct At<'a> {
 impl At<'_> {
     /// The diagonal of the method's preconditioner, if it has one.
     pub fn preconditioner(&self) -> Option<Tensor<1>> {
-        self.method.preconditioner(self.vector.clone()).map(|module| module.values())
+        self.method.preconditioner(self.vector).map(|module| module.values())
     }
 }
 

@@ -45,7 +45,7 @@ pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
     let show = |progress: Progress| bar.show(&progress);
     let (analysis, unkept) = match &folder {
         None => (Analysis::measure(&subject, &measures, &settings, &show)?, None),
-        Some(folder) => match folder.begin_analysis() {
+        Some(folder) => match folder.begin_analysis(subject.mode) {
             Ok(()) => Analysis::measure_in(folder, &subject, &measures, &settings, &show)?,
             Err(error) => {
                 note!("{error}; the results are printed, and not kept");
@@ -62,7 +62,7 @@ pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
     if let Some(error) = unkept {
         return Err(error.into());
     }
-    if let Some(folder) = folder.filter(|folder| folder.analysis().exists()) {
+    if let Some(folder) = folder.filter(|folder| folder.analysis_in(subject.mode).exists()) {
         if args.run.is_some() {
             page::write(&folder)?;
         } else {

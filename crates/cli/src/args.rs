@@ -21,7 +21,7 @@ pub enum Command {
     /// Train the network a configuration file describes; goes on by itself where an earlier start was stopped
     Train(TrainArgs),
     /// Measure the loss landscape at trained parameters: curvature, tangent kernel, PL*, sharpness, slices
-    Analyze(AnalyzeArgs),
+    Analyze(Box<AnalyzeArgs>),
     /// Put statements of lecture notes (docs/lecture-notes.md) and of the literature to a measurement
     #[command(subcommand)]
     Claims(ClaimsCommand),

@@ -99,7 +99,7 @@ fn in_a_network_of_images() {
             .replace("batch_size = 20", size)
     };
     let cases: &[(String, &[&str])] = &[
-        (normed("batch_size = 1"), &["batch norm has no variance in a batch of one sample", "batch_size"]),
+        (normed("batch_size = 1"), &["batch norm takes mean and variance of a batch", "only its own", "batch_size"]),
         (
             normed("batch_size = 4\naugment = { crop = 8 }"),
             &["crop = 8 is not possible", "would leave the frame", "augment"],

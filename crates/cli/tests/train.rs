@@ -114,7 +114,17 @@ fn survives_kills(config: &str) {
 
 #[test]
 fn threads_do_not_change_a_bit() {
-    for config in [images().replace("steps = 150", "steps = 20"), normed().replace("steps = 60", "steps = 10")] {
+    let tokens = |heads: usize, batch: &str| {
+        let model = format!("name = \"transformer\"\nwidth = 8\ndepth = 1\nheads = {heads}\ncausal = true");
+        CONFIG
+            .replace("name = \"moons\"\nsamples = 200", "name = \"sorting\"\nsamples = 40")
+            .replace("name = \"mlp\"\nhidden = [16]", &model)
+            .replace("batch_size = 20", batch)
+            .replace("steps = 100", "steps = 8")
+    };
+    let images = [images().replace("steps = 150", "steps = 20"), normed().replace("steps = 60", "steps = 10")];
+    // Stacks of one product and of many.
+    for config in images.into_iter().chain([tokens(1, "batch_size = 1"), tokens(4, "batch_size = 16")]) {
         threads_do_not_change(&config);
     }
 }

@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::config::Precision;
+use crate::config::{Mode, Precision, is_default};
 use crate::subject::Subject;
 
 /// Everything measured of a network; a section that was not measured is absent.
@@ -33,6 +33,9 @@ pub struct Analysis {
     /// SHA-256 of parameters, network, loss and data: sections of one analysis are of one such.
     #[serde(default)]
     pub subject_digest: String,
+    /// What batch norm went by; absent in a file for evaluation.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub mode: Mode,
     /// How the network and its data were made, in words, by topic: what was done to the inputs, the split, the
     /// initialization.
     #[serde(default)]
@@ -73,7 +76,16 @@ pub struct LossRecord {
     pub name: LossKind,
     /// Mean or sum over samples.
     pub reduction: Reduction,
-    /// The factor c: 1/n for a mean over samples, 1 for a sum.
+    /// The share of a target that is spread over all classes, where it was set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_smoothing: Option<f64>,
+    /// Huber's δ, where it was set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delta: Option<f64>,
+    /// Positions of a sample that have a target each, where they are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub positions: Option<usize>,
+    /// The factor c: 1/n for a mean over samples and positions, 1 for a sum.
     pub scale: f64,
     /// `L(w)` over all samples.
     pub value: f64,
@@ -154,6 +166,7 @@ impl Analysis {
             source: subject.source.clone(),
             parameters_digest: subject.parameters_digest(),
             subject_digest: subject.digest(),
+            mode: subject.mode,
             setup: subject.setup.clone(),
             measured: BTreeMap::new(),
             samples: objective.samples(),
@@ -162,6 +175,9 @@ impl Analysis {
             loss: LossRecord {
                 name: subject.loss.kind,
                 reduction: subject.loss.reduction,
+                label_smoothing: subject.loss.label_smoothing,
+                delta: subject.loss.delta,
+                positions: Some(subject.data.target().positions()).filter(|&positions| positions > 1),
                 scale: objective.scale(),
                 value: point.loss(),
             },

@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::config::Mode;
 use crate::error::LabError;
 use crate::records::{Manifest, Metric, Status, Summary};
 
@@ -96,6 +97,15 @@ impl RunFolder {
         self.path.join("analysis")
     }
 
+    /// Where measurements in this mode stand: `analysis/`, or `analysis-batch/`.
+    #[must_use]
+    pub fn analysis_in(&self, mode: Mode) -> PathBuf {
+        match mode {
+            Mode::Evaluation => self.analysis(),
+            Mode::Batch => self.path.join("analysis-batch"),
+        }
+    }
+
     /// `run.lock`, held by the process that trains.
     #[must_use]
     pub fn lock(&self) -> PathBuf {
@@ -114,13 +124,13 @@ impl RunFolder {
         self.path.join("report.html")
     }
 
-    /// Makes the folder for measurements, with a look whether it can be written.
+    /// Makes the folder for measurements in this mode, with a look whether it can be written.
     ///
     /// # Errors
     ///
     /// When it cannot.
-    pub fn begin_analysis(&self) -> Result<(), LabError> {
-        let path = self.analysis();
+    pub fn begin_analysis(&self, mode: Mode) -> Result<(), LabError> {
+        let path = self.analysis_in(mode);
         no_link(&path)?;
         create(&path)?;
         temporary(&path).map(drop).map_err(LabError::io("write", path))

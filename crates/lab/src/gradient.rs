@@ -34,7 +34,7 @@ pub enum Batch<'a, I> {
     /// Those with these rows.
     Rows(&'a [usize]),
     /// Others, of as many as a batch has.
-    Made(Samples<I>),
+    Made(&'a Samples<I>),
 }
 
 /// A network under training; see the [module](self).
@@ -112,14 +112,20 @@ impl<N: Network> Stepper<N> {
     }
 
     /// One step on a batch. Returns the loss of the batch before it, and the norm of its gradient if it is `logged`.
-    pub fn step(&mut self, method: &mut Method, rate: f64, batch: Batch<N::Input>, logged: bool) -> (f64, Option<f64>) {
+    pub fn step(
+        &mut self,
+        method: &mut Method,
+        rate: f64,
+        batch: &Batch<N::Input>,
+        logged: bool,
+    ) -> (f64, Option<f64>) {
         let mut norm = None;
         let loss = match &mut self.way {
             Way::Autodiff(own) => {
-                let (inputs, targets) = match batch {
+                let (inputs, targets) = match *batch {
                     Batch::All => self.samples.clone(),
                     Batch::Rows(rows) => self.samples.select(rows),
-                    Batch::Made(samples) => samples,
+                    Batch::Made(samples) => samples.clone(),
                 }
                 .autodiff();
                 let network = own.take().expect("no step is under way");
@@ -134,7 +140,7 @@ impl<N: Network> Stepper<N> {
                 loss
             }
             Way::Compiled(on_vector) => {
-                let size = match &batch {
+                let size = match *batch {
                     Batch::All => self.samples.samples(),
                     Batch::Rows(rows) => rows.len(),
                     Batch::Made(samples) => samples.samples(),
@@ -146,7 +152,7 @@ impl<N: Network> Stepper<N> {
                     gradients.iter_mut().find(|(known, _)| *known == size).expect("every size of a batch was compiled");
                 let (stepped, loss) =
                     method.step(rate, vector.take().expect("no step is under way"), |vector: &Vector| {
-                        let (loss, gradient) = match &batch {
+                        let (loss, gradient) = match *batch {
                             Batch::All => compiled.gradient(&vector.values(), &self.samples),
                             Batch::Rows(rows) => compiled.gradient_of_rows(&vector.values(), &self.samples, rows),
                             Batch::Made(samples) => compiled.gradient(&vector.values(), samples),
@@ -179,9 +185,9 @@ impl<N: Network> OnVector<N> {
 /// network as a vector, or not.
 pub fn preconditioner<N: Module>(method: &Method, network: &N, vector: bool) -> Option<N> {
     if !vector {
-        return method.preconditioner(network.clone());
+        return method.preconditioner(network);
     }
-    let diagonal = method.preconditioner(Vector::new(parameters::ravel(network)?))?;
+    let diagonal = method.preconditioner(&Vector::new(parameters::ravel(network)?))?;
     parameters::unravel(network.clone(), &diagonal.values()).ok()
 }
 

@@ -74,12 +74,12 @@ impl Subject {
         let (data, notices) = (plan.data.train.clone(), plan.notices.clone());
         let device = device.clone().autodiff();
         let (_, outputs) = config.loss.on(data.target())?;
-        let initial = config.model.init(&data.sample, outputs, config.seed, &device, config.precision.into())?;
+        // Built twice: clones share their running statistics.
+        let init = || config.model.init(&data.sample, outputs, config.seed, &device, config.precision.into());
+        let initial = init()?;
         let path = checkpoint.model();
-        let network = initial
-            .clone()
-            .try_load_file(&path)
-            .map_err(|error| LabError::Damaged { path, problem: error.to_string() })?;
+        let network =
+            init()?.try_load_file(&path).map_err(|error| LabError::Damaged { path, problem: error.to_string() })?;
         let path = checkpoint.optimizer();
         let method = config.optimizer.init()?;
         let method = method.load(&path).map_err(|error| LabError::Damaged { path, problem: error.to_string() })?;

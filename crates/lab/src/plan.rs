@@ -11,8 +11,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::DType;
-use losscape_model::data::{DataConfig, DataError, Dataset, Parts, Prepared, Target, Targets};
-use losscape_model::{Loss, ModelError, Outputs, Sample};
+use losscape_model::data::{DataConfig, DataError, Dataset, Parts, Prepared, Source, Target, Targets};
+use losscape_model::{Loss, ModelConfig, ModelError, Outputs, Sample};
 use losscape_optim::OptimError;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -83,7 +83,12 @@ impl Plan {
             Ok(Facts::of(parts))
         })?;
         let Checked { config, label, run_id, data_digest } = checked;
-        let Parts { train, test, notices } = data.expect("nothing is checked without data");
+        let Parts { train, test, mut notices } = data.expect("nothing is checked without data");
+        let next = matches!(config.data.source, Source::Text(_) | Source::Sorting(_));
+        if next && matches!(&config.model, ModelConfig::Transformer(transformer) if !transformer.causal) {
+            let notice = "every position sees the one after it, which is its target: causal = true in [model] hides it";
+            notices.push(notice.to_owned());
+        }
         Ok(Self { config, data: Arc::new(Prepared { train, test }), notices, data_digest, label, run_id })
     }
 
@@ -373,7 +378,8 @@ fn check_batches(config: &RunConfig, facts: &Facts, document: &Document) -> Resu
     {
         let last = if batch == 1 { "" } else { ", as the last one of an epoch has" };
         let message = format!(
-            "batch norm has no variance in a batch of one sample{last}: {samples} samples in batches of {batch}"
+            "batch norm takes mean and variance of a batch, and a batch of one sample{last} has only its own: {samples} \
+             samples in batches of {batch}"
         );
         return Err(document.error_at(&["training", "batch_size"], message));
     }

@@ -20,7 +20,7 @@ use losscape_model::Model;
 use losscape_tangent::parameters;
 
 use crate::checkpoint::{Checkpoint, Records};
-use crate::config::{BatchSize, RunConfig, TrainingConfig};
+use crate::config::{BatchSize, Mode, RunConfig, TrainingConfig};
 use crate::digest::digest;
 use crate::document;
 use crate::error::LabError;
@@ -76,8 +76,9 @@ impl Run {
         let folder = RunFolder::new(options.out.join(plan.folder_name()));
         create(folder.path())?;
         let mut lock = lock(&folder.lock(), folder.path())?;
-        for path in [folder.metrics(), folder.checkpoints(), folder.plots(), folder.analysis()] {
-            no_link(&path)?;
+        let [of_evaluation, of_batch] = [Mode::Evaluation, Mode::Batch].map(|mode| folder.analysis_in(mode));
+        for path in [&folder.metrics(), &folder.checkpoints(), &folder.plots(), &of_evaluation, &of_batch] {
+            no_link(path)?;
         }
         // What stands in a folder without a manifest was cut off before it was a run.
         if options.fresh || !folder.manifest().exists() {
@@ -92,8 +93,8 @@ impl Run {
         }
         create(&folder.checkpoints())?;
         create(&folder.plots())?;
-        for path in [folder.path().to_owned(), folder.checkpoints(), folder.plots(), folder.analysis()] {
-            sweep(&path);
+        for path in [folder.path(), &folder.checkpoints(), &folder.plots(), &of_evaluation, &of_batch] {
+            sweep(path);
         }
         let mut found = Checkpoint::newest(&folder, &plan.run_id)?;
         let mut extends = None;
@@ -284,8 +285,8 @@ fn clear(folder: &RunFolder) -> Result<(), LabError> {
     let of_checkpoints: fn(&str) -> bool = |name| name == "latest" || name.starts_with("step-");
     let of_plots: fn(&str) -> bool = |name| name.ends_with(".svg");
     let of_analysis: fn(&str) -> bool = |name| name.ends_with(".json") || name.ends_with(".npy");
-    let [checkpoints, plots, analysis] = [folder.checkpoints(), folder.plots(), folder.analysis()];
-    for (path, ours) in [(checkpoints, of_checkpoints), (plots, of_plots), (analysis, of_analysis)] {
+    let [evaluation, batch] = [Mode::Evaluation, Mode::Batch].map(|mode| (folder.analysis_in(mode), of_analysis));
+    for (path, ours) in [(folder.checkpoints(), of_checkpoints), (folder.plots(), of_plots), evaluation, batch] {
         for entry in std::fs::read_dir(&path).into_iter().flatten().flatten() {
             if ours(&entry.file_name().to_string_lossy()) {
                 remove(&entry.path(), entry.file_type().is_ok_and(|kind| kind.is_dir()))?;

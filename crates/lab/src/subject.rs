@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::Tensor;
 use losscape_analysis::Mode;
 use losscape_model::data::{Dataset, Targets};
 use losscape_model::{Loss, Model};
@@ -63,7 +65,8 @@ impl Subject {
         self
     }
 
-    /// SHA-256, in hex, over everything that a measurement depends on: parameters, network, loss, inputs and targets.
+    /// SHA-256, in hex, over everything that a measurement depends on: parameters, running statistics, network, loss,
+    /// inputs, targets and mode.
     #[must_use]
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
@@ -74,7 +77,9 @@ impl Subject {
             Targets::Labels { labels, .. } => numbers(&labels.iter().map(|&label| label as f64).collect::<Vec<_>>()),
             Targets::Values(values) => numbers(&values.values),
         }
-        hash.update(format!("{:?} {:?} {:?}", self.data.len(), self.loss, self.setup.get("network")));
+        let (network, loss) = (self.setup.get("network"), self.loss_in_words());
+        hash.update(format!("{:?} {loss} {network:?}", self.data.len()));
+        self.statistics().iter().for_each(|value| hash.update(value.to_le_bytes()));
         if self.setup.contains_key("samples") {
             hash.update(serde_json::to_string(&self.data.sample).expect("a sample is numbers"));
         }
@@ -94,6 +99,34 @@ impl Subject {
 
     fn values(&self) -> Vec<f64> {
         parameters::ravel(&self.network).map(|w| w.into_data().iter::<f64>().collect()).unwrap_or_default()
+    }
+
+    /// The numbers of batch norms that are no parameters; none for networks without one.
+    fn statistics(&self) -> Vec<f64> {
+        struct Statistics(Vec<f64>);
+        impl ModuleVisitor for Statistics {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                if !param.is_require_grad() {
+                    self.0.extend(param.val().into_data().iter::<f64>());
+                }
+            }
+        }
+        let mut statistics = Statistics(Vec::new());
+        self.network.visit(&mut statistics);
+        statistics.0
+    }
+
+    /// The loss as digests have it: a setting that came later is not there unless it is set.
+    fn loss_in_words(&self) -> String {
+        let Loss { kind, reduction, label_smoothing, delta, .. } = self.loss;
+        let mut words = format!("Loss {{ kind: {kind:?}, reduction: {reduction:?} }}");
+        for (name, value) in [("label_smoothing", label_smoothing), ("delta", delta)] {
+            words += &value.map(|value| format!(" {name}: {value:?}")).unwrap_or_default();
+        }
+        match self.data.target().positions() {
+            1 => words,
+            positions => format!("{words} positions: {positions}"),
+        }
     }
 
     /// Parameters P.

@@ -15,7 +15,7 @@ use losscape_model::{FromDataset, Loss, Network};
 use losscape_optim::OptimizerConfig;
 use losscape_tangent::parameters;
 
-use crate::config::TrackConfig;
+use crate::config::{Mode, TrackConfig};
 use crate::error::{LabError, SettingError};
 use crate::measure::{Along, Measure, Tracking};
 use crate::nearest::nearest;
@@ -139,6 +139,10 @@ pub(crate) fn check(
     let used = config.samples.unwrap_or(samples);
     if config.every == 0 {
         return Err(SettingError::new("every", "every must be at least 1"));
+    }
+    if config.mode == Mode::Batch && used < samples {
+        let message = "in batch mode all samples are one batch: statistics of fewer are those of another function";
+        return Err(SettingError::new("samples", message));
     }
     if used == 0 || used > samples {
         let message = format!("samples = {used} is not possible: the training part has {samples}");

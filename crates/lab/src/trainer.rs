@@ -13,7 +13,7 @@ use burn::optim::GradientsAccumulator;
 use burn::tensor::{DType, Device};
 use losscape_model::data::{Dataset, Prepared};
 use losscape_model::random::{Purpose, stream};
-use losscape_model::{FromDataset, Loss, Network, Reduction, Sample};
+use losscape_model::{Augment, FromDataset, Loss, Network, Reduction, Sample};
 use losscape_optim::clip::global_norm;
 use losscape_optim::shared::{at_inference, gradients};
 use losscape_optim::{Method, OptimizerConfig, Schedule};
@@ -158,6 +158,10 @@ where
         let train = Part::new(&data.train, loss, &inner, dtype)?;
         let test = data.test.as_ref().map(|test| Part::new(test, loss, &inner, dtype)).transpose()?;
         outputs_fit(&network, &train, &data.train.sample)?;
+        if training.augment.is_some() && !Augment::applies(&train.samples.0) {
+            let problem = "images are augmented, and it takes none".to_owned();
+            return Err(LabError::Network { problem });
+        }
         let method = optimizer.init()?;
         // The last batch of an epoch may be smaller.
         let sizes = [batch_size, samples % batch_size];
@@ -349,19 +353,20 @@ where
         let logged = (self.step + 1).is_multiple_of(self.training.log_every);
         let at = self.step % self.epoch_steps() * self.batch_size;
         let rows = self.order.as_ref().map(|(_, order)| &order[at..(at + self.batch_size).min(self.samples)]);
-        let batch = match (self.training.augment, rows) {
-            (None, None) => Batch::All,
+        let made = self.training.augment.map(|augment| {
+            let (inputs, targets) = match rows {
+                Some(rows) => self.train.samples.select(rows),
+                None => self.train.samples.clone(),
+            };
+            let mut random = stream(self.seed, Purpose::Augment, self.step as u64);
+            (augment.apply(inputs, &mut random), targets)
+        });
+        let batch = match (&made, rows) {
+            (Some(made), _) => Batch::Made(made),
             (None, Some(rows)) => Batch::Rows(rows),
-            (Some(augment), rows) => {
-                let (inputs, targets) = match rows {
-                    Some(rows) => self.train.samples.select(rows),
-                    None => self.train.samples.clone(),
-                };
-                let mut random = stream(self.seed, Purpose::Augment, self.step as u64);
-                Batch::Made((augment.apply(inputs, &mut random), targets))
-            }
+            (None, None) => Batch::All,
         };
-        let (value, norm) = self.stepper.step(&mut self.method, rate, batch, logged);
+        let (value, norm) = self.stepper.step(&mut self.method, rate, &batch, logged);
         self.step += 1;
         Metric {
             step: self.step,

@@ -27,6 +27,14 @@ impl Augment {
         inputs.map(&mut Changed { augment: self, random })
     }
 
+    /// Whether there are images among the inputs.
+    #[must_use]
+    pub fn applies<I: Inputs>(inputs: &I) -> bool {
+        let mut images = Images(false);
+        let _ = inputs.clone().map(&mut images);
+        images.0
+    }
+
     /// Whether images of these sizes can be moved so far.
     ///
     /// # Errors
@@ -40,6 +48,24 @@ impl Augment {
             ));
         }
         Ok(())
+    }
+}
+
+/// Whether there is a float tensor of four axes.
+struct Images(bool);
+
+impl TensorMapper for Images {
+    fn float<const D: usize>(&mut self, x: Tensor<D>) -> Tensor<D> {
+        self.0 |= D == 4;
+        x
+    }
+
+    fn int<const D: usize>(&mut self, x: Tensor<D, Int>) -> Tensor<D, Int> {
+        x
+    }
+
+    fn bool<const D: usize>(&mut self, x: Tensor<D, Bool>) -> Tensor<D, Bool> {
+        x
     }
 }
 

@@ -153,7 +153,7 @@ impl Encoder {
     #[must_use]
     pub fn forward(&self, mut h: Tensor<3>) -> Tensor<3> {
         for block in &self.blocks {
-            let seen = block.attention.forward(block.attention_norm.forward(h.clone()));
+            let seen = block.attention.forward(&block.attention_norm.forward(h.clone()));
             h = h + seen;
             let inner = block.first.on_rows(block.perceptron_norm.forward(h.clone()));
             h = h + block.second.on_rows(block.activation.forward(inner));
@@ -163,7 +163,7 @@ impl Encoder {
 }
 
 impl Attention {
-    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+    fn forward(&self, x: &Tensor<3>) -> Tensor<3> {
         let [samples, length, width] = x.dims();
         let Self { input, output, heads, causal } = self;
         let by_heads = |part: usize| {

@@ -269,7 +269,7 @@ fn losses() -> Vec<(Loss, usize)> {
 
 /// One-hot rows, or zeros and ones in a column.
 fn labels(rows: usize, each: usize) -> Vec<f64> {
-    let one = |row: usize, at: usize| if each == 1 { row % 3 == 0 } else { at == row % each };
+    let one = |row: usize, at: usize| if each == 1 { row.is_multiple_of(3) } else { at == row % each };
     (0..rows * each).map(|k| f64::from(u8::from(one(k / each, k % each)))).collect()
 }
 

@@ -76,7 +76,7 @@ impl Method {
     /// β₁ᵏ)(√v̂ + ϵ)`, k steps done) divides the steps of `module`'s parameters; ones before the first step. `None`
     /// for other rules.
     #[must_use]
-    pub fn preconditioner<M: Module>(&self, module: M) -> Option<M> {
+    pub fn preconditioner<M: Module>(&self, module: &M) -> Option<M> {
         match (&self.reveal, &self.rule) {
             (Some(reveal), Rule::Module(rule)) => Some(reveal.preconditioner(rule, module)),
             _ => None,

@@ -64,7 +64,9 @@ impl Optimizer for Reveal {
 
 impl Reveal {
     /// The module with the preconditioner's diagonal, as the optimizer's state has it, in the place of its parameters.
-    pub(crate) fn preconditioner<M: Module>(&self, optimizer: &ModuleOptimizer, module: M) -> M {
+    pub(crate) fn preconditioner<M: Module>(&self, optimizer: &ModuleOptimizer, module: &M) -> M {
+        // What is written into statistics is written into those of every clone.
+        let module = shared::apart(module);
         // A parameter is only stepped when it has a gradient: the parameters themselves serve.
         let gradients = own(&module);
         let mut reveal = ModuleOptimizer::from(self.clone()).load_record(optimizer.to_record());

@@ -622,7 +622,7 @@ mod edges {
             let mut at = Affine::new(&[0.5], &[0.0], DType::F64);
             let (mut mean, mut weight) = (0.0_f64, 0.0);
             for step in 0..5 {
-                let now = values(&method.preconditioner(at.clone()).expect("it has one"))[0];
+                let now = values(&method.preconditioner(&at).expect("it has one"))[0];
                 let expected = match step {
                     0 => 1.0,
                     _ if corrected => (1.0 - 0.8f64.powi(step)) * (mean / weight).sqrt(),
@@ -636,7 +636,7 @@ mod edges {
             }
         }
         let gd = OptimizerConfig::new(GradientDescentConfig {}, 0.1);
-        let none = gd.init().expect("valid").preconditioner(Affine::new(&[0.5], &[0.0], DType::F64));
+        let none = gd.init().expect("valid").preconditioner(&Affine::new(&[0.5], &[0.0], DType::F64));
         assert!(none.is_none(), "gradient descent has no preconditioner");
     }
 }

@@ -32,6 +32,9 @@ use crate::value::Value;
 /// Samples a tile, at most: its products stay in the cache.
 const TILE: usize = 512;
 
+/// Numbers that the gradients of some outputs have together where samples see each other.
+const GRADIENTS: usize = 1 << 24;
+
 /// Samples that are not divided into two tiles, of which one need not be calculated.
 const SMALL: usize = 64;
 
@@ -46,8 +49,8 @@ where
     /// the element type of the module.
     ///
     /// Every sample is treated on its own, as if it were the only one in its batch, but for
-    /// [`batch_statistics`](Self::batch_statistics): there `J Jᵀ` is formed by products, nC of each, with a vector of P
-    /// entries for each output of a block. What the map differentiates by, chunks and a memory budget do not matter
+    /// [`batch_statistics`](Self::batch_statistics): there `J Jᵀ` is formed by products, nC of each, with 2²⁴ numbers or P for gradients of
+    /// outputs beside it. What the map differentiates by, chunks and a memory budget do not matter
     /// here. Memory: at its peak two and a half times the result, and for
     /// each matrix product `[T, i] × [i, o]` of a sample n T (i + C o) numbers, for each parameter of p entries
     /// that is contracted n C p.
@@ -79,7 +82,8 @@ where
 
     /// `J(x) J(x′)ᵀ` where samples see each other, column by column; exactly symmetric where both are one.
     fn coupled(rows: &Linearized, columns: &Linearized) -> Tensor<2> {
-        let parts = columns.units().map(|units| rows.push(columns.pull(units)));
+        let at_once = (GRADIENTS / columns.variables().max(1)).clamp(1, 64);
+        let parts = columns.units(at_once).map(|units| rows.push(columns.pull(units)));
         let kernel: Tensor<2> = Tensor::cat(parts.collect(), 0).transpose();
         if std::ptr::eq(rows, columns) { (kernel.clone() + kernel.transpose()).mul_scalar(0.5) } else { kernel }
     }

@@ -226,17 +226,16 @@ impl Linearized {
     /// The Jacobian `[m, P]`, one row for each output.
     #[must_use]
     pub fn jacobian(&self) -> Tensor<2> {
-        Tensor::cat(self.units().map(|units| self.pull(units)).collect(), 0)
+        Tensor::cat(self.units(64).map(|units| self.pull(units)).collect(), 0)
     }
 
-    /// The rows of the identity of the outputs' space, `[m, m]`, some at a time.
-    pub(crate) fn units(&self) -> impl Iterator<Item = Tensor<2>> {
-        const ROWS: usize = 64;
+    /// The rows of the identity of the outputs' space, `[m, m]`, so many at a time.
+    pub(crate) fn units(&self, at_once: usize) -> impl Iterator<Item = Tensor<2>> {
         let m = self.outputs();
         let output = self.output();
         let (device, dtype) = (output.device(), output.dtype());
-        (0..m).step_by(ROWS).map(move |start| {
-            let rows = ROWS.min(m - start);
+        (0..m).step_by(at_once).map(move |start| {
+            let rows = at_once.min(m - start);
             let mut units = vec![0.0f64; rows * m];
             for row in 0..rows {
                 units[row * m + start + row] = 1.0;

@@ -91,6 +91,7 @@ struct Signature {
     /// Each with the place of its first occurrence, which tells shared parameters.
     parameters: Vec<(Parameter, Option<usize>)>,
     precision: Option<DType>,
+    of_batch: bool,
     inputs: Vec<(Vec<usize>, DType)>,
     samples: Option<usize>,
     /// Constants live on a device.
@@ -181,15 +182,15 @@ where
         self
     }
 
-    /// Burn's batch norm normalizes by mean and variance of the samples given, as in training, where its training flag
+    /// Whether Burn's batch norm normalizes by mean and variance of the samples given (default: no), as in training, where its training flag
     /// is on; running statistics are neither read nor moved. The variance is the biased one.
     ///
     /// Samples then see each other: all are worked through at once, whatever [`in_chunks`](Self::in_chunks) says, and
     /// what does not fit is refused by [`within`](Self::within). Of inputs alone in their batch the variance is zero.
     /// The recording distinguishes modules by their flags no more than by anything else that is no parameter.
     #[must_use]
-    pub fn batch_statistics(mut self) -> Self {
-        self.of_batch = true;
+    pub fn batch_statistics(mut self, of_batch: bool) -> Self {
+        self.of_batch = of_batch;
         self
     }
 
@@ -391,6 +392,7 @@ where
         let signature = Signature {
             parameters: visited.iter().map(|one| (one.parameter.clone(), first(one))).collect(),
             precision: self.precision,
+            of_batch: self.of_batch,
             inputs: arrays.iter().map(|array| (shape(array), array.dtype())).collect(),
             samples,
             device: format!("{device:?}"),

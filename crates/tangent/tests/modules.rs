@@ -266,7 +266,7 @@ fn batch_norm_by_the_statistics_of_the_batch() {
         let before = running(&model);
         let (x, y) = (tensor(1, [4, 1, 4, 4], -1.0, 1.0, &device), tensor(2, [3, 1, 4, 4], -1.0, 1.0, &device));
         let forward = |model: &Normed, x: Tensor<4>| model.forward(x);
-        let map = Map::new(forward).batch_statistics().in_chunks(2);
+        let map = Map::new(forward).batch_statistics(true);
         let at = map.linearize(&model, &x).expect("all layers have entries");
         assert_eq!(running(&model), before, "{name}: measuring moves nothing");
         let cotangent = tensor(3, [8], -1.0, 1.0, &device.clone().inner());
@@ -295,8 +295,12 @@ fn batch_norm_by_the_statistics_of_the_batch() {
         assert!(difference(&between, &gram(&dense(&x), &dense(&y))) < ROUNDING, "{name}: the kernel between two");
         let evaluation = Map::new(forward).linearize(&model, &x).expect("it was linearized before");
         assert!(difference(&numbers(evaluation.output()), &numbers(at.output())) > 1e-2, "the modes differ");
+        // One map, asked for both.
+        let map = map.batch_statistics(false);
+        let back = map.linearize(&model, &x).expect("it was linearized before");
+        assert!(difference(&numbers(back.output()), &numbers(evaluation.output())) < ROUNDING, "a stale recording");
         // All samples at once or not at all.
-        let small = Map::new(forward).batch_statistics().within(1000).linearize(&model, &x);
+        let small = Map::new(forward).batch_statistics(true).within(1000).linearize(&model, &x);
         assert!(matches!(small, Err(losscape_tangent::TangentError::Memory { .. })), "{small:?}");
     }
 }

@@ -67,9 +67,13 @@ impl Kernel {
     }
 }
 
-/// The loss of a subject, on the data as training saw them: in the network's own type.
-pub(super) fn objective(subject: &Subject, settings: &AnalysisSettings) -> Result<Objective<Model>, AnalysisError> {
-    let objective = Objective::on(subject.network.clone(), &subject.data, subject.loss)?;
+/// The loss of a network on a subject's data.
+pub(super) fn objective(
+    network: &Model,
+    subject: &Subject,
+    settings: &AnalysisSettings,
+) -> Result<Objective<Model>, AnalysisError> {
+    let objective = Objective::on(network.clone(), &subject.data, subject.loss)?;
     let objective = objective.precision(settings.precision.into()).in_mode(subject.mode);
     Ok(match settings.memory {
         Some(bytes) => objective.within(bytes),
@@ -195,10 +199,11 @@ impl<'a> Bench<'a> {
             KernelPart::Whole => {
                 self.begin("tangent kernel: forming it", 0);
                 let matrix = self.objective().kernel(self.point.parameters())?;
-                let change = match self.initial().filter(|_| self.needs.change) {
-                    Some(initial) => {
-                        let initial = self.objective().kernel(&initial.cast(matrix.dtype()))?;
-                        Some(ntk::change(&matrix, &initial))
+                let change = match self.subject.training.as_ref().filter(|_| self.needs.change) {
+                    Some(training) => {
+                        // With the statistics that it had.
+                        let initial = objective(&training.initial, self.subject, self.settings)?;
+                        Some(ntk::change(&matrix, &initial.kernel(&initial.parameters())?))
                     }
                     None => None,
                 };

@@ -15,6 +15,7 @@ use super::kind::Measure;
 use super::needs::Needs;
 use super::settings::AnalysisSettings;
 use crate::analysis::{Analysis, How};
+use crate::config::Mode;
 use crate::error::LabError;
 use crate::folder::{RunFolder, read_json, write_json};
 use crate::subject::Subject;
@@ -33,6 +34,7 @@ struct Unfinished {
 /// Where sections go as they are measured.
 struct Keeper<'a> {
     folder: &'a RunFolder,
+    mode: Mode,
     asked: String,
     /// Why nothing can be kept any more.
     failed: Option<LabError>,
@@ -40,7 +42,7 @@ struct Keeper<'a> {
 
 impl Keeper<'_> {
     fn path(&self) -> PathBuf {
-        self.folder.analysis().join("unfinished.json")
+        self.folder.analysis_in(self.mode).join("unfinished.json")
     }
 
     /// What an earlier start of the same measurement has measured already.
@@ -51,7 +53,7 @@ impl Keeper<'_> {
             let _ = std::fs::remove_file(self.path());
             return None;
         }
-        let mut known = Analysis::read(self.folder).ok().flatten()?;
+        let mut known = Analysis::read_in(self.folder, self.mode).ok().flatten()?;
         known.retain(|section| begun.done.iter().any(|done| done == section));
         Some(known)
     }
@@ -107,7 +109,7 @@ impl Analysis {
         settings: &AnalysisSettings,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<(Self, Option<LabError>), LabError> {
-        let keeper = Mutex::new(Keeper { folder, asked: asked(measures, settings), failed: None });
+        let keeper = Mutex::new(Keeper { folder, mode: subject.mode, asked: asked(measures, settings), failed: None });
         let held = || keeper.lock().unwrap_or_else(PoisonError::into_inner);
         let known = held().known(&subject.digest());
         let measured = rayon::scope(|_| {
@@ -134,7 +136,7 @@ fn measure(
     known: Option<Analysis>,
     keep: &mut (dyn FnMut(&Analysis) + Send),
 ) -> Result<Analysis, AnalysisError> {
-    let objective = objective(subject, settings)?;
+    let objective = objective(&subject.network, subject, settings)?;
     let chosen: Vec<&Measure> = ALL.iter().copied().filter(|measure| measures.contains(measure)).collect();
     let needs = chosen.iter().fold(Needs::NOTHING, |needs, measure| needs.and((measure.needs)(subject.loss)));
     let bench = Bench::new(subject, &objective, settings, needs, progress)?;

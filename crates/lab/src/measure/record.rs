@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::ALL;
 use super::kind::Part;
 use crate::analysis::Analysis;
+use crate::config::Mode;
 use crate::error::LabError;
 use crate::folder::{RunFolder, create, read_json, write_json, write_whole};
 
@@ -45,7 +46,16 @@ impl Analysis {
     ///
     /// When a file is damaged.
     pub fn read(folder: &RunFolder) -> Result<Option<Self>, LabError> {
-        let root = folder.analysis();
+        Self::read_in(folder, Mode::Evaluation)
+    }
+
+    /// As [`read`](Self::read), of what was measured in this mode.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn read_in(folder: &RunFolder, mode: Mode) -> Result<Option<Self>, LabError> {
+        let root = folder.analysis_in(mode);
         let path = root.join("point.json");
         if !path.exists() {
             return Ok(None);
@@ -70,15 +80,15 @@ impl Analysis {
         Ok(Some(analysis))
     }
 
-    /// Writes the sections that were measured into a run folder. Others that belong to the same parameters stay, and so
+    /// Writes the sections that were measured into a run folder. Others that belong to the same subject stay, and so
     /// does a kernel's whole spectrum where now only its largest eigenvalue was found.
     ///
     /// # Errors
     ///
     /// When the folder cannot be written.
     pub fn write(&self, folder: &RunFolder) -> Result<(), LabError> {
-        let root = folder.analysis();
-        let earlier = Self::read(folder).ok().flatten();
+        let root = folder.analysis_in(self.mode);
+        let earlier = Self::read_in(folder, self.mode).ok().flatten();
         let earlier = earlier.filter(|earlier| earlier.subject_digest == self.subject_digest);
         if root.exists() && earlier.is_none() {
             std::fs::remove_dir_all(&root).map_err(LabError::io("remove", &root))?;

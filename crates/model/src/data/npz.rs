@@ -284,7 +284,7 @@ impl Npz {
             (Sample::Image { channels, .. }, Some(Channels::Last)) => channels_first(&values, columns, *channels),
             _ => values,
         };
-        let (target, positions, one_hot) = match self.labels_of_tokens(archive, y, task)? {
+        let (target, positions, one_hot) = match self.labels_of_tokens(archive, y, task, notices)? {
             Some((labels, positions)) => (Target::Labels(labels), positions, None),
             None => {
                 let (target, one_hot) = self.target(archive, y, task, notices)?;
@@ -318,6 +318,7 @@ impl Npz {
         archive: &mut Archive,
         y: &str,
         task: Option<Task>,
+        notices: &mut Vec<String>,
     ) -> Result<Option<(Labels, usize)>, DataError> {
         let header = archive.header(y)?;
         let whole = header.kind != Kind::Float && !header.is_text();
@@ -326,6 +327,14 @@ impl Npz {
                 let mut labels = Labels::new(&archive.path, format!("array {y}"), false);
                 let numbers = archive.values(y, &header, |header, bytes| Ok(header.integer(bytes)))?;
                 numbers.iter().zip(0..).for_each(|(number, at)| labels.number(*number, at));
+                let one_hot =
+                    |row: &[i128]| row.iter().all(|number| [0, 1].contains(number)) && row.iter().sum::<i128>() == 1;
+                if numbers.chunks(positions).all(one_hot) {
+                    notices.push(format!(
+                        "the rows of {y} look one-hot, and are read as labels of the last {positions} tokens; save \
+                         {y}.argmax(1) if classes of whole sequences are meant"
+                    ));
+                }
                 Ok(Some((labels, positions)))
             }
             _ => Ok(None),
