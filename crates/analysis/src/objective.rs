@@ -32,8 +32,8 @@ pub enum Mode {
     /// The running statistics, as at inference: samples do not see each other.
     #[default]
     Evaluation,
-    /// Mean and variance of all samples measured, as one batch, differentiated too: the function that full-batch training
-    /// descends. Samples see each other; there are no gradients of single samples.
+    /// Mean and variance of all samples measured, as one batch, differentiated too: the function that full-batch
+    /// training descends. Samples see each other; there are no gradients of single samples.
     Batch,
 }
 

@@ -378,8 +378,8 @@ fn check_batches(config: &RunConfig, facts: &Facts, document: &Document) -> Resu
     {
         let last = if batch == 1 { "" } else { ", as the last one of an epoch has" };
         let message = format!(
-            "batch norm takes mean and variance of a batch, and a batch of one sample{last} has only its own: {samples} \
-             samples in batches of {batch}"
+            "batch norm takes mean and variance of a batch, and a batch of one sample{last} has only its own: \
+             {samples} samples in batches of {batch}"
         );
         return Err(document.error_at(&["training", "batch_size"], message));
     }

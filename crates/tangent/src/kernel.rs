@@ -49,11 +49,11 @@ where
     /// the element type of the module.
     ///
     /// Every sample is treated on its own, as if it were the only one in its batch, but for
-    /// [`batch_statistics`](Self::batch_statistics): there `J Jᵀ` is formed by products, nC of each, with 2²⁴ numbers or P for gradients of
-    /// outputs beside it. What the map differentiates by, chunks and a memory budget do not matter
-    /// here. Memory: at its peak two and a half times the result, and for
-    /// each matrix product `[T, i] × [i, o]` of a sample n T (i + C o) numbers, for each parameter of p entries
-    /// that is contracted n C p.
+    /// [`batch_statistics`](Self::batch_statistics): there `J Jᵀ` is formed by products, nC of each, with 2²⁴ numbers
+    /// or P for gradients of outputs, and at its peak three times the result. What the map differentiates by, chunks
+    /// and a memory budget do not matter here. Memory: at its peak two and a half times the result, and for each matrix
+    /// product `[T, i] × [i, o]` of a sample n T (i + C o) numbers, for each parameter of p entries that is contracted
+    /// n C p.
     ///
     /// # Errors
     ///

@@ -182,8 +182,8 @@ where
         self
     }
 
-    /// Whether Burn's batch norm normalizes by mean and variance of the samples given (default: no), as in training, where its training flag
-    /// is on; running statistics are neither read nor moved. The variance is the biased one.
+    /// Whether Burn's batch norm normalizes by mean and variance of the samples given (default: no), as in training,
+    /// where its training flag is on; running statistics are neither read nor moved. The variance is the biased one.
     ///
     /// Samples then see each other: all are worked through at once, whatever [`in_chunks`](Self::in_chunks) says, and
     /// what does not fit is refused by [`within`](Self::within). Of inputs alone in their batch the variance is zero.
