@@ -1,10 +1,10 @@
 //! What was measured of a network, as a record.
 //!
 //! An [`Analysis`] is one object with sections, which the [measures](crate::measure) fill. In a run folder each section
-//! is a file of its own in `analysis/`, so that a later measurement of one thing replaces that alone. `point.json` says
-//! at which precision and seed each was measured, how network and data were made, and the digest of parameters,
-//! network, loss and data that the sections belong to. It is written last; where the digest is another, the folder is
-//! emptied first.
+//! is a file of its own in `analysis/` (`analysis-batch/` in batch mode), so that a later measurement of one thing
+//! replaces that alone. `point.json` says at which precision and seed each was measured, how network and data were
+//! made, and the digest of parameters, network, loss and data that the sections belong to. It is written last; where
+//! the digest is another, the folder is emptied first.
 //!
 //! Numbers follow the conventions of [`losscape_analysis`]: the kernel is `K_c = c J Jᵀ` in the loss's own scale. JSON
 //! has no number for a loss that is not finite; a field that can meet one is optional, and then absent.

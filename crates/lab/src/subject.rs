@@ -77,7 +77,7 @@ impl Subject {
             Targets::Labels { labels, .. } => numbers(&labels.iter().map(|&label| label as f64).collect::<Vec<_>>()),
             Targets::Values(values) => numbers(&values.values),
         }
-        let (network, loss) = (self.setup.get("network"), self.loss_in_words());
+        let (network, loss) = (self.setup.get("network"), loss_in_words(self.loss, self.data.target().positions()));
         hash.update(format!("{:?} {loss} {network:?}", self.data.len()));
         self.statistics().iter().for_each(|value| hash.update(value.to_le_bytes()));
         if self.setup.contains_key("samples") {
@@ -116,22 +116,62 @@ impl Subject {
         statistics.0
     }
 
-    /// The loss as digests have it: a setting that came later is not there unless it is set.
-    fn loss_in_words(&self) -> String {
-        let Loss { kind, reduction, label_smoothing, delta, .. } = self.loss;
-        let mut words = format!("Loss {{ kind: {kind:?}, reduction: {reduction:?} }}");
-        for (name, value) in [("label_smoothing", label_smoothing), ("delta", delta)] {
-            words += &value.map(|value| format!(" {name}: {value:?}")).unwrap_or_default();
-        }
-        match self.data.target().positions() {
-            1 => words,
-            positions => format!("{words} positions: {positions}"),
-        }
-    }
-
     /// Parameters P.
     #[must_use]
     pub fn parameters(&self) -> usize {
         parameters::count(&self.network)
+    }
+}
+
+/// The loss as digests have it: a setting that came later is not there unless it is set.
+fn loss_in_words(loss: Loss, positions: usize) -> String {
+    let Loss { kind, reduction, label_smoothing, delta, .. } = loss;
+    let mut words = format!("Loss {{ kind: {kind:?}, reduction: {reduction:?} }}");
+    for (name, value) in [("label_smoothing", label_smoothing), ("delta", delta)] {
+        words += &value.map(|value| format!(" {name}: {value:?}")).unwrap_or_default();
+    }
+    match positions {
+        1 => words,
+        positions => format!("{words} positions: {positions}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use losscape_model::{Loss, MlpConfig, Norm, ResNetConfig};
+
+    use super::*;
+
+    /// Analyses are kept under these digests: what is measured as before has the words of before.
+    #[test]
+    fn digests_stay() {
+        let words = loss_in_words(Loss::cross_entropy(), 1);
+        assert_eq!(words, "Loss { kind: CrossEntropy, reduction: Mean }");
+        assert_ne!(loss_in_words(Loss::cross_entropy().with_label_smoothing(0.1), 1), words);
+        assert_ne!(loss_in_words(Loss::cross_entropy(), 2), words);
+    }
+
+    /// Running statistics count, and networks without them have none.
+    #[test]
+    fn statistics_are_what_is_no_parameter() {
+        let device = burn::tensor::Device::flex().autodiff();
+        let subject = |network: Model| Subject {
+            source: String::new(),
+            network,
+            data: losscape_model::data::digits::load().select(&[0, 1]),
+            loss: Loss::cross_entropy(),
+            training: None,
+            mode: Mode::Evaluation,
+            setup: BTreeMap::new(),
+            notices: Vec::new(),
+        };
+        let dtype = burn::tensor::DType::F64;
+        let plain = MlpConfig::new([4]).init(64, 10, 0, &device, dtype).expect("it fits");
+        assert!(subject(Model::Mlp(plain)).statistics().is_empty());
+        let normed = ResNetConfig::new(8, 2).with_norm(Norm::Batch).init([1, 8, 8], 10, 0, &device, dtype);
+        let subject = subject(Model::ResNet(normed.expect("it fits")));
+        let variances = subject.statistics().iter().filter(|value| **value == 1.0).count();
+        // A first convolution, two in each of three blocks, one beside the last two: of 2, 4 and 8 channels.
+        assert_eq!((subject.statistics().len(), variances), (2 * 42, 42));
     }
 }
