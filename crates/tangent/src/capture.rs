@@ -17,7 +17,7 @@ use crate::inputs::{self, Inputs};
 use crate::lowering::Lowering;
 use crate::operation::{Linear, Operation};
 use crate::parameters::Visited;
-use crate::program::Program;
+use crate::program::{Program, Statistic};
 use crate::{TangentError, registry};
 
 thread_local! {
@@ -127,7 +127,12 @@ pub fn capture<M: Module, I: Inputs, const D: usize>(
     let Some(output) = output else {
         return Err(TangentError::Capture("the output is not a result of recorded operations".to_owned()));
     };
-    let program = Program { nodes: lowering.builder.nodes, parameters, output, entries };
+    let statistics = lowering.statistics.iter().filter_map(|&[running, node]| match lowering.node(running).operation {
+        Operation::Parameter(parameter) => Some(Statistic { parameter, node }),
+        _ => None,
+    });
+    let statistics = statistics.collect();
+    let program = Program { nodes: lowering.builder.nodes, parameters, output, statistics, entries };
     Ok(program.simplified())
 }
 

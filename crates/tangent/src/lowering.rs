@@ -18,6 +18,8 @@ pub struct Lowering {
     pub device: DispatchDevice,
     /// Running means in whose place the batch's are taken, and with them their variances.
     pub of_batch: HashSet<usize>,
+    /// Running statistics, and what the batch has in their place.
+    pub statistics: Vec<[usize; 2]>,
     nodes: HashMap<TensorId, usize>,
     shapes_agree: bool,
 }
@@ -25,7 +27,14 @@ pub struct Lowering {
 impl Lowering {
     pub fn new(device: DispatchDevice) -> Self {
         let builder = Builder { nodes: Vec::new() };
-        Self { builder, device, of_batch: HashSet::new(), nodes: HashMap::new(), shapes_agree: true }
+        Self {
+            builder,
+            device,
+            of_batch: HashSet::new(),
+            statistics: Vec::new(),
+            nodes: HashMap::new(),
+            shapes_agree: true,
+        }
     }
 
     pub fn set(&mut self, tensor: &TensorIr, node: usize) {

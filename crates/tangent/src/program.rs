@@ -28,6 +28,8 @@ pub struct Program {
     pub(crate) nodes: Vec<Node>,
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) output: usize,
+    /// What the batch has in the place of running statistics.
+    pub(crate) statistics: Vec<Statistic>,
     /// Names of the registry's entries it was written with.
     pub(crate) entries: BTreeSet<&'static str>,
 }
@@ -43,6 +45,15 @@ pub struct Parameter {
     pub dtype: DType,
     /// Whether it requires gradients; a frozen parameter is held fixed.
     pub trainable: bool,
+}
+
+/// What a batch has in the place of a running statistic.
+#[derive(Clone, Copy, Debug)]
+pub struct Statistic {
+    /// The running statistic, among the parameters.
+    pub parameter: usize,
+    /// The node with the batch's.
+    pub node: usize,
 }
 
 /// One operation with its operands, and the shape and type of its result.
@@ -103,14 +114,19 @@ impl Program {
         active
     }
 
-    /// How often each node is read, the output once more.
+    /// How often each node is read, the output and statistics once more.
     pub(crate) fn uses(&self) -> Vec<usize> {
         let mut uses = vec![0; self.nodes.len()];
         for &operand in self.nodes.iter().flat_map(|node| &node.operands) {
             uses[operand] += 1;
         }
-        uses[self.output] += 1;
+        self.outputs().for_each(|output| uses[output] += 1);
         uses
+    }
+
+    /// The nodes that are wanted: the output, and statistics.
+    fn outputs(&self) -> impl Iterator<Item = usize> {
+        [self.output].into_iter().chain(self.statistics.iter().map(|statistic| statistic.node))
     }
 
     /// The program with all its floats of one type.
@@ -129,7 +145,7 @@ impl Program {
     /// The program without nodes that the output does not need.
     fn pruned(mut self) -> Self {
         let mut needed = vec![false; self.nodes.len()];
-        needed[self.output] = true;
+        self.outputs().for_each(|output| needed[output] = true);
         for index in (0..self.nodes.len()).rev() {
             if needed[index] {
                 for &operand in &self.nodes[index].operands {
@@ -150,6 +166,7 @@ impl Program {
         }
         self.nodes = nodes;
         self.output = position[self.output];
+        self.statistics.iter_mut().for_each(|statistic| statistic.node = position[statistic.node]);
         self
     }
 
@@ -176,7 +193,7 @@ impl Program {
             }
         }
         let merges = |index: usize| {
-            index != self.output
+            !self.outputs().any(|output| output == index)
                 && !readers[index].is_empty()
                 && readers[index].iter().all(|&reader| pointwise(&self.nodes, reader))
         };

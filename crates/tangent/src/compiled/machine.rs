@@ -1,6 +1,7 @@
 //! Runs an assembly.
 
-use super::assembly::{Assembly, Instruction, Place, Span, Stretched, View};
+use super::assembly::Assembly;
+use super::instruction::{Instruction, Place, Span, Stretched, View};
 use crate::host::{self, Argument, Jets, Layout, MatrixView, Real, Repeated};
 use crate::operation::Face;
 
@@ -23,6 +24,12 @@ impl<T: Real> Machine<T> {
     pub fn new(assembly: &Assembly) -> Self {
         let constants = assembly.constants.iter().map(|numbers| numbers.iter().map(|&x| T::of(x)).collect()).collect();
         Self { buffers: assembly.buffers.iter().map(|&length| vec![T::ZERO; length]).collect(), constants }
+    }
+
+    /// What stands in a buffer.
+    pub fn read(&self, span: Span) -> &[T] {
+        let Place::Buffer(buffer) = span.place else { unreachable!("inputs, parameters and constants are not kept") };
+        &self.buffers[buffer][span.start..span.start + span.length]
     }
 
     /// The sum of the outputs; its gradient is written to `gradient`, whatever stands there.
@@ -80,6 +87,15 @@ impl<T: Real> Memory<'_, T> {
         }
     }
 
+    /// Hands out the memory of two places.
+    fn write_both(&mut self, first: Span, second: Span, f: impl FnOnce(&Self, &mut [T], &mut [T])) {
+        let Place::Buffer(buffer) = second.place else { unreachable!("the second is a buffer of its own") };
+        let mut own = std::mem::take(&mut self.buffers[buffer]);
+        let range = second.start..second.start + second.length;
+        self.write(first, |memory, first| f(memory, first, &mut own[range]));
+        self.buffers[buffer] = own;
+    }
+
     fn execute(&mut self, instruction: &Instruction) {
         match instruction {
             Instruction::Product { out, a, b, add } => {
@@ -106,18 +122,15 @@ impl<T: Real> Memory<'_, T> {
             Instruction::PoolAdjoint { out, x, pool, add } => {
                 self.write(*out, |memory, out| host::average_pool_adjoint(out, memory.span(*x), *pool, *add));
             }
-            Instruction::Function { function, x, shift, value, slope } => {
-                let mut slopes = match slope {
-                    Some(Span { place: Place::Buffer(buffer), .. }) => std::mem::take(&mut self.buffers[*buffer]),
-                    _ => Vec::new(),
+            Instruction::Function { function, x, scale, shift, value, slope } => {
+                let run = |memory: &Self, value: &mut [T], slope: &mut [T]| {
+                    let [scale, shift] = [scale, shift].map(|of| of.map(|of| memory.repeated(of)));
+                    let at = Argument { x: x.map(|x| memory.span(x)), scale, shift };
+                    host::jets(function, at, Jets { value, slope, curvature: &mut [] });
                 };
-                self.write(*value, |memory, value| {
-                    let at =
-                        Argument { x: x.map(|x| memory.span(x)), shift: shift.map(|shift| memory.repeated(shift)) };
-                    host::jets(function, at, Jets { value, slope: &mut slopes, curvature: &mut [] });
-                });
-                if let Some(Span { place: Place::Buffer(buffer), .. }) = slope {
-                    self.buffers[*buffer] = slopes;
+                match slope {
+                    Some(slope) => self.write_both(*value, *slope, run),
+                    None => self.write(*value, |memory, value| run(memory, value, &mut [])),
                 }
             }
             Instruction::Combine { arithmetic, out, a, b } => self.write(*out, |memory, out| {
@@ -133,6 +146,25 @@ impl<T: Real> Memory<'_, T> {
             }),
             Instruction::Sum { out, x, axis, add } => {
                 self.write(*out, |memory, out| host::sum(out, memory.span(*x), *axis, *add));
+            }
+            Instruction::SumOfProducts { out, a, b, axis, add } => self.write(*out, |memory, out| {
+                host::sum_of_products(out, memory.span(*a), memory.span(*b), *axis, *add);
+            }),
+            Instruction::Moments { mean, squares, x, groups } => {
+                self.write_both(*mean, *squares, |memory, mean, squares| {
+                    host::moments(mean, squares, memory.span(*x), *groups);
+                })
+            }
+            Instruction::Normalize { out, x, groups, mean, factor } => self.write(*out, |memory, out| {
+                let x = x.map(|x| memory.span(x));
+                host::normalize(out, x, *groups, memory.span(*mean), memory.span(*factor));
+            }),
+            Instruction::NormalizeAdjoint { out, c, normalized, groups, factor, slope, sums } => {
+                self.write_both(*out, *sums, |memory, out, sums| {
+                    let (c, normalized) = (c.map(|c| memory.span(c)), memory.span(*normalized));
+                    let [factor, slope] = [factor, slope].map(|span| memory.span(*span));
+                    host::normalize_adjoint(out, c, normalized, *groups, [factor, slope], sums);
+                });
             }
             Instruction::Max { out, x, axis } => {
                 self.write(*out, |memory, out| host::max(out, memory.span(*x), *axis));

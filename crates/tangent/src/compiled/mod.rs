@@ -15,6 +15,7 @@
 //! the caller has autodiff. A second set of rules for it would have to be kept in step with the first.
 
 mod assembly;
+mod instruction;
 mod machine;
 
 use burn::module::Module;
@@ -25,6 +26,7 @@ use crate::array::Array;
 use crate::host::Real;
 use crate::inputs::{self, Inputs};
 use crate::map::Map;
+use crate::operation::Operation;
 use crate::parameters;
 use assembly::Assembly;
 use machine::Machine;
@@ -59,8 +61,9 @@ where
     F: Fn(&M, I) -> Tensor<D>,
 {
     /// Compiles the sum of the outputs and its gradient by the trainable parameters, for inputs of the shapes of
-    /// `inputs`. `None` where there is no way but another one: off the memory of the CPU (flex), for a module with
-    /// frozen parameters or running statistics, and for operations other than elementwise functions, products of
+    /// `inputs`. `None` where there is no way but another one: off the memory of the CPU (flex), for a forward that
+    /// reads frozen parameters or running statistics (batch norm does not by
+    /// [`batch_statistics`](Self::batch_statistics)), and for operations other than elementwise functions, products of
     /// matrices, convolutions, pooling, sums, changes of shape, parts, and rows by their numbers.
     ///
     /// # Errors
@@ -73,18 +76,22 @@ where
         let (values, infos) = self.distinct(&visited, None)?;
         let shapes: Vec<Vec<usize>> = arrays.iter().map(Array::shape).collect();
         let floats = arrays.iter().filter(|array| array.dtype().is_float()).chain(&values).all(Array::is_on_host);
-        if !floats || infos.is_empty() || infos.iter().any(|parameter| !parameter.trainable) {
-            return Ok(None);
-        }
+        let reads_frozen = program.nodes.iter().any(|node| match node.operation {
+            Operation::Parameter(parameter) => !infos[parameter].trainable,
+            _ => false,
+        });
         let mut variables = 0;
         let starts: Vec<usize> = infos
             .iter()
             .map(|parameter| {
                 let start = variables;
-                variables += parameter.shape.iter().product::<usize>();
+                variables += if parameter.trainable { parameter.shape.iter().product() } else { 0 };
                 start
             })
             .collect();
+        if !floats || variables == 0 || reads_frozen {
+            return Ok(None);
+        }
         let dtype = program.nodes[program.output].dtype;
         Ok(Assembly::of(&program, &starts, variables).and_then(|assembly| {
             let memory = match dtype {
@@ -123,6 +130,16 @@ impl Compiled {
         self.run(w, inputs, Some(rows))
     }
 
+    /// What the last batch had in the place of running statistics: the number of each among the module's float
+    /// parameters and running statistics, each counted once, in Burn's order, with mean or biased variance `[channels]`.
+    /// A layer that the forward passed twice has two of each.
+    pub fn statistics(&self) -> Vec<(usize, Tensor<1>)> {
+        match &self.memory {
+            Memory::F32(memory) => memory.statistics(&self.assembly),
+            Memory::F64(memory) => memory.statistics(&self.assembly),
+        }
+    }
+
     fn run<I: Inputs>(&mut self, w: &Tensor<1>, inputs: &I, rows: Option<&[usize]>) -> (f64, Tensor<1>) {
         assert_eq!(w.dims()[0], self.assembly.variables, "w has as many entries as there are parameters");
         let w = Array::from_float(w.clone());
@@ -143,6 +160,14 @@ impl<T: Real> Gathered<T> {
     fn new(assembly: &Assembly, shapes: &[Vec<usize>]) -> Self {
         let inputs = shapes.iter().map(|_| Vec::new()).collect();
         Self { machine: Machine::new(assembly), inputs, last: None }
+    }
+
+    fn statistics(&self, assembly: &Assembly) -> Vec<(usize, Tensor<1>)> {
+        let found = assembly.statistics.iter().map(|&(parameter, span)| {
+            let numbers = self.machine.read(span).to_vec();
+            (parameter, Array::from_host(numbers, &[span.length]).into_float())
+        });
+        found.collect()
     }
 
     fn run(&mut self, assembly: &Assembly, w: Array, inputs: Vec<Array>, rows: Option<&[usize]>) -> (f64, Tensor<1>) {

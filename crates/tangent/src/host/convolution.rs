@@ -1,5 +1,5 @@
 //! Two-dimensional convolutions and their adjoints, as products of matrices: the patches that the kernel sees lie side
-//! by side as columns (Chellapilla, Puri & Simard 2006, §3).
+//! by side as columns (Chellapilla, Puri & Simard 2006, §3), or are read where they are ([`Direct`]).
 //!
 //! Images are worked on one by one, on all threads, small ones together until a product has some hundred columns. A
 //! patch matrix is that of one image, so that for small ones it stays in a core's own cache. The gradient of the
@@ -11,6 +11,7 @@ use std::ops::Range;
 use burn_backend::ops::ConvOptions;
 use rayon::prelude::*;
 
+use super::direct::Direct;
 use super::matmul::{MatrixView, matmul, matmul_alone};
 use super::parallel::vectorized;
 use super::real::Real;
@@ -31,15 +32,15 @@ const KEPT: usize = 1 << 26;
 pub struct Convolution {
     samples: usize,
     /// `[channels, height, width]` of an image.
-    input: [usize; 3],
+    pub(super) input: [usize; 3],
     /// Of a result.
-    output: [usize; 3],
-    kernel: [usize; 2],
-    stride: [usize; 2],
+    pub(super) output: [usize; 3],
+    pub(super) kernel: [usize; 2],
+    pub(super) stride: [usize; 2],
     /// Zeros above and to the left.
-    before: [usize; 2],
-    dilation: [usize; 2],
-    groups: usize,
+    pub(super) before: [usize; 2],
+    pub(super) dilation: [usize; 2],
+    pub(super) groups: usize,
 }
 
 impl Convolution {
@@ -75,6 +76,19 @@ impl Convolution {
     pub fn output_shape(&self) -> [usize; 4] {
         let [channels, height, width] = self.output;
         [self.samples, channels, height, width]
+    }
+
+    /// The convolution of results with the kernel turned around that gives the adjoint in the input, of stride one;
+    /// `None` where zeros reach further than the kernel.
+    fn turned(&self) -> Option<Self> {
+        let before = |axis: usize| ((self.kernel[axis] - 1) * self.dilation[axis]).checked_sub(self.before[axis]);
+        let behind = |axis: usize| {
+            let reach = (self.kernel[axis] - 1) * self.dilation[axis];
+            (self.input[axis + 1] + reach).checked_sub(self.output[axis + 1] + before(axis)?)
+        };
+        behind(0).and(behind(1))?;
+        let before = [before(0)?, before(1)?];
+        Some(Self { input: self.output, output: self.input, before, ..self.clone() })
     }
 
     /// Numbers of an image.
@@ -307,6 +321,13 @@ pub fn convolve<T: Real>(out: &mut [T], input: &[T], weight: &[T], form: &Convol
     if image == 0 || result == 0 {
         return;
     }
+    if let Some(direct) = Direct::of::<T>(form) {
+        let packed = direct.packed(weight);
+        out.par_chunks_mut(result).zip(input.par_chunks(image)).for_each_init(Borrowed::new, |space, (out, image)| {
+            direct.convolve(&mut space.0, out, image, &packed, add);
+        });
+        return;
+    }
     let only = form.samples <= together;
     out.par_chunks_mut(together * result).zip(input.par_chunks(together * image)).for_each_init(
         Borrowed::new,
@@ -348,6 +369,19 @@ pub fn convolve<T: Real>(out: &mut [T], input: &[T], weight: &[T], form: &Convol
 /// The adjoint in the input: `out`, or `out` and it, from the cotangent of the result.
 pub fn convolve_input_adjoint<T: Real>(out: &mut [T], weight: &[T], output: &[T], form: &Convolution, add: bool) {
     let (together, image, result) = (form.together(), form.image(), form.result());
+    if image > 0
+        && result > 0
+        && let Some(direct) = form.turned().and_then(|turned| Direct::of::<T>(&turned))
+    {
+        let packed = direct.packed(&turned_weights(weight, form));
+        out.par_chunks_mut(image).zip(output.par_chunks(result)).for_each_init(
+            Borrowed::new,
+            |space, (image, output)| {
+                direct.convolve(&mut space.0, image, output, &packed, add);
+            },
+        );
+        return;
+    }
     if !add {
         out.fill(T::ZERO);
     }
@@ -370,6 +404,13 @@ pub fn convolve_input_adjoint<T: Real>(out: &mut [T], weight: &[T], output: &[T]
     );
 }
 
+/// Weights `[in, out, places]` of weights `[out, in, places]`, the last place first.
+fn turned_weights<T: Real>(weight: &[T], form: &Convolution) -> Vec<T> {
+    let (places, to, from) = (form.kernel[0] * form.kernel[1], form.output[0], form.input[0]);
+    let channels = (0..from).flat_map(|from| (0..to).map(move |to| (from, to)));
+    channels.flat_map(|(at, to)| weight[(to * from + at) * places..][..places].iter().rev().copied()).collect()
+}
+
 /// The adjoint in the weight: `out`, or `out` and it, from the cotangent of the result.
 pub fn convolve_weight_adjoint<T: Real>(out: &mut [T], input: &[T], output: &[T], form: &Convolution, add: bool) {
     let (together, image, result) = (form.together(), form.image(), form.result());
@@ -379,11 +420,18 @@ pub fn convolve_weight_adjoint<T: Real>(out: &mut [T], input: &[T], output: &[T]
     if image == 0 || result == 0 || form.samples == 0 || out.is_empty() {
         return;
     }
+    let direct = Direct::of::<T>(form);
     let batches = form.samples.div_ceil(together);
     let parts = (IN_PARTS / out.len()).clamp(1, 16).min(batches);
     let each = batches.div_ceil(parts) * together;
     let of_part = |out: &mut [T], input: &[T], output: &[T]| {
         let mut space = Borrowed::new();
+        if let Some(direct) = &direct {
+            for (image, output) in input.chunks(image).zip(output.chunks(result)) {
+                direct.add_gradient(&mut space.0, out, image, output);
+            }
+            return;
+        }
         let Space { patches, results } = &mut space.0;
         for (images, output) in input.chunks(together * image).zip(output.chunks(together * result)) {
             let samples = images.len() / image;
@@ -460,7 +508,12 @@ mod tests {
             ([40, 2, 4, 4], [2, 1, 1], ConvOptions { groups: 2, ..plain.clone() }),
             // A kernel that at its sides sees zeros alone.
             ([2, 1, 2, 2], [1, 5, 5], ConvOptions { padding: [(2, 2), (4, 4)], ..plain.clone() }),
-            ([2, 1, 1, 1], [2, 3, 3], ConvOptions { padding: [(3, 3), (3, 3)], stride: [2, 2], ..plain }),
+            ([2, 1, 1, 1], [2, 3, 3], ConvOptions { padding: [(3, 3), (3, 3)], stride: [2, 2], ..plain.clone() }),
+            // Read where they are: blocks that are not whole, other zeros on each side, places apart from each other.
+            ([3, 5, 24, 23], [6, 3, 3], ConvOptions { padding: [(1, 1), (1, 1)], ..plain.clone() }),
+            ([2, 4, 25, 30], [5, 2, 3], ConvOptions { padding: [(0, 1), (2, 0)], ..plain.clone() }),
+            ([2, 4, 22, 31], [4, 3, 2], ConvOptions { dilation: [2, 3], padding: [(2, 1), (0, 3)], ..plain.clone() }),
+            ([3, 7, 16, 16], [9, 1, 1], plain),
         ];
         for (input, [out, rows, columns], options) in cases {
             let weight = [out, input[1] / options.groups, rows, columns];

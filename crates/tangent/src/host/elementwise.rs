@@ -53,7 +53,9 @@ impl<'a, T> Jets<'a, T> {
 pub struct Argument<'a, T> {
     /// What it is evaluated at; without it, what stands where the value goes.
     pub x: Option<&'a [T]>,
-    /// Added to it first: the bias of a layer.
+    /// What it is multiplied by first.
+    pub scale: Option<Repeated<'a, T>>,
+    /// Added to it then: the bias of a layer.
     pub shift: Option<Repeated<'a, T>>,
 }
 
@@ -113,6 +115,9 @@ fn run<T: Real, const ORDER: u8>(steps: &[Step], at: Argument<T>, mut start: usi
         let (part, rest) = out.split_at(length);
         let x = at.x.map_or(&*part.value, |x| &x[start..start + length]);
         registers[0].value[..length].copy_from_slice(x);
+        if let Some(scale) = at.scale {
+            scale.combine(&mut registers[0].value[..length], start, |x, b| x * b);
+        }
         if let Some(shift) = at.shift {
             shift.combine(&mut registers[0].value[..length], start, |x, b| x + b);
         }

@@ -13,15 +13,18 @@
 
 mod convolution;
 mod copy;
+mod direct;
 mod elementwise;
 mod index;
 mod layout;
 mod matmul;
+mod normalize;
 mod parallel;
 mod pool;
 mod real;
 mod reduce;
 mod space;
+mod vector;
 mod zip;
 
 pub use convolution::{Convolution, convolve, convolve_input_adjoint, convolve_weight_adjoint};
@@ -30,8 +33,9 @@ pub use elementwise::{Argument, Jets, jets, times_slope};
 pub use index::{add_gathered, add_rows, gather, max_positions, rows};
 pub use layout::Layout;
 pub use matmul::{MatrixView, matmul, matmul_stack};
+pub use normalize::{Groups, moments, normalize, normalize_adjoint};
 pub use pool::{Pool, average_pool, average_pool_adjoint};
 pub use real::Real;
 pub(crate) use real::by_type;
-pub use reduce::{Axis, max, sum};
+pub use reduce::{Axis, max, sum, sum_of_products};
 pub use zip::{Repeated, times_plus, update};

@@ -7,6 +7,7 @@ use std::thread::LocalKey;
 use burn_backend::Element;
 
 use super::space::Space;
+use super::vector::Vectors;
 use crate::function::Lane;
 
 /// f32 or f64. Of their functions `exp`, `tanh`, `sigmoid` and what is simpler are free of calls and branches, so that
@@ -18,7 +19,7 @@ use crate::function::Lane;
 /// rounding near 1.
 pub trait Real:
     Element
-    + bytemuck::Pod
+    + Vectors
     + faer::traits::RealField
     + Lane
     + Copy

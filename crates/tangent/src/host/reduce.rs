@@ -18,6 +18,63 @@ pub fn sum<T: Real>(out: &mut [T], x: &[T], axis: Axis, add: bool) {
     reduce(out, x, axis, add, T::ZERO, |a, b| a + b);
 }
 
+/// `out_(o, i) = Σ_m a_(o, m, i) b_(o, m, i)`, or `out + Σ` if it is to be added.
+pub fn sum_of_products<T: Real>(out: &mut [T], a: &[T], b: &[T], axis: Axis, add: bool) {
+    let Axis { middle, inner, .. } = axis;
+    let part = |from: usize, out: &mut [T]| {
+        if !add {
+            out.fill(T::ZERO);
+        }
+        let (mut rest, mut at) = (out, from);
+        while !rest.is_empty() {
+            let (outer, offset) = (at / inner, at % inner);
+            let length = rest.len().min(inner - offset);
+            let (part, others) = std::mem::take(&mut rest).split_at_mut(length);
+            if inner == 1 {
+                let range = outer * middle..(outer + 1) * middle;
+                part[0] = part[0] + dot(&a[range.clone()], &b[range]);
+            } else {
+                for m in 0..middle {
+                    let start = (outer * middle + m) * inner + offset;
+                    for ((out, &a), &b) in part.iter_mut().zip(&a[start..]).zip(&b[start..]) {
+                        *out = *out + a * b;
+                    }
+                }
+            }
+            (rest, at) = (others, at + length);
+        }
+    };
+    let part = |from: usize, out: &mut [T]| {
+        vectorized(
+            #[inline(always)]
+            || part(from, out),
+        );
+    };
+    if divides(a.len(), 2) && out.len() > 1 {
+        let size = out.len().div_ceil(rayon::current_num_threads());
+        out.par_chunks_mut(size).enumerate().for_each(|(index, out)| part(index * size, out));
+    } else {
+        part(0, out);
+    }
+}
+
+/// `Σ a b`, in strands.
+#[inline(always)]
+fn dot<T: Real>(a: &[T], b: &[T]) -> T {
+    const STRANDS: usize = 32;
+    let mut strands = [T::ZERO; STRANDS];
+    let whole = a.len() / STRANDS * STRANDS;
+    for (a, b) in a.chunks_exact(STRANDS).zip(b.chunks_exact(STRANDS)) {
+        for lane in 0..STRANDS {
+            strands[lane] = strands[lane] + a[lane] * b[lane];
+        }
+    }
+    for (strand, (&a, &b)) in strands.iter_mut().zip(a[whole..].iter().zip(&b[whole..])) {
+        *strand = *strand + a * b;
+    }
+    strands.into_iter().fold(T::ZERO, |a, b| a + b)
+}
+
 /// `out_(o, i) = max_m x_(o, m, i)`, not below the lowest number: rows of −∞ give a finite one. NaN is passed over.
 pub fn max<T: Real>(out: &mut [T], x: &[T], axis: Axis) {
     reduce(out, x, axis, false, T::LOWEST, |a, b| if b > a { b } else { a });
@@ -54,7 +111,7 @@ fn reduce_part<T: Real>(
     if inner == 1 {
         for (row, out) in out.iter_mut().enumerate() {
             let row = &x[(from + row) * middle..][..middle];
-            let folded = fold(row, start, &f);
+            let folded = fold(row, start, |x| x, &f);
             *out = if keep { f(*out, folded) } else { folded };
         }
         return;
@@ -77,20 +134,20 @@ fn reduce_part<T: Real>(
     }
 }
 
-/// Folds a row in as many strands as fill the widest vectors, then the strands.
+/// Folds what `of` makes of a row in as many strands as fill the widest vectors, then the strands.
 #[inline(always)]
-fn fold<T: Real>(row: &[T], start: T, f: impl Fn(T, T) -> T) -> T {
+pub(super) fn fold<T: Real>(row: &[T], start: T, of: impl Fn(T) -> T, f: impl Fn(T, T) -> T) -> T {
     const STRANDS: usize = 32;
     let mut strands = [start; STRANDS];
     let chunks = row.chunks_exact(STRANDS);
     let rest = chunks.remainder();
     for chunk in chunks {
         for (strand, &x) in strands.iter_mut().zip(chunk) {
-            *strand = f(*strand, x);
+            *strand = f(*strand, of(x));
         }
     }
     for (strand, &x) in strands.iter_mut().zip(rest) {
-        *strand = f(*strand, x);
+        *strand = f(*strand, of(x));
     }
     let mut width = STRANDS;
     while width > 1 {

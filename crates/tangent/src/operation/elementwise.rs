@@ -73,7 +73,7 @@ fn on_host(function: &Elementwise, x: &Array, order: Order) -> Option<Jet> {
         let x = x.slice_on_host::<T>()?;
         let array = |wanted: bool| vec![T::ZERO; if wanted { x.len() } else { 0 }];
         let (mut value, mut slope, mut curvature) = (array(true), array(order > Order::Value), array(curved));
-        let at = Argument { x: Some(x), shift: None };
+        let at = Argument { x: Some(x), scale: None, shift: None };
         host::jets(function, at, Jets { value: &mut value, slope: &mut slope, curvature: &mut curvature });
         let coefficient = |values: Vec<T>| {
             if values.is_empty() { Coefficient::ZERO } else { Coefficient::Array(Array::from_host(values, &shape)) }

@@ -209,7 +209,7 @@ entries! {
     };
     "Module.LayerNorm" Lowered "γ (x − mean)/√(var + ϵ) + β along the last axis": Module::LayerNorm(op) => {
         let (x, gamma, beta) = (b.get(&op.input), b.get(&op.gamma), op.beta.as_ref().map(|beta| b.get(beta)));
-        let (centered, variance) = moments(b, x, &[b.rank(x) - 1]);
+        let (_, centered, variance) = moments(b, x, &[b.rank(x) - 1]);
         let y = normalized(b, centered, variance, op.epsilon.elem(), gamma, beta);
         b.set(&op.out, y);
     };
@@ -226,7 +226,10 @@ entries! {
         });
         let (centered, variance) = if b.of_batch.contains(&running) {
             let axes: Vec<usize> = (0..b.rank(x)).filter(|&axis| axis != 1).collect();
-            moments(b, x, &axes)
+            let [of_mean, of_variance] = [running, b.get(&op.variance)];
+            let (mean, centered, variance) = moments(b, x, &axes);
+            b.statistics.extend([[of_mean, mean], [of_variance, variance]]);
+            (centered, variance)
         } else {
             (b.sub(x, mean), variance)
         };
@@ -286,12 +289,12 @@ entries! {
     }
 }
 
-/// `x − mean` and the variance, both along axes, which stay with length one.
-fn moments(b: &mut Lowering, x: usize, axes: &[usize]) -> (usize, usize) {
+/// Mean, `x − mean` and variance along axes, which stay with length one.
+fn moments(b: &mut Lowering, x: usize, axes: &[usize]) -> (usize, usize, usize) {
     let mean = b.mean(x, axes);
     let centered = b.sub(x, mean);
     let square = b.map(Elementwise::Powi(2), centered);
-    (centered, b.mean(square, axes))
+    (mean, centered, b.mean(square, axes))
 }
 
 /// `γ (x − mean)/√(var + ϵ) + β`.
