@@ -5,9 +5,10 @@
 //!
 //! - the method steps every number on its own
 //!   ([`RuleConfig::is_elementwise`](losscape_optim::RuleConfig::is_elementwise)),
-//! - no layer works otherwise in training than at inference,
+//! - no layer but batch norm works otherwise in training than at inference,
 //! - forward and loss can be compiled for the memory of the CPU, and
-//! - both ways agree to √ϵ on the first batch at the initial weights, which catches what a recording leaves out.
+//! - both ways agree to √ϵ on the first batch at the initial weights, in running statistics too, which catches what a
+//!   recording leaves out.
 //!
 //! The choice depends on configuration, data and device alone, so that a run that goes on from a checkpoint makes it
 //! again. The checkpoint says which it was, since the method's state belongs to the vector or to the module, and the
@@ -20,9 +21,11 @@ use burn::optim::GradientsParams;
 use burn::tensor::{DType, Tensor};
 use losscape_model::{Loss, Network};
 use losscape_optim::clip::global_norm;
-use losscape_optim::shared::{self, apart, has_training_mode, tied};
+use losscape_optim::shared::{self, apart, in_training, tied};
 use losscape_optim::{Method, Vector};
 use losscape_tangent::{Compiled, Inputs, Map, parameters};
+
+use crate::running::Running;
 
 /// Inputs and targets of the training part, outside the autodiff graph.
 pub type Samples<I> = (I, Tensor<2>);
@@ -52,8 +55,9 @@ enum Way<N> {
 
 /// A network as a vector.
 struct OnVector<N> {
-    /// Any weights, in the structure of the network.
+    /// Any weights, in the structure of the network, with its running statistics.
     template: N,
+    running: Running,
     /// Absent only while a step consumes it.
     vector: Option<Vector>,
     /// The network with the vector's weights, made when it is asked for.
@@ -69,12 +73,12 @@ impl<N: Network> Stepper<N> {
         let network = tied(network);
         let compiled = if elementwise { compile(&network, loss, &samples, sizes) } else { None };
         let way = match compiled {
-            Some((vector, gradients)) => {
+            Some((vector, running, gradients)) => {
                 let network_now = OnceLock::new();
                 let template = network.clone();
                 let _ = network_now.set(network);
                 let vector = Some(Vector::new(vector));
-                Way::Compiled(Box::new(OnVector { template, vector, network: network_now, gradients }))
+                Way::Compiled(Box::new(OnVector { template, running, vector, network: network_now, gradients }))
             }
             None => Way::Autodiff(Some(network)),
         };
@@ -101,6 +105,7 @@ impl<N: Network> Stepper<N> {
             Way::Autodiff(own) => *own = Some(network),
             Way::Compiled(on_vector) => {
                 on_vector.vector = parameters::ravel(&network).map(Vector::new);
+                on_vector.template = network.clone();
                 on_vector.network = network.into();
             }
         }
@@ -145,11 +150,12 @@ impl<N: Network> Stepper<N> {
                     Batch::Rows(rows) => rows.len(),
                     Batch::Made(samples) => samples.samples(),
                 };
-                let OnVector { vector, network, gradients, .. } = &mut **on_vector;
+                let OnVector { template, running, vector, network, gradients } = &mut **on_vector;
                 // Weights that nobody else reads are stepped in place.
                 network.take();
                 let (_, compiled) =
                     gradients.iter_mut().find(|(known, _)| *known == size).expect("every size of a batch was compiled");
+                let mut statistics = None;
                 let (stepped, loss) =
                     method.step(rate, vector.take().expect("no step is under way"), |vector: &Vector| {
                         let (loss, gradient) = match *batch {
@@ -157,6 +163,8 @@ impl<N: Network> Stepper<N> {
                             Batch::Rows(rows) => compiled.gradient_of_rows(&vector.values(), &self.samples, rows),
                             Batch::Made(samples) => compiled.gradient(&vector.values(), samples),
                         };
+                        // Those where the step's first gradient is taken, as with autodiff.
+                        statistics.get_or_insert_with(|| compiled.statistics());
                         let gradients = vector.gradients(gradient);
                         if logged && norm.is_none() {
                             norm = Some(global_norm(vector, &gradients));
@@ -164,6 +172,7 @@ impl<N: Network> Stepper<N> {
                         (loss, gradients)
                     });
                 *vector = Some(stepped);
+                *template = running.step(template.clone(), statistics.unwrap_or_default());
                 loss
             }
         };
@@ -203,20 +212,19 @@ fn differentiate<N: Network>(
     (value.into_scalar(), gradients)
 }
 
-/// The weights as a vector, with the compiled gradient for every size of a batch; `None` where it cannot be compiled or
-/// does not agree with autodiff's. What training does and inference does not, as dropout, is not recorded: a network
-/// with such a layer is not compiled.
-fn compile<N: Network>(
-    network: &N,
-    loss: Loss,
-    samples: &Samples<N::Input>,
-    sizes: &[usize],
-) -> Option<(Tensor<1>, Vec<(usize, Compiled)>)> {
-    if has_training_mode(network) {
+/// What a network is trained with as a vector: its weights, its running statistics, the gradient for every size of a
+/// batch.
+type Parts = (Tensor<1>, Running, Vec<(usize, Compiled)>);
+
+/// The network as a vector, with the compiled gradient; `None` where it cannot be compiled or does not agree with
+/// autodiff's. What training does and inference does not, as dropout, is not recorded: a network with such a layer is
+/// not compiled. Of batch norm the statistics of the batch are.
+fn compile<N: Network>(network: &N, loss: Loss, samples: &Samples<N::Input>, sizes: &[usize]) -> Option<Parts> {
+    if in_training(network).iter().any(|layer| layer != "BatchNorm") {
         return None;
     }
-    let map =
-        Map::new(|network: &N, (inputs, targets): Samples<N::Input>| loss.value(network.forward(inputs), targets));
+    let value = |network: &N, (inputs, targets): Samples<N::Input>| loss.value(network.forward(inputs), targets);
+    let map = Map::new(value).batch_statistics(true);
     let first = |size: usize| samples.narrow(0, size);
     let mut gradients = Vec::new();
     for &size in sizes {
@@ -226,7 +234,7 @@ fn compile<N: Network>(
     let (size, compiled) = gradients.first_mut()?;
     let (ours, gradient) = compiled.gradient(&w, &first(*size));
     let (inputs, targets) = first(*size).autodiff();
-    // A layer of one's own may have statistics and no flag.
+    // Its statistics are moved.
     let copy = apart(network);
     let (theirs, gradients_params) = differentiate(&copy, loss, &inputs, &targets);
     let reference = parameters::ravel_gradient(&copy, &gradients_params)?;
@@ -234,5 +242,57 @@ fn compile<N: Network>(
     let norm = |g: Tensor<1>| g.cast(DType::F64).square().sum().into_scalar::<f64>().sqrt();
     let apart = norm(gradient - reference.clone());
     let agrees = (ours - theirs).abs() <= tolerance * theirs.abs() && apart <= tolerance * norm(reference);
-    agrees.then_some((w, gradients))
+    let running = Running::observed(network, &copy, &compiled.statistics())?;
+    agrees.then_some((w, running, gradients))
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, Shape, TensorData};
+    use losscape_model::{CnnConfig, ConvolutionConfig, Model, ModelConfig, ModelInput, Norm, Sample};
+    use losscape_optim::gradient_descent::GradientDescentConfig;
+    use losscape_optim::{OptimizerConfig, SamConfig};
+
+    use super::*;
+
+    /// Weights and running statistics after twenty steps with SAM.
+    fn trained(elementwise: bool) -> Vec<f64> {
+        let device = Device::flex().autodiff();
+        let numbers = |shape: [usize; 4]| {
+            let values: Vec<f64> =
+                (0..shape.iter().product()).map(|at: usize| ((at * at + 3 * at) as f64).sin()).collect();
+            Tensor::<4>::from_data(TensorData::new(values, Shape::from(shape)), (&Device::flex(), DType::F64))
+        };
+        let mut config = CnnConfig::new([ConvolutionConfig::new(4).with_pool(2), ConvolutionConfig::new(3)]);
+        config.norm = Norm::Batch;
+        let sample = Sample::Image { channels: 1, height: 6, width: 6 };
+        let network: Model =
+            ModelConfig::from(config).init(&sample, 2, 0, &device, DType::F64).expect("it can be built");
+        let samples = (ModelInput::Images(numbers([8, 1, 6, 6])), numbers([8, 2, 1, 1]).reshape([8, 2]));
+        let mut stepper = Stepper::new(network, Loss::squared_error(), samples, &[4], elementwise);
+        assert_eq!(stepper.is_compiled(), elementwise);
+        let optimizer = OptimizerConfig::new(GradientDescentConfig {}, 0.1).with_sam(SamConfig::new(0.05));
+        let mut method = optimizer.init().expect("its settings are possible");
+        for step in 0..20 {
+            stepper.step(&mut method, 0.1, &Batch::Rows(&[step % 5, 7, 5, 6]), false);
+        }
+        struct Floats(Vec<f64>);
+        impl burn::module::ModuleVisitor for Floats {
+            fn visit_float<const D: usize>(&mut self, param: &burn::module::Param<Tensor<D>>) {
+                self.0.extend(param.val().into_data().iter::<f64>());
+            }
+        }
+        let mut floats = Floats(Vec::new());
+        stepper.network().valid().visit(&mut floats);
+        floats.0
+    }
+
+    #[test]
+    fn batch_norm_is_trained_alike_by_both_ways() {
+        let [compiled, autodiff] = [true, false].map(trained);
+        assert_eq!(compiled.len(), autodiff.len());
+        for (at, (a, b)) in compiled.iter().zip(&autodiff).enumerate() {
+            assert!((a - b).abs() < 1e-10, "number {at}: {a} and {b}");
+        }
+    }
 }

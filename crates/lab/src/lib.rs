@@ -45,6 +45,7 @@ pub mod plan;
 pub mod pytorch;
 pub mod records;
 pub mod run;
+mod running;
 mod source_error;
 pub mod statistics;
 pub mod subject;

@@ -63,18 +63,31 @@ pub fn at_inference<M: Module>(module: &M) -> M {
     apart(module).map(&mut Off)
 }
 
-/// Whether some layer works otherwise in training than at inference, by Burn's training flags.
+/// The layers that work otherwise in training than at inference, by Burn's training flags: their types.
 #[must_use]
-pub fn has_training_mode<M: Module>(module: &M) -> bool {
-    struct Enabled(bool);
+pub fn in_training<M: Module>(module: &M) -> Vec<String> {
+    #[derive(Default)]
+    struct Enabled {
+        types: Vec<String>,
+        found: Vec<String>,
+    }
     impl ModuleVisitor for Enabled {
         fn visit_flag(&mut self, flag: &Param<Flag>) {
-            self.0 |= flag.is_enabled();
+            if flag.is_enabled() {
+                self.found.extend(self.types.last().cloned());
+            }
+        }
+        fn enter_module(&mut self, _: &str, container: &str) {
+            // Burn writes `Struct:BatchNorm`.
+            self.types.push(container.rsplit(':').next().unwrap_or_default().to_owned());
+        }
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.types.pop();
         }
     }
-    let mut visitor = Enabled(false);
+    let mut visitor = Enabled::default();
     module.visit(&mut visitor);
-    visitor.0
+    visitor.found
 }
 
 /// The gradients of the module's parameters, each the sum over the parameter's places.
