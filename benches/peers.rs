@@ -125,7 +125,7 @@ fn set_up(folder: &Path, case: &str) -> Result<Work, Failure> {
         ["eigenvalues", count, way] => eigenvalues(&folder.join("digits"), count.parse()?, way == "bound"),
         ["density", _] => density(&folder.join("digits")),
         ["trace", estimator] => traces(&folder.join("digits"), estimator.to_owned()),
-        ["kernel", size, _] => kernel(&folder.join(format!("kernel-{size}"))),
+        ["kernel", problem, _] => kernel(&folder.join(problem)),
         ["matmul", size, _] => matmul(size),
         _ => Err(format!("there is no case `{case}`").into()),
     }
@@ -148,8 +148,8 @@ impl Problem {
     fn read(folder: &Path, device: &Device) -> Result<Self, Failure> {
         let file = |name: &str| folder.join(name);
         let (weights, data, model) = (file("weights.safetensors"), file("data.npz"), file("model.toml"));
-        let channels = Some(Channels::First).filter(|_| folder.to_string_lossy().contains("images-"));
         let text = std::fs::read_to_string(&model)?;
+        let channels = Some(Channels::First).filter(|_| !text.contains("\"mlp\""));
         let files = Files { weights, layout: Default::default(), data, channels, vocabulary: None, model };
         let Subject { network, data, loss, .. } = Subject::of_files(&files, &Device::flex())?;
         let Described { model } = Document::parse("model.toml".to_owned(), &text, &[])?.read()?;

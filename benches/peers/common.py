@@ -15,6 +15,10 @@ import numpy as np
 RATE, RHO = 1e-4, 0.05
 STUDY_RATE, STUDY_STEPS, STUDY_RUNS = 0.1, 200, 100
 PRODUCTS = 30
+# Networks by name: ResNet-20 of width 16 with batch norm and without a norm, a vision transformer of two layers of width
+# 64, four heads and patches of 4×4 pixels.
+NETWORKS = ["resnet", "plain", "vit"]
+PARTS = ["weight", "bias"]
 
 
 @dataclasses.dataclass
@@ -66,23 +70,30 @@ def answer_to(request, known, set_up):
     return {"seconds": seconds, "setup": setup, "result": case.result(found)}
 
 
-def places(layers):
-    """Where layers stand in PyTorch's Sequential: Conv2d, Tanh, AvgPool2d, …, Flatten, Linear, Tanh, …"""
+def sequential(layers):
+    """Layers `(W [out, in], b [out])`, or `[out, in, 3, 3]`, under the names in PyTorch's Sequential: Conv2d, Tanh,
+    AvgPool2d, …, Flatten, Linear, Tanh, …"""
     convolutions = sum(w.ndim == 4 for w, _ in layers)
-    flatten = 1 if convolutions else 0
-    return [3 * at if at < convolutions else convolutions + flatten + 2 * at for at in range(len(layers))]
+    behind = convolutions + (1 if convolutions else 0)
+    places = [3 * at if at < convolutions else behind + 2 * at for at in range(len(layers))]
+    return {f"{at}.{part}": value for at, layer in zip(places, layers) for part, value in zip(PARTS, layer)}
 
 
-def write_weights(path, layers):
-    """Layers `(W [out, in], b [out])`, or `[out, in, 3, 3]`, as safetensors under PyTorch's names."""
-    names, blobs, end = {}, [], 0
-    for at, layer in zip(places(layers), layers):
-        for name, values in zip(["weight", "bias"], layer):
-            blob = np.ascontiguousarray(values, np.float32).tobytes()
-            names[f"{at}.{name}"] = {"dtype": "F32", "shape": values.shape, "data_offsets": [end, end + len(blob)]}
-            blobs.append(blob)
-            end += len(blob)
-    header = json.dumps(names).encode()
+def layers_of(weights):
+    """The layers of such names."""
+    places = sorted({int(name.split(".")[0]) for name in weights})
+    return [tuple(weights[f"{at}.{part}"] for part in PARTS) for at in places]
+
+
+def write_weights(path, weights):
+    """Numbers by name as safetensors, in their order."""
+    header, blobs, end = {}, [], 0
+    for name, values in weights.items():
+        blob = np.ascontiguousarray(values, np.float32).tobytes()
+        header[name] = {"dtype": "F32", "shape": values.shape, "data_offsets": [end, end + len(blob)]}
+        blobs.append(blob)
+        end += len(blob)
+    header = json.dumps(header).encode()
     header += b" " * (-len(header) % 8)
     path.write_bytes(len(header).to_bytes(8, "little") + header + b"".join(blobs))
 
@@ -90,24 +101,28 @@ def write_weights(path, layers):
 def read_weights(path):
     data = path.read_bytes()
     start = 8 + int.from_bytes(data[:8], "little")
-    names = json.loads(data[8:start])
 
-    def values(name):
-        begin, end = names[name]["data_offsets"]
-        return np.frombuffer(data[start + begin : start + end], np.float32).reshape(names[name]["shape"])
+    def values(entry):
+        begin, end = entry["data_offsets"]
+        return np.frombuffer(data[start + begin : start + end], np.float32).reshape(entry["shape"])
 
-    layers = sorted({int(name.split(".")[0]) for name in names})
-    return [(values(f"{at}.weight"), values(f"{at}.bias")) for at in layers]
+    return {name: values(entry) for name, entry in json.loads(data[8:start]).items()}
 
 
 def read(name):
-    """Layers, inputs and targets of a case: for cross-entropy labels `[n]`, otherwise numbers `[n, C]`."""
+    """Weights by name, inputs and targets of a case: for cross-entropy labels `[n]`, otherwise numbers `[n, C]`."""
     folder = pathlib.Path(sys.argv[1]) / name
-    data, layers = np.load(folder / "data.npz"), read_weights(folder / "weights.safetensors")
+    data, weights = np.load(folder / "data.npz"), read_weights(folder / "weights.safetensors")
     x, y = data["x"], data["y"]
     if "squared-error" in (folder / "model.toml").read_text():
-        y = np.eye(len(layers[-1][1]), dtype=np.float32)[y] if y.dtype == np.int64 else y.reshape(len(x), -1)
-    return layers, x, y
+        classes = len(list(weights.values())[-1])
+        y = np.eye(classes, dtype=np.float32)[y] if y.dtype == np.int64 else y.reshape(len(x), -1)
+    return weights, x, y
+
+
+def network_of(name):
+    """The network by name that a case is about, if it is about one: `resnet`, `plain` or `vit`."""
+    return next((network for network in NETWORKS if network in name.split("-")), None)
 
 
 def numbers(*shape):

@@ -16,7 +16,9 @@ compared: the exit code is 1 when some disagree, or a peer fails.
 Networks are tanh with two hidden layers, in f32. A training step is one of gradient descent at rate 1e-4 (squared
 error with one output, cross-entropy with ten) that reads its loss; ours is `Trainer::advance`, which draws its batch
 from four, peers have theirs at hand. "Digits" is 64-512-512-10 with squared error on 1,797 samples; "CNN" two
-convolutions 3×3 of 32 channels on 3×32×32, each with tanh and a mean over 2×2, then 2048-128-10, with squared error.
+convolutions 3×3 of 32 channels on 3×32×32, each with tanh and a mean over 2×2, then 2048-128-10, with squared error;
+ResNet-20 has 16 channels at first and batch norm, by the batch in its training step, or no norm; the ViT two layers
+of width 64 and patches of 4×4. Gradients and products are at inference.
 Eigenvalues are found to a residual of a thousandth of each. Traces take 30 products; "1 % in" is the time for a
 standard error of 1 % of the trace by independent repetitions, `t (σ / 0.01 Tr)²`, with σ the standard deviation of
 the estimates of all rounds. A spectral density takes one probe of 50 products. A study is a hundred runs: fresh
@@ -47,9 +49,10 @@ STEPS = [(8, 16, 1, 32), (64, 64, 10, 64), (64, 512, 10, 128), (64, 2048, 10, 25
 # Samples, outputs, width.
 KERNELS = [(512, 1, 512), (256, 10, 256), (1797, 1, 512), (1797, 10, 512)]
 MATMULS = [(1024, 1024, 1024), (128, 512, 512)]
+NAMED = {"resnet": "ResNet-20", "plain": "ResNet-20 without norm", "vit": "ViT"}
 DIGITS, SAMPLES = [64, 512, 512, 10], 1797
-# Batches of images.
-IMAGES = [64, 512]
+# Batches of images: of the CNN, of its kernel, of the networks by name.
+IMAGES, KERNEL_OF_IMAGES, BATCH = [64, 512], 256, 64
 
 PACKAGES = {
     "peers": [
@@ -129,6 +132,22 @@ def image_operations(samples, passes):
     return passes * 2 * samples * (3 * sum(i * o * pixels for i, o, pixels in layers) - 27 * 32 * 1024)
 
 
+def named_operations(name, samples, passes):
+    """Of a network by name, as of the CNN."""
+    if name == "vit":
+        tokens, width = 65, 64
+        first = 64 * 48 * width
+        rest = 2 * tokens * (12 * width**2 + 2 * tokens * width) + 10 * width
+    else:
+        first = 27 * 16 * 1024
+        stages = [(16, 16, 1024), (32, 16, 256), (64, 32, 64)]
+        rest = 6 * 9 * 16 * 16 * 1024 + sum(
+            9 * to * of * pixels + 5 * 9 * to * to * pixels + to * of * pixels for to, of, pixels in stages[1:]
+        )
+        rest += 640
+    return passes * 2 * samples * (2 * first + 3 * rest)
+
+
 def works():
     """Everything that is measured, in order."""
     ours = "losscape"
@@ -163,11 +182,23 @@ def works():
             Row("PyTorch", "torch", f"{case}/eager"),
         ]
         found.append(Work(f"training step CNN, batch {n}", image_operations(n, 1), rows, 1e-3))
+    for network, words in NAMED.items():
+        case = f"step/{network}-{BATCH}"
+        rows = [
+            Row(ours, "rust", f"{case}/plain"),
+            Row("JAX jit", "jax", f"{case}/jit"),
+            Row("PyTorch", "torch", f"{case}/eager"),
+        ]
+        operations = named_operations(network, BATCH, 1)
+        found.append(Work(f"training step {words}, batch {BATCH}", operations, rows, 1e-3))
     operations = gradient_operations(SAMPLES, DIGITS), product_operations(SAMPLES, DIGITS)
     problems = [("digits", "digits", *operations, [1, 16])]
     for n in IMAGES:
         counts = [1, 16] if n < 100 else [1]
         problems.append((f"CNN n = {n}", f"images-{n}", image_operations(n, 1), image_operations(n, 2), counts))
+    for network in ["plain", "vit"]:
+        operations = [named_operations(network, BATCH, passes) for passes in [1, 2]]
+        problems.append((f"{NAMED[network]} n = {BATCH}", f"{network}-{BATCH}", *operations, [1]))
     for words, problem, of_gradient, of_product, counts in problems:
         rows = [
             Row(ours, "rust", f"gradient/{problem}/plain"),
@@ -211,7 +242,7 @@ def works():
     rows = [Row(ours, "rust", "density/plain", slow), Row("curvlinops", "torch", "density/curvlinops", slow)]
     found.append(Work("spectral density, digits", product_operations(SAMPLES, DIGITS), rows, 0.05))
     for n, outputs, width in KERNELS:
-        case = f"kernel/{n}-{outputs}-{width}"
+        case = f"kernel/kernel-{n}-{outputs}-{width}"
         calls = slower if n * outputs > 5000 else (2, 5)
         rows = [
             Row(ours, "rust", f"{case}/plain", calls),
@@ -219,6 +250,11 @@ def works():
         ]
         sizes = [64, width, width, outputs]
         found.append(Work(f"kernel n = {n}, C = {outputs}, width {width}", kernel_operations(n, sizes), rows))
+    case = f"kernel/images-{KERNEL_OF_IMAGES}"
+    rows = [Row(ours, "rust", f"{case}/plain", slow), Row("torch.func", "torch", f"{case}/func", slow)]
+    # Forward, and back-signals of ten outputs.
+    operations = 2 * KERNEL_OF_IMAGES * (27 * 32 * 1024 + 11 * (288 * 32 * 256 + 2048 * 128))
+    found.append(Work(f"kernel CNN, n = {KERNEL_OF_IMAGES}, C = 10", operations, rows))
     rows = [
         Row(ours, "rust", "study/plain", slow),
         Row("JAX scan, a call a run", "jax", "study/scan", slow),
@@ -244,6 +280,16 @@ def demands():
             found.append((f"gradient, CNN n = {n}", peer, 1.0, 0.6))
         for peer in ["JAX linearize", "PyTorch, graph kept"]:
             found.append((f"Hessian product, CNN n = {n}", peer, 0.9, 0.6))
+    for peer in ["JAX jit", "PyTorch"]:
+        for words in NAMED.values():
+            found.append((f"training step {words}, batch {BATCH}", peer, 1.0, 0.6))
+        for network in ["plain", "vit"]:
+            found.append((f"gradient, {NAMED[network]} n = {BATCH}", peer, 1.0, 0.6))
+    for peer in ["JAX linearize", "PyTorch, graph kept"]:
+        for network in ["plain", "vit"]:
+            found.append((f"Hessian product, {NAMED[network]} n = {BATCH}", peer, 0.9, 0.6))
+        found.append((f"16 Hessian products, CNN n = {IMAGES[0]}", peer, 0.9, 0.6))
+    found.append((f"kernel CNN, n = {KERNEL_OF_IMAGES}, C = 10", "torch.func", 0.5, 0.25))
     found.append(("gradient, digits", "JAX jit", 1.1, 1.0))
     found.append(("Hessian product, digits", "JAX linearize", 1.1, 0.9))
     found.append(("16 Hessian products, digits", "JAX linearize", 1.1, 0.9))
@@ -498,7 +544,7 @@ def main():
     environments = {name: environment(name, given.venvs) for name in sorted(needed)}
     server = build()
     # Other data after a change of what makes them.
-    digest = hashlib.sha256((HERE / "data.py").read_bytes() + f"{STEPS}{KERNELS}".encode()).hexdigest()[:8]
+    digest = hashlib.sha256((HERE / "data.py").read_bytes() + f"{STEPS}{KERNELS}{IMAGES}{KERNEL_OF_IMAGES}{BATCH}".encode()).hexdigest()[:8]
     folder = ROOT / f"target/peers/data-{digest}"
     if not (folder / "reference.json").exists():
         shutil.rmtree(folder, ignore_errors=True)

@@ -14,19 +14,48 @@ import sys
 
 import numpy as np
 import torch
-from common import write_weights
-from compare import IMAGES, KERNELS, STEPS
+from common import sequential, write_weights
+from compare import BATCH, IMAGES, KERNEL_OF_IMAGES, KERNELS, STEPS
 from sklearn.datasets import load_digits
+from worker_torch import module
 
 
-def write(folder, layers, x, y, loss):
+TABLES = {
+    "resnet": 'name = "resnet"\nnorm = "batch"',
+    "plain": 'name = "resnet"',
+    "vit": 'name = "vit"\npatch = 4\nwidth = 64\ndepth = 2\nheads = 4',
+}
+
+
+def write(folder, weights, table, x, y, loss):
     folder.mkdir(parents=True, exist_ok=True)
-    write_weights(folder / "weights.safetensors", layers)
+    write_weights(folder / "weights.safetensors", weights)
     np.savez(folder / "data.npz", x=x, y=y)
+    (folder / "model.toml").write_text(f'[model]\n{table}\n[loss]\nname = "{loss}"\n')
+
+
+def write_layers(folder, layers, x, y, loss):
     convolutions = [f"{{ channels = {len(bias)}, pool = 2 }}" for w, bias in layers if w.ndim == 4]
     network = f'name = "cnn"\nlayers = [{", ".join(convolutions)}]' if convolutions else 'name = "mlp"'
     hidden = [len(bias) for w, bias in layers[:-1] if w.ndim == 2]
-    (folder / "model.toml").write_text(f'[model]\n{network}\nhidden = {hidden}\n[loss]\nname = "{loss}"\n')
+    write(folder, sequential(layers), f"{network}\nhidden = {hidden}", x, y, loss)
+
+
+def named_weights(name):
+    """Of a network by name; scales of norms stay one, all other vectors zero. Running statistics are those of one
+    batch."""
+    torch.manual_seed(0)
+    net = module(name)
+    with torch.no_grad():
+        for key, parameter in net.named_parameters():
+            if parameter.ndim > 1:
+                parameter.normal_(0, parameter[0].numel() ** -0.5)
+            elif key.endswith("bias"):
+                parameter.zero_()
+        net.train()(torch.randn(64, 3, 32, 32))
+    parameters = dict(net.named_parameters())
+    running = {key: value for key, value in net.named_buffers() if "running" in key}
+    return {key: value.detach().numpy() for key, value in (parameters | running).items()}
 
 
 def random_layers(random, sizes):
@@ -86,23 +115,29 @@ def main(folder):
         else:
             y, loss = random.integers(outputs, size=4 * batch), "cross-entropy"
         layers = random_layers(random, [inputs, width, width, outputs])
-        write(folder / f"step-{inputs}-{width}-{outputs}-{batch}", layers, x, y, loss)
+        write_layers(folder / f"step-{inputs}-{width}-{outputs}-{batch}", layers, x, y, loss)
     for n, outputs, width in KERNELS:
         random = np.random.default_rng(0)
         x = random.standard_normal((n, 64)).astype(np.float32)
         layers = random_layers(random, [64, width, width, outputs])
         # The kernel does not depend on targets.
-        write(folder / f"kernel-{n}-{outputs}-{width}", layers, x, np.zeros((n, outputs), np.float32), "squared-error")
-    for n in IMAGES:
+        write_layers(folder / f"kernel-{n}-{outputs}-{width}", layers, x, np.zeros((n, outputs), np.float32), "squared-error")
+    for n in sorted({*IMAGES, KERNEL_OF_IMAGES}):
         for name, samples in [(f"images-{n}", n), (f"step-images-{n}", 4 * n)]:
             random = np.random.default_rng(0)
             x = random.standard_normal((samples, 3, 32, 32)).astype(np.float32)
             y = random.standard_normal((samples, 10)).astype(np.float32)
             layers = random_convolutions(random, [3, 32, 32]) + random_layers(random, [2048, 128, 10])
-            write(folder / name, layers, x, y, "squared-error")
+            write_layers(folder / name, layers, x, y, "squared-error")
+    for network, table in TABLES.items():
+        for name, samples in [(f"{network}-{BATCH}", BATCH), (f"step-{network}-{BATCH}", 4 * BATCH)]:
+            random = np.random.default_rng(0)
+            x = random.standard_normal((samples, 3, 32, 32)).astype(np.float32)
+            y = random.standard_normal((samples, 10)).astype(np.float32)
+            write(folder / name, named_weights(network), table, x, y, "squared-error")
     layers, x, y, labels = digits()
     arrays = [(w.numpy(), b.numpy()) for w, b in layers]
-    write(folder / "digits", arrays, x.numpy(), labels.astype(np.int64), "squared-error")
+    write_layers(folder / "digits", arrays, x.numpy(), labels.astype(np.int64), "squared-error")
     (folder / "reference.json").write_text(json.dumps(reference(layers, x, y)))
 
 

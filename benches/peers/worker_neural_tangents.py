@@ -19,8 +19,8 @@ def forward(params, x):
 
 
 def set_up(work, size, _):
-    layers, x, _ = common.read(f"{work}-{size}")
-    x, params = jnp.array(x), [(jnp.array(w.T), jnp.array(b)) for w, b in layers]
+    weights, x, _ = common.read(size)
+    x, params = jnp.array(x), [(jnp.array(w.T), jnp.array(b)) for w, b in common.layers_of(weights)]
     structured = nt.NtkImplementation.STRUCTURED_DERIVATIVES
     function = nt.empirical_ntk_fn(forward, trace_axes=(), vmap_axes=0, implementation=structured)
     kernel = jax.jit(lambda x, params: function(x, None, params))

@@ -4,12 +4,17 @@ python3 worker_torch.py FOLDER, requests on standard input.
 """
 
 import itertools
+import pathlib
 import sys
 
 import common
 import numpy as np
 import torch
 from common import Case, numbers, vector
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "crates/lab/tests/reference"))
+from modules import ResNet, Vit
 
 torch.set_num_threads(2)
 
@@ -23,18 +28,31 @@ class SquaredError(torch.nn.Module):
         return 0.5 * ((output - target) ** 2).sum() / len(output)
 
 
-def network(layers):
-    parts, images = [], False
-    for w, b in layers:
-        convolution = w.ndim == 4
-        layer = torch.nn.Conv2d(w.shape[1], w.shape[0], 3, padding=1) if convolution else torch.nn.Linear(*w.T.shape)
-        with torch.no_grad():
-            layer.weight.copy_(torch.tensor(w)), layer.bias.copy_(torch.tensor(b))
-        if images and not convolution:
-            parts.append(torch.nn.Flatten())
-        images = convolution
-        parts += [layer, torch.nn.Tanh()] + [torch.nn.AvgPool2d(2)] * convolution
-    return torch.nn.Sequential(*parts[:-1])
+def module(name):
+    """A network by name."""
+    if name == "vit":
+        return Vit(3, 64, 4, 2, 64, 4, 10)
+    return ResNet(3, 16, [3, 3, 3], torch.nn.BatchNorm2d if name == "resnet" else None, torch.nn.ReLU(), 10)
+
+
+def network(case, weights):
+    """The network of a case, at inference."""
+    named = common.network_of(case)
+    if named:
+        net = module(named)
+    else:
+        parts, images = [], False
+        for w, _ in common.layers_of(weights):
+            convolution = w.ndim == 4
+            layer = torch.nn.Conv2d(*w.shape[1::-1], 3, padding=1) if convolution else torch.nn.Linear(*w.T.shape)
+            if images and not convolution:
+                parts.append(torch.nn.Flatten())
+            images = convolution
+            parts += [layer, torch.nn.Tanh()] + [torch.nn.AvgPool2d(2)] * convolution
+        net = torch.nn.Sequential(*parts[:-1])
+    counts = {key: value for key, value in net.state_dict().items() if key.endswith("num_batches_tracked")}
+    net.load_state_dict({**{key: torch.tensor(value) for key, value in weights.items()}, **counts})
+    return net.eval()
 
 
 def loss_for(y):
@@ -52,7 +70,8 @@ def split(v, parameters):
 
 
 def stepper(net, x, y, rate):
-    """A step of gradient descent that gives the loss before it."""
+    """A step of gradient descent in training mode that gives the loss before it."""
+    net.train()
     optimizer, loss = torch.optim.SGD(net.parameters(), lr=rate), loss_for(y)
 
     def step(_=None):
@@ -66,28 +85,30 @@ def stepper(net, x, y, rate):
 
 
 def first_batch(name):
-    layers, x, y = common.read(name)
+    weights, x, y = common.read(name)
     batch = len(x) // 4
-    return layers, torch.tensor(x[:batch]), torch.tensor(y[:batch])
+    return weights, torch.tensor(x[:batch]), torch.tensor(y[:batch])
 
 
 def training(size):
-    layers, x, y = first_batch(f"step-{size}")
-    net = network(layers)
+    case = f"step-{size}"
+    weights, x, y = first_batch(case)
+    net = network(case, weights)
     before = flat(net.parameters())
     # Ten steps at a rate that shows in f32, for comparison.
     step = stepper(net, x, y, 1e-2)
     agreement = {"losses": [step() for _ in range(10)], **vector(flat(net.parameters()) - before)}
-    return Case(stepper(network(layers), x, y, common.RATE), lambda _: agreement)
+    return Case(stepper(network(case, weights), x, y, common.RATE), lambda _: agreement)
 
 
 def study():
     """A tenth of the runs; times are of all."""
-    layers, x, y = first_batch("step-64-64-10-64")
+    case = "step-64-64-10-64"
+    weights, x, y = first_batch(case)
 
     def run(seed):
         torch.manual_seed(seed)
-        net = network(layers)
+        net = network(case, weights)
         with torch.no_grad():
             for layer in net[::2]:
                 layer.weight.normal_(0, layer.in_features**-0.5), layer.bias.zero_()
@@ -102,8 +123,8 @@ def study():
 
 
 def problem(name):
-    layers, x, y = common.read(name)
-    net = network(layers)
+    weights, x, y = common.read(name)
+    net = network(name, weights)
     return net, list(net.parameters()), torch.tensor(x), torch.tensor(y)
 
 
@@ -268,6 +289,31 @@ def density():
     return Case(work, lambda found: {"sum": torch.trapezoid(found[1], found[0]).item(), "products": 50})
 
 
+def kernel(name):
+    """J Jᵀ of all outputs, from the Jacobians of single samples (PyTorch's tutorial on tangent kernels)."""
+    from torch.func import functional_call, jacrev, vmap
+
+    net, _, x, _ = problem(name)
+    parameters = {key: value.detach() for key, value in net.named_parameters()}
+    one = lambda parameters, x: functional_call(net, parameters, (x[None],))[0]
+
+    def work(_):
+        jacobians = vmap(jacrev(one), (None, 0))(parameters, x)
+        rows = [part.flatten(0, 1).flatten(1) for part in jacobians.values()]
+        return sum(part @ part.T for part in rows)
+
+    def result(found):
+        values, outputs = found.double(), len(found) // len(x)
+        return {
+            "trace": values.trace().item(),
+            "norm": values.norm().item(),
+            "sum": values.sum().item(),
+            "entries": values[0, outputs : 2 * outputs].tolist(),
+        }
+
+    return Case(work, result)
+
+
 def matmul(size):
     m, k, n = map(int, size.split("-"))
     a, b = torch.tensor(numbers(m, k)), torch.tensor(numbers(k, n))
@@ -290,9 +336,14 @@ def set_up(work, *ways):
             return trace(way)
         case "density", _:
             return density()
+        case "kernel", name, _:
+            return kernel(name)
         case "matmul", size, _:
             return matmul(size)
     raise ValueError(f"there is no case {work}/{'/'.join(ways)}")
 
 
-common.serve(set_up)
+if __name__ == "__main__":
+    # The fused kernels of attention have no second derivatives.
+    with sdpa_kernel(SDPBackend.MATH):
+        common.serve(set_up)
