@@ -234,15 +234,16 @@ fn compile<N: Network>(network: &N, loss: Loss, samples: &Samples<N::Input>, siz
     let (size, compiled) = gradients.first_mut()?;
     let (ours, gradient) = compiled.gradient(&w, &first(*size));
     let (inputs, targets) = first(*size).autodiff();
-    // Its statistics are moved.
-    let copy = apart(network);
-    let (theirs, gradients_params) = differentiate(&copy, loss, &inputs, &targets);
-    let reference = parameters::ravel_gradient(&copy, &gradients_params)?;
+    let mut reference = None;
+    let running = Running::observed(apart(network), &compiled.statistics(), |copy| {
+        let (theirs, gradients) = differentiate(copy, loss, &inputs, &targets);
+        reference = parameters::ravel_gradient(copy, &gradients).map(|gradient| (theirs, gradient));
+    })?;
+    let (theirs, reference) = reference?;
     let tolerance = if w.dtype() == DType::F64 { f64::EPSILON } else { f64::from(f32::EPSILON) }.sqrt();
     let norm = |g: Tensor<1>| g.cast(DType::F64).square().sum().into_scalar::<f64>().sqrt();
     let apart = norm(gradient - reference.clone());
     let agrees = (ours - theirs).abs() <= tolerance * theirs.abs() && apart <= tolerance * norm(reference);
-    let running = Running::observed(network, &copy, &compiled.statistics())?;
     agrees.then_some((w, running, gradients))
 }
 

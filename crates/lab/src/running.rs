@@ -1,7 +1,8 @@
 //! Running statistics of a network whose weights are trained as a vector: what Burn's batch norm does after a forward
 //! in training mode, `r ← (1 − m) r + m s` with the batch's statistic s and the layer's share m.
 //!
-//! Burn keeps m to itself. It is read off what one forward did; where that was something else, there is no [`Running`].
+//! Who visits a module does not see m. It is read off what one forward does to statistics that are zero; where that is
+//! something else, there is no [`Running`].
 
 use std::collections::HashMap;
 
@@ -19,23 +20,24 @@ pub struct Running {
 }
 
 impl Running {
-    /// The shares, from a module before and after it passed the batch with these statistics. `None` if one of them was
-    /// moved in another way or twice, or something else was moved.
-    pub fn observed<M: Module>(before: &M, after: &M, batch: &Statistics) -> Option<Self> {
-        let (before, after) = (floats(before), floats(after));
+    /// The shares: `pass` has the copy of a module that is given to it, whose statistics are zero, pass the batch with
+    /// these statistics. `None` if one of them is moved in another way or twice, or something else is moved.
+    pub fn observed<M: Module>(copy: M, batch: &Statistics, pass: impl FnOnce(&M)) -> Option<Self> {
+        let all = Self { shares: batch.iter().map(|(number, _)| (*number, 1.0)).collect() };
+        let zeros = batch.iter().map(|(number, statistic)| (*number, statistic.zeros_like())).collect();
+        let copy = all.step(copy, zeros);
+        let before = floats(&copy);
+        pass(&copy);
+        let after = floats(&copy);
         let mut shares = HashMap::new();
         for (number, statistic) in batch {
             let rounding = if statistic.dtype() == DType::F64 { f64::EPSILON } else { f32::EPSILON.into() };
             let statistic: Vec<f64> = statistic.clone().into_data().iter().collect();
-            let moves = before.get(*number)?.iter().zip(after.get(*number)?).zip(&statistic);
-            let moves: Vec<[f64; 3]> = moves.map(|((&old, &new), &statistic)| [old, new, statistic]).collect();
-            let far = |[old, _, statistic]: &[f64; 3]| (statistic - old).abs();
-            let &[old, new, statistic] = moves.iter().max_by(|a, b| far(a).total_cmp(&far(b)))?;
-            let share = (new - old) / (statistic - old);
-            let size = moves.iter().flatten().fold(0.0, |size: f64, number| size.max(number.abs()));
-            let agrees = |[old, new, statistic]: &[f64; 3]| {
-                (old + share * (statistic - old) - new).abs() <= rounding.sqrt() * size
-            };
+            let moves: Vec<(f64, f64)> = statistic.into_iter().zip(after.get(*number)?.iter().copied()).collect();
+            let &(largest, moved) = moves.iter().max_by(|a, b| a.0.abs().total_cmp(&b.0.abs()))?;
+            let share = moved / largest;
+            let agrees =
+                |(statistic, moved): &(f64, f64)| (share * statistic - moved).abs() <= rounding.sqrt() * largest.abs();
             if !moves.iter().all(agrees) || shares.insert(*number, share).is_some() {
                 return None;
             }

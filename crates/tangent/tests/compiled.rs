@@ -99,6 +99,29 @@ const CASES: &[(&str, Forward)] = &[
         let h = attention(h.clone(), h.clone() * 0.5, h.clone().sin(), None, None, options);
         squares(p.plain.forward(h.flatten::<3>(0, 1).flatten(0, 1)), y)
     }),
+    ("products with a factor and a shift below a function", |p, x, y| {
+        let factor = || p.column.val().unsqueeze::<2>();
+        let h = act::relu(x.clone().matmul(p.square.val()) * factor() + factor());
+        let both = p.linear.forward(x.clone()).tanh() + (x.matmul(p.square.val()) * h.matmul(p.square.val())).tanh();
+        squares(p.plain.forward(both), y)
+    }),
+    ("norms of rows and columns", |p, x, y| {
+        let samples = y.dims()[0];
+        let h = p.linear.forward(x).repeat_dim(1, 2).repeat_dim(0, 2);
+        let norm = |h: Tensor<2>, axis| {
+            let h = h.clone() - h.mean_dim(axis);
+            h.clone() / (h.square().mean_dim(axis) + 0.1).sqrt()
+        };
+        let factor = p.column.val().unsqueeze::<2>().repeat_dim(1, 2);
+        let h = act::relu(norm(h.clone(), 1) * factor.clone() + factor) + norm(h, 0).tanh();
+        squares(p.plain.forward(h.narrow(1, 3, 5).narrow(0, 0, samples)), y)
+    }),
+    ("centred values times what may be zero", |p, x, y| {
+        let h = p.linear.forward(x).repeat_dim(1, 2);
+        let h = h.clone() - h.mean_dim(1);
+        let h = h.clone() * act::relu(h.square().mean_dim(1) * -1.0 + 0.3);
+        squares(p.plain.forward(h.narrow(1, 3, 5)), y)
+    }),
     ("maxima of windows", |p, x, y| {
         let h = p.linear.forward(x).reshape([-1, 1, 1, 5]);
         let h = max_pool2d(h, MaxPoolOptions::new([1, 3]).with_stride([1, 1]));

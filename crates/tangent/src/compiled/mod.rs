@@ -4,8 +4,8 @@
 //! [`assembly`] turns the recorded program and its reverse pass into a list of passes over memory. Views (transposed,
 //! repeated, reshaped arrays) cost nothing; a bias and a function are applied to a product in its own memory in one
 //! pass; cotangents are written over where nobody else reads them; a matrix product writes its part of the gradient in
-//! place. [`machine`] runs the list with the kernels of [`crate::host`]: nothing is allocated, looked up
-//! or built between one gradient and the next.
+//! place. [`machine`] runs the list with the kernels of [`crate::host`]: no large memory is allocated, and nothing looked
+//! up or built, between one gradient and the next.
 //!
 //! Slopes that follow from a value (of tanh, exp, …) are not kept. The memory of the last point takes the next
 //! gradient, where a step has written the new point over the old gradient: no large vector is cleared anew for each

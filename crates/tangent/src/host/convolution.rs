@@ -321,7 +321,10 @@ pub fn convolve<T: Real>(out: &mut [T], input: &[T], weight: &[T], form: &Convol
     if image == 0 || result == 0 {
         return;
     }
-    if let Some(direct) = Direct::of::<T>(form) {
+    // One image is divided among threads.
+    if form.samples > 1
+        && let Some(direct) = Direct::of::<T>(form)
+    {
         let packed = direct.packed(weight);
         out.par_chunks_mut(result).zip(input.par_chunks(image)).for_each_init(Borrowed::new, |space, (out, image)| {
             direct.convolve(&mut space.0, out, image, &packed, add);
@@ -369,7 +372,8 @@ pub fn convolve<T: Real>(out: &mut [T], input: &[T], weight: &[T], form: &Convol
 /// The adjoint in the input: `out`, or `out` and it, from the cotangent of the result.
 pub fn convolve_input_adjoint<T: Real>(out: &mut [T], weight: &[T], output: &[T], form: &Convolution, add: bool) {
     let (together, image, result) = (form.together(), form.image(), form.result());
-    if image > 0
+    if form.samples > 1
+        && image > 0
         && result > 0
         && let Some(direct) = form.turned().and_then(|turned| Direct::of::<T>(&turned))
     {
@@ -420,10 +424,11 @@ pub fn convolve_weight_adjoint<T: Real>(out: &mut [T], input: &[T], output: &[T]
     if image == 0 || result == 0 || form.samples == 0 || out.is_empty() {
         return;
     }
-    let direct = Direct::of::<T>(form);
     let batches = form.samples.div_ceil(together);
     let parts = (IN_PARTS / out.len()).clamp(1, 16).min(batches);
     let each = batches.div_ceil(parts) * together;
+    // One part is divided among threads.
+    let direct = Direct::of::<T>(form).filter(|_| parts > 1);
     let of_part = |out: &mut [T], input: &[T], output: &[T]| {
         let mut space = Borrowed::new();
         if let Some(direct) = &direct {

@@ -174,13 +174,20 @@ impl Planner<'_> {
             let below = operands.iter().find(|&&operand| self.values[operand].span() == Some(a));
             if let Some(&below) = below.filter(|_| is_wanted(operation) && out == x && self.uses[node] == 1) {
                 self.instructions.pop();
+                // Nobody writes there any more.
+                if let Place::Buffer(buffer) = out.place {
+                    self.buffers[buffer] = 0;
+                }
                 (x, node, *into) = (a, below, Some(b));
             }
         }
-        (x, scale, shift, self.is_product(node) && self.uses[node] == 1)
+        // The way back of a factor reads the other one.
+        let is_free = scale.is_none() && self.is_product(node) && self.uses[node] == 1;
+        (x, scale, shift, is_free)
     }
 
-    /// Whether a node is a product of matrices or a convolution: its memory is its own, and it does not need its value.
+    /// Whether a node is a product of matrices or a convolution: its memory is its own, and its way back does not need
+    /// its value.
     pub(super) fn is_product(&self, node: usize) -> bool {
         match &self.program.nodes[node].operation {
             Operation::Bilinear(bilinear) => !matches!(bilinear, Bilinear::Multiply),

@@ -1,6 +1,6 @@
 //! Normalization, found in a program and done in few passes over memory.
 //!
-//! Batch, group and layer norm begin with `x̂ = (x − mean) f(Σ (x − mean)²)` by groups, in nine operations whose results
+//! Batch, group and layer norm begin with `x̂ = (x − mean)/f(Σ (x − mean)²)` by groups, in nine operations whose results
 //! are as large as x; here they are moments, one pass that may write over x, and an adjoint in two.
 
 use super::super::instruction::{Instruction, Span};
@@ -71,7 +71,10 @@ fn parts(
     let groups = groups(&node(x).shape, axes)?;
     let is_mean = of == x && (share * groups.size() as f64 - 1.0).abs() < 1e-12;
     let factor = expanded(wide_factor)?;
-    let (_, below) = unary(factor)?;
+    let (of_squares, below) = unary(factor)?;
+    if !is_inverse(of_squares) {
+        return None;
+    }
     let (variance, squares) = match unary(below) {
         Some((Elementwise::Scale(scale), squares)) if observed(below) => (Some((below, *scale)), squares),
         _ => (None, below),
@@ -95,7 +98,20 @@ fn parts(
     })
 }
 
-/// The groups of an array of this shape that is reduced along axes: those that are kept lie side by side.
+/// Whether a function is one over something, and so nowhere zero: what was normalized tells what it was before.
+fn is_inverse(function: &Elementwise) -> bool {
+    match function {
+        Elementwise::Recip => true,
+        Elementwise::Composite(steps) => matches!(steps.last(), Some(Step::Apply(Elementwise::Recip, _))),
+        _ => false,
+    }
+}
+
+/// The fewest neighbours in a group that are worth a loop.
+const NEIGHBOURS: usize = 8;
+
+/// The groups of an array of this shape that is reduced along axes: those that are kept lie side by side, and enough of
+/// a group do.
 fn groups(shape: &[usize], axes: &[usize]) -> Option<Groups> {
     let kept = |axis: &usize| !axes.contains(axis) && shape[*axis] != 1;
     let first = (0..shape.len()).find(kept).unwrap_or(0);
@@ -103,7 +119,7 @@ fn groups(shape: &[usize], axes: &[usize]) -> Option<Groups> {
     let whole = (first..end).all(|axis| !axes.contains(&axis));
     let size = |range: &[usize]| range.iter().product();
     let groups = Groups { outer: size(&shape[..first]), count: size(&shape[first..end]), inner: size(&shape[end..]) };
-    (whole && groups.size() > 0).then_some(groups)
+    (whole && groups.outer > 0 && groups.inner >= NEIGHBOURS).then_some(groups)
 }
 
 /// What a normalization leaves for the way back.
