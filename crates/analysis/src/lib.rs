@@ -22,6 +22,7 @@ pub mod certificate;
 mod error;
 pub mod fisher;
 pub mod gauss_newton;
+mod gradient;
 pub mod hessian;
 pub mod norms;
 pub mod ntk;

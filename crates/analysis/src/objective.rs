@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::AnalysisError;
 use crate::fisher::EmpiricalFisher;
 use crate::gauss_newton::GaussNewton;
+use crate::gradient::Gradients;
 use crate::hessian::Hessian;
 use crate::ntk::TangentKernel;
 use crate::output::OutputCurvature;
@@ -82,6 +83,8 @@ pub struct Objective<N: Network> {
     mode: Mode,
     second: Map<N, N::Input, Forward<N>>,
     first: Map<N, N::Input, Forward<N>>,
+    /// Absent where memory is limited.
+    gradients: Option<Gradients>,
 }
 
 impl<N: Network> fmt::Debug for Objective<N> {
@@ -105,7 +108,8 @@ impl<N: Network> Objective<N> {
     pub fn new(network: N, inputs: N::Input, targets: Tensor<2>, loss: Loss) -> Result<Self, AnalysisError> {
         let map = || Map::new(N::forward as Forward<N>).in_chunks(CHUNK);
         let mode = Mode::Evaluation;
-        let objective = Self { network, inputs, targets, loss, mode, second: map(), first: map().first_order() };
+        let (second, first, gradients) = (map(), map().first_order(), Some(Gradients::default()));
+        let objective = Self { network, inputs, targets, loss, mode, second, first, gradients };
         let at = objective.first.linearize(&objective.network, &objective.inputs)?;
         let (shape, targets) = (at.output_shape(), objective.targets.dims());
         if shape != targets {
@@ -158,6 +162,7 @@ impl<N: Network> Objective<N> {
         self.second = self.second.precision(dtype);
         self.first = self.first.precision(dtype);
         self.targets = self.targets.cast(dtype);
+        self.gradients = self.gradients.map(|_| Gradients::default());
         self
     }
 
@@ -167,6 +172,7 @@ impl<N: Network> Objective<N> {
         self.second = self.second.batch_statistics(mode == Mode::Batch);
         self.first = self.first.batch_statistics(mode == Mode::Batch);
         self.mode = mode;
+        self.gradients = self.gradients.map(|_| Gradients::default());
         self
     }
 
@@ -176,6 +182,7 @@ impl<N: Network> Objective<N> {
     pub fn within(mut self, bytes: usize) -> Self {
         self.second = self.second.within(bytes);
         self.first = self.first.within(bytes);
+        self.gradients = None;
         self
     }
 
@@ -255,7 +262,13 @@ impl<N: Network> Objective<N> {
     ///
     /// When `w` has not P entries.
     pub fn gradient(&self, w: &Tensor<1>) -> Result<(f64, Tensor<1>), AnalysisError> {
-        let at = self.first.linearize_at(&self.network, w, &self.inputs)?;
+        let w = self.vector(w)?;
+        let (data, of_batch) = ((&self.inputs, &self.targets), self.mode == Mode::Batch);
+        let sum = |all: &Gradients| all.sum(&self.network, data, self.loss, CHUNK, of_batch, &w);
+        if let Some((sum, gradient)) = self.gradients.as_ref().and_then(sum) {
+            return Ok((sum * self.scale(), gradient * self.scale()));
+        }
+        let at = self.first.linearize_at(&self.network, &w, &self.inputs)?;
         let slope = self.slope(&at);
         Ok((self.loss_of(&at), at.pull(slope)))
     }
