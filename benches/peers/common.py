@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import resource
 import sys
 import time
 from collections.abc import Callable
@@ -15,9 +16,9 @@ import numpy as np
 RATE, RHO = 1e-4, 0.05
 STUDY_RATE, STUDY_STEPS, STUDY_RUNS = 0.1, 200, 100
 PRODUCTS = 30
-# Networks by name: ResNet-20 of width 16 with batch norm and without a norm, a vision transformer of two layers of width
-# 64, four heads and patches of 4×4 pixels.
-NETWORKS = ["resnet", "plain", "vit"]
+# Networks by name: ResNet-20 of width 16 with batch norm and without a norm, ResNet-18 with batch norm, a vision
+# transformer of two layers of width 64, four heads and patches of 4×4 pixels.
+NETWORKS = ["resnet", "plain", "resnet18", "vit"]
 PARTS = ["weight", "bias"]
 
 
@@ -67,7 +68,8 @@ def answer_to(request, known, set_up):
             seconds.append(elapsed / case.units)
             spent += elapsed
         call += 1
-    return {"seconds": seconds, "setup": setup, "result": case.result(found)}
+    peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"seconds": seconds, "setup": setup, "peak": peak, "result": case.result(found)}
 
 
 def sequential(layers):
@@ -121,7 +123,7 @@ def read(name):
 
 
 def network_of(name):
-    """The network by name that a case is about, if it is about one: `resnet`, `plain` or `vit`."""
+    """The network by name that a case is about, if it is about one: one of [`NETWORKS`]."""
     return next((network for network in NETWORKS if network in name.split("-")), None)
 
 

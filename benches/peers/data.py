@@ -15,7 +15,7 @@ import sys
 import numpy as np
 import torch
 from common import sequential, write_weights
-from compare import BATCH, IMAGES, KERNEL_OF_IMAGES, KERNELS, STEPS
+from compare import BATCH, IMAGES, KERNEL_OF_IMAGES, KERNELS, NAMED, STEPS
 from sklearn.datasets import load_digits
 from worker_torch import module
 
@@ -23,6 +23,7 @@ from worker_torch import module
 TABLES = {
     "resnet": 'name = "resnet"\nnorm = "batch"',
     "plain": 'name = "resnet"',
+    "resnet18": 'name = "resnet"\ndepth = 18\nwidth = 64\nnorm = "batch"',
     "vit": 'name = "vit"\npatch = 4\nwidth = 64\ndepth = 2\nheads = 4',
 }
 
@@ -129,12 +130,13 @@ def main(folder):
             y = random.standard_normal((samples, 10)).astype(np.float32)
             layers = random_convolutions(random, [3, 32, 32]) + random_layers(random, [2048, 128, 10])
             write_layers(folder / name, layers, x, y, "squared-error")
-    for network, table in TABLES.items():
-        for name, samples in [(f"{network}-{BATCH}", BATCH), (f"step-{network}-{BATCH}", 4 * BATCH)]:
-            random = np.random.default_rng(0)
-            x = random.standard_normal((samples, 3, 32, 32)).astype(np.float32)
-            y = random.standard_normal((samples, 10)).astype(np.float32)
-            write(folder / name, named_weights(network), table, x, y, "squared-error")
+    cases = [(network, f"{network}-{BATCH}", BATCH) for network in NAMED]
+    cases += [(network, f"step-{network}-{BATCH}", 4 * BATCH) for network in NAMED]
+    for network, name, samples in [*cases, ("resnet18", f"resnet18-{IMAGES[1]}", IMAGES[1])]:
+        random = np.random.default_rng(0)
+        x = random.standard_normal((samples, 3, 32, 32)).astype(np.float32)
+        y = random.standard_normal((samples, 10)).astype(np.float32)
+        write(folder / name, named_weights(network), TABLES[network], x, y, "squared-error")
     layers, x, y, labels = digits()
     arrays = [(w.numpy(), b.numpy()) for w, b in layers]
     write_layers(folder / "digits", arrays, x.numpy(), labels.astype(np.int64), "squared-error")

@@ -164,7 +164,7 @@ def training(size, way):
     rho = common.RHO if way == "sam" else 0.0
     loss_of, start = loss_for(case, train=True), split(weights)
     # Ten steps at a rate that shows in f32, for comparison.
-    (params, _), losses = jax.jit(scanned(descent(loss_of, 1e-2, rho), 10))(start, x, y)
+    (params, _), losses = jax.jit(scanned(descent(loss_of, 1e-3, rho), 10))(start, x, y)
     agreement = {"losses": losses.tolist(), **vector(flat(ordered(params, start[0])) - flat(start[0]))}
     step, held = descent(loss_of, common.RATE, rho), [split(weights)]
     step = jax.jit(scanned(step, SCANNED) if way == "scan" else step, donate_argnums=0)

@@ -32,6 +32,8 @@ def module(name):
     """A network by name."""
     if name == "vit":
         return Vit(3, 64, 4, 2, 64, 4, 10)
+    if name == "resnet18":
+        return ResNet(3, 64, [2, 2, 2, 2], torch.nn.BatchNorm2d, torch.nn.ReLU(), 10)
     return ResNet(3, 16, [3, 3, 3], torch.nn.BatchNorm2d if name == "resnet" else None, torch.nn.ReLU(), 10)
 
 
@@ -96,7 +98,7 @@ def training(size):
     net = network(case, weights)
     before = flat(net.parameters())
     # Ten steps at a rate that shows in f32, for comparison.
-    step = stepper(net, x, y, 1e-2)
+    step = stepper(net, x, y, 1e-3)
     agreement = {"losses": [step() for _ in range(10)], **vector(flat(net.parameters()) - before)}
     return Case(stepper(network(case, weights), x, y, common.RATE), lambda _: agreement)
 
