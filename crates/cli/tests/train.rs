@@ -65,7 +65,7 @@ fn images() -> String {
 
 /// The same with statistics that training keeps, and images that are changed at random.
 fn normed() -> String {
-    images().replace("hidden = [16]", "norm = \"batch\"").replace("steps = 150", "steps = 60")
+    images().replace("hidden = [16]", "norm = \"batch\"").replace("steps = 150", "steps = 600")
         + "augment = { crop = 1, flip = true }\n"
 }
 
@@ -122,7 +122,7 @@ fn threads_do_not_change_a_bit() {
             .replace("batch_size = 20", batch)
             .replace("steps = 100", "steps = 8")
     };
-    let images = [images().replace("steps = 150", "steps = 20"), normed().replace("steps = 60", "steps = 10")];
+    let images = [images().replace("steps = 150", "steps = 20"), normed().replace("steps = 600", "steps = 10")];
     // Stacks of one product and of many.
     for config in images.into_iter().chain([tokens(1, "batch_size = 1"), tokens(4, "batch_size = 16")]) {
         threads_do_not_change(&config);

@@ -74,7 +74,7 @@ mod tied {
         Param::from_tensor(Tensor::from_data(data, (&autodiff(), DType::F64)).require_grad())
     }
 
-    /// A frozen number, with which Burn's autodiff is the only way.
+    /// A frozen factor of one, with which Burn's autodiff is the only way.
     fn frozen() -> Option<Param<Tensor<1>>> {
         let one = Tensor::from_data(TensorData::new(vec![1.0], [1]), (&autodiff(), DType::F64));
         Some(Param::from_tensor(one).set_require_grad(false))
@@ -95,15 +95,19 @@ mod tied {
         frozen: Option<Param<Tensor<1>>>,
     }
 
-    fn forward(x: Tensor<2>, a: &Param<Tensor<2>>, b: &Param<Tensor<2>>) -> Tensor<2> {
-        x.matmul(a.val().transpose()).tanh().matmul(b.val().transpose())
+    fn forward(x: Tensor<2>, [a, b]: [&Param<Tensor<2>>; 2], frozen: Option<&Param<Tensor<1>>>) -> Tensor<2> {
+        let h = x.matmul(a.val().transpose()).tanh().matmul(b.val().transpose());
+        match frozen {
+            Some(factor) => h * factor.val().unsqueeze::<2>(),
+            None => h,
+        }
     }
 
     impl Network for Two {
         type Input = Tensor<2>;
 
         fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-            forward(x, &self.a, &self.b)
+            forward(x, [&self.a, &self.b], self.frozen.as_ref())
         }
     }
 
@@ -111,7 +115,7 @@ mod tied {
         type Input = Tensor<2>;
 
         fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-            forward(x, &self.a, &self.a)
+            forward(x, [&self.a, &self.a], self.frozen.as_ref())
         }
     }
 

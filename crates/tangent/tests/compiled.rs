@@ -258,7 +258,15 @@ fn what_cannot_be_compiled_is_said() {
     };
     assert!(none(&parts, |p, x| p.linear.forward(x).flip([1]).sum()), "an operation without instructions");
     parts.square = parts.square.set_require_grad(false);
-    assert!(none(&parts, |p, x| p.linear.forward(x).sum()), "a frozen parameter");
+    assert!(none(&parts, |p, x| p.linear.forward(x).matmul(p.square.val()).sum()), "a frozen parameter");
+    // One that the forward does not read takes no place in the gradient.
+    let forward: Forward = |p, x, y| squares(p.plain.forward(p.linear.forward(x).tanh()), y);
+    let y = tensor::<2>(7, [SAMPLES, 3], -1.0, 1.0, &device);
+    let both = (x.clone(), y.clone());
+    let map = Map::new(move |parts: &Parts, (x, y): (Tensor<2>, Tensor<2>)| forward(parts, x, y));
+    let mut compiled = map.compile(&parts, &both).expect("everything has an entry").expect("it is not read");
+    let (_, gradient) = compiled.gradient(&ravel(&parts).expect("there are parameters"), &both);
+    assert!(difference(&numbers(gradient), &autodiff(&parts, &x, &y, forward).1) < 1e-13);
 }
 
 /// A row that is masked whole, and numbers too large for `eˣ`: finite as through autodiff.
