@@ -153,7 +153,7 @@ impl<T: Real> Memory<'_, T> {
             Instruction::Moments { mean, squares, x, groups } => {
                 self.write_both(*mean, *squares, |memory, mean, squares| {
                     host::moments(mean, squares, memory.span(*x), *groups);
-                })
+                });
             }
             Instruction::Normalize { out, x, groups, mean, factor } => self.write(*out, |memory, out| {
                 let x = x.map(|x| memory.span(x));

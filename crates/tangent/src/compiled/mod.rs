@@ -133,6 +133,7 @@ impl Compiled {
     /// What the last batch had in the place of running statistics: the number of each among the module's float
     /// parameters and running statistics, each counted once, in Burn's order, with mean or biased variance `[channels]`.
     /// A layer that the forward passed twice has two of each.
+    #[must_use]
     pub fn statistics(&self) -> Vec<(usize, Tensor<1>)> {
         match &self.memory {
             Memory::F32(memory) => memory.statistics(&self.assembly),

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::convolution::Convolution;
+use super::form::Convolution;
 use super::real::Real;
 use super::space::Space;
 
@@ -83,7 +83,7 @@ impl Direct {
             for (pixels, at) in self.rows() {
                 let (out, row) = (&mut out[pixels], &flat[at]);
                 if add {
-                    out.iter_mut().zip(row).for_each(|(out, &x)| *out = *out + x);
+                    out.iter_mut().zip(row).for_each(|(out, &x)| *out += x);
                 } else {
                     out.copy_from_slice(row);
                 }
@@ -204,7 +204,7 @@ impl<T: Real> WithSimd for Blocks<'_, T> {
                 }
                 for (sums, gradient) in sums.iter().zip(gradient.chunks_mut(places).skip(first)) {
                     for (&sum, gradient) in sums.iter().zip(&mut gradient[place..]) {
-                        *gradient = *gradient + T::sum(simd, sum);
+                        *gradient += T::sum(simd, sum);
                     }
                 }
             }

@@ -32,7 +32,7 @@ impl Groups {
     }
 
     /// The rows of a group.
-    fn rows<'a, T>(self, x: &'a [T], group: usize) -> impl Iterator<Item = &'a [T]> + Clone {
+    fn rows<T>(self, x: &[T], group: usize) -> impl Iterator<Item = &[T]> + Clone {
         let Self { outer, count, inner } = self;
         (0..outer).map(move |row| &x[(row * count + group) * inner..][..inner])
     }
@@ -149,13 +149,13 @@ fn fold_both<T: Real>(c: &[T], x: &[T]) -> [T; 2] {
     let (whole, rest) = (c.chunks_exact(STRANDS), c.len() / STRANDS * STRANDS);
     for (c, x) in whole.zip(x.chunks_exact(STRANDS)) {
         for lane in 0..STRANDS {
-            sums[0][lane] = sums[0][lane] + c[lane];
-            sums[1][lane] = sums[1][lane] + c[lane] * x[lane];
+            sums[0][lane] += c[lane];
+            sums[1][lane] += c[lane] * x[lane];
         }
     }
     for (lane, (&c, &x)) in c[rest..].iter().zip(&x[rest..]).enumerate() {
-        sums[0][lane] = sums[0][lane] + c;
-        sums[1][lane] = sums[1][lane] + c * x;
+        sums[0][lane] += c;
+        sums[1][lane] += c * x;
     }
     sums.map(|strands| strands.into_iter().fold(T::ZERO, |a, b| a + b))
 }

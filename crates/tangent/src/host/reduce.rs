@@ -32,12 +32,12 @@ pub fn sum_of_products<T: Real>(out: &mut [T], a: &[T], b: &[T], axis: Axis, add
             let (part, others) = std::mem::take(&mut rest).split_at_mut(length);
             if inner == 1 {
                 let range = outer * middle..(outer + 1) * middle;
-                part[0] = part[0] + dot(&a[range.clone()], &b[range]);
+                part[0] += dot(&a[range.clone()], &b[range]);
             } else {
                 for m in 0..middle {
                     let start = (outer * middle + m) * inner + offset;
                     for ((out, &a), &b) in part.iter_mut().zip(&a[start..]).zip(&b[start..]) {
-                        *out = *out + a * b;
+                        *out += a * b;
                     }
                 }
             }
@@ -66,11 +66,11 @@ fn dot<T: Real>(a: &[T], b: &[T]) -> T {
     let whole = a.len() / STRANDS * STRANDS;
     for (a, b) in a.chunks_exact(STRANDS).zip(b.chunks_exact(STRANDS)) {
         for lane in 0..STRANDS {
-            strands[lane] = strands[lane] + a[lane] * b[lane];
+            strands[lane] += a[lane] * b[lane];
         }
     }
     for (strand, (&a, &b)) in strands.iter_mut().zip(a[whole..].iter().zip(&b[whole..])) {
-        *strand = *strand + a * b;
+        *strand += a * b;
     }
     strands.into_iter().fold(T::ZERO, |a, b| a + b)
 }

@@ -1,6 +1,7 @@
 //! The way back: a node's cotangent, passed on to its operands.
 
 use super::super::instruction::{Instruction, Place, Span, Stretched, View};
+use super::normalization::Normalized;
 use super::{Cotangent, Kept, Planner, runs};
 use crate::array::Arithmetic;
 use crate::operation::{Adjoint, Bilinear, Face, Linear, Operation, Shapes};
@@ -61,7 +62,7 @@ impl Planner<'_> {
                     }
                 }
             }
-            (_, Kept::Normalized(normalized)) => self.back_normalized(normalized, &cotangent),
+            (_, Kept::Normalized(normalized)) => self.back_normalized(&normalized, &cotangent),
             (Operation::Bilinear(_), Kept::Factors(a, b)) => {
                 let (first, second) = (first?, second?);
                 // The first operand last: what is given it may be written over.
@@ -70,7 +71,7 @@ impl Planner<'_> {
                     self.give(second, Cotangent { view, owned: true });
                 }
                 if self.active[first] {
-                    let (out, from) = self.to_write(&cotangent);
+                    let (out, from) = self.writable(&cotangent);
                     let b = self.stretched(&b);
                     self.instructions.push(Instruction::Combine { arithmetic: Arithmetic::Multiply, out, a: from, b });
                     let view = out.view(cotangent.view.shape());
@@ -152,7 +153,7 @@ impl Planner<'_> {
     /// A cotangent times f′, in its own memory if that is free.
     fn times_slope(&mut self, cotangent: &Cotangent, kept: &Kept) -> Cotangent {
         let shape = cotangent.view.shape().to_vec();
-        let (out, a) = self.to_write(cotangent);
+        let (out, a) = self.writable(cotangent);
         self.instructions.push(match kept {
             Kept::Number(factor) => Instruction::Scale { factor: *factor, out, x: a },
             Kept::Slope(slope) => {
@@ -169,7 +170,7 @@ impl Planner<'_> {
 
     /// Where something made of a cotangent is written: into its own memory, if that is free. With what it is made of, if
     /// that stands elsewhere.
-    pub(super) fn to_write(&mut self, cotangent: &Cotangent) -> (Span, Option<Span>) {
+    pub(super) fn writable(&mut self, cotangent: &Cotangent) -> (Span, Option<Span>) {
         let from = self.span(&cotangent.view);
         let in_place = cotangent.owned || cotangent.view.span().is_none();
         if in_place { (from, None) } else { (self.new_span(from.length), Some(from)) }
@@ -224,7 +225,7 @@ impl Planner<'_> {
                 // Into whichever memory is free.
                 let (known, part) = if known.owned { (known, part) } else { (part, known) };
                 let shape = known.view.shape().to_vec();
-                let (out, a) = self.to_write(&known);
+                let (out, a) = self.writable(&known);
                 let b = self.stretched(&part.view);
                 self.instructions.push(Instruction::Combine { arithmetic: Arithmetic::Add, out, a, b });
                 Cotangent { view: out.view(&shape), owned: true }
@@ -284,5 +285,15 @@ impl Planner<'_> {
             };
         };
         Some(View::dense(Place::Gradient, self.starts[parameter], self.shape(node)))
+    }
+
+    /// Passes the cotangent of a normalization on.
+    fn back_normalized(&mut self, normalized: &Normalized, cotangent: &Cotangent) {
+        let Normalized { x, normalized, groups, factor, slope } = *normalized;
+        let (out, c) = self.writable(cotangent);
+        let sums = self.new_span(2 * groups.count);
+        self.instructions.push(Instruction::NormalizeAdjoint { out, c, normalized, groups, factor, slope, sums });
+        let view = out.view(self.shape(x));
+        self.give(x, Cotangent { view, owned: true });
     }
 }

@@ -1,6 +1,7 @@
 //! The way forward: a node's value, by instructions on memory.
 
 use super::super::instruction::{Instruction, Place, Span, Stretched, View};
+use super::normalization::{Normalization, Normalized};
 use super::{Kept, Planner, runs};
 use crate::array::Arithmetic;
 use crate::function::Elementwise;
@@ -167,8 +168,8 @@ impl Planner<'_> {
         let [mut scale, mut shift] = [None; 2];
         let is_sum = |operation: &Operation| matches!(operation, Operation::Linear(Linear::Add));
         let is_multiple = |operation: &Operation| matches!(operation, Operation::Bilinear(Bilinear::Multiply));
-        let taken: [(&dyn Fn(&Operation) -> bool, _); 2] = [(&is_sum, &mut shift), (&is_multiple, &mut scale)];
-        for (is_wanted, into) in taken {
+        let wanted: [fn(&Operation) -> bool; 2] = [is_sum, is_multiple];
+        for (is_wanted, into) in wanted.into_iter().zip([&mut shift, &mut scale]) {
             let Some(&Instruction::Combine { out, a: Some(a), b, .. }) = self.instructions.last() else { break };
             let Node { operation, operands, .. } = &self.program.nodes[node];
             let below = operands.iter().find(|&&operand| self.values[operand].span() == Some(a));
@@ -238,5 +239,42 @@ impl Planner<'_> {
         let out = self.new_span(a.length);
         self.instructions.push(Instruction::Combine { arithmetic, out, a: Some(a), b });
         out.view(&shape)
+    }
+
+    /// The value of a node that ends a normalization.
+    fn normalize(&mut self, index: usize, normalization: &Normalization) -> Option<Span> {
+        let &Normalization { x: node, mean: mean_node, variance, factor: factor_node, groups, .. } = normalization;
+        let Operation::Elementwise(function) = &self.program.nodes[factor_node].operation else { return None };
+        let value = self.values[node].clone();
+        let x = self.span(&value);
+        let [mean, squares, factor, slope] = [(); 4].map(|()| self.new_span(groups.count));
+        self.instructions.push(Instruction::Moments { mean, squares, x, groups });
+        self.values[mean_node] = mean.view(self.shape(mean_node));
+        let at = match variance {
+            Some((variance, scale)) => {
+                let out = self.new_span(groups.count);
+                self.instructions.push(Instruction::Scale { factor: scale, out, x: Some(squares) });
+                self.values[variance] = out.view(self.shape(variance));
+                out
+            }
+            None => squares,
+        };
+        self.instructions.push(Instruction::Function {
+            function: function.clone(),
+            x: Some(at),
+            scale: None,
+            shift: None,
+            value: factor,
+            slope: Some(slope),
+        });
+        if let Some((_, scale)) = variance {
+            self.instructions.push(Instruction::Scale { factor: scale, out: slope, x: None });
+        }
+        // Mean and centred values alone read x.
+        let in_place = self.is_product(node) && self.uses[node] == 2;
+        let out = if in_place { x } else { self.new_span(x.length) };
+        self.instructions.push(Instruction::Normalize { out, x: (!in_place).then_some(x), groups, mean, factor });
+        self.kept[index] = Kept::Normalized(Normalized { x: node, normalized: out, groups, factor, slope });
+        Some(out)
     }
 }

@@ -3,8 +3,7 @@
 //! Batch, group and layer norm begin with `x̂ = (x − mean)/f(Σ (x − mean)²)` by groups, in nine operations whose results
 //! are as large as x; here they are moments, one pass that may write over x, and an adjoint in two.
 
-use super::super::instruction::{Instruction, Span};
-use super::{Cotangent, Kept, Planner};
+use super::super::instruction::Span;
 use crate::function::{Elementwise, Step};
 use crate::host::Groups;
 use crate::operation::{Bilinear, Linear, Operation};
@@ -14,14 +13,14 @@ use crate::program::Program;
 #[derive(Clone, Debug)]
 pub(super) struct Normalization {
     /// What is normalized.
-    x: usize,
+    pub x: usize,
     /// The mean of each group.
-    mean: usize,
+    pub mean: usize,
     /// The sum of squares of what is left, times a number: a node, and the number.
-    variance: Option<(usize, f64)>,
+    pub variance: Option<(usize, f64)>,
     /// f of it.
-    factor: usize,
-    groups: Groups,
+    pub factor: usize,
+    pub groups: Groups,
     /// Nodes that nobody else reads.
     pub inner: Vec<usize>,
 }
@@ -125,58 +124,9 @@ fn groups(shape: &[usize], axes: &[usize]) -> Option<Groups> {
 /// What a normalization leaves for the way back.
 #[derive(Clone, Debug)]
 pub(super) struct Normalized {
-    x: usize,
-    normalized: Span,
-    groups: Groups,
-    factor: Span,
-    slope: Span,
-}
-
-impl Planner<'_> {
-    /// The value of a node that ends a normalization.
-    pub(super) fn normalize(&mut self, index: usize, normalization: &Normalization) -> Option<Span> {
-        let &Normalization { x: node, mean: mean_node, variance, factor: factor_node, groups, .. } = normalization;
-        let Operation::Elementwise(function) = &self.program.nodes[factor_node].operation else { return None };
-        let value = self.values[node].clone();
-        let x = self.span(&value);
-        let [mean, squares, factor, slope] = [(); 4].map(|()| self.new_span(groups.count));
-        self.instructions.push(Instruction::Moments { mean, squares, x, groups });
-        self.values[mean_node] = mean.view(self.shape(mean_node));
-        let at = match variance {
-            Some((variance, scale)) => {
-                let out = self.new_span(groups.count);
-                self.instructions.push(Instruction::Scale { factor: scale, out, x: Some(squares) });
-                self.values[variance] = out.view(self.shape(variance));
-                out
-            }
-            None => squares,
-        };
-        self.instructions.push(Instruction::Function {
-            function: function.clone(),
-            x: Some(at),
-            scale: None,
-            shift: None,
-            value: factor,
-            slope: Some(slope),
-        });
-        if let Some((_, scale)) = variance {
-            self.instructions.push(Instruction::Scale { factor: scale, out: slope, x: None });
-        }
-        // Mean and centred values alone read x.
-        let in_place = self.is_product(node) && self.uses[node] == 2;
-        let out = if in_place { x } else { self.new_span(x.length) };
-        self.instructions.push(Instruction::Normalize { out, x: (!in_place).then_some(x), groups, mean, factor });
-        self.kept[index] = Kept::Normalized(Normalized { x: node, normalized: out, groups, factor, slope });
-        Some(out)
-    }
-
-    /// Passes the cotangent of a normalization on.
-    pub(super) fn back_normalized(&mut self, normalized: Normalized, cotangent: &Cotangent) {
-        let Normalized { x, normalized, groups, factor, slope } = normalized;
-        let (out, c) = self.to_write(cotangent);
-        let sums = self.new_span(2 * groups.count);
-        self.instructions.push(Instruction::NormalizeAdjoint { out, c, normalized, groups, factor, slope, sums });
-        let view = out.view(self.shape(x));
-        self.give(x, Cotangent { view, owned: true });
-    }
+    pub x: usize,
+    pub normalized: Span,
+    pub groups: Groups,
+    pub factor: Span,
+    pub slope: Span,
 }
