@@ -8,7 +8,9 @@ use losscape_krylov::trace::hutchinson;
 use rayon::prelude::*;
 
 use super::false_statement::{doubled, negated, none};
+use super::networks::Architecture;
 use super::problem::{draws, gradient_descent, log_slope, norm};
+use super::training::Training;
 use super::{Check, Claim, Effect, Evidence, Expectation, FalseStatement, Family, Pair, Plot, Series, Workbench};
 use losscape_lab::LabError;
 use losscape_lab::statistics::kendall::tau_b;
@@ -50,10 +52,13 @@ struct Trial {
     profiles: [Vec<(f64, f64)>; 2],
 }
 
+/// Rates and batch sizes.
+const CELLS: [(f64, usize); 7] = [(0.2, 16), (0.1, 16), (0.2, 32), (0.1, 32), (0.05, 16), (0.1, 64), (0.05, 32)];
+
 fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
-    let cells: Vec<(f64, usize)> = bench.effort.of(
-        vec![(0.2, 16), (0.1, 16), (0.2, 32), (0.1, 32), (0.05, 16), (0.1, 64), (0.05, 32)],
+    let cells = bench.effort.of(
+        CELLS.to_vec(),
         vec![
             (0.2, 8),
             (0.2, 16),
@@ -69,7 +74,21 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
             (0.025, 16),
         ],
     );
-    let seeds = bench.effort.of(4, 8);
+    on(bench, &Architecture::mlp([64, 64]), &cells, bench.effort.of(4, 8), &mut evidence)?;
+    for network in Architecture::others(bench.effort) {
+        on(bench, &network, &CELLS, 4, &mut evidence)?;
+    }
+    Ok(evidence)
+}
+
+/// A network trained at these rates and batch sizes, with so many seeds.
+fn on(
+    bench: &Workbench,
+    network: &Architecture,
+    cells: &[(f64, usize)],
+    seeds: usize,
+    evidence: &mut Evidence,
+) -> Result<(), LabError> {
     let by_ratio = |a: &&(f64, usize), b: &&(f64, usize)| (a.0 / a.1 as f64).total_cmp(&(b.0 / b.1 as f64));
     let ends = [cells.iter().min_by(by_ratio), cells.iter().max_by(by_ratio)];
     let jobs: Vec<(usize, (f64, usize))> =
@@ -77,9 +96,8 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     let runs = jobs.into_par_iter().map(|(seed, (rate, batch))| -> Result<Option<Trial>, LabError> {
         let own = bench.seed_of(seed as u64);
         let data = bench.digits_split(usize::MAX, own)?;
-        let Some(found) = bench.minimum(&data, &gradient_descent(rate), batch, 0.02, 40_000, own)? else {
-            return Ok(None);
-        };
+        let training = Training { optimizer: &gradient_descent(rate), batch, target: 0.02, most: 40_000 };
+        let Some(found) = bench.minimum(network, &data, training, own)? else { return Ok(None) };
         let point = found.objective.here()?;
         let sharpest = found.sharpest(&point, own)?;
         let random = point.space().normal(&mut draws(own, 20));
@@ -110,8 +128,9 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     });
     let runs: Vec<Trial> = runs.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
     let asked = (seeds * cells.len()) as f64;
-    evidence.check(Check::equal("runs at the training loss, of all", 0.0, [(runs.len() as f64, asked)]));
-    evidence.check(Check::equal("their losses = 0.02", 0.1, runs.iter().map(|run| (run.loss, 0.02))));
+    let name = |what: &str| network.of(what);
+    evidence.check(Check::equal(name("runs at the training loss, of all"), 0.0, [(runs.len() as f64, asked)]));
+    evidence.check(Check::equal(name("their losses = 0.02"), 0.1, runs.iter().map(|run| (run.loss, 0.02))));
     let of = |seed: usize| runs.iter().filter(move |run| run.seed == seed);
     let per_seed = |pick: &dyn Fn(&Trial) -> f64| -> Vec<f64> {
         (0..seeds).map(|seed| tau_b(&of(seed).map(|run| (run.ratio, pick(run))).collect::<Vec<_>>())).collect()
@@ -123,11 +142,11 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
         ("−λ_max(H)", |run| -run.sharpness),
         ("−tr H", |run| -run.trace),
     ];
-    for (name, pick) in measures {
-        evidence.effect(Effect::above(format!("Kendall's τ of {name} and ε/B"), 0.0, per_seed(&pick)));
+    for (measure, pick) in measures {
+        evidence.effect(Effect::above(name(&format!("Kendall's τ of {measure} and ε/B")), 0.0, per_seed(&pick)));
     }
     let slopes = (0..seeds).map(|seed| log_slope(&of(seed).map(|run| (run.ratio, run.top_width)).collect::<Vec<_>>()));
-    evidence.effect(Effect::above("log-log slope of the width against ε/B", 0.0, slopes.collect::<Vec<_>>()));
+    evidence.effect(Effect::above(name("log-log slope of the width against ε/B"), 0.0, slopes.collect::<Vec<_>>()));
     // Pairs of runs of one seed: those of equal ratio differ less in sharpness than the others.
     let alike = (0..seeds).map(|seed| {
         let runs: Vec<&Trial> = of(seed).collect();
@@ -140,20 +159,19 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
         }
         different.0 / f64::from(different.1) - same.0 / f64::from(same.1)
     });
-    evidence.effect(Effect::above("|Δ log λ_max| at unequal ε/B less that at equal", 0.0, alike.collect::<Vec<_>>()));
-    evidence.check(
-        Check::equal("width along the top eigenvector = ε/B", 0.1, runs.iter().map(|run| (run.top_width, run.ratio)))
-            .printed(),
-    );
+    let differ = name("|Δ log λ_max| at unequal ε/B less that at equal");
+    evidence.effect(Effect::above(differ, 0.0, alike.collect::<Vec<_>>()));
+    let widths = runs.iter().map(|run| (run.top_width, run.ratio));
+    evidence.check(Check::equal(name("width along the top eigenvector = ε/B"), 0.1, widths).printed());
     let mean = |rate: f64, batch: usize| -> f64 {
         let ratio = rate / batch as f64;
         let of: Vec<f64> = runs.iter().filter(|run| run.ratio == ratio).map(|run| run.sharpness).collect();
         of.iter().sum::<f64>() / of.len() as f64
     };
     let points = |pick: &dyn Fn(&Trial) -> f64| runs.iter().map(|run| (run.ratio, pick(run))).collect::<Vec<_>>();
-    evidence.figure("log-log slope of the width against ε/B", log_slope(&points(&|run| run.top_width)));
-    evidence.figure("mean λ_max at ε/B = 0.1/32", mean(0.1, 32));
-    evidence.figure("mean λ_max at ε/B = 0.2/16", mean(0.2, 16));
+    evidence.figure(name("log-log slope of the width against ε/B"), log_slope(&points(&|run| run.top_width)));
+    evidence.figure(name("mean λ_max at ε/B = 0.1/32"), mean(0.1, 32));
+    evidence.figure(name("mean λ_max at ε/B = 0.2/16"), mean(0.2, 16));
     let averaged = |pick: &dyn Fn(&Trial) -> f64| {
         let mut ratios: Vec<f64> = runs.iter().map(|run| run.ratio).collect();
         ratios.sort_by(f64::total_cmp);
@@ -165,10 +183,12 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
         ratios.into_iter().map(at).collect::<Vec<_>>()
     };
     evidence.plot(Plot {
-        title: "Width of the basin against ε/B".to_owned(),
-        reading: "Distance to a rise of the loss by 0.1 from minima of equal training loss, tanh 64-64-64-10 on \
-                  digits; means over seeds and equal ratios."
-            .to_owned(),
+        title: name("Width of the basin against ε/B"),
+        reading: format!(
+            "{} on digits: distance to a rise of the loss by 0.1 from minima of equal training loss; means over seeds \
+             and equal ratios.",
+            network.words()
+        ),
         x: "ε / B".to_owned(),
         y: "width".to_owned(),
         log_x: true,
@@ -181,7 +201,7 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
         ..Plot::default()
     });
     evidence.plot(Plot {
-        title: "Sharpness against ε/B".to_owned(),
+        title: name("Sharpness against ε/B"),
         reading: "The larger the learning rate over the batch size, the flatter the minimum; where ε/B is small, \
                   differences vanish."
             .to_owned(),
@@ -192,10 +212,10 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
         series: vec![Series::measured("mean over seeds", averaged(&|run| run.sharpness))],
         ..Plot::default()
     });
-    for (at, name) in ["the top eigenvector", "a random direction"].into_iter().enumerate() {
+    for (at, direction) in ["the top eigenvector", "a random direction"].into_iter().enumerate() {
         let shown = || runs.iter().filter(|run| !run.profiles[at].is_empty());
         evidence.plot(Plot {
-            title: format!("Basins along {name}"),
+            title: name(&format!("Basins along {direction}")),
             reading: "The loss around minima of equal training loss, one seed: the larger the learning rate over the \
                       batch size, the wider the basin."
                 .to_owned(),
@@ -207,5 +227,5 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
             ..Plot::default()
         });
     }
-    Ok(evidence)
+    Ok(())
 }

@@ -1,7 +1,6 @@
 //! Full-batch training raises the sharpness until it hovers at the edge of its method.
 
 use losscape_krylov::{Eigensolver, SymmetricOperator};
-use losscape_model::MlpConfig;
 use losscape_optim::adam::AdamConfig;
 use losscape_optim::edge::{Curvature, edge, seen_by};
 use losscape_optim::gradient_descent::GradientDescentConfig;
@@ -11,6 +10,7 @@ use losscape_optim::{OptimizerConfig, RuleConfig, SamConfig};
 use rayon::prelude::*;
 
 use super::false_statement::{around, negated, none, scaled};
+use super::networks::Architecture;
 use super::problem::{draws, norm};
 use super::{Claim, Effect, Evidence, Expectation, FalseStatement, Family, Plot, Series, Workbench, descent::descend};
 use losscape_analysis::hessian::preconditioned;
@@ -50,7 +50,10 @@ pub const GD: Claim = claim(
     r"under full-batch gradient descent the sharpness rises until it hovers at $\frac2\epsilon$",
     "Cohen et al. 2021",
     &[STAYS, FALLS, BELOW, ABOVE],
-    |bench| measure(bench, &OptimizerConfig::new(GradientDescentConfig {}, 0.04), 8000),
+    |bench| {
+        let others = [Setting::new(Architecture::cnn(), 0.25, 4000), Setting::new(Architecture::resnet(), 0.2, 4000)];
+        measure(bench, &OptimizerConfig::new(GradientDescentConfig {}, 0.04), 8000, others)
+    },
 );
 
 pub const MOMENTUM: Claim = claim(
@@ -61,7 +64,7 @@ pub const MOMENTUM: Claim = claim(
     &[STAYS, FALLS, BELOW, ABOVE, AT_PLAIN, plain(|samples| scaled(samples, 1.5))],
     |bench| {
         let rule = RuleConfig::Momentum(MomentumConfig { momentum: 0.5 });
-        measure(bench, &OptimizerConfig::new(rule, 0.06), 3000)
+        measure(bench, &OptimizerConfig::new(rule, 0.06), 3000, [])
     },
 );
 
@@ -73,7 +76,7 @@ pub const NESTEROV: Claim = claim(
     &[STAYS, FALLS, BELOW, ABOVE, AT_PLAIN, plain(|samples| scaled(samples, 1.8 / 2.6))],
     |bench| {
         let rule = RuleConfig::Nesterov(NesterovConfig { momentum: 0.8, form: Form::Reparameterised });
-        measure(bench, &OptimizerConfig::new(rule, 0.028), 3000)
+        measure(bench, &OptimizerConfig::new(rule, 0.028), 3000, [])
     },
 );
 
@@ -89,7 +92,8 @@ pub const ADAM: Claim = claim(
     &[STAYS, FALLS, BELOW, ABOVE, AT_PLAIN, plain(|samples| scaled(samples, 19.0))],
     |bench| {
         let rule = RuleConfig::Adam(AdamConfig { beta_2: 0.99, ..AdamConfig::default() });
-        measure(bench, &OptimizerConfig::new(rule, 2e-3), 3000)
+        let others = [Setting::new(Architecture::cnn(), 2e-3, 3000), Setting::new(Architecture::resnet(), 2e-3, 3000)];
+        measure(bench, &OptimizerConfig::new(rule, 2e-3), 3000, others)
     },
 );
 
@@ -104,7 +108,7 @@ pub const SAM: Claim = claim(
     &[STAYS, FALLS, BELOW, ABOVE, AT_PLAIN, plain(|samples| scaled(samples, 0.35))],
     |bench| {
         let rule = RuleConfig::Gd(GradientDescentConfig {});
-        measure(bench, &OptimizerConfig::new(rule, 0.032).with_sam(SamConfig::new(0.02)), 3000)
+        measure(bench, &OptimizerConfig::new(rule, 0.032).with_sam(SamConfig::new(0.02)), 3000, [])
     },
 );
 
@@ -120,20 +124,56 @@ struct Trial {
     loss: Vec<(f64, f64)>,
 }
 
-/// Tanh 64-32-32-10 on 200 digits, half of them with random labels so that there is much to learn, squared error: the
-/// ratio of sharpness and edge over the last third of so many steps (twice as many at full effort). Rates are such that
-/// the edge is about 50, above the sharpness at the start, and steps as many as it takes to get there.
-fn measure(bench: &Workbench, config: &OptimizerConfig, steps: usize) -> Result<Evidence, LabError> {
+/// Where a method comes to its edge: on which network, at which rate, in how many steps, seen with how many seeds.
+struct Setting {
+    network: Architecture,
+    rate: f64,
+    steps: usize,
+    seeds: u64,
+}
+
+impl Setting {
+    fn new(network: Architecture, rate: f64, steps: usize) -> Self {
+        Self { network, rate, steps, seeds: 5 }
+    }
+}
+
+/// On tanh 64-32-32-10 in so many steps (twice as many at full effort), and at full effort on others.
+fn measure<const N: usize>(
+    bench: &Workbench,
+    config: &OptimizerConfig,
+    steps: usize,
+    others: [Setting; N],
+) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
-    let steps = bench.effort.of(steps, 2 * steps);
+    let (steps, seeds) = bench.effort.of((steps, 6), (2 * steps, 12));
+    let first = Setting { network: Architecture::mlp([32, 32]), rate: config.learning_rate, steps, seeds };
+    measure_on(bench, config, &first, &mut evidence)?;
+    for setting in bench.effort.of(None, Some(others)).into_iter().flatten() {
+        let config = OptimizerConfig { learning_rate: setting.rate, ..config.clone() };
+        measure_on(bench, &config, &setting, &mut evidence)?;
+    }
+    Ok(evidence)
+}
+
+/// On 200 digits, half of them with random labels so that there is much to learn, squared error: the ratio of sharpness
+/// and edge over the last third of the steps. Rates are such that the edge is above the sharpness at the start, and
+/// steps as many as it takes to get there.
+fn measure_on(
+    bench: &Workbench,
+    config: &OptimizerConfig,
+    Setting { network, steps, seeds, .. }: &Setting,
+    evidence: &mut Evidence,
+) -> Result<(), LabError> {
+    let steps = *steps;
     // Before Adam's second moment has seen as many gradients as it remembers, its preconditioner says nothing of the
     // loss.
     let start_of_rise = match &config.rule {
         RuleConfig::Adam(adam) => (1.0 / (1.0 - adam.beta_2)).round() as usize,
         _ => 0,
     };
-    let runs = (0..bench.effort.of(6u64, 12)).into_par_iter().map(|seed| -> Result<Trial, LabError> {
-        let objective = bench.digits(&MlpConfig::new([32, 32]), 200, 0.5, bench.seed_of(seed))?;
+    let runs = (0..*seeds).into_par_iter().map(|seed| -> Result<Trial, LabError> {
+        let objective = bench.on_digits(network, 200, 0.5, bench.seed_of(seed))?;
         let mut run = Trial::default();
         let (mut sum, mut over_plain, mut count, mut start) = (0.0, 0.0, 0, None);
         let random = &mut draws(bench.seed_of(seed), 15);
@@ -181,33 +221,36 @@ fn measure(bench: &Workbench, config: &OptimizerConfig, steps: usize) -> Result<
     });
     let mut runs: Vec<Trial> = runs.collect::<Result<_, _>>()?;
     let ratios: Vec<f64> = runs.iter().map(|run| run.ratio).collect();
-    evidence.figure("sharpness over edge, mean of the last third", ratios.iter().sum::<f64>() / ratios.len() as f64);
+    let name = |what: &str| network.of(what);
+    evidence
+        .figure(name("sharpness over edge, mean of the last third"), ratios.iter().sum::<f64>() / ratios.len() as f64);
     evidence.figure(
-        format!("after {start_of_rise} steps"),
+        name(&format!("after {start_of_rise} steps")),
         runs.iter().map(|run| run.start).sum::<f64>() / runs.len() as f64,
     );
-    evidence.effect(Effect::above("its rise since then", 0.05, runs.iter().map(|run| run.ratio - run.start)));
+    evidence.effect(Effect::above(name("its rise since then"), 0.05, runs.iter().map(|run| run.ratio - run.start)));
     if !matches!(config.rule, RuleConfig::Gd(_)) || config.sam.is_some() {
         let mean = runs.iter().map(|run| run.over_plain / run.ratio).sum::<f64>() / runs.len() as f64;
-        evidence.figure("edge over gradient descent's 2/ε, mean of the last third", mean);
+        evidence.figure(name("edge over gradient descent's 2/ε, mean of the last third"), mean);
         // So far that gradient descent's edge would be outside the band.
         let away = runs.iter().map(|run| run.over_plain.ln().abs());
-        evidence.effect(Effect::above(FROM_PLAIN, -0.9f64.ln(), away));
+        evidence.effect(Effect::above(name(FROM_PLAIN), -0.9f64.ln(), away));
     }
-    evidence.effect(Effect::within(OVER_EDGE, [0.9, 1.1], ratios));
+    evidence.effect(Effect::within(name(OVER_EDGE), [0.9, 1.1], ratios));
     let Trial { sharpness, edge, loss, .. } = runs.swap_remove(0);
     evidence.plot(Plot {
-        title: "Sharpness at the edge".to_owned(),
-        reading: "Tanh 64-32-32-10 on 200 digits: the sharpness that decides about the method's steps, and where they \
-                  would begin to grow."
-            .to_owned(),
+        title: name("Sharpness at the edge"),
+        reading: format!(
+            "{} on 200 digits: the sharpness that decides about the method's steps, and where they would begin to grow.",
+            network.words()
+        ),
         x: "step".to_owned(),
         y: "sharpness".to_owned(),
         series: vec![Series::measured("sharpness", sharpness), Series::bound("edge", edge)],
         ..Plot::default()
     });
     evidence.plot(Plot {
-        title: "Loss on the way".to_owned(),
+        title: name("Loss on the way"),
         reading: "At the edge the loss rises and falls from step to step, and still falls in the long run.".to_owned(),
         x: "step".to_owned(),
         y: "loss".to_owned(),
@@ -215,5 +258,5 @@ fn measure(bench: &Workbench, config: &OptimizerConfig, steps: usize) -> Result<
         series: vec![Series::measured("loss", loss)],
         ..Plot::default()
     });
-    Ok(evidence)
+    Ok(())
 }

@@ -7,7 +7,9 @@ use losscape_optim::SamConfig;
 use rayon::prelude::*;
 
 use super::false_statement::none;
+use super::networks::Architecture;
 use super::problem::{draws, gradient_descent, norm};
+use super::training::Training;
 use super::{Claim, Effect, Evidence, Expectation, FalseStatement, Family, Plot, Series, Workbench};
 use losscape_lab::LabError;
 use losscape_lab::statistics::kendall::tau_b;
@@ -66,7 +68,8 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
         let data = bench.digits_split(300, own)?;
         let mut optimizer = gradient_descent(rates[cell[0]]);
         optimizer.sam = (cell[2] == 1).then(|| SamConfig::new(0.1));
-        let found = bench.minimum(&data, &optimizer, batches[cell[1]], 0.02, 40_000, own)?;
+        let training = Training { optimizer: &optimizer, batch: batches[cell[1]], target: 0.02, most: 40_000 };
+        let found = bench.minimum(&Architecture::mlp([64, 64]), &data, training, own)?;
         let Some(found) = found else { return Ok(None) };
         let point = found.objective.here()?;
         let random = &mut draws(own, 22);

@@ -4,7 +4,9 @@ use losscape_analysis::sharpness::{Neighbourhood, worst_case};
 use rayon::prelude::*;
 
 use super::false_statement::{around, doubled, negated, none};
+use super::networks::Architecture;
 use super::problem::{draws, gradient_descent};
+use super::training::Training;
 use super::{Check, Claim, Effect, Evidence, Expectation, FalseStatement, Family, Plot, Series, Workbench};
 use losscape_lab::LabError;
 
@@ -117,7 +119,8 @@ fn pairs(bench: &Workbench, target: f64) -> Result<Vec<[Measures; 2]>, LabError>
     let runs = jobs.into_par_iter().map(|(seed, batch)| -> Result<Measures, LabError> {
         let own = bench.seed_of(seed);
         let data = bench.digits_split(300, own)?;
-        let Some(found) = bench.minimum(&data, &gradient_descent(RATE), batch, target, 400_000, own)? else {
+        let training = Training { optimizer: &gradient_descent(RATE), batch, target, most: 400_000 };
+        let Some(found) = bench.minimum(&Architecture::mlp([64, 64]), &data, training, own)? else {
             return Ok([f64::NAN; 6]);
         };
         let point = found.objective.here()?;

@@ -12,6 +12,7 @@ mod claim;
 mod descent;
 mod evidence;
 mod false_statement;
+mod networks;
 mod problem;
 mod record;
 mod settings;

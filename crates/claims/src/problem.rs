@@ -1,6 +1,6 @@
 //! The problems that claims are measured on: small, in f64, with known answers where there are any.
 
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use losscape_analysis::{AnalysisError, Objective};
 use losscape_krylov::{ConjugateGradient, Eigensolver, Shifted, Space, SymmetricMatrix, SymmetricOperator, dense};
 use losscape_model::data::digits::Digits;
@@ -8,7 +8,8 @@ use losscape_model::data::generate::{LeastSquares, TeacherStudent};
 use losscape_model::data::{DataConfig, Dataset};
 use losscape_model::random::{Purpose, stream};
 use losscape_model::{
-    LinearModel, LinearModelConfig, Loss, LossKind, Mlp, MlpConfig, Network, Parameterization, Reduction,
+    FromDataset, LinearModel, LinearModelConfig, Loss, LossKind, Mlp, MlpConfig, Model, ModelConfig, Network,
+    Parameterization, Reduction,
 };
 use losscape_optim::OptimizerConfig;
 use losscape_optim::gradient_descent::GradientDescentConfig;
@@ -16,6 +17,7 @@ use rand::RngExt;
 use rand::rngs::ChaCha12Rng;
 
 use super::Workbench;
+use super::networks::Architecture;
 use losscape_lab::LabError;
 
 /// How a network starts.
@@ -32,6 +34,11 @@ pub fn start(config: &MlpConfig) -> String {
     let last = if gain == 1.0 { "" } else { " (1 in place of it in the last layer)" };
     let biases = if config.bias { "biases start at 0" } else { "no biases" };
     format!("{activation} network, {weights}{last}, {biases}, of widths")
+}
+
+/// The settings of a network.
+fn described(config: &ModelConfig) -> String {
+    serde_json::to_string(config).unwrap_or_else(|error| error.to_string()).replace('"', "")
 }
 
 /// How digits are prepared.
@@ -227,7 +234,7 @@ impl Workbench {
     /// A network's loss on data, in f64.
     pub(super) fn on<N>(&self, network: N, data: &Dataset, loss: Loss) -> Result<Objective<N>, LabError>
     where
-        N: Network<Input = Tensor<2>>,
+        N: Network<Input: FromDataset>,
     {
         let kind = match loss.kind {
             LossKind::SquaredError => "squared error ½‖F − y‖²".to_owned(),
@@ -280,6 +287,37 @@ impl Workbench {
         let data = self.first_digits(samples, random_labels, seed)?;
         let network = self.network(config, data.inputs.columns, data.target().columns(), seed)?;
         self.on(network, &data, Loss::squared_error())
+    }
+
+    /// A network on the first digits, with this share of labels random; squared error on one-hot labels, mean over
+    /// samples.
+    pub(super) fn on_digits(
+        &self,
+        network: &Architecture,
+        samples: usize,
+        random_labels: f64,
+        seed: u64,
+    ) -> Result<Objective<Model>, LabError> {
+        let data = self.first_digits(samples, random_labels, seed)?;
+        let network = self.initial(network, &data, seed, &self.device, DType::F64)?;
+        self.on(network, &data, Loss::squared_error())
+    }
+
+    /// A network for such data, as it starts.
+    pub(super) fn initial(
+        &self,
+        network: &Architecture,
+        data: &Dataset,
+        seed: u64,
+        device: &Device,
+        dtype: DType,
+    ) -> Result<Model, LabError> {
+        let outputs = data.target().columns();
+        match &network.config {
+            ModelConfig::Mlp(config) => self.note(start(config), config.widths(data.inputs.columns, outputs)?),
+            other => self.note(format!("network {}, as its own documentation says", described(other)), []),
+        }
+        Ok(network.config.init(&data.sample, outputs, seed, device, dtype)?)
     }
 
     /// Draws samples with a tenth of the labels flipped, and finds the minimum of logistic regression by Newton's

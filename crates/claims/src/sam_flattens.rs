@@ -8,7 +8,9 @@ use losscape_optim::{OptimizerConfig, SamConfig, SharpnessPenaltyConfig};
 use rayon::prelude::*;
 
 use super::false_statement::{doubled, negated, none};
+use super::networks::Architecture;
 use super::problem::{draws, geometric, gradient_descent, inner, log_slope, norm, solve};
+use super::training::Training;
 use super::{Check, Claim, Effect, Evidence, Expectation, FalseStatement, Family, Pair, Plot, Series, Workbench};
 use losscape_lab::LabError;
 
@@ -42,7 +44,16 @@ const TARGET: f64 = 0.02;
 
 fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
-    let seeds = bench.effort.of(3, 8);
+    trained(bench, &Architecture::mlp([64, 64]), bench.effort.of(3, 8), &mut evidence)?;
+    for network in Architecture::others(bench.effort) {
+        trained(bench, &network, 4, &mut evidence)?;
+    }
+    ideal(bench, &mut evidence)?;
+    Ok(evidence)
+}
+
+/// A network trained by each method, with so many seeds.
+fn trained(bench: &Workbench, network: &Architecture, seeds: u64, evidence: &mut Evidence) -> Result<(), LabError> {
     let sgd = || gradient_descent(0.1);
     let methods: [(&str, OptimizerConfig); 5] = [
         ("SGD", sgd()),
@@ -55,7 +66,8 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     let runs = jobs.into_par_iter().map(|(seed, at)| -> Result<Option<[f64; 5]>, LabError> {
         let own = bench.seed_of(seed);
         let data = bench.digits_split(usize::MAX, own)?;
-        let Some(found) = bench.minimum(&data, &methods[at].1, 32, TARGET, 40_000, own)? else { return Ok(None) };
+        let training = Training { optimizer: &methods[at].1, batch: 32, target: TARGET, most: 40_000 };
+        let Some(found) = bench.minimum(network, &data, training, own)? else { return Ok(None) };
         let point = found.objective.here()?;
         let sharpest = found.sharpest(&point, own)?;
         let (trace, _) = hutchinson(&point.hessian(), 10, &mut draws(own, 22)).map_err(AnalysisError::from)?;
@@ -77,37 +89,40 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let plain = of(0, 0);
     let cosines = of(0, 3);
-    evidence.figure("mean cosine of what SAM adds to the gradient and ∇λ_max, at SGD's minima", mean(&cosines));
-    let name = "SGD's minima: cosine of what SAM adds to the gradient and ∇λ_max = 1";
-    evidence.check(Check::equal(name, 0.1, cosines.into_iter().map(|cosine| (cosine, 1.0))).printed());
-    ideal(bench, &mut evidence)?;
+    let name = |what: &str| network.of(what);
+    evidence.figure(name("mean cosine of what SAM adds to the gradient and ∇λ_max, at SGD's minima"), mean(&cosines));
+    let cosine = name("SGD's minima: cosine of what SAM adds to the gradient and ∇λ_max = 1");
+    evidence.check(Check::equal(cosine, 0.1, cosines.into_iter().map(|cosine| (cosine, 1.0))).printed());
     let losses = runs.iter().map(|run| (run.map_or(f64::NAN, |run| run[4]), TARGET));
-    evidence.check(Check::equal("their losses = 0.02", 0.1, losses.collect::<Vec<_>>()));
+    evidence.check(Check::equal(name("their losses = 0.02"), 0.1, losses.collect::<Vec<_>>()));
     let mut series = Vec::new();
-    for (at, (name, _)) in methods.iter().enumerate() {
+    for (at, (method, _)) in methods.iter().enumerate() {
         let sharpness = of(at, 0);
         if at > 0 {
             let ratios = sharpness.iter().zip(&plain).map(|(with, without)| -(with / without).ln());
-            evidence.effect(Effect::above(format!("{name}: −log of λ_max over that of SGD"), 0.0, ratios));
+            evidence.effect(Effect::above(name(&format!("{method}: −log of λ_max over that of SGD")), 0.0, ratios));
         }
-        evidence.figure(format!("mean λ_max, {name}"), mean(&sharpness));
-        evidence.figure(format!("mean λ₁/λ₅, {name}"), mean(&of(at, 1)));
-        evidence.figure(format!("mean tr H, {name}"), mean(&of(at, 2)));
-        series
-            .push(Series::measured(*name, sharpness.into_iter().enumerate().map(|(seed, value)| (seed as f64, value))));
+        evidence.figure(name(&format!("mean λ_max, {method}")), mean(&sharpness));
+        evidence.figure(name(&format!("mean λ₁/λ₅, {method}")), mean(&of(at, 1)));
+        evidence.figure(name(&format!("mean tr H, {method}")), mean(&of(at, 2)));
+        series.push(Series::measured(
+            *method,
+            sharpness.into_iter().enumerate().map(|(seed, value)| (seed as f64, value)),
+        ));
     }
     evidence.plot(Plot {
-        title: "Sharpness at equal training loss".to_owned(),
-        reading: "Tanh 64-64-64-10 on digits, learning rate 0.1, batches of 32, cross-entropy to 0.02; one point for \
-                  each seed."
-            .to_owned(),
+        title: name("Sharpness at equal training loss"),
+        reading: format!(
+            "{} on digits, learning rate 0.1, batches of 32, cross-entropy to 0.02; one point for each seed.",
+            network.words()
+        ),
         x: "seed".to_owned(),
         y: "λ_max(H)".to_owned(),
         log_y: true,
         series,
         ..Plot::default()
     });
-    Ok(evidence)
+    Ok(())
 }
 
 /// What SAM aims at where the gradient is zero: `max L(w + e) − L(w)` over `‖e‖ ≤ ρ` against `½ρ² λ_max`, at a global

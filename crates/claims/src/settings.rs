@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub enum Effort {
     /// All claims in under three minutes on two cores.
     Quick,
-    /// More seeds, widths and steps: about twelve minutes.
+    /// More seeds, widths and steps, and other networks.
     Full,
 }
 

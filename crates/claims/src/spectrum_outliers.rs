@@ -1,8 +1,7 @@
 //! A bulk near zero, and about as many outliers as classes.
 
-use losscape_model::MlpConfig;
-
 use super::false_statement::{around, scaled};
+use super::networks::Architecture;
 use super::problem::{gradient_descent, spectrum};
 use super::{Claim, Effect, Evidence, Expectation, FalseStatement, Family, Plot, Series, Workbench, descent::descend};
 use losscape_lab::LabError;
@@ -27,14 +26,29 @@ pub const CLAIM: Claim = Claim {
 
 fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
+    let (seeds, samples, steps) = bench.effort.of((3, 200, 800), (6, 1000, 5000));
+    on(bench, &Architecture::mlp([16]), (seeds, samples, steps), &mut evidence)?;
+    for network in Architecture::others(bench.effort) {
+        on(bench, &network, (3, 500, 2000), &mut evidence)?;
+    }
+    Ok(evidence)
+}
+
+/// A network trained with so many seeds, on so many samples, for so many steps.
+fn on(
+    bench: &Workbench,
+    network: &Architecture,
+    (seeds, samples, steps): (u64, usize, usize),
+    evidence: &mut Evidence,
+) -> Result<(), LabError> {
     let (mut bulk, mut outliers, mut plotted) = (Vec::new(), Vec::new(), Vec::new());
-    for seed in 0..bench.effort.of(3, 6) {
-        let objective = bench.digits(&MlpConfig::new([16]), bench.effort.of(200, 1000), 0.0, bench.seed_of(seed))?;
+    for seed in 0..seeds {
+        let objective = bench.on_digits(network, samples, 0.0, bench.seed_of(seed))?;
         let mut last = objective.parameters();
         descend(
             &gradient_descent(0.1),
             last.clone(),
-            bench.effort.of(800, 5000),
+            steps,
             |w| Ok(objective.gradient(w)?),
             |at| {
                 last = at.w;
@@ -50,26 +64,27 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
         outliers.push(count as f64);
         plotted = values.iter().rev().take(60).enumerate().map(|(at, value)| ((at + 1) as f64, *value)).collect();
     }
+    let name = |what: &str| network.of(what);
     evidence.figure(
-        "mean number of eigenvalues above the widest gap, C = 10",
+        name("mean number of eigenvalues above the widest gap, C = 10"),
         outliers.iter().sum::<f64>() / outliers.len() as f64,
     );
     evidence.figure(
-        "mean share of eigenvalues within a hundredth of the largest",
+        name("mean share of eigenvalues within a hundredth of the largest"),
         bulk.iter().sum::<f64>() / bulk.len() as f64,
     );
-    evidence.effect(Effect::above("share of eigenvalues within a hundredth of the largest", 0.75, bulk));
-    evidence.effect(Effect::within("outliers, C or C − 1", [8.5, 10.5], outliers));
+    evidence.effect(Effect::above(name("share of eigenvalues within a hundredth of the largest"), 0.75, bulk));
+    evidence.effect(Effect::within(name("outliers, C or C − 1"), [8.5, 10.5], outliers));
     evidence.plot(Plot {
-        title: "The largest eigenvalues".to_owned(),
-        reading: "Tanh 64-16-10 on digits, trained by gradient descent: where does the bulk begin?".to_owned(),
+        title: name("The largest eigenvalues"),
+        reading: format!("{} on digits, trained by gradient descent: where does the bulk begin?", network.words()),
         x: "rank".to_owned(),
         y: "eigenvalue of H".to_owned(),
         log_y: true,
         series: vec![Series::measured("eigenvalues", plotted)],
         ..Plot::default()
     });
-    Ok(evidence)
+    Ok(())
 }
 
 /// The ratio of the `at`-th largest eigenvalue to the next.

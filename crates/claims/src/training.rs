@@ -5,24 +5,36 @@ use losscape_analysis::{AnalysisError, Objective, Point};
 use losscape_krylov::Eigensolver;
 use losscape_model::data::digits::Digits;
 use losscape_model::data::{DataConfig, Prepared};
-use losscape_model::{Loss, Mlp, MlpConfig};
+use losscape_model::{Loss, Model};
 use losscape_optim::OptimizerConfig;
 
 use super::Workbench;
-use super::problem::{DIGITS, draws, start};
+use super::networks::Architecture;
+use super::problem::{DIGITS, draws};
 use losscape_lab::config::{BatchSize, TrainingConfig};
 use losscape_lab::{LabError, Trainer};
 
 /// A network at the loss that it was trained to.
 pub struct Minimum {
     /// Its loss on the training part, in f64.
-    pub objective: Objective<Mlp>,
+    pub objective: Objective<Model>,
     /// Its loss on the training part.
     pub loss: f64,
     /// Its loss on the test part.
     pub test_loss: f64,
     /// The share of the test part that it gets wrong.
     pub test_error: f64,
+}
+
+/// How a network is trained.
+pub struct Training<'a> {
+    pub optimizer: &'a OptimizerConfig,
+    /// Samples of a batch; all for more than there are.
+    pub batch: usize,
+    /// The loss of the whole training part that is to be reached.
+    pub target: f64,
+    /// The most steps.
+    pub most: usize,
 }
 
 /// λ_max(H) with its eigenvector, and the fifth largest eigenvalue.
@@ -34,7 +46,7 @@ pub struct Sharpest {
 
 impl Minimum {
     /// The largest curvatures.
-    pub fn sharpest(&self, point: &Point<'_, Mlp>, seed: u64) -> Result<Sharpest, LabError> {
+    pub fn sharpest(&self, point: &Point<'_, Model>, seed: u64) -> Result<Sharpest, LabError> {
         let solver = Eigensolver::top(5).with_tolerance(1e-3);
         let found = solver.solve(&point.hessian(), None, &mut draws(seed, 902)).map_err(AnalysisError::from)?;
         let direction = found.vectors.narrow(0, 0, 1).squeeze_dim(0);
@@ -52,30 +64,25 @@ impl Workbench {
         Ok(Prepared { train, ..data })
     }
 
-    /// Trains tanh 64-64-64-10 with cross-entropy, in f32, until the whole training part has the loss `target`; none if
-    /// it does not get there in so many steps. From 1.3 times the target on, the loss is looked at after every
-    /// step, so that runs are stopped at equal losses.
+    /// Trains a network with cross-entropy, in f32, until the whole training part has the loss that is to be reached;
+    /// none if it does not get there. From 1.3 times that loss on, it is looked at after every step, so that runs are
+    /// stopped at equal losses.
     pub(super) fn minimum(
         &self,
+        network: &Architecture,
         data: &Prepared,
-        optimizer: &OptimizerConfig,
-        batch: usize,
-        target: f64,
-        most: usize,
+        Training { optimizer, batch, target, most }: Training,
         seed: u64,
     ) -> Result<Option<Minimum>, LabError> {
-        let (inputs, outputs) = (data.train.inputs.columns, data.train.target().columns());
         let device = self.device.clone().autodiff();
-        let config = MlpConfig::new([64, 64]);
-        self.note(start(&config), config.widths(inputs, outputs)?);
+        let network = self.initial(network, &data.train, seed, &device, DType::F32)?;
         self.note(
             "trained in f32 with cross-entropy, mean over samples, batches in an order shuffled anew each epoch",
             [],
         );
         self.note("measured in f64, loss over the training part", []);
-        let network = config.init(inputs, outputs, seed, &device, DType::F32)?;
         let batch = if batch >= data.train.len() { BatchSize::Full } else { BatchSize::Samples(batch) };
-        let train = |network: Mlp, target: f64, every: usize, seed: u64| -> Result<_, LabError> {
+        let train = |network: Model, target: f64, every: usize, seed: u64| -> Result<_, LabError> {
             let training = TrainingConfig {
                 target_loss: Some(target),
                 evaluate_every: Some(every),

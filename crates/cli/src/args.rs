@@ -193,7 +193,7 @@ pub struct ClaimsArgs {
     /// Spend under three minutes on all of them, on two cores [default]
     #[arg(long, conflicts_with = "full")]
     pub quick: bool,
-    /// Spend about twelve minutes on all of them, on two cores: more seeds, widths and steps
+    /// Spend many times as long: more seeds, widths and steps, and other networks
     #[arg(long)]
     pub full: bool,
     /// Seed of everything random
