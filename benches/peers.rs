@@ -253,8 +253,8 @@ fn gradient(folder: &Path) -> Result<Work, Failure> {
     }))
 }
 
-/// Hessian products at a point that is kept, along one direction or a block of them; or within four gibibytes, calculated
-/// anew as far as it does not fit.
+/// Hessian products at a point that is kept, along one direction or a block of them; or within four gibibytes,
+/// calculated anew as far as it does not fit.
 fn products(folder: &Path, directions: usize, within: bool) -> Result<Work, Failure> {
     let objective = Problem::read(folder, &Device::flex())?.objective()?;
     let objective: &'static _ = Box::leak(Box::new(if within { objective.within(4 << 30) } else { objective }));

@@ -123,7 +123,7 @@ def read(name):
 
 
 def network_of(name):
-    """The network by name that a case is about, if it is about one: one of [`NETWORKS`]."""
+    """The network by name that a case is about, if it is about one: one of `NETWORKS`."""
     return next((network for network in NETWORKS if network in name.split("-")), None)
 
 

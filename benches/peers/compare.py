@@ -571,7 +571,8 @@ def main():
     environments = {name: environment(name, given.venvs) for name in sorted(needed)}
     server = build()
     # Other data after a change of what makes them.
-    digest = hashlib.sha256((HERE / "data.py").read_bytes() + f"{STEPS}{KERNELS}{IMAGES}{KERNEL_OF_IMAGES}{BATCH}{NAMED}".encode()).hexdigest()[:8]
+    sizes = f"{STEPS}{KERNELS}{IMAGES}{KERNEL_OF_IMAGES}{BATCH}{NAMED}"
+    digest = hashlib.sha256((HERE / "data.py").read_bytes() + sizes.encode()).hexdigest()[:8]
     folder = ROOT / f"target/peers/data-{digest}"
     if not (folder / "reference.json").exists():
         shutil.rmtree(folder, ignore_errors=True)

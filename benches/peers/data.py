@@ -122,7 +122,8 @@ def main(folder):
         x = random.standard_normal((n, 64)).astype(np.float32)
         layers = random_layers(random, [64, width, width, outputs])
         # The kernel does not depend on targets.
-        write_layers(folder / f"kernel-{n}-{outputs}-{width}", layers, x, np.zeros((n, outputs), np.float32), "squared-error")
+        y = np.zeros((n, outputs), np.float32)
+        write_layers(folder / f"kernel-{n}-{outputs}-{width}", layers, x, y, "squared-error")
     for n in sorted({*IMAGES, KERNEL_OF_IMAGES}):
         for name, samples in [(f"images-{n}", n), (f"step-images-{n}", 4 * n)]:
             random = np.random.default_rng(0)

@@ -6,8 +6,8 @@ use burn::tensor::Tensor;
 use losscape_model::{Loss, Network, Reduction};
 use losscape_tangent::{Compiled, Inputs, Map, parameters};
 
-/// The compiled gradients of an objective. Each that is at work has memory of its own, of as many samples as are worked on
-/// at a time: the same objective may be asked by many threads.
+/// The compiled gradients of an objective. Each that is at work has memory of its own, of as many samples as are worked
+/// on at a time: the same objective may be asked by many threads.
 #[derive(Default)]
 pub struct Gradients {
     /// Whether it can be compiled; known after the first time.

@@ -241,7 +241,8 @@ fn measure_on(
     evidence.plot(Plot {
         title: name("Sharpness at the edge"),
         reading: format!(
-            "{} on 200 digits: the sharpness that decides about the method's steps, and where they would begin to grow.",
+            "{} on 200 digits: the sharpness that decides about the method's steps, and where they would begin to \
+             grow.",
             network.words()
         ),
         x: "step".to_owned(),

@@ -4,8 +4,8 @@
 //! [`assembly`] turns the recorded program and its reverse pass into a list of passes over memory. Views (transposed,
 //! repeated, reshaped arrays) cost nothing; a bias and a function are applied to a product in its own memory in one
 //! pass; cotangents are written over where nobody else reads them; a matrix product writes its part of the gradient in
-//! place. [`machine`] runs the list with the kernels of [`crate::host`]: no large memory is allocated, and nothing looked
-//! up or built, between one gradient and the next.
+//! place. [`machine`] runs the list with the kernels of [`crate::host`]: no large memory is allocated, and nothing
+//! looked up or built, between one gradient and the next.
 //!
 //! Slopes that follow from a value (of tanh, exp, …) are not kept. The memory of the last point takes the next
 //! gradient, where a step has written the new point over the old gradient: no large vector is cleared anew for each
@@ -131,8 +131,8 @@ impl Compiled {
     }
 
     /// What the last batch had in the place of running statistics: the number of each among the module's float
-    /// parameters and running statistics, each counted once, in Burn's order, with mean or biased variance `[channels]`.
-    /// A layer that the forward passed twice has two of each.
+    /// parameters and running statistics, each counted once, in Burn's order, with mean or biased variance
+    /// `[channels]`. A layer that the forward passed twice has two of each.
     #[must_use]
     pub fn statistics(&self) -> Vec<(usize, Tensor<1>)> {
         match &self.memory {

@@ -1,9 +1,9 @@
 //! Convolutions of stride one without patch matrices.
 //!
-//! In an image with its padding, row after row, the pixel that a place of the kernel sees lies at the same distance from
-//! every result: the convolution is a product of matrices, of which the second is read from the image at an offset for
-//! each place. Results at the ends of padded rows belong to no pixel and are dropped; where they would be many, patch
-//! matrices are better.
+//! In an image with its padding, row after row, the pixel that a place of the kernel sees lies at the same distance
+//! from every result: the convolution is a product of matrices, of which the second is read from the image at an offset
+//! for each place. Results at the ends of padded rows belong to no pixel and are dropped; where they would be many,
+//! patch matrices are better.
 
 use std::ops::Range;
 
@@ -42,7 +42,8 @@ pub struct Direct {
 }
 
 impl Direct {
-    /// The convolution, if it has this form, most of what would be calculated is wanted, and it is faster on this machine.
+    /// The convolution, if it has this form, most of what would be calculated is wanted, and it is faster on this
+    /// machine.
     pub fn of<T: Real>(form: &Convolution) -> Option<Self> {
         let Convolution { input, output, kernel, before, .. } = *form;
         let reach = [0, 1].map(|axis| (kernel[axis] - 1) * form.dilation[axis]);

@@ -168,8 +168,8 @@ impl Planner<'_> {
         Cotangent { view: out.view(&shape), owned: true }
     }
 
-    /// Where something made of a cotangent is written: into its own memory, if that is free. With what it is made of, if
-    /// that stands elsewhere.
+    /// Where something made of a cotangent is written: into its own memory, if that is free. With what it is made of,
+    /// if that stands elsewhere.
     pub(super) fn writable(&mut self, cotangent: &Cotangent) -> (Span, Option<Span>) {
         let from = self.span(&cotangent.view);
         let in_place = cotangent.owned || cotangent.view.span().is_none();

@@ -139,8 +139,8 @@ impl Planner<'_> {
         })
     }
 
-    /// `f(x)`. What is added below it, and what is multiplied below that, is taken along where nobody else reads it, and
-    /// the value takes the place of a product of matrices in memory.
+    /// `f(x)`. What is added below it, and what is multiplied below that, is taken along where nobody else reads it,
+    /// and the value takes the place of a product of matrices in memory.
     fn function(&mut self, index: usize, function: &Elementwise) -> View {
         let shape = self.shape(index).to_vec();
         let (x, scale, shift, in_place) = self.argument(self.program.nodes[index].operands[0]);
@@ -160,8 +160,8 @@ impl Planner<'_> {
         value.view(&shape)
     }
 
-    /// A node as `scale ∘ x + shift`, as far as it is that and nobody else reads it, and whether the memory of x is free
-    /// then: instructions that calculated it are taken back.
+    /// A node as `scale ∘ x + shift`, as far as it is that and nobody else reads it, and whether the memory of x is
+    /// free then: instructions that calculated it are taken back.
     fn argument(&mut self, mut node: usize) -> (Span, Option<Stretched>, Option<Stretched>, bool) {
         let value = self.values[node].clone();
         let mut x = self.span(&value);

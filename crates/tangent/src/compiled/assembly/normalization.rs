@@ -1,7 +1,7 @@
 //! Normalization, found in a program and done in few passes over memory.
 //!
-//! Batch, group and layer norm begin with `x̂ = (x − mean)/f(Σ (x − mean)²)` by groups, in nine operations whose results
-//! are as large as x; here they are moments, one pass that may write over x, and an adjoint in two.
+//! Batch, group and layer norm begin with `x̂ = (x − mean)/f(Σ (x − mean)²)` by groups, in nine operations whose
+//! results are as large as x; here they are moments, one pass that may write over x, and an adjoint in two.
 
 use super::super::instruction::Span;
 use crate::function::{Elementwise, Step};
