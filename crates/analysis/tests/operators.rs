@@ -2,14 +2,14 @@
 
 mod common;
 
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use common::{Problem, difference, numbers, random, tensor};
 use losscape_analysis::Objective;
 use losscape_analysis::ntk::KernelSpectrum;
 use losscape_analysis::pl::PlStar;
 use losscape_analysis::steps::StepBounds;
 use losscape_krylov::{Eigenvalue, Restricted, SymmetricOperator, dense};
-use losscape_model::{LinearModelConfig, Loss, LossKind, Reduction};
+use losscape_model::{LinearModelConfig, Loss, LossKind, MlpConfig, Reduction};
 
 #[test]
 fn against_dense_matrices_of_burns_gradients() {
@@ -63,6 +63,32 @@ fn against_dense_matrices_of_burns_gradients() {
         "largest relative errors: hessian, gauss-newton, residual, kernel, fisher, block: {}",
         worst.map(|error| format!("{error:.1e}")).join(", ")
     );
+}
+
+/// In chunks of unequal sizes, asked by several threads at a time, by the mean and the sum over samples: the gradient of
+/// the point.
+#[test]
+fn the_compiled_gradient_is_that_of_the_point() {
+    let device = Device::flex();
+    let numbers = |columns: usize, seed: usize| {
+        let values: Vec<f64> = (0..601 * columns).map(|at| ((at * at + seed) as f64 * 0.7).sin()).collect();
+        Tensor::<2>::from_data(TensorData::new(values, [601, columns]), (&device, DType::F64))
+    };
+    for loss in [Loss::squared_error(), Loss::squared_error().with_reduction(Reduction::Sum)] {
+        let network = MlpConfig::new([8]).init(4, 3, 0, &device, DType::F64).expect("widths are valid");
+        let objective = Objective::new(network, numbers(4, 1), numbers(3, 2), loss).expect("shapes agree");
+        let point = objective.here().expect("it is finite");
+        let w = objective.parameters();
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    let (value, gradient) = objective.gradient(&w).expect("as many parameters");
+                    assert!((value - point.loss()).abs() < 1e-13 * value);
+                    assert!(difference(gradient, point.gradient()) < 1e-13);
+                });
+            }
+        });
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Kernels on the memory of the CPU: matrix products, convolutions, elementwise functions with their derivatives, sums,
-//! copies.
+//! Kernels on the memory of the CPU: matrix products, convolutions, normalization, elementwise functions with their
+//! derivatives, sums, copies.
 //!
 //! Burn's own are right everywhere, and stay the way on every other device and in every other type. What is here was
 //! measured to be slower by a factor on flex (docs/scaling.md), which does it on one thread or in several passes.

@@ -21,41 +21,34 @@ pub fn sum<T: Real>(out: &mut [T], x: &[T], axis: Axis, add: bool) {
 /// `out_(o, i) = Σ_m a_(o, m, i) b_(o, m, i)`, or `out + Σ` if it is to be added.
 pub fn sum_of_products<T: Real>(out: &mut [T], a: &[T], b: &[T], axis: Axis, add: bool) {
     let Axis { middle, inner, .. } = axis;
-    let part = |from: usize, out: &mut [T]| {
-        if !add {
-            out.fill(T::ZERO);
-        }
-        let (mut rest, mut at) = (out, from);
-        while !rest.is_empty() {
-            let (outer, offset) = (at / inner, at % inner);
-            let length = rest.len().min(inner - offset);
-            let (part, others) = std::mem::take(&mut rest).split_at_mut(length);
-            if inner == 1 {
-                let range = outer * middle..(outer + 1) * middle;
-                part[0] += dot(&a[range.clone()], &b[range]);
-            } else {
-                for m in 0..middle {
-                    let start = (outer * middle + m) * inner + offset;
-                    for ((out, &a), &b) in part.iter_mut().zip(&a[start..]).zip(&b[start..]) {
-                        *out += a * b;
+    in_shares(
+        out,
+        divides(a.len(), 2),
+        #[inline(always)]
+        |from, out| {
+            if !add {
+                out.fill(T::ZERO);
+            }
+            let (mut rest, mut at) = (out, from);
+            while !rest.is_empty() {
+                let (outer, offset) = (at / inner, at % inner);
+                let length = rest.len().min(inner - offset);
+                let (part, others) = std::mem::take(&mut rest).split_at_mut(length);
+                if inner == 1 {
+                    let range = outer * middle..(outer + 1) * middle;
+                    part[0] += dot(&a[range.clone()], &b[range]);
+                } else {
+                    for m in 0..middle {
+                        let start = (outer * middle + m) * inner + offset;
+                        for ((out, &a), &b) in part.iter_mut().zip(&a[start..]).zip(&b[start..]) {
+                            *out += a * b;
+                        }
                     }
                 }
+                (rest, at) = (others, at + length);
             }
-            (rest, at) = (others, at + length);
-        }
-    };
-    let part = |from: usize, out: &mut [T]| {
-        vectorized(
-            #[inline(always)]
-            || part(from, out),
-        );
-    };
-    if divides(a.len(), 2) && out.len() > 1 {
-        let size = out.len().div_ceil(rayon::current_num_threads());
-        out.par_chunks_mut(size).enumerate().for_each(|(index, out)| part(index * size, out));
-    } else {
-        part(0, out);
-    }
+        },
+    );
 }
 
 /// `Σ a b`, in strands.
@@ -83,17 +76,27 @@ pub fn max<T: Real>(out: &mut [T], x: &[T], axis: Axis) {
 /// Folds along the middle from `start`; with `keep`, what stands in `out` takes part. Every result is folded in an
 /// order of its own, so that it does not depend on how the results are divided among threads.
 fn reduce<T: Real>(out: &mut [T], x: &[T], axis: Axis, keep: bool, start: T, f: impl Fn(T, T) -> T + Copy + Sync) {
-    let part = |from: usize, out: &mut [T]| {
+    in_shares(
+        out,
+        divides(x.len(), 1),
+        #[inline(always)]
+        |from, out| reduce_part(from, out, x, axis, keep, start, f),
+    );
+}
+
+/// Calls `f(from, share)` with the widest vectors for the results of each thread, or for all at once.
+fn in_shares<T: Real>(out: &mut [T], divided: bool, f: impl Fn(usize, &mut [T]) + Sync) {
+    let share = |from: usize, out: &mut [T]| {
         vectorized(
             #[inline(always)]
-            || reduce_part(from, out, x, axis, keep, start, f),
+            || f(from, out),
         );
     };
-    if divides(x.len(), 1) && out.len() > 1 {
+    if divided && out.len() > 1 {
         let size = out.len().div_ceil(rayon::current_num_threads());
-        out.par_chunks_mut(size).enumerate().for_each(|(index, out)| part(index * size, out));
+        out.par_chunks_mut(size).enumerate().for_each(|(index, out)| share(index * size, out));
     } else {
-        part(0, out);
+        share(0, out);
     }
 }
 
