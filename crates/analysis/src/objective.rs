@@ -256,9 +256,9 @@ impl<N: Network> Objective<N> {
         Ok(self.loss_of(&self.first.linearize_at(&self.network, w, &self.inputs)?))
     }
 
-    /// `L(w)` and `∇L(w)` `[P]`: those of a [`Point`] up to rounding. Compiled where that is possible, which takes memory
-    /// for a chunk of samples from the first call on; not with a [budget](Self::within), nor in another float type than
-    /// the network's.
+    /// `L(w)` and `∇L(w)` `[P]`: those of a [`Point`] up to rounding. Compiled where that is possible, which takes
+    /// memory for a chunk of samples from the first call on; not with a [budget](Self::within), nor in another float
+    /// type than the network's.
     ///
     /// # Errors
     ///

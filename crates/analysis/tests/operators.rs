@@ -65,8 +65,8 @@ fn against_dense_matrices_of_burns_gradients() {
     );
 }
 
-/// In chunks of unequal sizes, asked by several threads at a time, by the mean and the sum over samples: the gradient of
-/// the point.
+/// In chunks of unequal sizes, asked by several threads at a time, by the mean and the sum over samples: the gradient
+/// of the point.
 #[test]
 fn the_compiled_gradient_is_that_of_the_point() {
     let device = Device::flex();
