@@ -15,7 +15,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 INCLUDE = re.compile(r"\{\{#include ([^}]+)\}\}")
 COLUMNS = 120
 # Written from the registry by a test.
-GENERATED = {"crates/tangent/docs/operations.md"}
+GENERATED = {"crates/tangent/docs/operations.md", "crates/exchange/docs/operations.md"}
 
 
 def prose(text):
