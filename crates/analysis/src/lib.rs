@@ -36,4 +36,4 @@ pub mod spectrum;
 pub mod steps;
 
 pub use error::AnalysisError;
-pub use objective::{Mode, Objective, Point};
+pub use objective::{Mode, Objective, Point, coupling};

@@ -6,12 +6,12 @@
 
 use std::fmt;
 
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Int, Tensor};
 use losscape_krylov::{Space, norm};
 use losscape_model::data::Dataset;
 use losscape_model::{FromDataset, Loss, Network, Reduction};
 use losscape_tangent::parameters::{self, Segment};
-use losscape_tangent::{Linearized, Map, TangentError};
+use losscape_tangent::{Inputs, Linearized, Map, TangentError};
 use serde::{Deserialize, Serialize};
 
 use crate::error::AnalysisError;
@@ -50,6 +50,40 @@ impl fmt::Display for Mode {
 /// The forward of a network as a function.
 type Forward<N> = fn(&N, <N as Network>::Input) -> Tensor<2>;
 
+/// How far the outputs of samples alone are from those beside others, at inference, relative to the largest; none up to
+/// rounding (√ϵ of the float type), and for a single sample. The first samples and the last one are tried; where all
+/// outputs are zero, as with a last layer of zeros, near parameters.
+pub fn coupling<N: Network>(network: &N, inputs: &N::Input) -> Option<f64> {
+    /// Samples that are tried together.
+    const TOGETHER: usize = 4;
+    let samples = inputs.samples();
+    if samples < 2 {
+        return None;
+    }
+    let mut rows: Vec<usize> = (0..samples.min(TOGETHER - 1)).collect();
+    if samples >= TOGETHER {
+        rows.push(samples - 1);
+    }
+    let together = inputs.select(&rows);
+    let apart_of = |network: &N| {
+        let outputs = network.forward(together.clone());
+        let alone = (0..rows.len()).map(|row| network.forward(together.narrow(row, 1))).collect();
+        let largest: f64 = outputs.clone().abs().max().into_scalar();
+        let apart: f64 = (outputs.clone() - Tensor::cat(alone, 0)).abs().max().into_scalar();
+        let rounding = if outputs.dtype() == DType::F64 { f64::EPSILON } else { f32::EPSILON.into() };
+        (largest, (apart > rounding.sqrt() * largest).then(|| apart / largest))
+    };
+    let network = network.valid();
+    match apart_of(&network) {
+        (0.0, _) => {
+            let w = parameters::ravel(&network)?;
+            let moves = Tensor::<1, Int>::arange(0..w.dims()[0] as i64, &w.device()).float().cast(w.dtype()).cos();
+            apart_of(&parameters::unravel(network, &(w + moves * 0.1)).ok()?.valid()).1
+        }
+        (_, apart) => apart,
+    }
+}
+
 /// `L(w)`: a network, a data set in fixed order, a loss.
 ///
 /// Everything is deterministic: there are no batches. Samples are worked through in chunks and must not see each other,
@@ -85,6 +119,8 @@ pub struct Objective<N: Network> {
     first: Map<N, N::Input, Forward<N>>,
     /// Absent where memory is limited.
     gradients: Option<Gradients>,
+    /// How far the outputs of a sample alone are from those beside others, where that is more than rounding.
+    coupling: Option<f64>,
 }
 
 impl<N: Network> fmt::Debug for Objective<N> {
@@ -109,7 +145,8 @@ impl<N: Network> Objective<N> {
         let map = || Map::new(N::forward as Forward<N>).in_chunks(CHUNK);
         let mode = Mode::Evaluation;
         let (second, first, gradients) = (map(), map().first_order(), Some(Gradients::default()));
-        let objective = Self { network, inputs, targets, loss, mode, second, first, gradients };
+        let coupling = coupling(&network, &inputs);
+        let objective = Self { network, inputs, targets, loss, mode, second, first, gradients, coupling };
         let at = objective.first.linearize(&objective.network, &objective.inputs)?;
         let (shape, targets) = (at.output_shape(), objective.targets.dims());
         if shape != targets {
@@ -140,6 +177,14 @@ impl<N: Network> Objective<N> {
         let inputs = N::Input::from_dataset(data, &device, dtype)?;
         let (loss, _) = loss.on(data.target())?;
         Self::new(network, inputs, loss.targets(data, &device, dtype), loss)
+    }
+
+    /// Whether there is one function to measure.
+    fn check_coupling(&self) -> Result<(), AnalysisError> {
+        match self.coupling {
+            Some(apart) if self.mode == Mode::Evaluation => Err(AnalysisError::SeeEachOther { apart }),
+            _ => Ok(()),
+        }
     }
 
     /// A vector `[P]` in the float type measured in.
@@ -251,8 +296,9 @@ impl<N: Network> Objective<N> {
     ///
     /// # Errors
     ///
-    /// When `w` has not P entries.
+    /// When `w` has not P entries, or samples see each other in evaluation mode.
     pub fn value(&self, w: &Tensor<1>) -> Result<f64, AnalysisError> {
+        self.check_coupling()?;
         Ok(self.loss_of(&self.first.linearize_at(&self.network, w, &self.inputs)?))
     }
 
@@ -262,8 +308,9 @@ impl<N: Network> Objective<N> {
     ///
     /// # Errors
     ///
-    /// When `w` has not P entries.
+    /// When `w` has not P entries, or samples see each other in evaluation mode.
     pub fn gradient(&self, w: &Tensor<1>) -> Result<(f64, Tensor<1>), AnalysisError> {
+        self.check_coupling()?;
         let w = self.vector(w)?;
         let (data, of_batch) = ((&self.inputs, &self.targets), self.mode == Mode::Batch);
         let sum = |all: &Gradients| all.sum(&self.network, data, self.loss, CHUNK, of_batch, &w);
@@ -288,8 +335,9 @@ impl<N: Network> Objective<N> {
     ///
     /// # Errors
     ///
-    /// When `w` has not P entries, or loss or gradient there are not finite.
+    /// When `w` has not P entries, samples see each other in evaluation mode, or loss or gradient there are not finite.
     pub fn at(&self, w: &Tensor<1>) -> Result<Point<'_, N>, AnalysisError> {
+        self.check_coupling()?;
         let w = w.clone().cast(self.targets.dtype());
         let at = self.second.linearize_at(&self.network, &w, &self.inputs)?;
         let slope = self.slope(&at);
@@ -307,8 +355,9 @@ impl<N: Network> Objective<N> {
     ///
     /// # Errors
     ///
-    /// When `w` has not P entries.
+    /// When `w` has not P entries, or samples see each other in evaluation mode.
     pub fn kernel(&self, w: &Tensor<1>) -> Result<Tensor<2>, AnalysisError> {
+        self.check_coupling()?;
         let kernel = self.first.kernel_at(&self.network, w, &self.inputs)?;
         let scale = self.scale();
         Ok(if scale == 1.0 { kernel } else { kernel * scale })

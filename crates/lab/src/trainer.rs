@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use burn::optim::GradientsAccumulator;
 use burn::tensor::{DType, Device};
+use losscape_analysis::{AnalysisError, coupling};
 use losscape_model::data::{Dataset, Prepared};
 use losscape_model::random::{Purpose, stream};
 use losscape_model::{Augment, FromDataset, Loss, Network, Reduction, Sample};
@@ -158,6 +159,9 @@ where
         let train = Part::new(&data.train, loss, &inner, dtype)?;
         let test = data.test.as_ref().map(|test| Part::new(test, loss, &inner, dtype)).transpose()?;
         outputs_fit(&network, &train, &data.train.sample)?;
+        if let Some(apart) = coupling(&network, &train.samples.0) {
+            return Err(LabError::Network { problem: AnalysisError::SeeEachOther { apart }.to_string() });
+        }
         if training.augment.is_some() && !Augment::applies(&train.samples.0) {
             let problem = "images are augmented, and it takes none".to_owned();
             return Err(LabError::Network { problem });
