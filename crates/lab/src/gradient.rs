@@ -7,8 +7,8 @@
 //!   ([`RuleConfig::is_elementwise`](losscape_optim::RuleConfig::is_elementwise)),
 //! - no layer but batch norm works otherwise in training than at inference,
 //! - forward and loss can be compiled for the memory of the CPU, and
-//! - both ways agree to √ϵ on the first batch at the initial weights, in running statistics too, which catches what a
-//!   recording leaves out.
+//! - both ways agree to √ϵ on a first batch of each size at the initial weights, in running statistics too, which
+//!   catches what a recording leaves out.
 //!
 //! The choice depends on configuration, data and device alone, so that a run that goes on from a checkpoint makes it
 //! again. The checkpoint says which it was, since the method's state belongs to the vector or to the module, and the
@@ -57,13 +57,18 @@ enum Way<N> {
 struct OnVector<N> {
     /// Any weights, in the structure of the network, with its running statistics.
     template: N,
-    running: Running,
     /// Absent only while a step consumes it.
     vector: Option<Vector>,
     /// The network with the vector's weights, made when it is asked for.
     network: OnceLock<N>,
-    /// For each size of a batch.
-    gradients: Vec<(usize, Compiled)>,
+    sizes: Vec<OfSize>,
+}
+
+/// What belongs to batches of one size.
+struct OfSize {
+    size: usize,
+    gradient: Compiled,
+    running: Running,
 }
 
 impl<N: Network> Stepper<N> {
@@ -73,12 +78,12 @@ impl<N: Network> Stepper<N> {
         let network = tied(network);
         let compiled = if elementwise { compile(&network, loss, &samples, sizes) } else { None };
         let way = match compiled {
-            Some((vector, running, gradients)) => {
+            Some((vector, sizes)) => {
                 let network_now = OnceLock::new();
                 let template = network.clone();
                 let _ = network_now.set(network);
                 let vector = Some(Vector::new(vector));
-                Way::Compiled(Box::new(OnVector { template, running, vector, network: network_now, gradients }))
+                Way::Compiled(Box::new(OnVector { template, vector, network: network_now, sizes }))
             }
             None => Way::Autodiff(Some(network)),
         };
@@ -150,11 +155,11 @@ impl<N: Network> Stepper<N> {
                     Batch::Rows(rows) => rows.len(),
                     Batch::Made(samples) => samples.samples(),
                 };
-                let OnVector { template, running, vector, network, gradients } = &mut **on_vector;
+                let OnVector { template, vector, network, sizes } = &mut **on_vector;
                 // Weights that nobody else reads are stepped in place.
                 network.take();
-                let (_, compiled) =
-                    gradients.iter_mut().find(|(known, _)| *known == size).expect("every size of a batch was compiled");
+                let OfSize { gradient: compiled, running, .. } =
+                    sizes.iter_mut().find(|of| of.size == size).expect("every size of a batch was compiled");
                 let mut statistics = None;
                 let (stepped, loss) =
                     method.step(rate, vector.take().expect("no step is under way"), |vector: &Vector| {
@@ -212,39 +217,46 @@ fn differentiate<N: Network>(
     (value.into_scalar(), gradients)
 }
 
-/// What a network is trained with as a vector: its weights, its running statistics, the gradient for every size of a
-/// batch.
-type Parts = (Tensor<1>, Running, Vec<(usize, Compiled)>);
-
 /// The network as a vector, with the compiled gradient; `None` where it cannot be compiled or does not agree with
 /// autodiff's. What training does and inference does not, as dropout, is not recorded: a network with such a layer is
 /// not compiled. Of batch norm the statistics of the batch are.
-fn compile<N: Network>(network: &N, loss: Loss, samples: &Samples<N::Input>, sizes: &[usize]) -> Option<Parts> {
+fn compile<N: Network>(
+    network: &N,
+    loss: Loss,
+    samples: &Samples<N::Input>,
+    sizes: &[usize],
+) -> Option<(Tensor<1>, Vec<OfSize>)> {
     if in_training(network).iter().any(|layer| layer != "BatchNorm") {
         return None;
     }
     let value = |network: &N, (inputs, targets): Samples<N::Input>| loss.value(network.forward(inputs), targets);
     let map = Map::new(value).batch_statistics(true);
-    let first = |size: usize| samples.narrow(0, size);
-    let mut gradients = Vec::new();
-    for &size in sizes {
-        gradients.push((size, map.compile(network, &first(size)).ok()??));
-    }
     let w = parameters::ravel(network)?;
-    let (size, compiled) = gradients.first_mut()?;
-    let (ours, gradient) = compiled.gradient(&w, &first(*size));
-    let (inputs, targets) = first(*size).autodiff();
-    let mut reference = None;
-    let running = Running::observed(apart(network), &compiled.statistics(), |copy| {
-        let (theirs, gradients) = differentiate(copy, loss, &inputs, &targets);
-        reference = parameters::ravel_gradient(copy, &gradients).map(|gradient| (theirs, gradient));
-    })?;
-    let (theirs, reference) = reference?;
     let tolerance = if w.dtype() == DType::F64 { f64::EPSILON } else { f64::from(f32::EPSILON) }.sqrt();
     let norm = |g: Tensor<1>| g.cast(DType::F64).square().sum().into_scalar::<f64>().sqrt();
-    let apart = norm(gradient - reference.clone());
-    let agrees = (ours - theirs).abs() <= tolerance * theirs.abs() && apart <= tolerance * norm(reference);
-    agrees.then_some((w, running, gradients))
+    let mut all = Vec::new();
+    for &size in sizes {
+        let batch = samples.narrow(0, size);
+        let mut compiled = map.compile(network, &batch).ok()??;
+        let (ours, gradient) = compiled.gradient(&w, &batch);
+        let (inputs, targets) = batch.autodiff();
+        let mut reference = None;
+        let running = Running::observed(
+            || apart(network),
+            &compiled.statistics(),
+            |copy| {
+                let (theirs, gradients) = differentiate(copy, loss, &inputs, &targets);
+                reference = parameters::ravel_gradient(copy, &gradients).map(|gradient| (theirs, gradient));
+            },
+        )?;
+        let (theirs, reference) = reference?;
+        let apart = norm(gradient - reference.clone());
+        if (ours - theirs).abs() > tolerance * theirs.abs() || apart > tolerance * norm(reference) {
+            return None;
+        }
+        all.push(OfSize { size, gradient: compiled, running });
+    }
+    Some((w, all))
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
-//! Running statistics of a network whose weights are trained as a vector: what Burn's batch norm does after a forward
-//! in training mode, `r ← (1 − m) r + m s` with the batch's statistic s and the layer's share m.
+//! Running statistics of a network whose weights are trained as a vector: what a batch norm does after a forward in
+//! training mode, `r ← k r + m s` with the batch's statistic s. The layer's k and m are 1 − momentum and momentum; of a
+//! network from PyTorch m of the variance is larger by n/(n − 1), n being the batch's numbers.
 //!
-//! Who visits a module does not see m. It is read off what one forward does to statistics that are zero; where that is
-//! something else, there is no [`Running`].
+//! Who visits a module does not see k and m. They are read off what one forward does to statistics that are zero, and
+//! to those that are one; where that is something else, there is no [`Running`].
 
 use std::collections::HashMap;
 
@@ -13,37 +14,47 @@ use burn::tensor::{DType, Tensor};
 /// running statistics, each counted once, and its numbers.
 pub type Statistics = Vec<(usize, Tensor<1>)>;
 
-/// The layers' shares, by the number of the statistic.
+/// The layers' shares k and m for batches of one size, by the number of the statistic.
 #[derive(Debug, Default)]
 pub struct Running {
-    shares: HashMap<usize, f64>,
+    shares: HashMap<usize, [f64; 2]>,
 }
 
 impl Running {
-    /// The shares: `pass` has the copy of a module that is given to it, whose statistics are zero, pass the batch with
-    /// these statistics. `None` if one of them is moved in another way or twice, or something else is moved.
-    pub fn observed<M: Module>(copy: M, batch: &Statistics, pass: impl FnOnce(&M)) -> Option<Self> {
-        let all = Self { shares: batch.iter().map(|(number, _)| (*number, 1.0)).collect() };
-        let zeros = batch.iter().map(|(number, statistic)| (*number, statistic.zeros_like())).collect();
-        let copy = all.step(copy, zeros);
-        let before = floats(&copy);
-        pass(&copy);
-        let after = floats(&copy);
+    /// The shares: `pass` has the copy of a module that is given to it pass the batch with these statistics. `None` if
+    /// one of them is moved in another way or twice, or something else is moved.
+    pub fn observed<M: Module>(copy: impl Fn() -> M, batch: &Statistics, mut pass: impl FnMut(&M)) -> Option<Self> {
+        let all = Self { shares: batch.iter().map(|(number, _)| (*number, [0.0, 1.0])).collect() };
+        let mut passed = |constant: f64| {
+            let constants = batch.iter().map(|(number, statistic)| (*number, statistic.full_like(constant)));
+            let copy = all.step(copy(), constants.collect());
+            let before = floats(&copy);
+            pass(&copy);
+            (before, floats(&copy))
+        };
+        let (before, from_zeros) = passed(0.0);
+        let from_ones = if batch.is_empty() { from_zeros.clone() } else { passed(1.0).1 };
         let mut shares = HashMap::new();
         for (number, statistic) in batch {
             let rounding = if statistic.dtype() == DType::F64 { f64::EPSILON } else { f32::EPSILON.into() };
             let statistic: Vec<f64> = statistic.clone().into_data().iter().collect();
-            let moves: Vec<(f64, f64)> = statistic.into_iter().zip(after.get(*number)?.iter().copied()).collect();
-            let &(largest, moved) = moves.iter().max_by(|a, b| a.0.abs().total_cmp(&b.0.abs()))?;
-            let share = moved / largest;
-            let agrees =
-                |(statistic, moved): &(f64, f64)| (share * statistic - moved).abs() <= rounding.sqrt() * largest.abs();
-            if !moves.iter().all(agrees) || shares.insert(*number, share).is_some() {
+            let (zeros, ones) = (from_zeros.get(*number)?, from_ones.get(*number)?);
+            let largest = (0..statistic.len()).max_by(|&a, &b| statistic[a].abs().total_cmp(&statistic[b].abs()))?;
+            let (share, keep) = (zeros[largest] / statistic[largest], ones[largest] - zeros[largest]);
+            let near = |a: f64, b: f64, size: f64| (a - b).abs() <= rounding.sqrt() * size;
+            let agrees = (0..statistic.len()).all(|at| {
+                near(share * statistic[at], zeros[at], statistic[largest].abs())
+                    && near(ones[at] - zeros[at], keep, statistic[largest].abs().max(1.0))
+            });
+            // Where only rounding is between them.
+            let keep = if (keep - (1.0 - share)).abs() <= 8.0 * rounding { 1.0 - share } else { keep };
+            if !agrees || shares.insert(*number, [keep, share]).is_some() {
                 return None;
             }
         }
-        let moved =
-            |number: usize| before[number].iter().zip(&after[number]).any(|(old, new)| old.to_bits() != new.to_bits());
+        let moved = |number: usize| {
+            before[number].iter().zip(&from_zeros[number]).any(|(old, new)| old.to_bits() != new.to_bits())
+        };
         let all = (0..before.len()).all(|number| shares.contains_key(&number) || !moved(number));
         all.then_some(Self { shares })
     }
@@ -80,7 +91,7 @@ fn floats<M: Module>(module: &M) -> Vec<Vec<f64>> {
 
 /// Moves statistics by shares and numbers.
 struct Moves {
-    moves: HashMap<usize, (f64, Tensor<1>)>,
+    moves: HashMap<usize, ([f64; 2], Tensor<1>)>,
     numbers: HashMap<ParamId, usize>,
 }
 
@@ -89,9 +100,9 @@ impl ModuleMapper for Moves {
         let next = self.numbers.len();
         let number = *self.numbers.entry(param.id).or_insert(next);
         match self.moves.remove(&number) {
-            Some((share, statistic)) => param.map(|running| {
+            Some(([keep, share], statistic)) => param.map(|running| {
                 let statistic = statistic.to_device(&running.device()).reshape(running.dims());
-                running * (1.0 - share) + statistic * share
+                running * keep + statistic * share
             }),
             None => param,
         }
