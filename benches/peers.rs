@@ -157,7 +157,8 @@ impl Problem {
         let (weights, data, model) = (file("weights.safetensors"), file("data.npz"), file("model.toml"));
         let text = std::fs::read_to_string(&model)?;
         let channels = Some(Channels::First).filter(|_| !text.contains("\"mlp\""));
-        let files = Files { weights, layout: Default::default(), data, channels, vocabulary: None, model };
+        let weights = Some(weights);
+        let files = Files { weights, layout: Default::default(), data, channels, vocabulary: None, model, loss: None };
         let Subject { network, data, loss, .. } = Subject::of_files(&files, &Device::flex())?;
         let Described { model } = Document::parse("model.toml".to_owned(), &text, &[])?.read()?;
         let single = model.init(&data.sample, data.target().columns(), 0, device, DType::F32)?;

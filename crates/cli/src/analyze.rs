@@ -6,6 +6,7 @@ use losscape_lab::open::Files;
 use losscape_lab::pytorch::Layout;
 use losscape_lab::{Analysis, RunFolder, Subject};
 use losscape_model::data::npz::Channels;
+use losscape_model::{Loss, LossKind};
 use losscape_report::{landscape, page};
 
 use crate::args::AnalyzeArgs;
@@ -19,10 +20,10 @@ pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
     let device = device::parse(&args.device)?;
     let (measures, settings) = (measures(args)?, settings(args)?);
     let folder = args.run.as_ref().or(args.out.as_ref()).map(RunFolder::new);
-    let (subject, notes) = match (&folder, &args.weights, &args.data, &args.model) {
-        (_, Some(weights), Some(data), Some(model)) => {
+    let (subject, notes) = match (&folder, &args.data, &args.model) {
+        (_, Some(data), Some(model)) => {
             let files = Files {
-                weights: weights.clone(),
+                weights: args.weights.clone(),
                 layout: Layout { layers: args.layers.clone(), ignored: args.ignore.clone() },
                 data: data.clone(),
                 channels: args.channels.as_deref().map(|axis| match axis {
@@ -31,11 +32,12 @@ pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
                 }),
                 vocabulary: args.vocabulary,
                 model: model.clone(),
+                loss: args.loss.as_deref().map(loss).transpose()?,
             };
             (Subject::of_files(&files, &device)?, Vec::new())
         }
         (Some(folder), ..) => Subject::of_run(folder, &device)?,
-        _ => return Err(CliError::Message("name a run folder, or --weights, --data and --model".to_owned())),
+        _ => return Err(CliError::Message("name a run folder, or --model and --data".to_owned())),
     };
     let subject = if args.mode == "batch" { subject.in_mode(Mode::Batch) } else { subject };
     for note in subject.notices.iter().chain(&notes) {
@@ -73,6 +75,13 @@ pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
         }
     }
     Ok(())
+}
+
+fn loss(name: &str) -> Result<LossKind, CliError> {
+    LossKind::named(name).ok_or_else(|| {
+        let known: Vec<&str> = Loss::ALL.iter().map(|(name, _)| *name).collect();
+        CliError::Message(format!("unknown loss `{name}`; known are {}", known.join(", ")))
+    })
 }
 
 fn settings(args: &AnalyzeArgs) -> Result<AnalysisSettings, CliError> {

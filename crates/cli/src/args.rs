@@ -99,27 +99,32 @@ pub struct TrainArgs {
 Examples:
   losscape analyze runs/digits-0123456789abcdef
   losscape analyze runs/digits-0123456789abcdef --only ntk,pl --memory 12GB
-  losscape analyze --weights net.safetensors --data data.npz --model model.toml --json
+  losscape analyze --model net.pt2 --data data.npz --loss cross-entropy
+  losscape analyze --model model.toml --data data.npz --weights net.safetensors --json
 
 Of a run, the newest checkpoint is measured on its training data; results go to its folder and into its report,
 each as soon as it is there: what was stopped goes on where it was.
 
-Of weights trained elsewhere: names NAME.weight [out, in] and NAME.bias, as in the state dictionary of a PyTorch
-module, in the order of the numbers in the names or of --layers; D.npz holds x [n, d] and y (labels [n] or targets
-[n, C]); M.toml the [model] and [loss] tables of a training configuration. With --out a folder like a run's is left.")]
+Of a network made elsewhere: an archive of torch.export.save (docs/howto/pytorch.md), or a TOML file with the [model]
+and [loss] tables of a training configuration and its weights, under names NAME.weight [out, in] and NAME.bias as in
+the state dictionary of a PyTorch module, in the order of the numbers in the names or of --layers. D.npz holds x
+[n, d] and y (labels [n] or targets [n, C]). With --out a folder like a run's is left.")]
 pub struct AnalyzeArgs {
     /// Run folder
-    #[arg(required_unless_present = "weights", conflicts_with_all = ["weights", "data", "model", "out"])]
+    #[arg(required_unless_present = "model", conflicts_with_all = ["weights", "data", "model", "out"])]
     pub run: Option<PathBuf>,
-    /// Weights trained elsewhere, a safetensors file
+    /// A network made elsewhere: an archive of torch.export.save, or a TOML file that describes it
+    #[arg(long, value_name = "M.pt2", requires = "data")]
+    pub model: Option<PathBuf>,
+    /// Data for it, a NumPy archive
+    #[arg(long, value_name = "D.npz", requires = "model")]
+    pub data: Option<PathBuf>,
+    /// Its loss, where it is an archive; `losscape list losses` tells what there is
+    #[arg(long, value_name = "LOSS", requires = "model")]
+    pub loss: Option<String>,
+    /// Its weights, a safetensors file [default: those of the archive]
     #[arg(long, value_name = "W.safetensors", requires_all = ["data", "model"])]
     pub weights: Option<PathBuf>,
-    /// Data for them, a NumPy archive
-    #[arg(long, value_name = "D.npz", requires = "weights")]
-    pub data: Option<PathBuf>,
-    /// Description of their network, a TOML file
-    #[arg(long, value_name = "M.toml", requires = "weights")]
-    pub model: Option<PathBuf>,
     /// Their layers from input to output, without .weight and .bias [default: by the numbers in their names]
     #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "weights")]
     pub layers: Vec<String>,
@@ -127,13 +132,13 @@ pub struct AnalyzeArgs {
     #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "weights")]
     pub ignore: Vec<String>,
     /// Axis of the images that has their channels, for data [n, C, H, W] or [n, H, W, C]
-    #[arg(long, value_name = "AXIS", requires = "weights", value_parser = ["first", "last"])]
+    #[arg(long, value_name = "AXIS", requires = "model", value_parser = ["first", "last"])]
     pub channels: Option<String>,
     /// Number of different tokens, for data [n, L] of whole numbers that are sequences of these
-    #[arg(long, value_name = "V", requires = "weights")]
+    #[arg(long, value_name = "V", requires = "model")]
     pub vocabulary: Option<usize>,
-    /// Folder for the results of weights trained elsewhere [default: they are printed only]
-    #[arg(long, value_name = "DIR", requires = "weights")]
+    /// Folder for the results of a network made elsewhere [default: they are printed only]
+    #[arg(long, value_name = "DIR", requires = "model")]
     pub out: Option<PathBuf>,
     /// Measure only these; `losscape list measures` tells what there is [default: all]
     #[arg(long, value_name = "MEASURE", value_delimiter = ',')]

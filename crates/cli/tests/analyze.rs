@@ -274,8 +274,10 @@ fn the_largest_eigenvalue_does_not_replace_the_whole_spectrum() {
     let place = Place::new("");
     let folder = RunFolder::new(place.path());
     let files = ["weights.safetensors", "data.npz", "model.toml"].map(reference);
-    let [weights, data, model] = files.map(Into::into);
-    let files = Files { weights, layout: Default::default(), data, channels: None, vocabulary: None, model };
+    let [weights, data, model] = files.map(PathBuf::from);
+    let weights = Some(weights);
+    let files =
+        Files { weights, layout: Default::default(), data, channels: None, vocabulary: None, model, loss: None };
     let subject = Subject::of_files(&files, &burn::tensor::Device::flex()).expect("the files fit");
     for kernel_size in [5000, 0] {
         let settings = AnalysisSettings { kernel_size: Some(kernel_size), ..AnalysisSettings::default() };
@@ -480,4 +482,57 @@ steps = 10
         near(batch["hessian"]["top"][0]["value"].as_f64().expect("a number"), &tracked["sharpness"], 5e-3);
     }
     assert!((loss(&evaluation) - loss(&batch)).abs() > 1e-4, "the running statistics are not the batch's");
+}
+
+/// A file of a network that PyTorch exported in training mode, with batch norm, or of one of others.
+fn exported(file: &str) -> String {
+    format!("{}/../lab/tests/reference/exported/{file}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn an_archive_is_measured_in_both_modes() {
+    let place = Place::new("");
+    let measured = |more: &[&str]| -> Value {
+        let (model, data) = (exported("net.pt2"), exported("data.npz"));
+        let arguments = ["analyze", "--model", &model, "--data", &data, "--loss", "cross-entropy", "--json"];
+        let output = place.run(&[&arguments[..], &["--only", "norms,diagonal", "--out", "here"], more].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("one JSON object")
+    };
+    let (evaluation, batch) = (measured(&[]), measured(&["--mode", "batch"]));
+    let trained = measured(&["--weights", &exported("momentum-f64.safetensors")]);
+    let loss = |found: &Value| found["loss"]["value"].as_f64().expect("a number");
+    // Fifty steps of momentum lower the loss that they see, which is that of the batch.
+    assert!(loss(&trained) < loss(&evaluation) && loss(&evaluation) != loss(&batch));
+    for (found, mode) in [(&evaluation, "evaluation"), (&batch, "batch")] {
+        assert!(found["setup"]["mode"].as_str().is_some_and(|words| words.starts_with(mode)), "{found}");
+        assert!(found["setup"]["network"].as_str().is_some_and(|words| words.contains("SHA-256")), "{found}");
+        assert_eq!(found["parameters"], 299);
+    }
+    assert!(evaluation.to_string().contains("\"conv1.weight\""), "{evaluation}");
+}
+
+#[test]
+fn archives_that_do_not_fit_are_refused() {
+    let place = Place::new("");
+    let (net, data) = (exported("net.pt2"), exported("data.npz"));
+    let other = |name: &str| format!("{}/../exchange/tests/archives/{name}.pt2", env!("CARGO_MANIFEST_DIR"));
+    let (mlp, two, gpt) = (other("mlp"), other("two-inputs"), other("gpt"));
+    let toml = reference("model.toml");
+    for (arguments, expected) in [
+        (&["--model", &net, "--data", &data][..], "name it with --loss"),
+        (&["--model", &net, "--data", &data, "--loss", "crossentropy"], "unknown loss `crossentropy`"),
+        (&["--model", &net, "--data", &data, "--loss", "binary-cross-entropy"], "3 outputs"),
+        (&["--model", &mlp, "--data", &data, "--loss", "cross-entropy"], "`input`, floats [n, 4]"),
+        (&["--model", &two, "--data", &data, "--loss", "cross-entropy"], "takes 2 inputs"),
+        (&["--model", &gpt, "--data", &data, "--loss", "cross-entropy"], "tokens"),
+        (&["--model", &toml, "--data", &data, "--loss", "cross-entropy"], "leave --loss out"),
+        (&["--model", &toml, "--data", &data], "--weights"),
+        (&["--model", &net, "--data", &data, "--loss", "cross-entropy", "--weights", &data], "no safetensors"),
+    ] {
+        let output = place.run(&[&["analyze", "--only", "norms"], arguments].concat());
+        let message = text(&output.stderr).split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {message}");
+        assert!(message.contains(expected), "{arguments:?}: {message}");
+    }
 }

@@ -241,8 +241,15 @@ fn weights() {
     let place = Place::new("");
     let path = place.path().join("weights.safetensors");
     let (data, model) = (reference.join("data.npz"), reference.join("model.toml"));
-    let files =
-        Files { weights: path.clone(), layout: Default::default(), data, channels: None, vocabulary: None, model };
+    let files = Files {
+        weights: Some(path.clone()),
+        layout: Default::default(),
+        data,
+        channels: None,
+        vocabulary: None,
+        model,
+        loss: None,
+    };
     let (mut read, mut refused) = (0, 0);
     for seed in 0..inputs() {
         let mut draw = Draw::of(seed);

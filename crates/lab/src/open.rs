@@ -4,7 +4,9 @@
 //! parameterization, which safetensors do not tell.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::tensor::{DType, Device};
@@ -12,6 +14,7 @@ use losscape_analysis::Mode;
 use losscape_model::data::npz::{Channels, Npz};
 use losscape_model::data::table::Task;
 use losscape_model::data::{Parts, Targets};
+use losscape_model::exported::{ExportedConfig, Program};
 use losscape_model::{Loss, LossKind, ModelConfig, Outputs, Parameterization};
 use serde::Deserialize;
 
@@ -20,7 +23,7 @@ use crate::document::{self, Document};
 use crate::error::LabError;
 use crate::folder::RunFolder;
 use crate::gradient::preconditioner;
-use crate::plan::{Plan, check_loss};
+use crate::plan::{DECOMPOSED, Plan, check_loss};
 use crate::pytorch::{self, Layout};
 use crate::records::State;
 use crate::subject::{Subject, Training};
@@ -28,8 +31,8 @@ use crate::subject::{Subject, Training};
 /// A network that was trained elsewhere.
 #[derive(Debug, Clone)]
 pub struct Files {
-    /// Its weights, a safetensors file.
-    pub weights: PathBuf,
+    /// Its weights, a safetensors file. An archive has its own.
+    pub weights: Option<PathBuf>,
     /// Which of the tensors are weights, and in which order the layers stand.
     pub layout: Layout,
     /// The data, a NumPy archive.
@@ -38,8 +41,11 @@ pub struct Files {
     pub channels: Option<Channels>,
     /// Number of different tokens, where the inputs are sequences of these.
     pub vocabulary: Option<usize>,
-    /// The description of the network, with the `[model]` and `[loss]` tables of a training configuration.
+    /// The network: an archive of `torch.export.save`, or a description with the `[model]` and `[loss]` tables of a
+    /// training configuration.
     pub model: PathBuf,
+    /// The loss, of an archive.
+    pub loss: Option<LossKind>,
 }
 
 /// The tables of a training configuration that say what the network is.
@@ -113,17 +119,139 @@ impl Subject {
         Ok((Self { source, network, data, loss, training, mode, setup, notices }, notes))
     }
 
-    /// A network described by the `[model]` and `[loss]` tables of a file, with weights that were trained elsewhere
-    /// (safetensors, PyTorch's names and layout: `NAME.weight` `[out, in]` and `NAME.bias`) and data from a NumPy
-    /// archive.
+    /// A network from PyTorch: an archive, or one that the `[model]` and `[loss]` tables of a file describe, with weights
+    /// from a file (safetensors, PyTorch's names and layout: `NAME.weight` `[out, in]` and `NAME.bias`); and data from a
+    /// NumPy archive.
     ///
     /// # Errors
     ///
     /// When a file cannot be read, or they do not fit each other.
     pub fn of_files(files: &Files, device: &Device) -> Result<Self, LabError> {
-        let Files { weights, layout, data, channels, vocabulary, model } = files;
+        let Files { weights: file, layout, data: archive, channels, vocabulary, model, .. } = files;
+        let Described { config, loss, document } = Described::of(files)?;
+        let program = config.exported().map(ExportedConfig::program).transpose()?;
+        let source = file.as_ref().unwrap_or(model);
+        let damaged = |problem: String| LabError::Damaged { path: source.to_owned(), problem };
+        let weights = match (file, program) {
+            (Some(file), Some(program)) => {
+                let mut layout = layout.clone();
+                layout.ignored.extend(pytorch::further_of(file, program)?);
+                Some(pytorch::read(file, &layout, &config.pytorch_names())?)
+            }
+            (Some(file), None) => Some(pytorch::read(file, layout, &config.pytorch_names())?),
+            (None, Some(_)) => None,
+            (None, None) => {
+                return Err(LabError::Damaged {
+                    path: model.to_owned(),
+                    problem: "it describes a network without weights; name them with --weights".to_owned(),
+                });
+            }
+        };
+        let vocabulary = vocabulary.or_else(|| program?.inputs().first()?.rows);
+        let npz = Npz { path: archive.to_owned(), channels: *channels, vocabulary, ..Npz::default() };
+        let outputs = match (config.exported(), &weights) {
+            (Some(exported), _) => exported.outputs(&npz.read()?.train.sample)?.each,
+            (None, Some(weights)) => weights.outputs(),
+            (None, None) => unreachable!("a description has weights"),
+        };
+        if outputs == 1 && loss.kind == LossKind::CrossEntropy {
+            let problem = "the network has one output, as for binary cross-entropy (BCEWithLogitsLoss): that is \
+                           name = \"binary-cross-entropy\" in [loss], --loss binary-cross-entropy of an archive";
+            return Err(damaged(problem.to_owned()));
+        }
+        // The loss and the number of outputs say what targets must be.
+        let (task, classes) = match loss.kind {
+            LossKind::CrossEntropy => (Some(Task::Classification), outputs),
+            LossKind::BinaryCrossEntropy | LossKind::Exponential => (Some(Task::Classification), 2),
+            _ if outputs == 1 => (Some(Task::Regression), outputs),
+            _ => (None, outputs),
+        };
+        let Parts { train: data, test, mut notices } = Npz { task, classes: Some(classes), ..npz }.read()?;
+        notices.extend(unseen(&data.targets));
+        if let Targets::Labels { names, .. } = &data.targets
+            && !names.is_empty()
+        {
+            let outputs = names.iter().take(20).enumerate().map(|(class, name)| format!("{class} is {name}"));
+            notices.push(format!("of the outputs of the network {}", outputs.collect::<Vec<_>>().join(", ")));
+        }
+        if program.is_some_and(Program::is_decomposed) {
+            notices.push(DECOMPOSED.to_owned());
+        }
+        if program.is_some_and(Program::sees_batch) {
+            let notice = "the archive was exported in training mode; in evaluation mode, where each sample is measured \
+                          on its own, batch norm goes by its running statistics, and --mode batch takes those of all \
+                          samples";
+            notices.push(notice.to_owned());
+        }
+        let device = device.clone().autodiff();
+        let network = config
+            .init(&data.sample, Outputs { positions: data.target().positions(), each: outputs }, 0, &device, DType::F64)
+            .map_err(|error| {
+                document.as_ref().map_or_else(
+                    || LabError::Model(error.clone()),
+                    |document| document.error_at(&["model"], error.to_string()).into(),
+                )
+            })?;
+        let order = weights.as_ref().map(|weights| weights.layers.join(", "));
+        let network = match weights {
+            Some(weights) => weights.fill(network, &device).map_err(damaged)?,
+            None => network,
+        };
+        let (_, needed) = match &document {
+            Some(document) => check_loss(loss, data.target(), document)?,
+            None => loss.on(data.target())?,
+        };
+        if needed.each != outputs {
+            return Err(damaged(format!("the network has {outputs} outputs, the data {} targets", needed.each)));
+        }
+        let part = if test.is_some() { ", of which the training part" } else { "" };
+        let from = match (file, order) {
+            (Some(file), Some(order)) => format!("those of {}, layers in the order {order}", file.display()),
+            _ => format!("those of {}", model.display()),
+        };
+        let mut setup = vec![
+            ("inputs", format!("as they stand in {}{part}, not standardized by this program", archive.display())),
+            ("network", network_in_words(&config)),
+            ("weights", from),
+            ("mode", Mode::Evaluation.to_string()),
+        ];
+        if !config.is_flat() {
+            setup.push(("samples", data.sample.to_string()));
+        }
+        let setup = setup.into_iter().map(|(topic, words)| (topic.to_owned(), words)).collect();
+        let (source, mode) = (source.display().to_string(), Mode::Evaluation);
+        Ok(Self { source, network, data, loss, training: None, mode, setup, notices })
+    }
+}
+
+/// What files say of a network and its loss.
+struct Described {
+    config: ModelConfig,
+    loss: Loss,
+    /// Where it was said, of a description.
+    document: Option<Document>,
+}
+
+impl Described {
+    fn of(files: &Files) -> Result<Self, LabError> {
+        let Files { model, loss, .. } = files;
+        if is_archive(model)? {
+            let kind = loss.ok_or_else(|| LabError::Damaged {
+                path: model.to_owned(),
+                problem: {
+                    let known: Vec<&str> = Loss::ALL.iter().map(|(name, _)| *name).collect();
+                    format!("an archive does not say its loss; name it with --loss: {}", known.join(", "))
+                },
+            })?;
+            let config = ExportedConfig::new(model).into();
+            return Ok(Self { config, loss: Loss::new(kind), document: None });
+        }
         let text = document::text(model)?;
         let document = Document::parse(model.display().to_string(), &text, &[])?;
+        if loss.is_some() {
+            let message = "the description says the loss itself; leave --loss out".to_owned();
+            return Err(document.error_at(&["loss"], message).into());
+        }
         let Description { model: config, loss } = document.read()?;
         if let ModelConfig::Mlp(mlp) = &config
             && mlp.parameterization != Parameterization::Standard
@@ -132,63 +260,33 @@ impl Subject {
                            depends on; leave the key out";
             return Err(document.error_at(&["model", "parameterization"], message).into());
         }
-        let file = weights;
-        let weights = pytorch::read(file, layout, &config.pytorch_names())?;
-        let (order, outputs) = (weights.layers.join(", "), weights.outputs());
-        if outputs == 1 && loss.kind == LossKind::CrossEntropy {
-            let problem = "the network has one output, as for binary cross-entropy (BCEWithLogitsLoss): that is \
-                           name = \"binary-cross-entropy\" in [loss]";
-            return Err(LabError::Damaged { path: file.to_owned(), problem: problem.to_owned() });
-        }
-        let archive = data;
-        // The loss and the number of outputs say what targets must be.
-        let (task, classes) = match loss.kind {
-            LossKind::CrossEntropy => (Some(Task::Classification), outputs),
-            LossKind::BinaryCrossEntropy | LossKind::Exponential => (Some(Task::Classification), 2),
-            _ if outputs == 1 => (Some(Task::Regression), outputs),
-            _ => (None, outputs),
-        };
-        let (path, classes, channels, vocabulary) = (data.to_owned(), Some(classes), *channels, *vocabulary);
-        let data = Npz { path, task, classes, channels, vocabulary, ..Npz::default() };
-        let Parts { train: data, test, mut notices } = data.read()?;
-        if let Targets::Labels { labels, classes, .. } = &data.targets {
-            let mut seen = vec![false; *classes];
-            labels.iter().for_each(|&class| seen[class] = true);
-            let never = seen.iter().enumerate().filter(|(_, seen)| !**seen).map(|(class, _)| class.to_string());
-            let never: Vec<String> = never.take(20).collect();
-            if !never.is_empty() {
-                notices.push(format!("no sample has the label {}, counted from 0", never.join(", ")));
-            }
-        }
-        if let Targets::Labels { names, .. } = &data.targets
-            && !names.is_empty()
-        {
-            let outputs = names.iter().take(20).enumerate().map(|(class, name)| format!("{class} is {name}"));
-            notices.push(format!("of the outputs of the network {}", outputs.collect::<Vec<_>>().join(", ")));
-        }
-        let damaged = |problem: String| LabError::Damaged { path: file.to_owned(), problem };
-        let device = device.clone().autodiff();
-        let network = config
-            .init(&data.sample, Outputs { positions: data.target().positions(), each: outputs }, 0, &device, DType::F64)
-            .map_err(|error| document.error_at(&["model"], error.to_string()))?;
-        let network = weights.fill(network, &device).map_err(damaged)?;
-        let (_, needed) = check_loss(loss, data.target(), &document)?;
-        if needed.each != outputs {
-            return Err(damaged(format!("the network has {outputs} outputs, the data {} targets", needed.each)));
-        }
-        let part = if test.is_some() { ", of which the training part" } else { "" };
-        let mut setup = vec![
-            ("inputs", format!("as they stand in {}{part}, not standardized by this program", archive.display())),
-            ("network", words(&config)),
-            ("weights", format!("those of {}, layers in the order {order}", file.display())),
-            ("mode", Mode::Evaluation.to_string()),
-        ];
-        if !config.is_flat() {
-            setup.push(("samples", data.sample.to_string()));
-        }
-        let setup = setup.into_iter().map(|(topic, words)| (topic.to_owned(), words)).collect();
-        let (source, mode) = (file.display().to_string(), Mode::Evaluation);
-        Ok(Self { source, network, data, loss, training: None, mode, setup, notices })
+        Ok(Self { config, loss, document: Some(document) })
+    }
+}
+
+/// Whether a file is a zip archive.
+fn is_archive(path: &Path) -> Result<bool, LabError> {
+    let mut head = [0; 4];
+    let file = File::open(path).map_err(LabError::io("read", path))?;
+    let read = file.take(4).read(&mut head).map_err(LabError::io("read", path))?;
+    Ok(head[..read].starts_with(b"PK\x03\x04"))
+}
+
+/// A word on labels that no sample has.
+fn unseen(targets: &Targets) -> Option<String> {
+    let Targets::Labels { labels, classes, .. } = targets else { return None };
+    let mut seen = vec![false; *classes];
+    labels.iter().for_each(|&class| seen[class] = true);
+    let never = seen.iter().enumerate().filter(|(_, seen)| !**seen).map(|(class, _)| class.to_string());
+    let never: Vec<String> = never.take(20).collect();
+    (!never.is_empty()).then(|| format!("no sample has the label {}, counted from 0", never.join(", ")))
+}
+
+/// The network in words: of an archive what it holds, wherever it lies.
+fn network_in_words(config: &ModelConfig) -> String {
+    match config.exported().and_then(|exported| exported.program().ok()) {
+        Some(program) => format!("an archive of torch.export, SHA-256 {}", program.digest()),
+        None => words(config),
     }
 }
 
@@ -200,8 +298,12 @@ fn setup(plan: &Plan) -> BTreeMap<String, String> {
     if !config.model.is_flat() {
         setup.push(("samples", plan.data.train.sample.to_string()));
     }
-    setup.push(("network", words(&config.model)));
-    setup.push(("initialization", format!("seed {}", config.seed)));
+    setup.push(("network", network_in_words(&config.model)));
+    let initialization = match config.model.exported() {
+        Some(exported) => format!("the weights of {}", exported.path.display()),
+        None => format!("seed {}", config.seed),
+    };
+    setup.push(("initialization", initialization));
     setup.push(("trained in", config.precision.to_string()));
     setup.push(("mode", Mode::Evaluation.to_string()));
     setup.into_iter().map(|(topic, words)| (topic.to_owned(), words)).collect()

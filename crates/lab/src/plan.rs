@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use burn::tensor::DType;
 use losscape_model::data::{DataConfig, DataError, Dataset, Parts, Prepared, Source, Target, Targets};
+use losscape_model::exported::Program;
 use losscape_model::{Loss, ModelConfig, ModelError, Outputs, Sample};
 use losscape_optim::OptimError;
 use serde_json::{Value, json};
@@ -33,6 +34,10 @@ const VECTORS: usize = 5;
 
 /// Numbers for each unit and sample: before and behind the activation, its slope, and their cotangents.
 const NUMBERS: usize = 6;
+
+/// What cannot be seen of a decomposed archive.
+pub(crate) const DECOMPOSED: &str = "the archive was decomposed (run_decompositions): what was under torch.no_grad \
+                                     cannot be told from the rest any more, and is differentiated like it";
 
 /// A run that can be started: everything a user can get wrong has been looked at.
 #[derive(Debug, Clone)]
@@ -87,6 +92,25 @@ impl Plan {
         let next = matches!(config.data.source, Source::Text(_) | Source::Sorting(_));
         if next && matches!(&config.model, ModelConfig::Transformer(transformer) if !transformer.causal) {
             let notice = "every position sees the one after it, which is its target: causal = true in [model] hides it";
+            notices.push(notice.to_owned());
+        }
+        // Elsewhere it was given other inputs than a default makes here.
+        if config.model.exported().is_some()
+            && config.data.standardize.is_none()
+            && let Some((_, inputs)) = config.data.preparation().into_iter().find(|(topic, _)| *topic == "inputs")
+        {
+            notices.push(format!(
+                "the inputs of the network: {inputs}; standardize = \"none\" in [data] leaves them as they stand"
+            ));
+        }
+        let program = config.model.exported().and_then(|exported| exported.program().ok());
+        if program.is_some_and(Program::is_decomposed) {
+            notices.push(DECOMPOSED.to_owned());
+        }
+        if program.is_some_and(Program::has_frozen_norm) {
+            let notice = "the network was exported in evaluation mode: its batch norm goes by the running statistics in \
+                          training, too, and leaves them as they are; export after model.train() to train it as \
+                          PyTorch would";
             notices.push(notice.to_owned());
         }
         Ok(Self { config, data: Arc::new(Prepared { train, test }), notices, data_digest, label, run_id })
@@ -205,7 +229,13 @@ impl Checked {
         facts: impl FnOnce(&DataConfig) -> Result<Facts, DataError>,
     ) -> Result<Self, LabError> {
         let mut config: RunConfig = document.read()?;
-        for file in config.data.source.paths_mut() {
+        for file in config
+            .data
+            .source
+            .paths_mut()
+            .into_iter()
+            .chain(config.model.exported_mut().map(|exported| &mut exported.path))
+        {
             *file = std::path::absolute(folder.join(&*file)).map_err(LabError::io("find", file.clone()))?;
             if file.to_str().is_none() {
                 let message = format!("{} is not UTF-8, as the run's config.toml must be; rename it", file.display());
@@ -356,6 +386,7 @@ fn check_model(
                 vec!["model", "hidden"]
             }
             ModelError::Samples { .. } => vec!["model", "name"],
+            ModelError::Exported { .. } => vec!["model", "path"],
             ModelError::Layer { key, .. } => vec!["model", key],
             ModelError::NotPositive { name, .. } => vec!["model", "features", name],
             _ => vec!["model", "features"],
@@ -415,7 +446,16 @@ fn run_id_with(config: &RunConfig, sample: &Sample, data_digest: &str) -> String
     for path in config.data.source.paths_mut() {
         path.clear();
     }
+    // An archive counts by what it holds, wherever it lies.
+    let archive = config.model.exported_mut().map(|exported| {
+        let digest = exported.program().map(|program| program.digest().to_owned()).unwrap_or_default();
+        exported.path.clear();
+        digest
+    });
     let mut identity = json!({ "schema": SCHEMA, "config": config, "data": data_digest });
+    if let Some(digest) = archive {
+        identity["archive"] = json!(digest);
+    }
     // The digest is of the numbers, whose shape counts for networks that do not take them in a row.
     if !config.model.is_flat() {
         identity["sample"] = json!(sample);

@@ -5,19 +5,24 @@
 //! the NTK and mean-field parameterization multiplied in. A linear model is the single layer `0.weight` on its
 //! features. What other networks are, they say themselves ([`ModelConfig::pytorch_names`]). Files of others may have
 //! other names: see [`Layout`]. Running statistics of a batch norm are written and read like weights; how many batches
-//! it has seen (`num_batches_tracked`) is not known, and `load_state_dict(strict=True)` does without.
+//! it has seen (`num_batches_tracked`) is not known, and `load_state_dict(strict=True)` does without. Of a network from
+//! an archive of PyTorch the other buffers and the further names of tied parameters are written, too.
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Bytes, DType, Device, Tensor, TensorData};
+use burn::tensor::{BoolStore, Bytes, DType, Device, Tensor, TensorData};
+use losscape_model::exported::{Further, Program};
 use losscape_model::{Model, ModelConfig};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 
 use crate::error::LabError;
 use crate::folder::write_whole;
+
+/// How many batches a batch norm has seen.
+const COUNTER: &str = ".num_batches_tracked";
 
 /// Writes the network's weights to `path`, whole or not at all.
 ///
@@ -28,9 +33,31 @@ pub fn write(model: &Model, config: &ModelConfig, path: &Path) -> Result<(), Lab
     let model = model.valid().folded();
     let mut tensors = Tensors(Vec::new());
     model.visit(&mut tensors);
-    let views = config.pytorch_names().into_iter().zip(&tensors.0).map(|(name, data)| {
-        let dtype = if data.dtype() == DType::F64 { Dtype::F64 } else { Dtype::F32 };
-        let view = TensorView::new(dtype, data.shape().to_vec(), data.as_bytes());
+    let mut named: Vec<(String, Vec<usize>, TensorData)> = Vec::new();
+    for (name, data) in config.pytorch_names().into_iter().zip(tensors.0) {
+        named.push((name, data.shape().to_vec(), data));
+    }
+    if let Some(program) = config.exported().and_then(|exported| exported.program().ok()) {
+        for (name, further) in program.further() {
+            let (shape, data) = match further {
+                Further::Tied(first) => match named.iter().find(|(known, ..)| *known == first) {
+                    Some((_, shape, data)) => (shape.clone(), data.clone()),
+                    None => continue,
+                },
+                Further::Buffer(..) if name.ends_with(COUNTER) => continue,
+                Further::Buffer(data, shape) => (shape, data),
+            };
+            named.push((name, shape, data));
+        }
+    }
+    let views = named.iter().map(|(name, shape, data)| {
+        let dtype = match data.dtype() {
+            DType::F64 => Dtype::F64,
+            DType::I64 => Dtype::I64,
+            DType::Bool(_) => Dtype::BOOL,
+            _ => Dtype::F32,
+        };
+        let view = TensorView::new(dtype, shape.clone(), data.as_bytes());
         Ok((name, view?))
     });
     // One entry of metadata: with more, their order in the file would change from run to run.
@@ -112,6 +139,59 @@ pub struct Layout {
     pub ignored: Vec<String>,
 }
 
+/// The tensors of a file of weights that an archive's module does not hold, each as the archive has it: buffers that
+/// stay as they are, further names of tied parameters. What the archive has otherwise is an error, rows of padding too.
+pub(crate) fn further_of(path: &Path, program: &Program) -> Result<Vec<String>, LabError> {
+    let bytes = std::fs::read(path).map_err(LabError::io("read", path))?;
+    let Ok(file) = SafeTensors::deserialize(&bytes) else { return Ok(Vec::new()) };
+    let damaged = |problem: String| LabError::Damaged { path: path.to_owned(), problem };
+    let numbers = |name: &str| -> Option<Vec<f64>> {
+        let view = file.tensor(name).ok()?;
+        let dtype = match view.dtype() {
+            Dtype::F64 => DType::F64,
+            Dtype::F32 => DType::F32,
+            Dtype::F16 => DType::F16,
+            Dtype::BF16 => DType::BF16,
+            Dtype::I64 => DType::I64,
+            Dtype::I32 => DType::I32,
+            Dtype::BOOL => DType::Bool(BoolStore::Native),
+            _ => return Some(Vec::new()),
+        };
+        let count = view.shape().iter().product::<usize>();
+        Some(TensorData::from_bytes_vec(view.data().to_vec(), [count], dtype).iter().collect())
+    };
+    let mut found = Vec::new();
+    for (name, further) in program.further() {
+        let Some(own) = numbers(&name) else { continue };
+        let (same, what) = match further {
+            _ if name.ends_with(COUNTER) => (true, ""),
+            Further::Tied(first) => {
+                let Some(other) = numbers(&first) else {
+                    return Err(damaged(format!("there is no `{first}`, which `{name}` is another name of")));
+                };
+                (own == other, "is a parameter of two names in the archive, and two tensors here")
+            }
+            Further::Buffer(data, _) => {
+                (own == data.iter::<f64>().collect::<Vec<_>>(), "is a buffer with other numbers than in the archive")
+            }
+        };
+        if !same {
+            return Err(damaged(format!("`{name}` {what}; export the network anew with these weights")));
+        }
+        found.push(name);
+    }
+    for (name, row, values) in program.padding() {
+        let width = values.len();
+        if numbers(&name).is_some_and(|all| all.get(row * width..(row + 1) * width) != Some(&values[..])) {
+            return Err(damaged(format!(
+                "row {row} of `{name}` is padding, which stays as it is, and has other numbers than in the archive; \
+                 export the network anew with these weights"
+            )));
+        }
+    }
+    Ok(found)
+}
+
 /// The tensors of a file of weights, for a network whose own have the names `own`.
 pub(crate) fn read(path: &Path, layout: &Layout, own: &[String]) -> Result<Weights, LabError> {
     let bytes = std::fs::read(path).map_err(LabError::io("read", path))?;
@@ -138,7 +218,7 @@ pub(crate) fn read(path: &Path, layout: &Layout, own: &[String]) -> Result<Weigh
         return Err(damaged(problem));
     }
     // How many batches a batch norm has seen is of no use without more training.
-    let counts = |name: &str| batch_norm && name.ends_with(".num_batches_tracked");
+    let counts = |name: &str| batch_norm && name.ends_with(COUNTER);
     let names = file.names().into_iter().filter(|name| !layout.ignored.iter().any(|other| other == name));
     let names: Vec<String> = names.filter(|name| !counts(name)).map(str::to_owned).collect();
     let order = order(&names, layout, own).map_err(damaged)?;

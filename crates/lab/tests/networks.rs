@@ -7,9 +7,10 @@ use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use losscape_analysis::{Mode, Objective};
 use losscape_krylov::SymmetricOperator;
+use losscape_lab::config::RunConfig;
 use losscape_lab::document::Document;
 use losscape_lab::open::Files;
-use losscape_lab::{Subject, pytorch};
+use losscape_lab::{Plan, Subject, Trainer, pytorch};
 use losscape_model::data::npz::Channels;
 use losscape_model::{FromDataset, Model, ModelConfig, ModelInput, Network};
 use losscape_tangent::{Inputs, Map, parameters};
@@ -84,12 +85,13 @@ fn files(folder: &Path) -> (String, Files) {
     let name = folder.file_name().expect("it has a name").display().to_string();
     let tokens = name.starts_with("transformer") || name.starts_with("lstm");
     let files = Files {
-        weights: folder.join("weights.safetensors"),
+        weights: Some(folder.join("weights.safetensors")),
         layout: pytorch::Layout::default(),
         data: folder.join("data.npz"),
         channels: (!tokens).then_some(Channels::First),
         vocabulary: tokens.then_some(5),
         model: folder.join("model.toml"),
+        loss: None,
     };
     (name, files)
 }
@@ -201,8 +203,8 @@ fn weights_of_other_networks_are_refused() {
             pytorch::Layout { ignored: ignored.iter().map(|&name| name.to_owned()).collect(), ..Default::default() };
         let (data, model) = (folder.join("data.npz"), folder.join("model.toml"));
         let channels = Some(Channels::First);
-        let subject =
-            Subject::of_files(&Files { weights, layout, data, channels, vocabulary: None, model }, &Device::flex());
+        let files = Files { weights: Some(weights), layout, data, channels, vocabulary: None, model, loss: None };
+        let subject = Subject::of_files(&files, &Device::flex());
         subject.map(|_| ()).expect_err("it is another network").to_string()
     };
     let same = |name: &str| name.to_owned();
@@ -221,4 +223,56 @@ fn weights_of_other_networks_are_refused() {
     };
     let message = refused(&numbered, None, &[]);
     assert!(message.contains("--layers conv1,bn1,layer1.0.conv1"), "{message}");
+}
+
+/// `reference/exported.py` trained the network of an archive in PyTorch: weights and running statistics after 50 steps.
+#[test]
+fn an_archive_is_trained_as_in_pytorch() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/exported");
+    let methods = [
+        ("momentum", "name = \"momentum\"\nlearning_rate = 0.05\nmomentum = 0.9"),
+        ("sam", "name = \"gd\"\nlearning_rate = 0.05\nsam = { rho = 0.05 }"),
+        ("adam", "name = \"adam\"\nlearning_rate = 1e-3"),
+    ];
+    for (method, optimizer) in methods {
+        for (precision, bound) in [("f32", 1e-5), ("f64", 1e-10)] {
+            let text = format!(
+                "seed = 0\nprecision = \"{precision}\"\n\
+                 [data]\nname = \"npz\"\npath = \"data.npz\"\nstandardize = \"none\"\ntest_fraction = 0.0\n\
+                 [model]\nname = \"exported\"\npath = \"net.pt2\"\n[loss]\nname = \"cross-entropy\"\n\
+                 [optimizer]\n{optimizer}\n[training]\nbatch_size = \"full\"\nsteps = 50\n"
+            );
+            let document = Document::parse("run.toml", &text, &[]).expect("it is TOML");
+            let plan = Plan::of(&document, &folder, "run").expect("network and data fit");
+            let RunConfig { model, loss, optimizer, training, seed, precision: dtype, .. } = &plan.config;
+            let device = Device::flex().autodiff();
+            let sample = &plan.data.train.sample;
+            let network = model.init(sample, 3, 0, &device, (*dtype).into()).expect("it is read");
+            let trainer = Trainer::new(network, &plan.data, *loss, optimizer, training, *seed);
+            let mut trainer = trainer.expect("the settings fit");
+            assert!(trainer.moment().is_compiled(), "{method} {precision}");
+            trainer.run();
+            let place = tempfile::tempdir().expect("there is room");
+            let file = place.path().join("model.safetensors");
+            pytorch::write(trainer.network(), model, &file).expect("the folder can be written");
+            let read = |path: &Path| std::fs::read(path).expect("it is there");
+            let (ours, theirs) = (read(&file), read(&folder.join(format!("{method}-{precision}.safetensors"))));
+            let [ours, theirs] = [&ours, &theirs].map(|bytes| SafeTensors::deserialize(bytes).expect("it is whole"));
+            let sorted = |file: &SafeTensors| {
+                let mut names: Vec<String> = file.names().into_iter().map(str::to_owned).collect();
+                names.sort();
+                names
+            };
+            assert_eq!(sorted(&ours), sorted(&theirs));
+            for name in theirs.names() {
+                let [ours, theirs] = [&ours, &theirs].map(|file| -> Vec<f64> {
+                    let view = file.tensor(name).expect("it is listed");
+                    let dtype = if view.dtype() == safetensors::Dtype::F64 { DType::F64 } else { DType::F32 };
+                    TensorData::from_bytes_vec(view.data().to_vec(), view.shape().to_vec(), dtype).iter().collect()
+                });
+                let apart = difference(&ours, &theirs);
+                assert!(apart <= bound, "{method} {precision} {name}: {apart:e}");
+            }
+        }
+    }
 }

@@ -1,5 +1,9 @@
 //! Models that cannot be built.
 
+use std::path::PathBuf;
+
+use losscape_exchange::ExchangeError;
+
 /// A model that cannot be built, or values that do not fit it.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -49,6 +53,14 @@ pub enum ModelError {
         found: String,
         /// What to do, in words; may be empty.
         help: &'static str,
+    },
+    /// An archive that is no network, or not one for such samples and targets.
+    #[error("{}: {problem}", path.display())]
+    Exported {
+        /// The archive.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: ExchangeError,
     },
     /// A loss that cannot be taken on the targets, or a number of it that is not possible.
     #[error("{problem}")]

@@ -7,6 +7,7 @@
 //! - [`mlp`]: multilayer perceptrons in standard, NTK or mean-field parameterization.
 //! - [`cnn`], [`vgg`], [`resnet`]: convolutional and residual networks, with a [`norm`] or without.
 //! - [`vit`], [`transformer`]: networks of [`encoder`] blocks with attention; [`lstm`]: of layers with memory.
+//! - [`exported`]: networks from PyTorch, read from archives of `torch.export`.
 //! - [`dense`]: the fully connected layer.
 //! - [`linear`]: the linear model `F(w) = Φ w` over the [`features`] of its input.
 //! - [`Sample`]: what one input is: numbers, an image, tokens; [`Outputs`]: what is said of it;
@@ -37,6 +38,7 @@ pub mod data;
 pub mod dense;
 pub mod encoder;
 mod error;
+pub mod exported;
 pub mod features;
 mod initial;
 mod input;
@@ -59,6 +61,7 @@ pub use activation::Activation;
 pub use augment::Augment;
 pub use cnn::{Cnn, CnnConfig, ConvolutionConfig};
 pub use error::ModelError;
+pub use exported::ExportedConfig;
 pub use features::FeatureMap;
 pub use input::{FromDataset, ModelInput};
 pub use linear::{LinearModel, LinearModelConfig};

@@ -5,10 +5,12 @@
 
 use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor};
+use losscape_exchange::Exported;
 use serde::{Deserialize, Serialize};
 
 use crate::cnn::{Cnn, CnnConfig};
 use crate::error::ModelError;
+use crate::exported::ExportedConfig;
 use crate::initial::too_many;
 use crate::input::ModelInput;
 use crate::linear::{LinearModel, LinearModelConfig};
@@ -53,7 +55,7 @@ macro_rules! networks {
             fn forward(&self, input: ModelInput) -> Tensor<2> {
                 match self {
                     $(Self::$variant(network) => {
-                        network.forward(input.try_into().unwrap_or_else(|error| panic!("{error}")))
+                        Network::forward(network, input.try_into().unwrap_or_else(|error| panic!("{error}")))
                     })+
                 }
             }
@@ -130,6 +132,19 @@ macro_rules! networks {
             }
         }
 
+        impl ModelConfig {
+            /// The archive that the network is read from, if it is.
+            #[must_use]
+            pub fn exported(&self) -> Option<&ExportedConfig> {
+                if let Self::Exported(exported) = self { Some(exported) } else { None }
+            }
+
+            /// The same, to be changed.
+            pub fn exported_mut(&mut self) -> Option<&mut ExportedConfig> {
+                if let Self::Exported(exported) = self { Some(exported) } else { None }
+            }
+        }
+
         $(impl From<$settings> for ModelConfig {
             fn from(settings: $settings) -> Self {
                 Self::$variant(settings)
@@ -151,4 +166,5 @@ networks! {
     Transformer(Transformer, TransformerConfig) =
         "transformer": "attention, causal or not, with outputs for a sequence or each position; of tokens";
     Lstm(Lstm, LstmConfig) = "lstm": "long short-term memory, with outputs for a sequence or each position; of tokens";
+    Exported(Exported, ExportedConfig) = "exported": "a network from PyTorch, an archive of torch.export.save";
 }

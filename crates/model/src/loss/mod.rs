@@ -49,6 +49,15 @@ macro_rules! losses {
             /// Every kind.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
+            /// The kind with this name in a configuration.
+            #[must_use]
+            pub fn named(name: &str) -> Option<Self> {
+                match name {
+                    $($name => Some(Self::$variant),)+
+                    _ => None,
+                }
+            }
+
             fn function(self) -> &'static dyn Function {
                 match self {
                     $(Self::$variant => &$file::$variant,)+
