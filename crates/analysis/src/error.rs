@@ -58,11 +58,11 @@ pub enum AnalysisError {
         /// Its value.
         value: f64,
     },
-    /// The outputs of a sample depend on which samples it is worked through with, so that there is no one function of the
-    /// parameters in evaluation mode, which takes samples in chunks.
+    /// The outputs of a sample depend on which samples it is worked through with, so that there is no one function of
+    /// the parameters in evaluation mode, which takes samples in chunks.
     #[error(
-        "the outputs of a sample change by {apart:.0e} of their size with the samples beside it, as where a layer takes \
-         means over samples: only batch mode, which takes all at once, measures one function"
+        "the outputs of a sample change by {apart:.0e} of their size with the samples beside it, as where a layer \
+         takes means over samples: only batch mode, which takes all at once, measures one function"
     )]
     SeeEachOther {
         /// How far outputs are apart, relative to the largest.

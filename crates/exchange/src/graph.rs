@@ -328,7 +328,7 @@ impl Begin {
             let (Some(Argument::Value(mean)), Some(Argument::Value(variance))) =
                 (node.argument("running_mean"), node.argument("running_var"))
             else {
-                continue; // No batch norm, or one without running statistics, of which its operation says what is wrong.
+                continue; // No batch norm, or one without running statistics.
             };
             let in_training = matches!(node.argument("training"), Some(Argument::Bool(true)));
             let number = self.tensors.statistics.len();
@@ -556,8 +556,8 @@ impl Reader {
         let trained = read.places().any(|place| self.trained[place]);
         if operation.stops && trained {
             return Err(read.error(
-                "it stops the gradient of something that a parameter is in, which derivatives here do not: leave detach \
-                 and torch.no_grad out of the forward, or freeze the parameters before it"
+                "it stops the gradient of something that a parameter is in, which derivatives here do not: leave \
+                 detach and torch.no_grad out of the forward, or freeze the parameters before it"
                     .to_owned(),
             ));
         }
@@ -665,7 +665,7 @@ impl Reader {
         }
         let [name] = found.as_slice() else {
             return Err(ExchangeError::Graph(format!(
-                "it has {} outputs ({}), where a network here has one; export a module whose forward returns that alone",
+                "it has {} outputs ({}), where a network here has one; export a module whose forward returns it alone",
                 found.len(),
                 found.join(", ")
             )));
@@ -696,8 +696,8 @@ impl Reader {
             return Ok(());
         }
         Err(ExchangeError::Graph(format!(
-            "its forward changes the buffer `{buffer}`; of such buffers only the running statistics of a batch norm are \
-             kept"
+            "its forward changes the buffer `{buffer}`; of such buffers only the running statistics of a batch norm \
+             are kept"
         )))
     }
 }

@@ -5,13 +5,19 @@ use losscape_exchange::FAMILIES;
 /// `docs/operations.md`; with LOSSCAPE_WRITE=1 it is written.
 #[test]
 fn operations() {
-    let mut text = String::from(
-        "# Operations of PyTorch\n\nWhat an archive of `torch.export` may contain, by PyTorch's names in `torch.ops.aten` \
-         without their overloads, and operations on\nsizes. Those that write over their first argument (`relu_`) are the \
-         same. An argument that is not listed is refused, unless no result\ndepends on it. Written from the table: \
-         `LOSSCAPE_WRITE=1 cargo test --release --workspace --test documentation`.\n\n| operation | arguments | what it \
-         calculates |\n|---|---|---|\n",
-    );
+    let lines = [
+        "# Operations of PyTorch",
+        "",
+        "What an archive of `torch.export` may contain, by PyTorch's names in `torch.ops.aten` without their overloads, and",
+        "operations on sizes. Those that write over their first argument (`relu_`) are the same. An argument that is not",
+        "listed is refused, unless no result depends on it. Written from the table: `LOSSCAPE_WRITE=1 cargo test --release",
+        "--workspace --test documentation`.",
+        "",
+        "| operation | arguments | what it calculates |",
+        "|---|---|---|",
+        "",
+    ];
+    let mut text = lines.join("\n");
     let mut entries: Vec<_> = FAMILIES.iter().flat_map(|family| family.iter()).collect();
     entries.sort_by_key(|entry| entry.name);
     let twice = entries.windows(2).find(|pair| pair[0].name == pair[1].name);

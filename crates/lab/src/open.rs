@@ -119,9 +119,9 @@ impl Subject {
         Ok((Self { source, network, data, loss, training, mode, setup, notices }, notes))
     }
 
-    /// A network from PyTorch: an archive, or one that the `[model]` and `[loss]` tables of a file describe, with weights
-    /// from a file (safetensors, PyTorch's names and layout: `NAME.weight` `[out, in]` and `NAME.bias`); and data from a
-    /// NumPy archive.
+    /// A network from PyTorch: an archive, or one that the `[model]` and `[loss]` tables of a file describe, with
+    /// weights from a file (safetensors, PyTorch's names and layout: `NAME.weight` `[out, in]` and `NAME.bias`); and
+    /// data from a NumPy archive.
     ///
     /// # Errors
     ///

@@ -108,8 +108,8 @@ impl Plan {
             notices.push(DECOMPOSED.to_owned());
         }
         if program.is_some_and(Program::has_frozen_norm) {
-            let notice = "the network was exported in evaluation mode: its batch norm goes by the running statistics in \
-                          training, too, and leaves them as they are; export after model.train() to train it as \
+            let notice = "the network was exported in evaluation mode: its batch norm goes by the running statistics \
+                          in training, too, and leaves them as they are; export after model.train() to train it as \
                           PyTorch would";
             notices.push(notice.to_owned());
         }

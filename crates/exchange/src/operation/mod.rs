@@ -1,6 +1,7 @@
 //! PyTorch's operations, and what each becomes in Burn: one table, a file a family.
 //!
-//! An entry names the operation, what it calculates, the arguments that it looks at and those that no result depends on.
+//! An entry names the operation, what it calculates, the arguments that it looks at and those that no result depends
+//! on.
 //! A node with any other argument is refused, so that nothing is passed over in silence. Operations that end in `_` are
 //! the same ones written over their first argument ([`graph`](crate::graph) sees to that); overloads, as `add.Tensor`
 //! and `add.Scalar`, are one entry that looks at what it is given.
