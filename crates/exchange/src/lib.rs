@@ -10,10 +10,10 @@
 //!
 //! # What a network may contain
 //!
-//! Every operation of [`FAMILIES`], which `docs/operations.md` lists. Another one, or one with an argument that is not known here, is refused by name, with the module of the network that
-//! it stands in. So is what depends on the numbers (conditions, `item`), what stops the gradient (`detach`, `no_grad`),
-//! and dropout of a network that was exported in training mode. All floats are of the one type that is measured in:
-//! casts between float types change nothing.
+//! Every operation of [`FAMILIES`], which `docs/operations.md` lists. Another one, or one with an argument that is not
+//! known here, is refused by name, with the module of the network that it stands in. So is what depends on the numbers
+//! (conditions, `item`), what stops the gradient (`detach`, `no_grad`), and dropout of a network that was exported in
+//! training mode. All floats are of the one type that is measured in: casts between float types change nothing.
 //!
 //! # Batch norm
 //!
