@@ -145,8 +145,7 @@ impl<N: Network> Objective<N> {
         let map = || Map::new(N::forward as Forward<N>).in_chunks(CHUNK);
         let mode = Mode::Evaluation;
         let (second, first, gradients) = (map(), map().first_order(), Some(Gradients::default()));
-        let coupling = coupling(&network, &inputs);
-        let objective = Self { network, inputs, targets, loss, mode, second, first, gradients, coupling };
+        let mut objective = Self { network, inputs, targets, loss, mode, second, first, gradients, coupling: None };
         let at = objective.first.linearize(&objective.network, &objective.inputs)?;
         let (shape, targets) = (at.output_shape(), objective.targets.dims());
         if shape != targets {
@@ -160,6 +159,7 @@ impl<N: Network> Objective<N> {
             let [outputs, targets] = [outputs.device(), targets.device()].map(|device| format!("{device:?}"));
             return Err(AnalysisError::Device { outputs, targets });
         }
+        objective.coupling = coupling(&objective.network, &objective.inputs);
         Ok(objective)
     }
 

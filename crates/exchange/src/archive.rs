@@ -3,7 +3,7 @@
 //! | entry under the archive's root | what it is |
 //! |---|---|
 //! | `byteorder` | `little`, or absent |
-//! | `models/NAME.json` | the program ([`schema`]) |
+//! | `models/NAME.json` | the program (`schema`) |
 //! | `data/weights/NAME_weights_config.json` | where each parameter and buffer lies, its shape, strides and type |
 //! | `data/constants/NAME_constants_config.json` | the same of tensors that the program has as constants |
 //! | `data/weights/*`, `data/constants/*` | their numbers, little endian |

@@ -4,9 +4,9 @@
 //! network of it, a Burn module whose parameters have their names and their order in PyTorch. What is differentiated,
 //! trained and measured of other modules is of this one.
 //!
-//! The rooms: [`archive`] reads the zip file, [`schema`] its JSON, [`graph`] makes places of names and frees what is no
-//! longer needed, [`operation`] is the table of PyTorch's operations, [`array`] a tensor of any rank, [`program`] and
-//! [`exported`] what is seen from outside.
+//! The rooms: `archive` reads the zip file, `schema` its JSON, `graph` makes places of names and frees what is no
+//! longer needed, `operation` is the table of PyTorch's operations, `array` a tensor of any rank, `program` and
+//! `exported` what is seen from outside.
 //!
 //! # What a network may contain
 //!

@@ -147,7 +147,10 @@ impl Subject {
                 });
             }
         };
-        let vocabulary = vocabulary.or_else(|| program?.inputs().first()?.rows);
+        let vocabulary = vocabulary.or_else(|| match program?.inputs() {
+            [input] => input.rows,
+            _ => None,
+        });
         let npz = Npz { path: archive.to_owned(), channels: *channels, vocabulary, ..Npz::default() };
         let outputs = match (config.exported(), &weights) {
             (Some(exported), _) => exported.outputs(&npz.read()?.train.sample)?.each,

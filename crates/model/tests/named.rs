@@ -5,6 +5,7 @@ mod common;
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use losscape_model::data::{Dataset, Matrix, Targets};
+use losscape_model::exported::ExportedConfig;
 use losscape_model::{
     CnnConfig, ConvolutionConfig, FromDataset, LinearModelConfig, LstmConfig, MlpConfig, ModelConfig, ModelInput,
     Network, Norm, Outputs, ResNetConfig, Sample, TransformerConfig, VggConfig, VitConfig,
@@ -23,6 +24,7 @@ fn networks() -> Vec<(ModelConfig, Sample, Outputs)> {
     let each = Outputs { positions: 5, each: 3 };
     let last = Outputs { positions: 2, each: 3 };
     let cnn = CnnConfig::new([ConvolutionConfig::new(4).with_pool(4)]);
+    let archive = concat!(env!("CARGO_MANIFEST_DIR"), "/../exchange/tests/archives/gpt.pt2");
     let mut networks = vec![
         (MlpConfig::new([4, 4]).into(), IMAGE, three),
         (LinearModelConfig::default().into(), IMAGE, three),
@@ -30,6 +32,7 @@ fn networks() -> Vec<(ModelConfig, Sample, Outputs)> {
         (TransformerConfig::new(6, 2, 2).into(), TOKENS, three),
         (TransformerConfig::new(6, 2, 2).with_causal(true).into(), TOKENS, each),
         (LstmConfig::new(4, 2).into(), TOKENS, last),
+        (ExportedConfig::new(archive).into(), TOKENS, Outputs { positions: 5, each: 7 }),
     ];
     for norm in [Norm::None, Norm::Group { groups: 1 }, Norm::Batch] {
         networks.push((CnnConfig { norm, ..cnn.clone() }.into(), IMAGE, three));

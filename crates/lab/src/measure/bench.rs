@@ -9,7 +9,7 @@ use losscape_analysis::{AnalysisError, Objective, Point};
 use losscape_krylov::{Counted, Eigenpairs, Eigensolver, Eigenvalue, Quadrature, SymmetricOperator};
 use losscape_model::Model;
 use losscape_model::random::{Purpose, stream};
-use losscape_tangent::parameters;
+use losscape_tangent::parameters::{self, Segment};
 use rand::rngs::ChaCha12Rng;
 
 use super::draw::Draw;
@@ -65,6 +65,11 @@ impl Kernel {
             Self::Whole(spectrum, _) => Some(spectrum),
         }
     }
+}
+
+/// The name of a parameter: of a network from PyTorch the one that it has there.
+pub(super) fn name_of(segment: &Segment) -> String {
+    segment.path.strip_prefix("Exported.").unwrap_or(&segment.path).to_owned()
 }
 
 /// The loss of a network on a subject's data.

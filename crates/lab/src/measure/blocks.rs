@@ -4,6 +4,7 @@ use losscape_analysis::spectrum::SpectrumSettings;
 use losscape_krylov::{Eigenvalue, Restricted};
 use serde::{Deserialize, Serialize};
 
+use super::bench::name_of;
 use super::draw::Draw;
 use super::kind::Measure;
 use super::needs::Needs;
@@ -37,10 +38,10 @@ pub const MEASURE: Measure = Measure {
             let operator = Restricted { operator: &hessian, range: segment.range.clone() };
             let settings =
                 SpectrumSettings { top: 1, bottom: 1, trace: 0, density: None, ..SpectrumSettings::default() };
-            let name = format!("block {}", segment.path);
+            let name = format!("block {}", name_of(&segment));
             let spectrum = bench.spectrum(&name, &operator, &settings, (Draw::Blocks, at))?;
             let (top, bottom) = (spectrum.top[0], spectrum.bottom[0]);
-            Ok(Block { name: segment.path, parameters: segment.range.len(), top, bottom })
+            Ok(Block { name: name_of(&segment), parameters: segment.range.len(), top, bottom })
         });
         let blocks: Vec<Block> = blocks.collect::<Result<_, losscape_analysis::AnalysisError>>()?;
         into.put(BLOCKS, &blocks)

@@ -5,6 +5,7 @@ use burn::tensor::Tensor;
 use losscape_krylov::diagonal;
 use serde::{Deserialize, Serialize};
 
+use super::bench::name_of;
 use super::draw::Draw;
 use super::kind::{Measure, Part};
 use super::needs::Needs;
@@ -64,7 +65,7 @@ pub const MEASURE: Measure = Measure {
             let (values, errors) = (numbers(found.values), numbers(found.sem));
             let mean = |of: &[f64]| of.iter().sum::<f64>() / of.len() as f64;
             let segments = bench.objective().segments().into_iter().map(|segment| DiagonalOf {
-                name: segment.path,
+                name: name_of(&segment),
                 parameters: segment.range.len(),
                 mean: mean(&values[segment.range.clone()]),
                 error: mean(&errors[segment.range].iter().map(|error| error * error).collect::<Vec<_>>()).sqrt(),

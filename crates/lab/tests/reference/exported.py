@@ -23,7 +23,8 @@ class Net(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(1, 4, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(4)
-        self.conv2 = nn.Conv2d(4, 6, 3, stride=2, padding=1)
+        # Without bias: below batch norm its gradient is rounding alone, which Adam makes steps of.
+        self.conv2 = nn.Conv2d(4, 6, 3, stride=2, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(6, momentum=0.3)
         self.head = nn.Linear(6, 3)
         self.register_buffer("scale", torch.tensor([2.0]))
