@@ -153,10 +153,6 @@ impl Node {
         })
     }
 
-    fn reads_place(&self, is: impl Fn(usize) -> bool) -> bool {
-        self.places().any(is)
-    }
-
     fn argument(&self, name: &str) -> Option<&Argument> {
         self.arguments.iter().find(|(known, _)| known == name).map(|(_, argument)| argument)
     }
@@ -344,7 +340,11 @@ impl Begin {
                 *source = Source::Statistic(2 * number + which);
                 // From now on it belongs to the batch norm.
                 let Constant { name, stored } = &mut self.tensors.constants[constant];
-                tensors.push((name.take().unwrap_or_default(), stored.clone()));
+                let name = name.take().filter(|_| stored.shape.len() == 1 && stored.data.dtype().is_float());
+                let Some(name) = name else {
+                    return Err(node.error("its running statistics are no row of floats that is kept".to_owned()));
+                };
+                tensors.push((name, stored.clone()));
             }
             let tensors = tensors.try_into().expect("there are two");
             self.tensors.statistics.push(Statistics { tensors, in_training });
@@ -367,7 +367,7 @@ impl Begin {
             let (Some(&Source::Parameter(number)), Ok(row)) = (sources.get(place), usize::try_from(*row)) else {
                 continue;
             };
-            let uses = nodes.iter().filter(|node| node.reads_place(|read| sources.get(&read) == sources.get(place)));
+            let uses = nodes.iter().filter(|node| node.places().any(|read| sources.get(&read) == sources.get(place)));
             if uses.count() > 1 {
                 return Err(node.error(
                     "its weights have another use, which trains the row of padding; leave padding_idx out".to_owned(),
@@ -417,21 +417,30 @@ fn input(name: String, meta: &TensorMeta, ranges: &HashMap<String, Range>) -> Re
         [Length::AsInt(samples), ..] => {
             return Err(wrong(format!(
                 "it was exported for exactly {samples} samples; export it for any number, by \
-                 dynamic_shapes=({{0: torch.export.Dim.AUTO}},)"
+                 dynamic_shapes=({{0: torch.export.Dim.DYNAMIC}},), which names what stands in the way"
             )));
         }
         [] => return Err(wrong("it is a number without axes, where samples lie along the first".to_owned())),
     }
     let samples = match &meta.sizes[0] {
-        Length::AsExpr(formula) => symbol(&formula.expr_str).map(str::to_owned),
+        Length::AsExpr(formula) => symbol(&formula.expr_str),
         Length::AsInt(_) => None,
+    };
+    // PyTorch takes a single sample for a case of its own, and says "2 or more" where one would do as well.
+    let any = |range: &Range| range.min_val.is_none_or(|least| least <= 2) && range.max_val.is_none();
+    let Some(samples) = samples.filter(|symbol| ranges.get(*symbol).is_none_or(any)) else {
+        return Err(wrong(
+            "it was exported for some numbers of samples alone; export it for any number, by \
+             dynamic_shapes=({0: torch.export.Dim.DYNAMIC},)"
+                .to_owned(),
+        ));
     };
     let axis = |length: &Length| match length {
         Length::AsInt(length) => {
             usize::try_from(*length).map(Axis::Fixed).map_err(|_| wrong(format!("a length of {length}")))
         }
         Length::AsExpr(formula) => {
-            let symbol = symbol(&formula.expr_str).filter(|symbol| Some(*symbol) != samples.as_deref());
+            let symbol = symbol(&formula.expr_str).filter(|symbol| *symbol != samples);
             let symbol = symbol.ok_or_else(|| wrong(format!("a length of {} is not known here", formula.expr_str)))?;
             let range = ranges.get(symbol).copied().unwrap_or(Range { min_val: None, max_val: None });
             let bound = |value: Option<i64>| value.and_then(|value| usize::try_from(value).ok());
@@ -491,7 +500,7 @@ impl Reader {
         self.make_in(name, place, false)
     }
 
-    /// A place for a name whose memory is that of another place.
+    /// A place for a name whose memory is that of the place `root`, and in which a parameter is or not.
     fn make_in(&mut self, name: &str, root: usize, trained: bool) -> Result<usize, ExchangeError> {
         let place = self.roots.len();
         self.roots.push(root);
@@ -574,11 +583,10 @@ impl Reader {
                 return Err(read.error("it writes over what is no tensor".to_owned()));
             };
             if let Some((_, source)) = begin.sources.iter().find(|(known, _)| *known == self.roots[first]) {
-                let counter = match source {
-                    Source::Constant(number) => !begin.tensors.constants[*number].stored.data.dtype().is_float(),
-                    Source::Input(_) => false,
-                    Source::Parameter(_) | Source::Statistic(_) => false,
-                };
+                let counter = matches!(
+                    source,
+                    Source::Constant(number) if !begin.tensors.constants[*number].stored.data.dtype().is_float()
+                );
                 let root = self.roots[first];
                 let is_read = before.iter().any(|node| node.places().any(|place| self.roots[place] == root));
                 if counter && !is_read {
@@ -685,9 +693,9 @@ impl Reader {
         let whole = begin.weights.get(buffer).is_some_and(|stored| !stored.data.dtype().is_float());
         let maker = nodes.iter().find(|node| place.is_some() && node.results.contains(&place));
         let alone = maker.is_some_and(|maker| {
-            maker.places().all(|read| nodes.iter().filter(|node| node.reads_place(|place| place == read)).count() == 1)
+            maker.places().all(|read| nodes.iter().filter(|node| node.places().any(|place| place == read)).count() == 1)
         });
-        let unread = place.is_some_and(|place| !nodes.iter().any(|node| node.reads_place(|read| read == place)));
+        let unread = place.is_some_and(|place| !nodes.iter().any(|node| node.places().any(|read| read == place)));
         let counts = whole && alone && unread;
         let by_norm = nodes
             .iter()

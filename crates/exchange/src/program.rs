@@ -78,7 +78,8 @@ impl Program {
             let axes = parameter.stored.shape.len();
             if axes > MOST_AXES || parameter.stored.shape.contains(&0) {
                 let (name, shape) = (parameter.names[0].clone(), &parameter.stored.shape);
-                let problem = format!("a parameter of shape {shape:?}; between one and {MOST_AXES} axes are possible");
+                let problem =
+                    format!("a parameter of shape {shape:?}; up to {MOST_AXES} axes with a length are possible");
                 return Err(ExchangeError::Tensor { name, problem });
             }
         }
@@ -159,6 +160,13 @@ impl Program {
             }
         }
         layers.into_iter().flat_map(|(_, names)| names).collect()
+    }
+
+    /// Whether the parameter of this name has no axis in PyTorch, where the module's has one of length one.
+    #[must_use]
+    pub fn is_scalar(&self, name: &str) -> bool {
+        let mut parameters = self.0.tensors.parameters.iter();
+        parameters.any(|parameter| parameter.names[0] == name && parameter.stored.shape.is_empty())
     }
 
     /// What PyTorch's `state_dict` has beside the tensors of [`names`](Self::names), under its names there.
