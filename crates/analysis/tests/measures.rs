@@ -13,7 +13,7 @@ use losscape_analysis::ntk::KernelSpectrum;
 use losscape_analysis::sharpness::{Neighbourhood, average, pac_bayes_sigma, worst_case};
 use losscape_analysis::slice::{filter_normalized, grid, line, plane};
 use losscape_analysis::spectrum::{Spectrum, SpectrumSettings};
-use losscape_analysis::{AnalysisError, Objective, Point};
+use losscape_analysis::{AnalysisError, Mode, Objective, Point};
 use losscape_krylov::{KrylovError, dense};
 use losscape_model::dense::Dense;
 use losscape_model::{Activation, LinearModel, LinearModelConfig, Loss, Mlp, MlpConfig, Network, Reduction};
@@ -373,4 +373,63 @@ fn what_does_not_fit_is_said() {
     let objective = Objective::new(network, tensor([5, 3], || f64::NAN), tensor([5, 2], || 0.1), Loss::squared_error());
     let refused = objective.expect("shapes fit").here().err();
     assert!(matches!(refused, Some(AnalysisError::NotFinite { what: "the loss", .. })), "{refused:?}");
+}
+
+/// How samples of a batch meet.
+#[derive(Clone, Copy, Debug)]
+enum Meeting {
+    Never,
+    InTheirMean,
+    WithThoseBefore,
+}
+
+/// A layer before which samples meet.
+#[derive(Module, Debug)]
+struct Met {
+    layer: Linear,
+    #[module(skip)]
+    meeting: Meeting,
+}
+
+impl Network for Met {
+    type Input = Tensor<2>;
+
+    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        self.layer.forward(match self.meeting {
+            Meeting::Never => x,
+            Meeting::InTheirMean => x.clone() - x.mean_dim(0),
+            Meeting::WithThoseBefore => x.cumsum(0),
+        })
+    }
+}
+
+/// Chunks would make another function of such networks; the first sample alone does not tell.
+#[test]
+fn samples_that_see_each_other_are_refused_in_evaluation() {
+    let mut random = random(5);
+    let mut draw = || random.random_range(-1.0..1.0);
+    let (x, y) = (tensor::<2>([7, 3], &mut draw), tensor::<2>([7, 2], &mut draw));
+    for (meeting, refused) in [(Meeting::Never, false), (Meeting::InTheirMean, true), (Meeting::WithThoseBefore, true)]
+    {
+        for zero in [false, true] {
+            let mut layer = LinearConfig::new(3, 2).init(&device());
+            let weight = tensor::<2>([3, 2], &mut draw) * if zero { 0.0 } else { 1.0 };
+            layer.weight = Param::from_tensor(weight);
+            layer.bias = Some(Param::from_tensor(vector(&[0.0, 0.0])));
+            let network = Met { layer, meeting };
+            let objective = Objective::new(network, x.clone(), y.clone(), Loss::squared_error()).expect("it fits");
+            let w = objective.parameters();
+            let errors = [
+                objective.value(&w).err(),
+                objective.gradient(&w).err(),
+                objective.at(&w).err(),
+                objective.kernel(&w).err(),
+            ];
+            for error in errors {
+                let found = matches!(error, Some(AnalysisError::SeeEachOther { .. }));
+                assert!(found == refused && (found || error.is_none()), "{meeting:?} {zero}: {error:?}");
+            }
+            assert!(objective.in_mode(Mode::Batch).value(&w).is_ok(), "{meeting:?}");
+        }
+    }
 }
