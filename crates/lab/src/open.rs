@@ -154,7 +154,7 @@ impl Subject {
         let npz = Npz { path: archive.to_owned(), channels: *channels, vocabulary, ..Npz::default() };
         let outputs = match (config.exported(), &weights) {
             (Some(exported), _) => exported.outputs(&npz.read()?.train.sample)?.each,
-            (None, Some(weights)) => weights.outputs(),
+            (None, Some(weights)) => weights.outputs().map_err(damaged)?,
             (None, None) => unreachable!("a description has weights"),
         };
         if outputs == 1 && loss.kind == LossKind::CrossEntropy {

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{BoolStore, Bytes, DType, Device, Tensor, TensorData};
+use burn::tensor::{BoolStore, DType, Device, Tensor, TensorData};
 use losscape_model::exported::{Further, Program};
 use losscape_model::{Model, ModelConfig};
 use safetensors::tensor::TensorView;
@@ -38,6 +38,7 @@ pub fn write(model: &Model, config: &ModelConfig, path: &Path) -> Result<(), Lab
         named.push((name, data.shape().to_vec(), data));
     }
     if let Some(program) = config.exported().and_then(|exported| exported.program().ok()) {
+        named.iter_mut().filter(|(name, ..)| program.is_scalar(name)).for_each(|(_, shape, _)| shape.clear());
         for (name, further) in program.further() {
             let (shape, data) = match further {
                 Further::Tied(first) => match named.iter().find(|(known, ..)| *known == first) {
@@ -89,10 +90,15 @@ pub(crate) struct Weights {
 type Named = (String, Vec<usize>, Vec<f64>);
 
 impl Weights {
-    /// Rows of the last weight: the outputs of the network, each of a position.
-    pub fn outputs(&self) -> usize {
-        let last = self.tensors.iter().rfind(|(name, ..)| name.ends_with(".weight"));
-        last.and_then(|(_, shape, _)| shape.first().copied()).unwrap_or(0)
+    /// Rows of the last weight: the outputs of a network by name, each of a position.
+    pub fn outputs(&self) -> Result<usize, String> {
+        match self.tensors.iter().rfind(|(name, ..)| name.ends_with(".weight")) {
+            Some((_, shape, _)) if shape.len() == 2 => Ok(shape[0]),
+            Some((name, shape, _)) => {
+                Err(format!("{name} has shape {shape:?}; the last layer of a network is [out, in]"))
+            }
+            None => Ok(0),
+        }
     }
 
     /// Puts them into a network, whose shapes they must have.
@@ -114,7 +120,9 @@ impl ModuleMapper for Fill<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let Some((name, shape, values)) = self.tensors.next() else { return param };
         let needed = param.dims();
-        let problem = if shape != needed {
+        // A number alone has no axis in PyTorch, and one in Burn.
+        let own = if shape.is_empty() { vec![1] } else { shape.clone() };
+        let problem = if own != needed {
             Some(format!("{name} has shape {shape:?}, the model needs {needed:?}"))
         } else {
             let at = values.iter().position(|value| !value.is_finite());
@@ -124,8 +132,8 @@ impl ModuleMapper for Fill<'_> {
             self.problem = self.problem.take().or(problem);
             return param;
         }
-        let tensor = Tensor::from_data(TensorData::new(values, shape), (self.device, DType::F64));
-        Param::from_tensor(tensor).set_require_grad(true)
+        let tensor = Tensor::from_data(TensorData::new(values, own), (self.device, DType::F64));
+        Param::from_tensor(tensor).set_require_grad(param.is_require_grad())
     }
 }
 
@@ -145,34 +153,19 @@ pub(crate) fn further_of(path: &Path, program: &Program) -> Result<Vec<String>, 
     let bytes = std::fs::read(path).map_err(LabError::io("read", path))?;
     let Ok(file) = SafeTensors::deserialize(&bytes) else { return Ok(Vec::new()) };
     let damaged = |problem: String| LabError::Damaged { path: path.to_owned(), problem };
-    let numbers = |name: &str| -> Option<Vec<f64>> {
-        let view = file.tensor(name).ok()?;
-        let dtype = match view.dtype() {
-            Dtype::F64 => DType::F64,
-            Dtype::F32 => DType::F32,
-            Dtype::F16 => DType::F16,
-            Dtype::BF16 => DType::BF16,
-            Dtype::I64 => DType::I64,
-            Dtype::I32 => DType::I32,
-            Dtype::BOOL => DType::Bool(BoolStore::Native),
-            _ => return Some(Vec::new()),
-        };
-        let count = view.shape().iter().product::<usize>();
-        Some(TensorData::from_bytes_vec(view.data().to_vec(), [count], dtype).iter().collect())
-    };
+    let numbers = |name: &str| file.tensor(name).ok().and_then(|view| values(&view));
     let mut found = Vec::new();
     for (name, further) in program.further() {
-        let Some(own) = numbers(&name) else { continue };
+        let Ok(_) = file.tensor(&name) else { continue };
+        let own = numbers(&name);
         let (same, what) = match further {
             _ if name.ends_with(COUNTER) => (true, ""),
-            Further::Tied(first) => {
-                let Some(other) = numbers(&first) else {
-                    return Err(damaged(format!("there is no `{first}`, which `{name}` is another name of")));
-                };
-                (own == other, "is a parameter of two names in the archive, and two tensors here")
-            }
+            Further::Tied(first) => (
+                own.is_some() && own == numbers(&first),
+                "is a parameter of two names in the archive, and two tensors here",
+            ),
             Further::Buffer(data, _) => {
-                (own == data.iter::<f64>().collect::<Vec<_>>(), "is a buffer with other numbers than in the archive")
+                (own == Some(data.iter::<f64>().collect()), "is a buffer with other numbers than in the archive")
             }
         };
         if !same {
@@ -190,6 +183,22 @@ pub(crate) fn further_of(path: &Path, program: &Program) -> Result<Vec<String>, 
         }
     }
     Ok(found)
+}
+
+/// The numbers of a tensor of a file; none where they are of a type that is not read.
+fn values(view: &TensorView) -> Option<Vec<f64>> {
+    let dtype = match view.dtype() {
+        Dtype::F64 => DType::F64,
+        Dtype::F32 => DType::F32,
+        Dtype::F16 => DType::F16,
+        Dtype::BF16 => DType::BF16,
+        Dtype::I64 => DType::I64,
+        Dtype::I32 => DType::I32,
+        Dtype::BOOL => DType::Bool(BoolStore::Native),
+        _ => return None,
+    };
+    let count = view.shape().iter().product::<usize>();
+    Some(TensorData::from_bytes_vec(view.data().to_vec(), [count], dtype).iter().collect())
 }
 
 /// The tensors of a file of weights, for a network whose own have the names `own`.
@@ -224,27 +233,15 @@ pub(crate) fn read(path: &Path, layout: &Layout, own: &[String]) -> Result<Weigh
     let order = order(&names, layout, own).map_err(damaged)?;
     let tensors = order.iter().map(|name| {
         let view = file.tensor(name).map_err(|error| damaged(error.to_string()))?;
-        let dtype = match view.dtype() {
-            Dtype::F64 => DType::F64,
-            Dtype::F32 => DType::F32,
-            Dtype::F16 => DType::F16,
-            Dtype::BF16 => DType::BF16,
-            other => return Err(damaged(format!("{name} has type {other:?}; floats are read"))),
-        };
-        let data = TensorData::from_bytes(Bytes::from_bytes_vec(view.data().to_vec()), view.shape().to_vec(), dtype);
-        Ok((name.clone(), view.shape().to_vec(), data.iter::<f64>().collect()))
+        let is_float = matches!(view.dtype(), Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::BF16);
+        let values = values(&view).filter(|_| is_float);
+        let values = values.ok_or_else(|| damaged(format!("{name} has type {:?}; floats are read", view.dtype())))?;
+        Ok((name.clone(), view.shape().to_vec(), values))
     });
     let tensors = tensors.collect::<Result<Vec<Named>, LabError>>()?;
-    match tensors.iter().rfind(|(name, ..)| name.ends_with(".weight")) {
-        Some((name, shape, _)) if shape.len() != 2 => {
-            Err(damaged(format!("{name} has shape {shape:?}; the last layer of a network is [out, in]")))
-        }
-        _ => {
-            let mut layers: Vec<String> = order.iter().map(|name| split(name).0.to_owned()).collect();
-            layers.dedup();
-            Ok(Weights { layers, tensors })
-        }
-    }
+    let mut layers: Vec<String> = order.iter().map(|name| split(name).0.to_owned()).collect();
+    layers.dedup();
+    Ok(Weights { layers, tensors })
 }
 
 /// What layers consist of.
@@ -384,7 +381,31 @@ fn numbers(name: &str) -> Option<Vec<u64>> {
 
 #[cfg(test)]
 mod tests {
-    use super::ordered;
+    use burn::tensor::{DType, Device};
+    use losscape_model::exported::ExportedConfig;
+    use losscape_model::{ModelConfig, Sample};
+    use losscape_tangent::parameters;
+
+    use super::{Layout, ordered, read, write};
+
+    /// What is frozen stays frozen, and a number alone has no axis in the file.
+    #[test]
+    fn weights_of_an_archive_come_back_as_they_were() {
+        let archive = concat!(env!("CARGO_MANIFEST_DIR"), "/../exchange/tests/archives/functions.pt2");
+        let config: ModelConfig = ExportedConfig::new(archive).into();
+        let device = Device::flex().autodiff();
+        let network = || config.init(&Sample::from(4), 8, 0, &device, DType::F64).expect("it takes four numbers");
+        let place = tempfile::tempdir().expect("there is room");
+        let file = place.path().join("model.safetensors");
+        write(&network(), &config, &file).expect("the folder can be written");
+        let weights = read(&file, &Layout::default(), &config.pytorch_names()).expect("it was just written");
+        let scale = weights.tensors.iter().find(|(name, ..)| name == "scale").expect("it has one");
+        assert!(scale.1.is_empty());
+        let filled = weights.fill(network(), &device).expect("they are its own");
+        assert_eq!(parameters::count(&filled), 139);
+        let numbers = |network| parameters::ravel(network).expect("it has some").into_data();
+        assert_eq!(numbers(&filled), numbers(&network()));
+    }
 
     #[test]
     fn layers_have_the_order_of_their_numbers_or_none() {
