@@ -1,9 +1,7 @@
 //! What is certified holds wherever it is looked at, and is attained where it can be.
 
-mod common;
-
+use crate::common::{Problem, device, random, tensor};
 use burn::tensor::{DType, Tensor};
-use common::{Problem, device, random, tensor};
 use losscape_analysis::certificate::Certificate;
 use losscape_analysis::{AnalysisError, Objective};
 use losscape_krylov::dense;

@@ -1,12 +1,10 @@
 //! Sharpness, widths, norms and slices where the answer is known.
 
-mod common;
-
+use crate::common::{Problem, device, difference, numbers, random, tensor};
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{DType, Tensor};
-use common::{Problem, device, difference, numbers, random, tensor};
 use losscape_analysis::basin::width;
 use losscape_analysis::norms::Norms;
 use losscape_analysis::ntk::KernelSpectrum;

@@ -1,9 +1,7 @@
 //! Every operator against a dense matrix by an independent route, and the identities between them.
 
-mod common;
-
+use crate::common::{self, Problem, difference, numbers, random, tensor};
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use common::{Problem, difference, numbers, random, tensor};
 use losscape_analysis::Objective;
 use losscape_analysis::ntk::KernelSpectrum;
 use losscape_analysis::pl::PlStar;

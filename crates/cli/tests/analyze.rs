@@ -1,12 +1,10 @@
 //! `losscape analyze` and `[track]`: what they write, and what they refuse.
 
-mod common;
-
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 
-use common::{CONFIG, Place, text};
+use crate::common::{CONFIG, Place, text};
 use npyz::WriterBuilder;
 use serde_json::Value;
 

@@ -1,11 +1,9 @@
 //! Bad input: a clear word that says what, where and what to do, exit code 2, and nothing already written is lost.
 
-mod common;
-
 use std::fs;
 use std::io::Write;
 
-use common::{CONFIG, Place, text};
+use crate::common::{CONFIG, Place, text};
 
 /// The message with line breaks and the margin of the drawing folded into single spaces.
 fn folded(bytes: &[u8]) -> String {

@@ -1,8 +1,6 @@
 //! `losscape claims` as a user meets it.
 
-mod common;
-
-use common::{Place, text};
+use crate::common::{Place, text};
 use serde_json::Value;
 
 #[test]

@@ -1,13 +1,11 @@
 //! Run folders that were damaged, moved, cut off or are only to be read: what is said, and what is still right.
 
-mod common;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{CONFIG, Place, text};
+use crate::common::{CONFIG, Place, text};
 use losscape_lab::RunFolder;
 use losscape_lab::records::{Split, State};
 

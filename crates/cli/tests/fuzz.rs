@@ -2,13 +2,11 @@
 //!
 //! Inputs are drawn from seeds; `LOSSCAPE_FUZZ=10000` tries so many of each kind.
 
-mod common;
-
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use common::{CONFIG, Place, text};
+use crate::common::{CONFIG, Place, text};
 use losscape_lab::open::Files;
 use losscape_lab::{Document, Plan, RunConfig, Subject, document};
 use losscape_study::{StudyConfig, StudyFolder};

@@ -1,15 +1,13 @@
 //! Input that means harm, or that nobody thought of: no panic, no memory or time without end, nothing written
 //! elsewhere, nothing that a shell, a terminal or a spreadsheet would obey.
 
-mod common;
-
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::process::{Command, Output, Stdio};
 
-use common::{CONFIG, Place, text};
+use crate::common::{CONFIG, Place, text};
 
 /// Standard error without the drawing, in one line.
 fn said(output: &Output) -> String {

@@ -1,11 +1,9 @@
 //! Six networks trained in PyTorch, analysed from their safetensors: everything as dense float64 linear algebra has it
 //! there (`reference/landscapes.py`, which made weights, data and numbers).
 
-mod common;
-
 use std::path::PathBuf;
 
-use common::{Place, text};
+use crate::common::{Place, text};
 use serde_json::Value;
 
 fn folder(name: &str) -> PathBuf {

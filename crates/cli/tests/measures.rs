@@ -1,10 +1,8 @@
 //! Every measure fills its sections, shows them, gives numbers to tables or says that it has none, and is documented.
 
-mod common;
-
 use std::collections::HashSet;
 
-use common::{CONFIG, Place, text};
+use crate::common::{CONFIG, Place, text};
 use losscape_lab::measure::{self, AnalysisSettings};
 use losscape_lab::{Analysis, RunFolder, Subject};
 use losscape_report::landscape;

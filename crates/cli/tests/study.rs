@@ -1,13 +1,11 @@
 //! `losscape study` as a user meets it: planned, run, killed, gone on with, merged.
 
-mod common;
-
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Place, text};
+use crate::common::{Place, text};
 use losscape_study::{RunResult, StudyFolder};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;

@@ -1,12 +1,10 @@
 //! Training from the command line: the run folder, interruption, and resuming to the bit.
 
-mod common;
-
 use std::fs;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{CONFIG, Place, text};
+use crate::common::{CONFIG, Place, text};
 use losscape_lab::RunFolder;
 use losscape_lab::records::{Split, State};
 

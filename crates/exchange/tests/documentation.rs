@@ -11,7 +11,7 @@ fn operations() {
         "What an archive of `torch.export` may contain, by PyTorch's names in `torch.ops.aten` without their",
         "overloads, and operations on sizes. Those that write over their first argument (`relu_`) are the same. An",
         "argument that is not listed is refused, unless no result depends on it. Written from the table:",
-        "`LOSSCAPE_WRITE=1 cargo test --release --workspace --test documentation`.",
+        "`LOSSCAPE_WRITE=1 cargo test --release --workspace --test exchange documentation`.",
         "",
         "| operation | arguments | what it calculates |",
         "|---|---|---|",
@@ -31,5 +31,8 @@ fn operations() {
         std::fs::write(path, &text).expect("the folder can be written");
     }
     let written = std::fs::read_to_string(path).expect("it is there");
-    assert!(written == text, "write it anew: LOSSCAPE_WRITE=1 cargo test --release --workspace --test documentation");
+    assert!(
+        written == text,
+        "write it anew: LOSSCAPE_WRITE=1 cargo test --release --workspace --test exchange documentation"
+    );
 }

@@ -1,11 +1,9 @@
 //! Operators made of operators against dense matrices; traces, densities and linear systems against known spectra.
 
-mod common;
-
 use std::sync::Arc;
 
+use crate::common::{Prescribed, random};
 use burn::tensor::{DType, Tensor};
-use common::{Prescribed, random};
 use losscape_krylov::trace::{frobenius, hutch_plus_plus, hutchinson, xtrace};
 use losscape_krylov::{
     Congruence, ConjugateGradient, Counted, Deflated, Diagonal, Eigensolver, Ended, Estimate, Inverse, KrylovError,

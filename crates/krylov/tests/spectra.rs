@@ -1,9 +1,7 @@
 //! Eigenvalues of operators whose spectra are prescribed.
 
-mod common;
-
+use crate::common::{self, Prescribed, random};
 use burn::tensor::{DType, Device, Tensor};
-use common::{Prescribed, random};
 use losscape_krylov::{
     Counted, Diagonal, Eigensolver, Ended, KrylovError, PowerIteration, Space, SymmetricMatrix, SymmetricOperator,
     lanczos, norm,

@@ -1,13 +1,11 @@
 //! Convolutional networks: their formula, sizes, initial weights, and what does not fit.
 
-mod common;
-
 use burn::tensor::{DType, Device};
 use losscape_model::cnn::{Head, Pooling};
 use losscape_model::{Activation, CnnConfig, ConvolutionConfig, ModelConfig, ModelError, Network, Norm, Sample};
 use losscape_tangent::parameters::{count, ravel};
 
-use common::{images, numbers, shapes};
+use crate::common::{images, numbers, shapes};
 
 fn config() -> CnnConfig {
     CnnConfig {

@@ -1,9 +1,8 @@
 //! Readers under mutated files: nothing panics, what is accepted is finite and stays within bounds and, where a
 //! checksum or a simpler reading says what the numbers are, has these numbers.
 //!
-//! `LOSSCAPE_FUZZ=10000 cargo test --release -p losscape-cli -p losscape-model --test fuzz_readers` tries more inputs
-//! than the default; a failure prints the seed of its input. `reference/readers.py` compares with NumPy and Python's
-//! csv module.
+//! `LOSSCAPE_FUZZ=10000 cargo test --release --workspace --test model --test cli fuzz` tries more inputs than the
+//! default; a failure prints the seed of its input. `reference/readers.py` compares with NumPy and Python's csv module.
 
 use std::io::{Cursor, Write};
 use std::path::Path;

@@ -1,8 +1,6 @@
 //! Every network that a configuration names: its size, its names in PyTorch, samples that do not see each other, and
 //! what does not fit it.
 
-mod common;
-
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use losscape_model::data::{Dataset, Matrix, Targets};
 use losscape_model::exported::ExportedConfig;
@@ -13,7 +11,7 @@ use losscape_model::{
 use losscape_tangent::Inputs;
 use losscape_tangent::parameters::count;
 
-use common::{numbers, shapes};
+use crate::common::{numbers, shapes};
 
 const IMAGE: Sample = Sample::Image { channels: 2, height: 32, width: 32 };
 const TOKENS: Sample = Sample::Tokens { length: 5, vocabulary: 7 };

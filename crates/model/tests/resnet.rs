@@ -1,14 +1,12 @@
 //! Residual networks: their formula, sizes, names, initial weights, and what does not fit.
 
-mod common;
-
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use losscape_model::norm::Normalization;
 use losscape_model::{Activation, ModelConfig, Network, Norm, ResNet, ResNetConfig, Sample};
 use losscape_tangent::parameters::count;
 
-use common::{images, numbers, shapes};
+use crate::common::{images, numbers, shapes};
 
 const IMAGE: Sample = Sample::Image { channels: 3, height: 6, width: 5 };
 

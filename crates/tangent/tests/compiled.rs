@@ -1,8 +1,6 @@
 //! Compiled gradients against Burn's autodiff: networks with their losses, picked rows, both float types, what cannot
 //! be compiled.
 
-mod common;
-
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
 use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
@@ -14,7 +12,7 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use losscape_tangent::Map;
 use losscape_tangent::parameters::{ravel, ravel_gradient, unravel};
 
-use common::{difference, in_f64, numbers, tensor};
+use crate::common::{difference, in_f64, numbers, tensor};
 
 /// Matrices and vectors from which networks are put together.
 #[derive(Module, Debug)]

@@ -1,12 +1,10 @@
 //! The tangent kernel: its tiles, and every way in which a parameter contributes.
 
-mod common;
-
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Device, Tensor};
 use losscape_tangent::Map;
 
-use common::{ROUNDING, difference, gram, numbers, rows, tensor};
+use crate::common::{self, ROUNDING, difference, gram, numbers, rows, tensor};
 
 /// Matrices of several shapes, used or not.
 #[derive(Module, Debug)]

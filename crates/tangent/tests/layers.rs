@@ -3,8 +3,6 @@
 
 #![allow(clippy::redundant_closure_for_method_calls, reason = "a table whose rows read alike")]
 
-mod common;
-
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -33,7 +31,7 @@ use burn::tensor::module as layer;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use losscape_tangent::{Map, TangentError};
 
-use common::{Bounds, Errors, ROUNDING, check_against, difference, drawn, in_f64, numbers, tensor};
+use crate::common::{Bounds, Errors, ROUNDING, check_against, difference, drawn, in_f64, numbers, tensor};
 
 type Check = Box<dyn Fn(&Device, Bounds) -> Errors>;
 

@@ -1,7 +1,5 @@
 //! Maps: when they record, what they refuse, chunks and memory, variables, and what recordings look like.
 
-mod common;
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::module::{Module, Param};
@@ -10,7 +8,7 @@ use burn::tensor::{Bool, DType, Device, Distribution, IndexingUpdateOp, Int, Ten
 use losscape_tangent::parameters::{count, ravel, ravel_gradient, unravel};
 use losscape_tangent::{Map, TangentError, Variables};
 
-use common::{devices, difference, dot, draw, in_f64, numbers, tensor, vector};
+use crate::common::{self, devices, difference, dot, draw, in_f64, numbers, tensor, vector};
 
 #[derive(Module, Debug)]
 struct Mlp {

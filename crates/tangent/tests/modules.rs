@@ -1,7 +1,5 @@
 //! Whole networks on both devices: gradient, Hessian product and kernel of one engine.
 
-mod common;
-
 use burn::module::{Module, Param};
 use burn::nn::{self, BatchNorm};
 use burn::optim::GradientsParams;
@@ -11,7 +9,7 @@ use burn::tensor::{DType, Device, Int, Tensor};
 use losscape_tangent::parameters::ravel_gradient;
 use losscape_tangent::{Inputs, Map, linearize};
 
-use common::{Bounds, ROUNDING, check, check_against, devices, difference, gram, in_f64, numbers, rows, tensor};
+use crate::common::{Bounds, ROUNDING, check, check_against, devices, difference, gram, in_f64, numbers, rows, tensor};
 
 /// Two hidden layers of tanh.
 #[derive(Module, Debug)]

@@ -1,7 +1,5 @@
 //! Every operation of the registry, on both devices: derivatives against central differences and Burn's autodiff.
 
-mod common;
-
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -16,7 +14,7 @@ use burn::tensor::ops::{
 use burn::tensor::{Bool, DType, Device, IndexingUpdateOp, Int, Tensor, TensorData};
 use losscape_tangent::{Map, TangentError, operations, refusals};
 
-use common::{Bounds, Errors, ROUNDING, check_against, devices, difference, numbers, tensor, vector};
+use crate::common::{Bounds, Errors, ROUNDING, check_against, devices, difference, numbers, tensor, vector};
 
 /// One parameter, `[2, 3, 4]`.
 #[derive(Module, Debug)]

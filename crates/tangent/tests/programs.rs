@@ -1,7 +1,5 @@
 //! A thousand random programs of up to thirty operations, on both devices.
 
-mod common;
-
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, activation as act};
 use losscape_tangent::Map;
@@ -9,7 +7,7 @@ use losscape_tangent::parameters::ravel;
 use rand::rngs::ChaCha12Rng;
 use rand::{RngExt, SeedableRng};
 
-use common::{Errors, ROUNDING, check, devices, difference, numbers, tensor};
+use crate::common::{Errors, ROUNDING, check, devices, difference, numbers, tensor};
 
 const PROGRAMS: u64 = 1000;
 const OPERATIONS: usize = 30;

@@ -1,7 +1,5 @@
 //! Dense Hessians and kernels against JAX and PyTorch in f64; `reference/derivatives.py` made the numbers.
 
-mod common;
-
 use burn::module::Module;
 use burn::nn;
 use burn::tensor::activation as act;
@@ -10,7 +8,7 @@ use losscape_tangent::parameters::unravel;
 use losscape_tangent::{Map, hvp};
 use serde_json::Value;
 
-use common::{devices, difference, in_f64, numbers, vector};
+use crate::common::{devices, difference, in_f64, numbers, vector};
 
 /// How far apart the programs may be, relative to the largest entry.
 const AGREE: f64 = 1e-10;

@@ -1,5 +1,4 @@
 //! Small networks with data, and matrices by Burn's own reverse mode: an independent route to what is tested.
-#![allow(dead_code)] // each test file uses some of it
 
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor, TensorData};

@@ -1,5 +1,4 @@
 //! A temporary folder with a configuration in it, and the tool run there.
-#![allow(dead_code)] // each test file uses some of it
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -1,5 +1,4 @@
 //! Operators with known spectra.
-#![allow(dead_code)] // each test file uses some of it
 
 use burn::tensor::{DType, Device, Tensor};
 use losscape_krylov::{Space, SymmetricOperator};

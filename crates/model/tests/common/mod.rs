@@ -1,5 +1,4 @@
 //! What tests of networks of images share.
-#![allow(dead_code)] // each test file uses some of it
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};

@@ -3,8 +3,6 @@
 //! Independent of the engine are central differences (of the forward, and of pulled gradients) and Burn's own reverse
 //! mode.
 
-#![allow(dead_code, reason = "each test uses its part")]
-
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor, TensorData};

@@ -1,0 +1,11 @@
+//! Training and what it keeps.
+//!
+//! One program for all files: each would be linked with Burn on its own.
+
+mod checkpoints;
+mod devices;
+mod networks;
+mod overrides;
+mod rank_correlations;
+mod shared;
+mod trainer;
