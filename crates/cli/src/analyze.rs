@@ -39,7 +39,7 @@ pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
         (Some(folder), ..) => Subject::of_run(folder, &device)?,
         _ => return Err(CliError::Message("name a run folder, or --model and --data".to_owned())),
     };
-    let subject = if args.mode == "batch" { subject.in_mode(Mode::Batch) } else { subject };
+    let subject = if args.mode == "batch" { subject.in_mode(Mode::Batch)? } else { subject };
     for note in subject.notices.iter().chain(&notes) {
         note!("note: {note}");
     }

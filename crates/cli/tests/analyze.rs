@@ -52,7 +52,7 @@ enum Y<'a> {
 }
 
 /// A NumPy archive with `x` and `y`.
-fn npz(place: &Place, name: &str, shape: &[u64], x: &[f64], y: &Y) {
+fn npz<X: npyz::AutoSerialize + Copy>(place: &Place, name: &str, shape: &[u64], x: &[X], y: &Y) {
     fn array<T: npyz::AutoSerialize + Copy>(shape: &[u64], values: &[T]) -> Vec<u8> {
         let mut bytes = Vec::new();
         let mut writer =
@@ -100,7 +100,7 @@ fn bad_files_get_a_clear_word() {
     write("flat.toml", MODEL.replace("[16]", "[]").as_bytes());
     write("nan.safetensors", &safetensors(&[("0.weight", &[3, 5], &[f32::NAN; 15]), ("0.bias", &[3], &[0.0; 3])]));
     npz(&place, "label.npz", &[4, 5], &[0.0; 20], &Y::Labels(&[0, 1, 2, 3]));
-    npz(&place, "empty.npz", &[0, 5], &[], &Y::Values(&[0, 3], &[]));
+    npz::<f64>(&place, "empty.npz", &[0, 5], &[], &Y::Values(&[0, 3], &[]));
     npz(&place, "nan.npz", &[1, 5], &[f64::NAN; 5], &Y::Values(&[1, 3], &[0.0; 3]));
     npz(&place, "six.npz", &[1, 6], &[0.0; 6], &Y::Values(&[1, 3], &[0.0; 3]));
     npz(&place, "four.npz", &[1, 5], &[0.0; 5], &Y::Values(&[1, 4], &[0.0; 4]));
@@ -513,12 +513,19 @@ fn an_archive_is_measured_in_both_modes() {
 #[test]
 fn archives_that_do_not_fit_are_refused() {
     let place = Place::new("");
-    let (net, data) = (exported("net.pt2"), exported("data.npz"));
+    let (net, drop, data) = (exported("net.pt2"), exported("dropout.pt2"), exported("data.npz"));
     let other = |name: &str| format!("{}/../exchange/tests/archives/{name}.pt2", env!("CARGO_MANIFEST_DIR"));
     let (mlp, two, gpt) = (other("mlp"), other("two-inputs"), other("gpt"));
-    let toml = reference("model.toml");
+    let (toml, shifted) = (reference("model.toml"), other("places/shifted"));
+    // The last token is the last row of the embedding, which looks one row further.
+    let tokens: [i64; 8] = [0, 1, 1, 2, 3, 1, 0, 4];
+    npz(&place, "tokens.npz", &[4, 2], &tokens, &Y::Labels(&[0, 1, 2, 3]));
     for (arguments, expected) in [
         (&["--model", &net, "--data", &data][..], "name it with --loss"),
+        (
+            &["--model", &shifted, "--data", "tokens.npz", "--vocabulary", "5", "--loss", "cross-entropy"],
+            "place 5 is asked for, of 5",
+        ),
         (&["--model", &net, "--data", &data, "--loss", "crossentropy"], "unknown loss `crossentropy`"),
         (&["--model", &net, "--data", &data, "--loss", "binary-cross-entropy"], "label 2"),
         (&["--model", &mlp, "--data", &data, "--loss", "cross-entropy"], "`input`, floats [n, 4]"),
@@ -527,6 +534,10 @@ fn archives_that_do_not_fit_are_refused() {
         (&["--model", &toml, "--data", &data, "--loss", "cross-entropy"], "leave --loss out"),
         (&["--model", &toml, "--data", &data], "--weights"),
         (&["--model", &net, "--data", &data, "--loss", "cross-entropy", "--weights", &data], "not read"),
+        (
+            &["--model", &drop, "--data", &data, "--loss", "cross-entropy", "--mode", "batch"],
+            "dropped at random (Dropout)",
+        ),
     ] {
         let output = place.run(&[&["analyze", "--only", "norms"], arguments].concat());
         let message = text(&output.stderr).split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ");

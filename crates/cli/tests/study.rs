@@ -328,6 +328,26 @@ fn damage_failures_and_rivals_lose_nothing() {
     assert_eq!(table(&place), table(&whole));
 }
 
+/// Networks from PyTorch, one with dropout, are the values of an axis.
+#[test]
+fn archives_are_an_axis() {
+    let folder = format!("{}/../lab/tests/reference/exported", env!("CARGO_MANIFEST_DIR"));
+    let place = place(&format!(
+        "[data]\nname = \"npz\"\npath = \"{folder}/data.npz\"\nstandardize = \"none\"\n\
+         [model]\nname = \"exported\"\npath = \"{folder}/net.pt2\"\n[loss]\nname = \"cross-entropy\"\n\
+         [optimizer]\nname = \"momentum\"\nlearning_rate = 0.05\n[training]\nbatch_size = 16\nsteps = 30\n\
+         [study]\nmeasures = [\"bounds\"]\n[study.axes]\n\
+         \"model.path\" = [\"{folder}/net.pt2\", \"{folder}/dropout.pt2\"]\n\
+         \"optimizer.sam\" = [false, {{ rho = 0.05 }}]\n"
+    ));
+    succeeds(&place, &["study", "run", "small.toml"]);
+    let of = |name: &str| column(&place, name);
+    assert_eq!(of("outcome"), ["done"; 4]);
+    // 4·9 + 6·36 weights, two norms, a head of 6·3 + 3; and 36·16 + 16 + 16·3 + 3.
+    assert_eq!(of("parameters"), ["293", "293", "643", "643"]);
+    assert!(of("hessian_max").iter().all(|value| value.parse::<f64>().is_ok_and(|value| value > 0.0)));
+}
+
 #[test]
 fn divergence_is_a_result() {
     let place = place(&STUDY.replace("[0.02, 0.1]", "[0.1, 1e30]").replace("cross-entropy", "squared-error"));

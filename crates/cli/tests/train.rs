@@ -67,12 +67,12 @@ fn normed() -> String {
         + "augment = { crop = 1, flip = true }\n"
 }
 
-/// A network that PyTorch exported in training mode, with batch norm.
-fn exported() -> String {
+/// A network that PyTorch exported in training mode: `net`, with batch norm, or `dropout`.
+fn exported(network: &str) -> String {
     let folder = format!("{}/../lab/tests/reference/exported", env!("CARGO_MANIFEST_DIR"));
     format!(
         "seed = 0\n[data]\nname = \"npz\"\npath = \"{folder}/data.npz\"\nstandardize = \"none\"\n\
-         [model]\nname = \"exported\"\npath = \"{folder}/net.pt2\"\n[loss]\nname = \"cross-entropy\"\n\
+         [model]\nname = \"exported\"\npath = \"{folder}/{network}.pt2\"\n[loss]\nname = \"cross-entropy\"\n\
          [optimizer]\nname = \"adam\"\nlearning_rate = 1e-3\nsam = {{ rho = 0.05 }}\n\
          [training]\nbatch_size = 16\nsteps = 3000\ncheckpoint_every = 20\nlog_every = 10\n"
     )
@@ -80,7 +80,7 @@ fn exported() -> String {
 
 #[test]
 fn survives_kills_to_the_bit() {
-    for config in [long(), images(), normed(), exported()] {
+    for config in [long(), images(), normed(), exported("net"), exported("dropout")] {
         survives_kills(&config);
     }
 }

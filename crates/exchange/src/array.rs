@@ -2,10 +2,10 @@
 //!
 //! Every method checks what it is given: shapes come from a file, and Burn would panic.
 
-use burn::tensor::DType;
+use burn::tensor::{DType, Int, Tensor};
 use burn_backend::ops::{BoolTensorOps, FloatTensorOps, IntTensorOps};
 use burn_backend::{FloatDType, IntDType, Shape, Slice, TensorMetadata};
-use burn_dispatch::{Dispatch, DispatchTensor};
+use burn_dispatch::{Dispatch, DispatchTensor, DispatchTensorKind};
 
 /// What does not fit, in words: the node it happened at is added by who calls.
 pub type Problem = String;
@@ -193,11 +193,32 @@ impl Array {
         by_kind!(self, float_flip, int_flip, bool_flip, axes).into()
     }
 
+    /// Whether whole numbers are those of places among so many. What is only recorded has no numbers.
+    pub fn are_places(&self, length: usize) -> Result<(), Problem> {
+        fn is_recorded(kind: &DispatchTensorKind) -> bool {
+            match kind {
+                DispatchTensorKind::Capture(_) => true,
+                DispatchTensorKind::Autodiff(inner) => is_recorded(inner),
+                _ => false,
+            }
+        }
+        if is_recorded(&self.tensor.kind) {
+            return Ok(());
+        }
+        let flat = self.clone().reshape(&[self.elements()])?.tensor;
+        let data = Tensor::<1, Int>::from_dispatch(flat).into_data();
+        match data.iter::<i64>().find(|&place| usize::try_from(place).map_or(true, |place| place >= length)) {
+            Some(place) => Err(format!("place {place} is asked for, of {length}")),
+            None => Ok(()),
+        }
+    }
+
     /// Rows along an axis, by their numbers `[k]`.
     pub fn rows(self, axis: usize, indices: Self) -> Result<Self, Problem> {
         if indices.kind() != Kind::Int || indices.rank() != 1 || axis >= self.rank() {
             return Err("rows are chosen by a row of whole numbers".to_owned());
         }
+        indices.are_places(self.shape()[axis])?;
         let indices = indices.tensor;
         Ok(by_kind!(self, float_select, int_select, bool_select, axis, indices).into())
     }
@@ -209,6 +230,7 @@ impl Array {
         if indices.kind() != Kind::Int || !fits {
             return Err(format!("indices {other:?} into {own:?} along axis {axis}"));
         }
+        indices.are_places(own.get(axis).copied().unwrap_or(1))?;
         // Burn gathers from an array that is as long as the indices in all other axes.
         let mut narrowed = self;
         for (at, &length) in other.iter().enumerate().filter(|(at, _)| *at != axis) {

@@ -1,7 +1,7 @@
 //! [`Exported`]: a network from PyTorch as a Burn module.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::cell::RefCell;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::module::{
     Content, Flag, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor, Param, RunningState,
@@ -9,24 +9,47 @@ use burn::module::{
 use burn::tensor::{DType, Device, Tensor};
 use burn_backend::{FloatDType, TensorMetadata};
 use burn_dispatch::{DispatchTensor, DispatchTensorKind};
+use rand::SeedableRng;
+use rand::rngs::ChaCha12Rng;
 
 use crate::archive::Stored;
 use crate::array::{Array, Kind};
 use crate::error::ExchangeError;
-use crate::graph::{Axis, Source};
+use crate::graph::{Axis, Member, Source, Tensors};
 use crate::operation::{Context, Value};
 use crate::program::{Program, constant};
 
 /// A network from an archive of `torch.export.save` as a Burn module: its parameters under their names in PyTorch, in
 /// PyTorch's order, tied ones once, those that PyTorch does not train frozen; running statistics as Burn has them.
 ///
-/// Clones share their running statistics, as clones of Burn's own modules do.
+/// Clones share their running statistics, as clones of Burn's own modules do, and what masks of dropout are drawn from.
 #[derive(Clone, Debug)]
 pub struct Exported {
     program: Program,
     /// What the module holds, by the module of the network that holds it there.
     layers: Vec<Layer>,
     places: Arc<Places>,
+    /// Where training drops numbers.
+    dropout: Option<Dropout>,
+}
+
+/// Whether numbers are dropped, and by which masks.
+#[derive(Clone, Debug)]
+struct Dropout {
+    flag: Param<Flag>,
+    /// The seed of masks, and how many forwards have drawn some since it was given.
+    drawn: Arc<Mutex<(u64, u64)>>,
+}
+
+impl Dropout {
+    /// The generator of the masks of one forward.
+    fn next(&self) -> ChaCha12Rng {
+        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut random = ChaCha12Rng::seed_from_u64(drawn.0);
+        random.set_stream(drawn.1);
+        drawn.1 += 1;
+        random
+    }
 }
 
 /// Layer and member of each of the program's tensors and flags.
@@ -129,31 +152,51 @@ impl Program {
 
 impl Exported {
     fn new(program: Program, device: &Device, dtype: DType) -> Self {
-        let tensors = program.tensors();
-        let mut layers: Vec<Layer> = Vec::new();
-        let parameters = tensors.parameters.iter().map(|parameter| {
-            let leaf = Leaf::parameter(&parameter.stored, device, dtype);
-            put(&mut layers, &parameter.names[0], leaf)
+        let Tensors { parameters, statistics, .. } = program.tensors();
+        let mut places = Places {
+            parameters: vec![[0; 2]; parameters.len()],
+            statistics: vec![[0; 2]; 2 * statistics.len()],
+            flags: vec![[0; 2]; statistics.len()],
+        };
+        let layers = program.tensors().layers().into_iter().enumerate().map(|(layer, (path, members))| {
+            let members = members.into_iter().enumerate().map(|(at, (name, member))| {
+                let (leaf, place) = match member {
+                    Member::Parameter(number) => {
+                        let leaf = Leaf::parameter(&parameters[number].stored, device, dtype);
+                        (leaf, &mut places.parameters[number])
+                    }
+                    Member::Flag(number) => {
+                        let flag = Param::from_bool(statistics[number].in_training);
+                        (Leaf::Training(flag), &mut places.flags[number])
+                    }
+                    Member::Statistic(number) => {
+                        let data = statistics[number / 2].tensors[number % 2].1.data.clone();
+                        let state = RunningState::new(Tensor::from_data(data, (device, dtype)));
+                        (Leaf::Statistic(state), &mut places.statistics[number])
+                    }
+                };
+                *place = [layer, at];
+                (name.to_owned(), leaf)
+            });
+            Layer { path: path.to_owned(), members: members.collect() }
         });
-        let parameters = parameters.collect();
-        let (mut statistics, mut flags) = (Vec::new(), Vec::new());
-        for norm in &tensors.statistics {
-            // The flag first: who visits the statistics knows then how the layer works.
-            let path = split(&norm.tensors[0].0).0;
-            let flag = Leaf::Training(Param::from_bool(norm.in_training));
-            flags.push(put(&mut layers, &format!("{path}.training"), flag));
-            for (name, stored) in &norm.tensors {
-                let tensor = Tensor::from_data(stored.data.clone(), (device, dtype));
-                statistics.push(put(&mut layers, name, Leaf::Statistic(RunningState::new(tensor))));
-            }
-        }
-        Self { program, layers, places: Arc::new(Places { parameters, statistics, flags }) }
+        let layers = layers.collect();
+        let dropout = program.drops().then(|| Dropout { flag: Param::from_bool(true), drawn: Arc::default() });
+        Self { program, layers, places: Arc::new(places), dropout }
     }
 
     /// The program that it calculates.
     #[must_use]
     pub fn program(&self) -> &Program {
         &self.program
+    }
+
+    /// The seed of masks of dropout, which are those of `(seed, number of the forward in training since then)`; 0 before
+    /// the first. Networks that drop nothing are as before.
+    pub fn reseed(&self, seed: u64) {
+        if let Some(dropout) = &self.dropout {
+            *dropout.drawn.lock().unwrap_or_else(PoisonError::into_inner) = (seed, 0);
+        }
     }
 
     /// The output of inputs in the program's order, each with the samples along its first axis: floats, whole numbers
@@ -168,7 +211,7 @@ impl Exported {
         let is_autodiff = matches!(first.kind, DispatchTensorKind::Autodiff(_));
         let (device, dtype) = (first.device(), FloatDType::from(first.dtype()));
         let tensors = self.program.tensors();
-        let sources: HashMap<usize, Source> = self.program.graph().sources.iter().copied().collect();
+        let sources = &self.program.graph().sources;
         let of_place = |place: usize| {
             let Some(Source::Statistic(number)) = sources.get(&place) else { return None };
             let (Leaf::Statistic(state), Leaf::Training(flag)) =
@@ -182,7 +225,9 @@ impl Exported {
             Some(Source::Parameter(number)) => Some(constant(&tensors.parameters[*number].stored, &device, dtype)),
             _ => None,
         };
-        let context = Context { device: device.clone(), dtype, statistics: &of_place, stored: &stored };
+        let dropping = self.dropout.as_ref().filter(|dropout| is_autodiff && dropout.flag.is_enabled());
+        let random = dropping.map(|dropout| RefCell::new(dropout.next()));
+        let context = Context { device: device.clone(), dtype, statistics: &of_place, stored: &stored, random };
         let value = |source: Source| match source {
             Source::Parameter(number) => {
                 let shape = &tensors.parameters[number].stored.shape;
@@ -233,25 +278,17 @@ impl Exported {
             let members = members.into_iter().map(|(name, leaf)| (name, change(leaf))).collect();
             Layer { path, members }
         });
-        Self { layers: layers.collect(), ..self }
+        let layers = layers.collect();
+        let dropout = self.dropout.map(|Dropout { flag, drawn }| match change(Leaf::Training(flag)) {
+            Leaf::Training(flag) => Dropout { flag, drawn },
+            _ => unreachable!("a flag stays one"),
+        });
+        Self { layers, dropout, ..self }
     }
 }
 
-/// Puts a leaf into the module that its name says; where it lies.
-fn put(layers: &mut Vec<Layer>, name: &str, leaf: Leaf) -> [usize; 2] {
-    let (path, member) = split(name);
-    let layer = layers.iter().position(|layer| layer.path == path).unwrap_or_else(|| {
-        layers.push(Layer { path: path.to_owned(), members: Vec::new() });
-        layers.len() - 1
-    });
-    layers[layer].members.push((member.to_owned(), leaf));
-    [layer, layers[layer].members.len() - 1]
-}
-
-/// The module of a tensor, and its name there.
-fn split(name: &str) -> (&str, &str) {
-    name.rsplit_once('.').unwrap_or(("", name))
-}
+/// Name and type of what holds the flag of dropout.
+const DROPOUT: (&str, &str) = ("dropout", "Struct:Dropout");
 
 impl Layer {
     /// Its type, as Burn writes it: what works otherwise in training is found by it.
@@ -304,6 +341,11 @@ impl Module for Exported {
                 visitor.exit_module(&layer.path, container);
             }
         }
+        if let Some(dropout) = &self.dropout {
+            visitor.enter_module(DROPOUT.0, DROPOUT.1);
+            dropout.flag.visit(visitor);
+            visitor.exit_module(DROPOUT.0, DROPOUT.1);
+        }
     }
 
     fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
@@ -325,7 +367,13 @@ impl Module for Exported {
             Layer { path: layer.path, members }
         });
         let layers = layers.collect();
-        Self { layers, ..self }
+        let dropout = self.dropout.map(|Dropout { flag, drawn }| {
+            mapper.enter_module(DROPOUT.0, DROPOUT.1);
+            let flag = Module::map(flag, mapper);
+            mapper.exit_module(DROPOUT.0, DROPOUT.1);
+            Dropout { flag, drawn }
+        });
+        Self { layers, dropout, ..self }
     }
 }
 

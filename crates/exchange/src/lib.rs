@@ -4,16 +4,21 @@
 //! network of it, a Burn module whose parameters have their names and their order in PyTorch. What is differentiated,
 //! trained and measured of other modules is of this one.
 //!
-//! The rooms: `archive` reads the zip file, `schema` its JSON, `graph` makes places of names and frees what is no
-//! longer needed, `operation` is the table of PyTorch's operations, `array` a tensor of any rank, `program` and
+//! The rooms: `archive` reads the zip file, `schema` its JSON, `graph` makes places of names, frees what is no longer
+//! needed and calculates, `operation` is the table of PyTorch's operations, `array` a tensor of any rank, `program` and
 //! `exported` what is seen from outside.
 //!
 //! # What a network may contain
 //!
 //! Every operation of [`FAMILIES`], which `docs/operations.md` lists. Another one, or one with an argument that is not
 //! known here, is refused by name, with the module of the network that it stands in. So is what depends on the numbers
-//! (conditions, `item`), what stops the gradient (`detach`, `no_grad`), and dropout of a network that was exported in
-//! training mode. All floats are of the one type that is measured in: casts between float types change nothing.
+//! (conditions, `item`), and what stops the gradient (`detach`, `no_grad`). All floats are of the one type that is
+//! measured in: casts between float types change nothing.
+//!
+//! # Dropout
+//!
+//! Where a network was exported in training mode, forwards on an autodiff device drop numbers, by masks of the seed
+//! that [`Exported::reseed`] takes; PyTorch's masks are others. At inference nothing is dropped.
 //!
 //! # Batch norm
 //!

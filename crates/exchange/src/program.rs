@@ -13,8 +13,8 @@ use burn_dispatch::{Dispatch, DispatchDevice, DispatchTensor};
 use crate::archive::{Archive, Stored};
 use crate::array::{Array, Kind, elements};
 use crate::error::ExchangeError;
-use crate::graph::{Axis, Graph, Input, Source, Tensors};
-use crate::operation::{Call, Context, Value};
+use crate::graph::{Axis, Graph, Input, Member, Source, Tensors};
+use crate::operation::{Context, Value};
 
 /// A program from an archive of `torch.export.save`, checked: what networks are made of. Clones share it.
 #[derive(Debug, Clone)]
@@ -125,6 +125,18 @@ impl Program {
         self.0.graph.is_decomposed
     }
 
+    /// Whether training drops numbers at random: by dropout that was exported in training mode.
+    #[must_use]
+    pub fn drops(&self) -> bool {
+        self.0.graph.drops()
+    }
+
+    /// Whether it chooses elements by numbers, which may be out of range for some samples.
+    #[must_use]
+    pub fn looks_up(&self) -> bool {
+        self.0.graph.nodes.iter().any(|node| node.operation.looks_up)
+    }
+
     /// Rows of parameters that stay as they are in the archive: of padding in an embedding.
     #[must_use]
     pub fn padding(&self) -> Vec<(String, usize, Vec<f64>)> {
@@ -148,18 +160,11 @@ impl Program {
     /// module's parameters with its statistics behind them; of a tied parameter the first name.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        let Tensors { parameters, statistics, .. } = &self.0.tensors;
-        let parameters = parameters.iter().map(|parameter| &parameter.names[0]);
-        let all = parameters.chain(statistics.iter().flat_map(|of| of.tensors.iter().map(|(name, _)| name)));
-        let mut layers: Vec<(&str, Vec<String>)> = Vec::new();
-        for name in all {
-            let path = name.rsplit_once('.').map_or("", |(path, _)| path);
-            match layers.iter_mut().find(|(known, _)| *known == path) {
-                Some((_, names)) => names.push(name.clone()),
-                None => layers.push((path, vec![name.clone()])),
-            }
-        }
-        layers.into_iter().flat_map(|(_, names)| names).collect()
+        let members = self.0.tensors.layers().into_iter().flat_map(|(path, members)| {
+            let tensors = members.into_iter().filter(|(_, member)| !matches!(member, Member::Flag(_)));
+            tensors.map(move |(name, _)| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") })
+        });
+        members.collect()
     }
 
     /// Whether the parameter of this name has no axis in PyTorch, where the module's has one of length one.
@@ -256,15 +261,14 @@ impl Program {
             }
             Source::Input(number) => blank(&[&[count], samples[number].as_slice()].concat(), graph.inputs[number].kind),
         };
-        let sources: HashMap<usize, Source> = graph.sources.iter().copied().collect();
-        let stored = |place: usize| match sources.get(&place) {
+        let stored = |place: usize| match graph.sources.get(&place) {
             Some(&Source::Parameter(number)) => match value(Source::Parameter(number)) {
                 Ok(Value::Array(array)) => Some(array),
                 _ => None,
             },
             _ => None,
         };
-        let context = Context { device: device.clone(), dtype, statistics: &|_| None, stored: &stored };
+        let context = Context { device: device.clone(), dtype, statistics: &|_| None, stored: &stored, random: None };
         let mut numbers = 0usize;
         let output = graph.evaluate(value, &context, &mut |array| {
             numbers = numbers.saturating_add(array.elements());
@@ -301,45 +305,4 @@ pub fn constant(stored: &Stored, device: &DispatchDevice, dtype: FloatDType) -> 
         _ => Dispatch::int_from_data(data, device),
     };
     Array::with_shape(tensor, &stored.shape)
-}
-
-impl Graph {
-    /// The output, where sources have these values; shows every value to `see`.
-    pub fn evaluate(
-        &self,
-        value: impl Fn(Source) -> Result<Value, ExchangeError>,
-        context: &Context,
-        see: &mut dyn FnMut(&Array),
-    ) -> Result<Array, ExchangeError> {
-        let mut values: Vec<Option<Value>> = vec![None; self.slots];
-        for &(place, source) in &self.sources {
-            values[place] = Some(value(source)?);
-        }
-        for node in &self.nodes {
-            let results = (node.operation.apply)(&Call { arguments: &node.arguments, values: &values, context });
-            let results = results.map_err(|problem| node.error(problem))?;
-            if results.len() < node.results.len() {
-                return Err(node.error(format!(
-                    "{} results where {} are asked for",
-                    results.len(),
-                    node.results.len()
-                )));
-            }
-            for (place, result) in node.results.iter().zip(results) {
-                if let Value::Array(array) = &result {
-                    see(array);
-                }
-                if let Some(place) = place {
-                    values[*place] = Some(result);
-                }
-            }
-            for &place in &node.frees {
-                values[place] = None;
-            }
-        }
-        match values[self.output].take() {
-            Some(Value::Array(array)) => Ok(array),
-            _ => Err(ExchangeError::Graph("its output has no value".to_owned())),
-        }
-    }
 }

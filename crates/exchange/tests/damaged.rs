@@ -99,7 +99,7 @@ fn what_would_be_wrong_is_refused() {
         ("interpolation", "factor"),
         ("floor-division", "rounded quotient"),
         ("small-integers", "type 1 is not calculated with"),
-        ("dropout", "with probability 0.5; export after model.eval()"),
+        ("alpha-dropout", "alpha dropout is not drawn here"),
         ("random", "random number"),
         ("condition", "depends on the numbers"),
         ("squeezed-samples", "samples"),

@@ -4,4 +4,6 @@
 
 mod damaged;
 mod documentation;
+mod dropout;
+mod places;
 mod pytorch;

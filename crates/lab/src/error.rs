@@ -159,11 +159,20 @@ pub enum LabError {
     /// Settings that a library caller passed do not fit.
     #[error(transparent)]
     Setting(#[from] SettingError),
-    /// The network cannot be trained.
-    #[error("the network cannot be trained: {problem}")]
+    /// The network cannot be trained, or not be applied to the data.
+    #[error("the network cannot be used: {problem}")]
     Network {
         /// Why not.
         problem: String,
+    },
+    /// The loss of training mode is no function of the parameters.
+    #[error(
+        "in training mode numbers are dropped at random ({layer}), so that the loss is no one function of the \
+         parameters; measure in evaluation mode"
+    )]
+    Random {
+        /// The type of the layer.
+        layer: String,
     },
     /// An observer ended the run.
     #[error("{0}")]

@@ -25,6 +25,7 @@
 //! - another device, or a processor with other instructions, by which flex chooses its kernels: they agree to rounding.
 
 pub mod analysis;
+mod applied;
 pub mod checkpoint;
 pub mod config;
 mod digest;

@@ -18,12 +18,13 @@ use losscape_model::exported::{ExportedConfig, Program};
 use losscape_model::{Loss, LossKind, ModelConfig, Outputs, Parameterization};
 use serde::Deserialize;
 
+use crate::applied;
 use crate::checkpoint::Checkpoint;
 use crate::document::{self, Document};
 use crate::error::LabError;
 use crate::folder::RunFolder;
 use crate::gradient::preconditioner;
-use crate::plan::{DECOMPOSED, Plan, check_loss};
+use crate::plan::{DECOMPOSED, DROPS, Plan, check_loss};
 use crate::pytorch::{self, Layout};
 use crate::records::State;
 use crate::subject::{Subject, Training};
@@ -180,6 +181,9 @@ impl Subject {
         if program.is_some_and(Program::is_decomposed) {
             notices.push(DECOMPOSED.to_owned());
         }
+        if config.drops() {
+            notices.push(DROPS.to_owned());
+        }
         if program.is_some_and(Program::sees_batch) {
             let notice = "the archive was exported in training mode; in evaluation mode, where each sample is measured \
                           on its own, batch norm goes by its running statistics, and --mode batch takes those of all \
@@ -195,6 +199,7 @@ impl Subject {
                     |document| document.error_at(&["model"], error.to_string()).into(),
                 )
             })?;
+        applied::check(&network, &data)?;
         let order = weights.as_ref().map(|weights| weights.layers.join(", "));
         let network = match weights {
             Some(weights) => weights.fill(network, &device).map_err(damaged)?,

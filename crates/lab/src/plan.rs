@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::DType;
+use losscape_analysis::Mode;
 use losscape_model::data::{DataConfig, DataError, Dataset, Parts, Prepared, Source, Target, Targets};
 use losscape_model::exported::Program;
 use losscape_model::{Loss, ModelConfig, ModelError, Outputs, Sample};
@@ -38,6 +39,10 @@ const NUMBERS: usize = 6;
 /// What cannot be seen of a decomposed archive.
 pub(crate) const DECOMPOSED: &str = "the archive was decomposed (run_decompositions): what was under torch.no_grad \
                                      cannot be told from the rest any more, and is differentiated like it";
+
+/// What training does and no measure.
+pub(crate) const DROPS: &str = "the archive was exported in training mode, with dropout: training drops numbers at \
+                                random, and what is evaluated or measured drops none";
 
 /// A run that can be started: everything a user can get wrong has been looked at.
 #[derive(Debug, Clone)]
@@ -106,6 +111,9 @@ impl Plan {
         let program = config.model.exported().and_then(|exported| exported.program().ok());
         if program.is_some_and(Program::is_decomposed) {
             notices.push(DECOMPOSED.to_owned());
+        }
+        if config.model.drops() {
+            notices.push(DROPS.to_owned());
         }
         if program.is_some_and(Program::has_frozen_norm) {
             let notice = "the network was exported in evaluation mode: its batch norm goes by the running statistics \
@@ -279,8 +287,12 @@ impl Checked {
         let steps = config.training.total_steps(facts.samples).map_err(wrong("training"))?;
         let schedule = config.optimizer.schedule.init(steps.max(1));
         schedule.map_err(|error| document.error_at(&["optimizer", "schedule"], error.to_string()))?;
-        if let Some(config) = &config.track {
-            track::check(config, facts.samples, outputs.total()).map_err(wrong("track"))?;
+        if let Some(track) = &config.track {
+            track::check(track, facts.samples, outputs.total()).map_err(wrong("track"))?;
+            if track.mode == Mode::Batch && config.model.drops() {
+                let layer = "Dropout".to_owned();
+                return Err(document.error_at(&["track", "mode"], LabError::Random { layer }.to_string()));
+            }
         }
         check_targets(&config, document)?;
         check_model(&config, &facts.sample, outputs, document)?;

@@ -19,6 +19,7 @@ use burn::tensor::Device;
 use losscape_model::Model;
 use losscape_tangent::parameters;
 
+use crate::applied;
 use crate::checkpoint::{Checkpoint, Records};
 use crate::config::{BatchSize, Mode, RunConfig, TrainingConfig};
 use crate::digest::digest;
@@ -201,6 +202,9 @@ impl Run {
         let dtype = (*precision).into();
         let (_, outputs) = loss.on(data.train.target())?;
         let network = model.init(&data.train.sample, outputs, *seed, &device, dtype)?;
+        for part in [Some(&data.train), data.test.as_ref()].into_iter().flatten() {
+            applied::check(&network, part)?;
+        }
         let start = network.clone();
         let units = model.size(&data.train.sample, outputs)?.units;
         let trainer = Trainer::new(network, data, *loss, optimizer, training, *seed)?

@@ -8,10 +8,12 @@ use losscape_analysis::Mode;
 use losscape_model::data::{Dataset, Targets};
 use losscape_model::{Loss, Model};
 use losscape_optim::OptimizerConfig;
+use losscape_optim::shared::in_training;
 use losscape_tangent::parameters;
 use sha2::{Digest, Sha256};
 
 use crate::digest::hex;
+use crate::error::LabError;
 
 /// A network with the data and the loss to measure it on.
 #[derive(Debug)]
@@ -53,16 +55,22 @@ pub struct Training {
 
 impl Subject {
     /// Measures in this mode. Default: evaluation.
-    #[must_use]
-    pub fn in_mode(mut self, mode: Mode) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// For batch mode, when training drops numbers at random, so that its loss is no function of the parameters.
+    pub fn in_mode(mut self, mode: Mode) -> Result<Self, LabError> {
         self.mode = mode;
         self.setup.insert("mode".to_owned(), mode.to_string());
         if mode == Mode::Batch {
+            if let Some(layer) = in_training(&self.network).iter().find(|layer| *layer != "BatchNorm") {
+                return Err(LabError::Random { layer: layer.clone() });
+            }
             let notice = "the empirical Fisher matrix is left out: in batch mode samples see each other, and have no \
                           gradients of their own";
             self.notices.push(notice.to_owned());
         }
-        self
+        Ok(self)
     }
 
     /// SHA-256, in hex, over everything that a measurement depends on: parameters, running statistics, network, loss,

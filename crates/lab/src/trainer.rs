@@ -1,8 +1,9 @@
 //! The training loop: one for every network and every method.
 //!
 //! Everything that decides a step is a function of configuration and step number: the batch order of epoch `e` is drawn
-//! from `(seed, Shuffle, e)`, its augmentation from `(seed, Augment, step)`, the learning rate from the schedule. A
-//! trainer moved to step `t` by [`Trainer::restore`] therefore goes on as if it had never stopped.
+//! from `(seed, Shuffle, e)`, its augmentation from `(seed, Augment, step)`, masks of dropout from
+//! `(seed, Dropout, step)`, the learning rate from the schedule. A trainer moved to step `t` by [`Trainer::restore`]
+//! therefore goes on as if it had never stopped.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -19,6 +20,7 @@ use losscape_optim::clip::global_norm;
 use losscape_optim::shared::{at_inference, gradients};
 use losscape_optim::{Method, OptimizerConfig, Schedule};
 use losscape_tangent::{Inputs, parameters};
+use rand::Rng;
 use rand::seq::SliceRandom;
 
 use crate::config::TrainingConfig;
@@ -370,6 +372,7 @@ where
             (None, Some(rows)) => Batch::Rows(rows),
             (None, None) => Batch::All,
         };
+        self.network().reseed(stream(self.seed, Purpose::Dropout, self.step as u64).next_u64());
         let (value, norm) = self.stepper.step(&mut self.method, rate, &batch, logged);
         self.step += 1;
         Metric {

@@ -141,18 +141,32 @@ fn in_words(outputs: Outputs) -> String {
     }
 }
 
+/// Outputs `[n, C]`.
+///
+/// # Errors
+///
+/// For inputs that the program does not take ([`ExportedConfig::outputs`] says which it takes), or from whose numbers
+/// it makes places that are out of range.
+pub fn outputs(network: &Exported, input: ModelInput) -> Result<Tensor<2>, ExchangeError> {
+    let input = match input {
+        ModelInput::Numbers(x) => x.into_dispatch(),
+        ModelInput::Images(x) => x.into_dispatch(),
+        ModelInput::Tokens(x) => x.into_dispatch(),
+    };
+    network.forward_rows(input).map(Tensor::from_dispatch)
+}
+
 impl Network for Exported {
     type Input = ModelInput;
 
     /// # Panics
     ///
-    /// For inputs that the program does not take; [`ExportedConfig::outputs`] says which it takes.
+    /// Where [`outputs`] has an error.
     fn forward(&self, input: ModelInput) -> Tensor<2> {
-        let input = match input {
-            ModelInput::Numbers(x) => x.into_dispatch(),
-            ModelInput::Images(x) => x.into_dispatch(),
-            ModelInput::Tokens(x) => x.into_dispatch(),
-        };
-        self.forward_rows(input).map_or_else(|problem| panic!("{problem}"), Tensor::from_dispatch)
+        outputs(self, input).unwrap_or_else(|problem| panic!("{problem}"))
+    }
+
+    fn reseed(&self, seed: u64) {
+        Exported::reseed(self, seed);
     }
 }

@@ -5,7 +5,7 @@
 
 use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor};
-use losscape_exchange::Exported;
+use losscape_exchange::{Exported, Program};
 use serde::{Deserialize, Serialize};
 
 use crate::cnn::{Cnn, CnnConfig};
@@ -57,6 +57,12 @@ macro_rules! networks {
                     $(Self::$variant(network) => {
                         Network::forward(network, input.try_into().unwrap_or_else(|error| panic!("{error}")))
                     })+
+                }
+            }
+
+            fn reseed(&self, seed: u64) {
+                match self {
+                    $(Self::$variant(network) => Network::reseed(network, seed),)+
                 }
             }
         }
@@ -142,6 +148,12 @@ macro_rules! networks {
             /// The same, to be changed.
             pub fn exported_mut(&mut self) -> Option<&mut ExportedConfig> {
                 if let Self::Exported(exported) = self { Some(exported) } else { None }
+            }
+
+            /// Whether training drops numbers at random.
+            #[must_use]
+            pub fn drops(&self) -> bool {
+                self.exported().and_then(|exported| exported.program().ok()).is_some_and(Program::drops)
             }
         }
 

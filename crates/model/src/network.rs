@@ -30,6 +30,12 @@ pub trait Network: Module {
 
     /// Outputs `[n, C]` of a batch of `n` inputs.
     fn forward(&self, input: Self::Input) -> Tensor<2>;
+
+    /// What training draws at random inside the network, as masks of dropout, comes from this seed until the next. A
+    /// trainer gives one before every step; networks that draw nothing leave it as it is.
+    fn reseed(&self, seed: u64) {
+        let _ = seed;
+    }
 }
 
 /// The names in PyTorch of the parameters of the layer with this name.

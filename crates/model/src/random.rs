@@ -32,6 +32,8 @@ pub enum Purpose {
     Bootstrap = 9,
     /// Augmentation; the index is the step.
     Augment = 10,
+    /// Masks of dropout; the index is the step.
+    Dropout = 11,
 }
 
 /// The generator of `(seed, purpose, index)`.

@@ -54,7 +54,7 @@ pub fn finish(
         if let Some(samples) = config.samples.filter(|samples| *samples < subject.data.len()) {
             subject.data = subject.data.select(&(0..samples).collect::<Vec<_>>());
         }
-        let subject = subject.in_mode(config.mode);
+        let subject = subject.in_mode(config.mode)?;
         let (precision, top) = (config.precision, config.top);
         let settings = AnalysisSettings { memory, precision, top, kernel_size: None, ..AnalysisSettings::default() };
         let (analysis, failed) = Analysis::measure_in(&folder, &subject, &wanted, &settings, &|_| {})?;

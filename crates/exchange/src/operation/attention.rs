@@ -1,16 +1,22 @@
 //! Attention.
 
-use burn_backend::ops::{AttentionModuleOptions, BoolTensorOps, ModuleOps};
+use burn::tensor::TensorData;
+use burn_backend::Scalar;
+use burn_backend::ops::{ActivationOps, AttentionModuleOptions, BoolTensorOps, FloatTensorOps, ModuleOps};
 use burn_dispatch::Dispatch;
 
+use super::elementwise::times;
+use super::linear::matmul;
 use super::{Call, Operation, Value, one};
 use crate::array::{Array, Kind, Problem};
 
 pub const OPERATIONS: &[Operation] = &[
-    Operation::new("scaled_dot_product_attention", READS, "softmax(Q Kᵀ s + mask) V", |call| one(attention(call)?)),
+    Operation::new("scaled_dot_product_attention", READS, "softmax(Q Kᵀ s + mask) V", |call| one(attention(call)?))
+        .dropping("dropout_p", None),
     Operation::new("_scaled_dot_product_flash_attention_for_cpu", READS, "softmax(Q Kᵀ s + mask) V", |call| {
         Ok(vec![Value::Array(attention(call)?), Value::Bool(false)])
-    }),
+    })
+    .dropping("dropout_p", None),
 ];
 
 const READS: &[&str] = &["query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale", "enable_gqa"];
@@ -18,13 +24,6 @@ const READS: &[&str] = &["query", "key", "value", "attn_mask", "dropout_p", "is_
 fn attention(call: &Call) -> Result<Array, Problem> {
     let [query, key, value] = ["query", "key", "value"].map(|name| call.float(name));
     let (query, key, value) = (query?, key?, value?);
-    let dropped = call.number("dropout_p", 0.0)?;
-    if dropped != 0.0 {
-        return Err(format!(
-            "it drops numbers at random with probability {dropped}; export after model.eval(), or with a probability \
-             of 0"
-        ));
-    }
     let shape = query.shape();
     let as_four = |x: Array| {
         let rank = x.rank();
@@ -69,9 +68,29 @@ fn attention(call: &Call) -> Result<Array, Problem> {
             Kind::Int => return Err("a mask of whole numbers".to_owned()),
         }
     }
-    let options = AttentionModuleOptions { scale: call.optional_number("scale")?, softcap: None, is_causal };
-    let width = of_value[3];
-    let found = Dispatch::attention(query.tensor(), key.tensor(), value.tensor(), mask, bias, options);
-    let rows = shape[..shape.len() - 1].to_vec();
-    Array::from(found).reshape(&[rows.as_slice(), &[width]].concat())
+    let scale = call.optional_number("scale")?;
+    let rows = [&shape[..shape.len() - 1], &of_value[3..]].concat();
+    let p = call.number("dropout_p", 0.0)?;
+    if p == 0.0 || call.context.random.is_none() {
+        let options = AttentionModuleOptions { scale, softcap: None, is_causal };
+        let found = Dispatch::attention(query.tensor(), key.tensor(), value.tensor(), mask, bias, options);
+        return Array::from(found).reshape(&rows);
+    }
+    // Step by step, since weights are dropped on the way.
+    let scale = scale.unwrap_or_else(|| (of_query[3] as f64).sqrt().recip());
+    let mut weights = matmul(query, key.swap(2, 3)?)?.map(|x| times(x, scale));
+    if let Some(bias) = bias {
+        weights = weights.zip(bias.into(), Dispatch::float_add)?;
+    }
+    if is_causal {
+        let length = of_query[2];
+        let later = (0..length * length).map(|at| at % length > at / length).collect::<Vec<_>>();
+        let later = Dispatch::bool_from_data(TensorData::new(later, [1, 1, length, length]), call.device());
+        mask = Some(Array::from(later).expand(&scores)?.tensor());
+    }
+    if let Some(mask) = mask {
+        weights = weights.map(|x| Dispatch::float_mask_fill(x, mask, Scalar::Float(f64::NEG_INFINITY)));
+    }
+    let weights = call.dropped(weights.map(|x| Dispatch::softmax(x, 3)), p, &scores)?;
+    matmul(weights, value)?.reshape(&rows)
 }

@@ -1,10 +1,14 @@
 //! [`Call`]: a node that is calculated, with its arguments at hand.
 
+use std::cell::RefCell;
+
 use burn::module::RunningState;
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor, TensorData};
 use burn_backend::ops::{FloatTensorOps, IntTensorOps};
 use burn_backend::{FloatDType, TensorMetadata};
 use burn_dispatch::{Dispatch, DispatchDevice};
+use rand::RngExt;
+use rand::rngs::ChaCha12Rng;
 
 use crate::argument::{Argument, Number};
 use crate::array::{Array, Kind, Problem};
@@ -29,6 +33,8 @@ pub struct Context<'a> {
     pub statistics: &'a dyn Fn(usize) -> Option<(RunningState<Tensor<1>>, bool)>,
     /// The parameter that stands in a place of the values, as the archive has it.
     pub stored: &'a dyn Fn(usize) -> Option<Array>,
+    /// What masks of dropout are drawn from, in training.
+    pub random: Option<RefCell<ChaCha12Rng>>,
 }
 
 /// A node that is calculated.
@@ -254,6 +260,23 @@ impl Call<'_> {
             Some(Argument::Type(kind)) => Ok(Some(*kind)),
             Some(other) => Err(format!("`{name}` is no type but {other:?}")),
         }
+    }
+
+    /// In training the numbers times a mask of this shape, whose entries are 0 with probability p and 1/(1 − p) else; at
+    /// inference as they are.
+    pub fn dropped(&self, x: Array, p: f64, mask: &[usize]) -> Result<Array, Problem> {
+        if !(0.0..=1.0).contains(&p) {
+            return Err(format!("it drops numbers with probability {p}"));
+        }
+        let Some(random) = self.context.random.as_ref().filter(|_| p > 0.0) else { return Ok(x) };
+        let mut random = random.borrow_mut();
+        let kept = if p < 1.0 { (1.0 - p).recip() } else { 0.0 };
+        let numbers = crate::array::elements(mask)?;
+        let values: Vec<f64> = (0..numbers).map(|_| if random.random_bool(p) { 0.0 } else { kept }).collect();
+        let of_burn = if mask.is_empty() { vec![1] } else { mask.to_vec() };
+        let data = TensorData::new(values, of_burn).convert_dtype(DType::from(self.dtype()));
+        let mask = Array::with_shape(Dispatch::float_from_data(data, self.device()), mask);
+        x.float(self.dtype()).zip(mask, Dispatch::float_mul)
     }
 
     /// A tensor, or a number as a tensor without axes.

@@ -25,17 +25,20 @@ pub const OPERATIONS: &[Operation] = &[
             one(found.reshape(&[shape.as_slice(), &[width]].concat())?)
         },
     )
+    .looking_up()
     .ignoring(&["scale_grad_by_freq", "sparse"]),
     Operation::new("index_select", &["self", "dim", "index"], "rows of an axis", |call| {
         let x = call.array("self")?;
         let axis = x.axis(call.int("dim", 0)?)?;
         one(x.rows(axis, call.array("index")?.lift(1)?)?)
-    }),
+    })
+    .looking_up(),
     Operation::new("gather", &["self", "dim", "index"], "elements along an axis", |call| {
         let x = call.array("self")?;
         let axis = x.axis(call.int("dim", 0)?)?;
         one(x.gather(axis, call.array("index")?)?)
     })
+    .looking_up()
     .ignoring(&["sparse_grad"]),
     Operation::new("take_along_dim", &["self", "indices", "dim"], "elements along an axis", |call| {
         let (x, indices) = (call.array("self")?, call.array("indices")?);
@@ -45,8 +48,9 @@ pub const OPERATIONS: &[Operation] = &[
             return Err(format!("indices {other:?} into {own:?}, which broadcast"));
         }
         one(x.gather(axis, indices)?)
-    }),
-    Operation::new("index", &["self", "indices"], "elements by their places along several axes", index),
+    })
+    .looking_up(),
+    Operation::new("index", &["self", "indices"], "elements by their places along several axes", index).looking_up(),
     Operation::new("one_hot", &["self", "num_classes"], "1 at the place that a number says, 0 elsewhere", |call| {
         let (x, classes) = (call.array("self")?.int(), call.length("num_classes", 0)?);
         if classes == 0 {
@@ -81,6 +85,7 @@ fn index(call: &Call) -> Results {
         let Some(index) = indices[axis].clone() else { continue };
         let length = shape[axis] as i64;
         let index = from_front(index.int().expand(&to)?, length)?;
+        index.are_places(shape[axis])?;
         number = Some(match number {
             None => index,
             Some(before) => {

@@ -42,6 +42,10 @@ pub struct Operation {
     pub is_view: bool,
     /// Whether it stops the gradient.
     pub stops: bool,
+    /// Whether it chooses elements by numbers.
+    pub looks_up: bool,
+    /// The arguments that say with which probability training drops numbers in it, and whether it is training.
+    pub(crate) drops: Option<(&'static str, Option<&'static str>)>,
     /// What it becomes.
     pub(crate) apply: Apply,
 }
@@ -53,7 +57,7 @@ type Apply = fn(&Call) -> Results;
 
 impl Operation {
     const fn new(name: &'static str, reads: &'static [&'static str], formula: &'static str, apply: Apply) -> Self {
-        Self { name, formula, reads, ignores: &[], is_view: false, stops: false, apply }
+        Self { name, formula, reads, ignores: &[], is_view: false, stops: false, looks_up: false, drops: None, apply }
     }
 
     const fn ignoring(mut self, ignores: &'static [&'static str]) -> Self {
@@ -61,8 +65,18 @@ impl Operation {
         self
     }
 
+    const fn looking_up(mut self) -> Self {
+        self.looks_up = true;
+        self
+    }
+
     const fn stopping(mut self) -> Self {
         self.stops = true;
+        self
+    }
+
+    const fn dropping(mut self, probability: &'static str, flag: Option<&'static str>) -> Self {
+        self.drops = Some((probability, flag));
         self
     }
 

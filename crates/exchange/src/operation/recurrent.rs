@@ -15,16 +15,20 @@ pub const OPERATIONS: &[Operation] = &[
         READS,
         "long short-term memory (Hochreiter and Schmidhuber 1997), gates i, f, g, o",
         |call| run(call, &Cell { gates: 4, states: 2, step: lstm }),
-    ),
+    )
+    .dropping("dropout", Some("train")),
     Operation::new("gru", READS, "gated recurrent units (Cho et al. 2014), gates r, z, n", |call| {
         run(call, &Cell { gates: 3, states: 1, step: gru })
-    }),
+    })
+    .dropping("dropout", Some("train")),
     Operation::new("rnn_tanh", READS, "hₜ = tanh(W xₜ + b + U hₜ₋₁ + c)", |call| {
         run(call, &Cell { gates: 1, states: 1, step: |x, h, states| plain(x, h, states, Dispatch::float_tanh) })
-    }),
+    })
+    .dropping("dropout", Some("train")),
     Operation::new("rnn_relu", READS, "hₜ = max(W xₜ + b + U hₜ₋₁ + c, 0)", |call| {
         run(call, &Cell { gates: 1, states: 1, step: |x, h, states| plain(x, h, states, Dispatch::relu) })
-    }),
+    })
+    .dropping("dropout", Some("train")),
 ];
 
 const READS: &[&str] =
@@ -44,9 +48,7 @@ fn run(call: &Call, cell: &Cell) -> Results {
     if x.rank() != 3 {
         return Err(format!("{:?} is not made of samples, steps and features", x.shape()));
     }
-    if call.number("dropout", 0.0)? != 0.0 && call.flag("train", false)? {
-        return Err("it drops numbers at random; export after model.eval(), or with a probability of 0".to_owned());
-    }
+    let p = if call.flag("train", true)? { call.number("dropout", 0.0)? } else { 0.0 };
     let batch_first = call.flag("batch_first", false)?;
     let mut x = if batch_first { x.swap(0, 1)? } else { x };
     let floats = |name| Ok::<_, Problem>(call.all(name)?.into_iter().map(|array| array.float(call.dtype())));
@@ -87,6 +89,10 @@ fn run(call: &Call, cell: &Cell) -> Results {
             }
         }
         x = if outputs.len() == 1 { outputs.remove(0) } else { Array::cat(outputs, 2)? };
+        if layer + 1 < layers {
+            let shape = x.shape();
+            x = call.dropped(x, p, &shape)?;
+        }
     }
     let mut results = vec![Value::Array(if batch_first { x.swap(0, 1)? } else { x })];
     for states in last {

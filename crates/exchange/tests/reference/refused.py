@@ -99,7 +99,7 @@ def networks():
     yield "interpolation", Wrong(), image, last, False
     yield "floor-division", of(lambda s, x: x // 0.1), rows, last, False
     yield "small-integers", of(lambda s, x: x * ((x > 0).to(torch.uint8) - 1)), rows, last, False
-    yield "dropout", nn.Sequential(nn.Linear(4, 6), nn.Dropout(0.5)), rows, last, False
+    yield "alpha-dropout", nn.Sequential(nn.Linear(4, 6), nn.AlphaDropout(0.5)), rows, last, False
     yield "random", of(lambda s, x: x + torch.rand_like(x)), rows, last, False
     yield "condition", of(lambda s, x: torch.cond(x.sum() > 0, lambda x: x * 2, lambda x: x - 1, (x,))), rows, last, False
     yield "squeezed-samples", of(lambda s, x: x.unsqueeze(1).squeeze().reshape(-1, 6)[:, :3].unsqueeze(1).squeeze()), rows, last, False

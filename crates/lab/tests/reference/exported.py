@@ -2,7 +2,7 @@
 
     python exported.py FOLDER
 
-Writes net.pt2 (f32), data.npz with x and y, and for each method and precision METHOD-PRECISION.safetensors with the
+Writes net.pt2 (f32), dropout.pt2, data.npz with x and y, and for each method and precision METHOD-PRECISION.safetensors with the
 state after 50 steps of all 64 samples. Needs torch, numpy and safetensors.
 """
 
@@ -65,6 +65,9 @@ def main():
     np.savez(f"{folder}/data.npz", x=x.numpy(), y=y.numpy())
     exported = torch.export.export(net, (x[:4],), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
     torch.export.save(exported, f"{folder}/net.pt2")
+    dropping = nn.Sequential(nn.Flatten(), nn.Linear(36, 16), nn.ReLU(), nn.Dropout(0.5), nn.Linear(16, 3))
+    exported = torch.export.export(dropping, (x[:4],), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
+    torch.export.save(exported, f"{folder}/dropout.pt2")
     state = {k: t.clone() for k, t in net.state_dict().items()}
     for precision, dtype in (("f32", torch.float32), ("f64", torch.float64)):
         for method in ("momentum", "sam", "adam"):
