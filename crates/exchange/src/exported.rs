@@ -191,8 +191,8 @@ impl Exported {
         &self.program
     }
 
-    /// The seed of masks of dropout, which are those of `(seed, number of the forward in training since then)`; 0 before
-    /// the first. Networks that drop nothing are as before.
+    /// The seed of masks of dropout, 0 before the first: they are those of `(seed, number of the forward in training
+    /// since then)`. Networks that drop nothing are as before.
     pub fn reseed(&self, seed: u64) {
         if let Some(dropout) = &self.dropout {
             *dropout.drawn.lock().unwrap_or_else(PoisonError::into_inner) = (seed, 0);

@@ -7,8 +7,8 @@ fn the_table_of_operations_is_the_registry() {
     let mut table = String::from(
         "# Operations with derivatives\n\nThe operations of Burn's captured graphs that a program can contain, the \
          kind each becomes, and what it calculates. Written from the\nregistry: `LOSSCAPE_WRITE=1 cargo test \
-         --release --workspace --test tangent documentation`. Entries named `BaseFloat` hold for integers and\nbooleans too, \
-         without derivative. Burn composes its other functions of these.\n\n| operation | kind | formula \
+         --release --workspace --test tangent documentation`. Entries named `BaseFloat` hold for\nintegers and \
+         booleans too, without derivative. Burn composes its other functions of these.\n\n| operation | kind | formula \
          |\n|---|---|---|\n",
     );
     for entry in operations() {

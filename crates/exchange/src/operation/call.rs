@@ -262,8 +262,8 @@ impl Call<'_> {
         }
     }
 
-    /// In training the numbers times a mask of this shape, whose entries are 0 with probability p and 1/(1 − p) else; at
-    /// inference as they are.
+    /// In training the numbers times a mask of this shape, whose entries are 0 with probability p and 1/(1 − p) else;
+    /// at inference as they are.
     pub fn dropped(&self, x: Array, p: f64, mask: &[usize]) -> Result<Array, Problem> {
         if !(0.0..=1.0).contains(&p) {
             return Err(format!("it drops numbers with probability {p}"));
