@@ -22,6 +22,21 @@ pub enum Argument {
     Other,
 }
 
+impl Argument {
+    /// The places that it names.
+    pub fn values(&self) -> Vec<usize> {
+        match self {
+            Self::Value(place) | Self::Int(Number::Value(place)) => vec![*place],
+            Self::Values(places) => places.iter().flatten().copied().collect(),
+            Self::Ints(numbers) => {
+                let values = |number: &Number| if let Number::Value(place) = number { Some(*place) } else { None };
+                numbers.iter().filter_map(values).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
 /// A whole number, known or in a place.
 #[derive(Debug, Clone)]
 pub enum Number {

@@ -193,8 +193,8 @@ impl Array {
         by_kind!(self, float_flip, int_flip, bool_flip, axes).into()
     }
 
-    /// Whether whole numbers are those of places among so many. What is only recorded has no numbers.
-    pub fn are_places(&self, length: usize) -> Result<(), Problem> {
+    /// The first whole number of which something holds. What is only recorded has no numbers.
+    fn find(&self, is_one: impl Fn(i64) -> bool) -> Option<i64> {
         fn is_recorded(kind: &DispatchTensorKind) -> bool {
             match kind {
                 DispatchTensorKind::Capture(_) => true,
@@ -203,14 +203,23 @@ impl Array {
             }
         }
         if is_recorded(&self.tensor.kind) {
-            return Ok(());
+            return None;
         }
-        let flat = self.clone().reshape(&[self.elements()])?.tensor;
-        let data = Tensor::<1, Int>::from_dispatch(flat).into_data();
-        match data.iter::<i64>().find(|&place| usize::try_from(place).map_or(true, |place| place >= length)) {
+        let flat = self.clone().int().reshape(&[self.elements()]).ok()?.tensor;
+        Tensor::<1, Int>::from_dispatch(flat).into_data().iter::<i64>().find(|number| is_one(*number))
+    }
+
+    /// Whether whole numbers are those of places among so many, as far as there are numbers.
+    pub fn are_places(&self, length: usize) -> Result<(), Problem> {
+        match self.find(|place| usize::try_from(place).map_or(true, |place| place >= length)) {
             Some(place) => Err(format!("place {place} is asked for, of {length}")),
             None => Ok(()),
         }
+    }
+
+    /// Whether a whole number is zero, as far as there are numbers.
+    pub fn has_zero(&self) -> bool {
+        self.find(|number| number == 0).is_some()
     }
 
     /// Rows along an axis, by their numbers `[k]`.

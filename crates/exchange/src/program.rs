@@ -131,10 +131,10 @@ impl Program {
         self.0.graph.drops()
     }
 
-    /// Whether it chooses elements by numbers, which may be out of range for some samples.
+    /// Whether it chooses elements by numbers, or divides by them, so that it may fail for some samples.
     #[must_use]
-    pub fn looks_up(&self) -> bool {
-        self.0.graph.nodes.iter().any(|node| node.operation.looks_up)
+    pub fn can_fail(&self) -> bool {
+        self.0.graph.nodes.iter().any(|node| node.operation.places.is_some())
     }
 
     /// Rows of parameters that stay as they are in the archive: of padding in an embedding.

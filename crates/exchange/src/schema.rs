@@ -112,6 +112,7 @@ pub enum Argument {
     SymInt(Size),
     SymInts(Vec<Size>),
     SymBool(SymBool),
+    SymFloat(SymFloat),
     ScalarType(u64),
     Bool(bool),
     /// Where numbers lie in memory, which no result depends on: a memory format, a layout, a device.
@@ -134,6 +135,14 @@ pub enum Size {
 pub enum SymBool {
     AsName(String),
     AsBool(bool),
+}
+
+/// A number made of sizes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SymFloat {
+    AsName(String),
+    AsFloat(f64),
 }
 
 impl<'de> Deserialize<'de> for Argument {
@@ -194,6 +203,7 @@ fn argument<'de, A: MapAccess<'de>>(key: &str, map: &mut A) -> Result<Option<Arg
         "as_string" => map.next_value::<Option<String>>()?.map(Argument::String),
         "as_sym_int" => map.next_value::<Option<Size>>()?.map(Argument::SymInt),
         "as_sym_ints" => map.next_value::<Option<Vec<Size>>>()?.map(Argument::SymInts),
+        "as_sym_float" => map.next_value::<Option<SymFloat>>()?.map(Argument::SymFloat),
         "as_sym_bool" => map.next_value::<Option<SymBool>>()?.map(Argument::SymBool),
         "as_scalar_type" => map.next_value::<Option<u64>>()?.map(Argument::ScalarType),
         "as_bool" => map.next_value::<Option<bool>>()?.map(Argument::Bool),

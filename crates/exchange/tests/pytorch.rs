@@ -1,7 +1,7 @@
 //! Outputs, gradients and Hessian products against PyTorch's, in f64.
 //!
 //! `reference/networks.py` made the archives and the numbers. With LOSSCAPE_ARCHIVES=FOLDER those of a folder are read
-//! too, and a table of all is printed (`--nocapture`).
+//! too, and a table of all is printed (`--nocapture`). Of those whose name says so, PyTorch has no second derivative.
 
 use std::path::{Path, PathBuf};
 
@@ -184,7 +184,8 @@ fn networks_are_those_of_pytorch() {
             Ok((count, differences)) => {
                 let [out, gradient, product] = differences.map(|far| format!("{far:.0e}"));
                 println!("| {name} | {count} | {out} | {gradient} | {product} |");
-                if differences.iter().any(|far| *far > 1e-12) {
+                let orders = if name.ends_with("first-order") { 2 } else { 3 };
+                if differences[..orders].iter().any(|far| *far > 1e-12) {
                     failures.push(name);
                 }
             }

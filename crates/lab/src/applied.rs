@@ -7,21 +7,25 @@ use losscape_model::{FromDataset, Model, ModelInput};
 use losscape_tangent::{Inputs, parameters};
 
 use crate::error::LabError;
+use crate::memory::{amount, available, evaluated_at_once};
 
-/// Samples that are tried together.
-const TOGETHER: usize = 64;
-
-/// Which rows a network chooses, of an embedding say, may depend on the numbers of a sample: all are tried.
-pub(crate) fn check(network: &Model, data: &Dataset) -> Result<(), LabError> {
+/// Which rows a network chooses, of an embedding say, may depend on the numbers of a sample: all are tried. For one it
+/// has so many units.
+pub(crate) fn check(network: &Model, data: &Dataset, units: usize) -> Result<(), LabError> {
     let Model::Exported(network) = network else { return Ok(()) };
-    if !network.program().looks_up() {
+    let Some(w) = parameters::ravel(network) else { return Ok(()) };
+    let (bytes, free) = (units.saturating_mul(w.dtype().size()), available());
+    if free.is_some_and(|free| bytes > free) {
+        return Err(LabError::Network { problem: format!("one sample takes {}", amount(bytes)) });
+    }
+    if !network.program().can_fail() {
         return Ok(());
     }
     let network = network.valid();
-    let Some(w) = parameters::ravel(&network) else { return Ok(()) };
     let inputs = ModelInput::from_dataset(data, &w.device(), w.dtype())?;
-    for from in (0..data.len()).step_by(TOGETHER) {
-        let samples = TOGETHER.min(data.len() - from);
+    let together = evaluated_at_once(false, units);
+    for from in (0..data.len()).step_by(together) {
+        let samples = together.min(data.len() - from);
         outputs(&network, inputs.narrow(from, samples)).map_err(|problem| LabError::Network {
             problem: format!("samples {from} to {}: {problem}", from + samples - 1),
         })?;

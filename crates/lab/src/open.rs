@@ -191,15 +191,14 @@ impl Subject {
             notices.push(notice.to_owned());
         }
         let device = device.clone().autodiff();
-        let network = config
-            .init(&data.sample, Outputs { positions: data.target().positions(), each: outputs }, 0, &device, DType::F64)
-            .map_err(|error| {
-                document.as_ref().map_or_else(
-                    || LabError::Model(error.clone()),
-                    |document| document.error_at(&["model"], error.to_string()).into(),
-                )
-            })?;
-        applied::check(&network, &data)?;
+        let wanted = Outputs { positions: data.target().positions(), each: outputs };
+        let network = config.init(&data.sample, wanted, 0, &device, DType::F64).map_err(|error| {
+            document.as_ref().map_or_else(
+                || LabError::Model(error.clone()),
+                |document| document.error_at(&["model"], error.to_string()).into(),
+            )
+        })?;
+        applied::check(&network, &data, config.size(&data.sample, wanted)?.units)?;
         let order = weights.as_ref().map(|weights| weights.layers.join(", "));
         let network = match weights {
             Some(weights) => weights.fill(network, &device).map_err(damaged)?,

@@ -41,8 +41,8 @@ pub(crate) const DECOMPOSED: &str = "the archive was decomposed (run_decompositi
                                      cannot be told from the rest any more, and is differentiated like it";
 
 /// What training does and no measure.
-pub(crate) const DROPS: &str = "the archive was exported in training mode, with dropout: training drops numbers at \
-                                random, and what is evaluated or measured drops none";
+pub(crate) const DROPS: &str = "the network of the archive drops numbers at random (dropout) in training; what is \
+                                evaluated or measured here drops none";
 
 /// A run that can be started: everything a user can get wrong has been looked at.
 #[derive(Debug, Clone)]

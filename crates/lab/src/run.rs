@@ -202,11 +202,11 @@ impl Run {
         let dtype = (*precision).into();
         let (_, outputs) = loss.on(data.train.target())?;
         let network = model.init(&data.train.sample, outputs, *seed, &device, dtype)?;
+        let units = model.size(&data.train.sample, outputs)?.units;
         for part in [Some(&data.train), data.test.as_ref()].into_iter().flatten() {
-            applied::check(&network, part)?;
+            applied::check(&network, part, units)?;
         }
         let start = network.clone();
-        let units = model.size(&data.train.sample, outputs)?.units;
         let trainer = Trainer::new(network, data, *loss, optimizer, training, *seed)?
             .evaluating_at_once(evaluated_at_once(model.is_flat(), units));
         let Some(checkpoint) = &self.checkpoint else { return Ok(trainer) };

@@ -31,8 +31,9 @@ pub trait Network: Module {
     /// Outputs `[n, C]` of a batch of `n` inputs.
     fn forward(&self, input: Self::Input) -> Tensor<2>;
 
-    /// What training draws at random inside the network, as masks of dropout, comes from this seed until the next. A
-    /// trainer gives one before every step; networks that draw nothing leave it as it is.
+    /// What training draws at random inside the network, as masks of dropout, comes from this seed until the next.
+    /// `losscape_lab`'s `Trainer` gives one before every step; a training loop of your own, or Burn's `Learner`, has to
+    /// do it itself. By default nothing is drawn.
     fn reseed(&self, seed: u64) {
         let _ = seed;
     }

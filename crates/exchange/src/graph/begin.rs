@@ -7,8 +7,25 @@ use super::names::Names;
 use super::{Constant, Input, Node, Parameter, Source, Statistics, Tensors, Uses};
 use crate::archive::{Place, Stored};
 use crate::argument::{Argument, Number};
+use crate::array::Kind;
 use crate::error::ExchangeError;
 use crate::schema::{self, InputSpec, Range, TensorMeta};
+
+/// Operations whose result has all numbers of the first argument, and no others.
+const SAME_NUMBERS: &[&str] = &[
+    "to",
+    "_to_copy",
+    "clone",
+    "contiguous",
+    "alias",
+    "view",
+    "reshape",
+    "flatten",
+    "unsqueeze",
+    "squeeze",
+    "transpose",
+    "permute",
+];
 
 /// What is there before the first node.
 #[derive(Default)]
@@ -186,6 +203,9 @@ impl Begin {
             let (Some(&Source::Parameter(number)), Ok(row)) = (self.sources.get(place), usize::try_from(*row)) else {
                 continue;
             };
+            if !matches!(self.tensors.parameters[number].stored.shape.as_slice(), [rows, _] if row < *rows) {
+                return Err(node.error(format!("a row of padding {row} that its weights do not have")));
+            }
             if readers[number] > 1 {
                 return Err(node.error(
                     "its weights have another use, which trains the row of padding; leave padding_idx out".to_owned(),
@@ -197,7 +217,7 @@ impl Begin {
     }
 
     /// How many rows inputs choose from.
-    pub fn find_rows(&mut self, nodes: &[Node], roots: &[usize], uses: &Uses) {
+    pub fn find_rows(&mut self, nodes: &[Node], uses: &Uses) {
         for node in nodes.iter().filter(|node| node.operation.name == "embedding") {
             let (Some(Argument::Value(weight)), Some(Argument::Value(indices))) =
                 (node.argument("weight"), node.argument("indices"))
@@ -210,14 +230,15 @@ impl Begin {
                 _ => None,
             };
             let mut place = *indices;
-            // Copies have the same numbers.
-            while let Some(copy) = uses.makers[place].map(|maker| &nodes[maker])
-                && ["_to_copy", "clone"].contains(&copy.operation.name)
-                && let Some(before) = copy.places().next()
+            while let Some(same) = uses.makers[place].map(|maker| &nodes[maker])
+                && SAME_NUMBERS.contains(&same.operation.name)
+                && let Some(before) = same.places().next()
             {
                 place = before;
             }
-            if let (Some(&Source::Input(number)), Some(rows)) = (self.sources.get(&roots[place]), rows) {
+            if let (Some(&Source::Input(number)), Some(rows)) = (self.sources.get(&place), rows)
+                && self.inputs[number].kind == Kind::Int
+            {
                 let input = &mut self.inputs[number];
                 input.rows = Some(input.rows.map_or(rows, |known| known.min(rows)));
             }

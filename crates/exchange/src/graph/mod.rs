@@ -54,6 +54,8 @@ pub struct Node {
     pub arguments: Vec<(String, Argument)>,
     /// Places of its results; none where nobody asks for one.
     pub results: Vec<Option<usize>>,
+    /// Whether it is written over its first argument.
+    pub in_place: bool,
     /// Places that nobody reads after it.
     pub frees: Vec<usize>,
     target: String,
@@ -68,18 +70,7 @@ impl Node {
 
     /// The places that it reads.
     fn places(&self) -> impl Iterator<Item = usize> + '_ {
-        self.arguments.iter().flat_map(|(_, argument)| {
-            let places: Vec<usize> = match argument {
-                Argument::Value(place) | Argument::Int(Number::Value(place)) => vec![*place],
-                Argument::Values(places) => places.iter().flatten().copied().collect(),
-                Argument::Ints(numbers) => numbers
-                    .iter()
-                    .filter_map(|number| if let Number::Value(place) = number { Some(*place) } else { None })
-                    .collect(),
-                _ => Vec::new(),
-            };
-            places
-        })
+        self.arguments.iter().flat_map(|(_, argument)| argument.values())
     }
 
     /// Whether it drops numbers in training.
@@ -91,7 +82,9 @@ impl Node {
             Some(Argument::Int(Number::Known(probability))) => *probability == 0,
             other => other.is_none(),
         };
-        !never && !flag.is_some_and(is_off)
+        // Recurrent networks drop between layers.
+        let alone = matches!(self.argument("num_layers"), Some(Argument::Int(Number::Known(1))));
+        !never && !alone && !flag.is_some_and(is_off)
     }
 
     fn argument(&self, name: &str) -> Option<&Argument> {
@@ -124,7 +117,7 @@ impl Graph {
             return Err(ExchangeError::Graph("the program has no input".to_owned()));
         }
         begin.find_statistics(&nodes)?;
-        begin.find_rows(&nodes, &names.roots, &uses);
+        begin.find_rows(&nodes, &uses);
         let padding = begin.padding(&nodes, &uses)?;
         let slots = names.roots.len();
         free(&mut nodes, slots, output);
@@ -149,8 +142,15 @@ impl Graph {
             values[place] = Some(value(source)?);
         }
         for node in &self.nodes {
-            let results = (node.operation.apply)(&Call { arguments: &node.arguments, values: &values, context });
-            let results = results.map_err(|problem| node.error(problem))?;
+            let call = Call { arguments: &node.arguments, values: &values, context };
+            let mut results = (node.operation.apply)(&call).map_err(|problem| node.error(problem))?;
+            // Memory keeps its type.
+            if node.in_place
+                && let Some((_, Argument::Value(first))) = node.arguments.first()
+                && let (Some(Value::Array(first)), Some(Value::Array(result))) = (&values[*first], results.first_mut())
+            {
+                *result = call.cast(result.clone(), first.kind());
+            }
             if results.len() < node.results.len() {
                 return Err(node.error(format!(
                     "{} results where {} are asked for",

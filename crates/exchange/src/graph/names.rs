@@ -9,7 +9,7 @@ use crate::argument::{Argument, Number};
 use crate::array::Kind;
 use crate::error::ExchangeError;
 use crate::operation;
-use crate::schema::{self, OutputSpec, Size, SymBool, TensorMeta};
+use crate::schema::{self, OutputSpec, Size, SymBool, SymFloat, TensorMeta};
 
 /// Names become places.
 #[derive(Default)]
@@ -23,6 +23,8 @@ pub struct Names {
     names: HashMap<usize, Vec<String>>,
     /// For each place, whether a parameter is in it.
     trained: Vec<bool>,
+    /// Places of which the numbers are places by their making.
+    ranks: BTreeSet<usize>,
     /// How many nodes read each root's memory.
     readers: HashMap<usize, usize>,
 }
@@ -69,6 +71,7 @@ impl Names {
             operation,
             arguments: Vec::with_capacity(inputs.len()),
             results: Vec::new(),
+            in_place,
             frees: Vec::new(),
             target,
             place,
@@ -90,7 +93,10 @@ impl Names {
             match output {
                 schema::Argument::Tensor(name) | schema::Argument::SymInt(Size::AsName(name)) => names.push(Some(name)),
                 schema::Argument::Tensors(many) => names.extend(many.into_iter().map(Some)),
-                schema::Argument::SymBool(SymBool::AsName(name)) => names.push(Some(name)),
+                schema::Argument::SymBool(SymBool::AsName(name))
+                | schema::Argument::SymFloat(SymFloat::AsName(name)) => {
+                    names.push(Some(name));
+                }
                 schema::Argument::None => names.push(None),
                 other => return Err(read.error(format!("its result is {other:?}"))),
             }
@@ -99,6 +105,19 @@ impl Names {
         for root in read.places().map(|place| self.roots[place]).collect::<BTreeSet<_>>() {
             *self.readers.entry(root).or_default() += 1;
         }
+        if let Some(name) = operation.places
+            && let Some(argument) = read.argument(name)
+            && argument.values().into_iter().any(|place| self.trained[place] && !self.ranks.contains(&place))
+        {
+            return Err(read.error(
+                "weights decide which elements it chooses, so that the function jumps and may end: choose by argmax or \
+                 topk, or by inputs"
+                    .to_owned(),
+            ));
+        }
+        let ranks = operation.ranks
+            || (operation.is_view || ["clone", "_to_copy"].contains(&operation.name))
+                && first.is_some_and(|first| self.ranks.contains(&first));
         if operation.stops && trained {
             return Err(read.error(
                 "it stops the gradient of something that a parameter is in, which derivatives here do not: leave \
@@ -112,6 +131,7 @@ impl Names {
                 _ => self.roots.len(),
             };
             let result = name.as_deref().map(|name| self.make_in(name, root, trained)).transpose()?;
+            self.ranks.extend(result.filter(|_| ranks));
             read.results.push(result);
         }
         if in_place {
@@ -179,7 +199,10 @@ impl Names {
             From::Float(value) => Argument::Float(value),
             From::Floats(values) => Argument::Floats(values),
             From::Bool(value) | From::SymBool(SymBool::AsBool(value)) => Argument::Bool(value),
-            From::SymBool(SymBool::AsName(name)) => Argument::Value(self.find(&name)?),
+            From::SymFloat(SymFloat::AsFloat(value)) => Argument::Float(value),
+            From::SymBool(SymBool::AsName(name)) | From::SymFloat(SymFloat::AsName(name)) => {
+                Argument::Value(self.find(&name)?)
+            }
             From::String(word) => Argument::Word(word),
             From::ScalarType(dtype) => Argument::Type(kind(dtype)?),
             From::Place => Argument::Memory,

@@ -2,10 +2,10 @@
 
 use burn::tensor::TensorData;
 use burn_backend::Scalar;
-use burn_backend::ops::{ActivationOps, AttentionModuleOptions, BoolTensorOps, FloatTensorOps, ModuleOps};
+use burn_backend::ops::{AttentionModuleOptions, BoolTensorOps, FloatTensorOps, ModuleOps};
 use burn_dispatch::Dispatch;
 
-use super::elementwise::times;
+use super::elementwise::{safe_softmax, times};
 use super::linear::matmul;
 use super::{Call, Operation, Value, one};
 use crate::array::{Array, Kind, Problem};
@@ -82,6 +82,9 @@ fn attention(call: &Call) -> Result<Array, Problem> {
     if let Some(bias) = bias {
         weights = weights.zip(bias.into(), Dispatch::float_add)?;
     }
+    if is_causal && mask.is_some() {
+        return Err("a mask beside that of causality".to_owned());
+    }
     if is_causal {
         let length = of_query[2];
         let later = (0..length * length).map(|at| at % length > at / length).collect::<Vec<_>>();
@@ -91,6 +94,6 @@ fn attention(call: &Call) -> Result<Array, Problem> {
     if let Some(mask) = mask {
         weights = weights.map(|x| Dispatch::float_mask_fill(x, mask, Scalar::Float(f64::NEG_INFINITY)));
     }
-    let weights = call.dropped(weights.map(|x| Dispatch::softmax(x, 3)), p, &scores)?;
+    let weights = call.dropped(weights.map(|x| safe_softmax(x, 3)), p, &scores)?;
     matmul(weights, value)?.reshape(&rows)
 }

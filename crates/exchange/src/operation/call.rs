@@ -321,8 +321,10 @@ impl Call<'_> {
         let of_burn = Shape::from(if shape.is_empty() { vec![1] } else { shape.to_vec() });
         let tensor = match kind {
             Kind::Float => Dispatch::float_full(of_burn, Scalar::Float(number), self.device(), self.dtype()),
-            Kind::Int | Kind::Bool => {
-                Dispatch::int_full(of_burn, Scalar::Int(number as i64), self.device(), IntDType::I64)
+            Kind::Int => Dispatch::int_full(of_burn, Scalar::Int(number as i64), self.device(), IntDType::I64),
+            Kind::Bool => {
+                let number = i64::from(number != 0.0);
+                Dispatch::int_full(of_burn, Scalar::Int(number), self.device(), IntDType::I64)
             }
         };
         debug_assert_eq!(tensor.shape().num_elements(), shape.iter().product::<usize>());

@@ -1,5 +1,6 @@
 //! Functions of every element, arithmetic of two operands, comparisons, conditions.
 
+use burn::tensor::DType;
 use burn_backend::ops::{ActivationOps, BoolTensorOps, FloatTensorOps, IntTensorOps};
 use burn_backend::{BoolDType, Scalar};
 use burn_dispatch::{Dispatch, DispatchTensor};
@@ -85,13 +86,16 @@ pub const OPERATIONS: &[Operation] = &[
     )),
     Operation::new("leaky_relu", &["self", "negative_slope"], "x; c x where x ≤ 0", |call| {
         let slope = call.number("negative_slope", 0.01)?;
-        one(call.float("self")?.map(|x| Dispatch::leaky_relu(x, Scalar::Float(slope))))
+        one(call.float("self")?.map(|x| {
+            let positive = Dispatch::float_greater_elem(x.clone(), Scalar::Float(0.0), BoolDType::Native);
+            Dispatch::float_mask_where(times(x.clone(), slope), positive, x)
+        }))
     }),
     Operation::new("prelu", &["self", "weight"], "x; α x where x ≤ 0, with an α for each channel or all", prelu),
     Operation::new(
         "softplus",
         &["self", "beta", "threshold"],
-        "ln(1 + e^{β x})/β; x where β x is above 20",
+        "ln(1 + e^{β x})/β; x where β x is above a threshold",
         |call| {
             let (beta, threshold) = (call.number("beta", 1.0)?, call.number("threshold", 20.0)?);
             one(call.float("self")?.map(|x| softplus(x, beta, threshold)))
@@ -99,12 +103,12 @@ pub const OPERATIONS: &[Operation] = &[
     ),
     Operation::new("hardtanh", &["self", "min_val", "max_val"], "min(max(x, a), b), slope 0 at the bounds", |call| {
         let (low, high) = (call.number("min_val", -1.0)?, call.number("max_val", 1.0)?);
-        one(call.float("self")?.map(|x| hardtanh(x, low, high)))
+        one(call.float("self")?.map(|x| bounded(x, low, high)))
     }),
-    float!("relu6", "min(max(x, 0), 6), slope 0 at the bounds", |x| hardtanh(x, 0.0, 6.0)),
-    float!("hardsigmoid", "min(max(x + 3, 0), 6)/6", |x| times(hardtanh(plus(x, 3.0), 0.0, 6.0), 1.0 / 6.0)),
+    float!("relu6", "min(max(x, 0), 6), slope 0 at the bounds", |x| bounded(x, 0.0, 6.0)),
+    float!("hardsigmoid", "min(max(x + 3, 0), 6)/6", |x| times(bounded(plus(x, 3.0), 0.0, 6.0), 1.0 / 6.0)),
     float!("hardswish", "x min(max(x + 3, 0), 6)/6", |x| {
-        let gate = times(hardtanh(plus(x.clone(), 3.0), 0.0, 6.0), 1.0 / 6.0);
+        let gate = times(bounded(plus(x.clone(), 3.0), 0.0, 6.0), 1.0 / 6.0);
         Dispatch::float_mul(x, gate)
     }),
     Operation::new(
@@ -130,8 +134,8 @@ pub const OPERATIONS: &[Operation] = &[
     Operation::new("softmax", &["self", "dim", "dtype"], "eˣ/Σ eˣ", |call| normalized(call, Dispatch::softmax)),
     Operation::new("_softmax", &["self", "dim"], "eˣ/Σ eˣ", |call| normalized(call, Dispatch::softmax))
         .ignoring(&["half_to_float"]),
-    Operation::new("_safe_softmax", &["self", "dim", "dtype"], "eˣ/Σ eˣ", |call| {
-        normalized(call, Dispatch::softmax)
+    Operation::new("_safe_softmax", &["self", "dim", "dtype"], "eˣ/Σ eˣ; 0 where all x are −∞", |call| {
+        normalized(call, safe_softmax)
     }),
     Operation::new("log_softmax", &["self", "dim", "dtype"], "x − ln Σ eˣ", |call| {
         normalized(call, Dispatch::log_softmax)
@@ -147,20 +151,24 @@ pub const OPERATIONS: &[Operation] = &[
     }),
     Operation::new("mul", &["self", "other"], "a b", |call| binary(call, Arithmetic::Mul)),
     Operation::new("div", &["self", "other", "rounding_mode"], "a/b, or rounded", div),
-    Operation::new("floor_divide", &["self", "other"], "⌊a/b⌋", |call| rounded(call, Dispatch::float_floor)),
+    Operation::new("floor_divide", &["self", "other"], "⌊a/b⌋", |call| rounded(call, Dispatch::float_floor))
+        .placing("other"),
     Operation::new("remainder", &["self", "other"], "a mod b of whole numbers, of the sign of b", |call| {
         let [a, b] = [call.operand("self")?, call.operand("other")?];
         if !(is_whole(&a) && is_whole(&b)) {
             return Err(ROUNDED.to_owned());
         }
+        divides(&b)?;
         binary(call, Arithmetic::Rem)
-    }),
+    })
+    .placing("other"),
     Operation::new("fmod", &["self", "other"], "a − b · integer part of a/b, of the sign of a", |call| {
         let quotient = rounded(call, Dispatch::float_trunc)?.remove(0);
         let Value::Array(quotient) = quotient else { return Err("it has no quotient".to_owned()) };
         let whole = arithmetic(call, Operand::Array(quotient), call.operand("other")?, Arithmetic::Mul)?;
         one(arithmetic(call, call.operand("self")?, Operand::Array(whole), Arithmetic::Sub)?)
-    }),
+    })
+    .placing("other"),
     Operation::new("pow", &["self", "exponent"], "aᵇ", pow),
     Operation::new("atan2", &["self", "other"], "the angle of the point (b, a)", |call| {
         one(call.float("self")?.zip(call.float("other")?, Dispatch::float_atan2)?)
@@ -192,9 +200,9 @@ pub const OPERATIONS: &[Operation] = &[
         };
         one(start.zip(step, Dispatch::float_add)?)
     }),
-    Operation::new("clamp", &["self", "min", "max"], "min(max(x, a), b), slope 1 at the bounds", clamp),
-    Operation::new("clamp_min", &["self", "min"], "max(x, a), slope 1 at a", clamp),
-    Operation::new("clamp_max", &["self", "max"], "min(x, b), slope 1 at b", clamp),
+    Operation::new("clamp", &["self", "min", "max"], "min(max(x, a), b), slope 0 at numbers, ½ at tensors", clamp),
+    Operation::new("clamp_min", &["self", "min"], "max(x, a), slope as clamp", clamp),
+    Operation::new("clamp_max", &["self", "max"], "min(x, b), slope as clamp", clamp),
     Operation::new("eq", &["self", "other"], "a = b", |call| {
         compare(call, [Dispatch::float_equal, Dispatch::int_equal])
     }),
@@ -236,22 +244,31 @@ pub const OPERATIONS: &[Operation] = &[
     }),
     Operation::new("masked_fill", &["self", "mask", "value"], "a number where the mask is true", |call| {
         let (x, mask) = (call.array("self")?, condition(call, "mask")?);
-        let (value, x) = alike(call, call.operand("value")?, Operand::Array(x), &mask)?;
-        one(select(mask, value, x)?)
+        let value = call.filled(call.operand("value")?)?;
+        one(select(mask, call.cast(value, x.kind()), x)?)
     }),
     Operation::new("isnan", &["self"], "whether a is no number", |call| {
         one(call.float("self")?.map(|x| Dispatch::float_not_equal(x.clone(), x, BoolDType::Native)))
     }),
-    Operation::new("nan_to_num", &["self", "nan", "posinf", "neginf"], "a number where a is none", |call| {
-        if call.argument("posinf").is_some() || call.argument("neginf").is_some() {
-            return Err("bounds in the place of infinities are not known here".to_owned());
-        }
-        let nan = call.number("nan", 0.0)?;
-        one(call.float("self")?.map(|x| {
-            let mask = Dispatch::float_not_equal(x.clone(), x.clone(), BoolDType::Native);
-            Dispatch::float_mask_fill(x, mask, Scalar::Float(nan))
-        }))
-    }),
+    Operation::new(
+        "nan_to_num",
+        &["self", "nan", "posinf", "neginf"],
+        "numbers where a is none, or infinite",
+        |call| {
+            let largest = if DType::from(call.dtype()) == DType::F64 { f64::MAX } else { f64::from(f32::MAX) };
+            let (nan, above) = (call.number("nan", 0.0)?, call.number("posinf", largest)?);
+            let below = call.number("neginf", -largest)?;
+            one(call.float("self")?.map(|x| {
+                let mask = Dispatch::float_not_equal(x.clone(), x.clone(), BoolDType::Native);
+                let mut found = Dispatch::float_mask_fill(x.clone(), mask, Scalar::Float(nan));
+                for (infinity, number) in [(f64::INFINITY, above), (f64::NEG_INFINITY, below)] {
+                    let mask = Dispatch::float_equal_elem(x.clone(), Scalar::Float(infinity), BoolDType::Native);
+                    found = Dispatch::float_mask_fill(found, mask, Scalar::Float(number));
+                }
+                found
+            }))
+        },
+    ),
     Operation::new("to", &["self", "dtype", "other"], "as another type; all floats are of the one measured in", to)
         .ignoring(PLACES)
         .view(),
@@ -358,7 +375,8 @@ fn softplus(x: DispatchTensor, beta: f64, threshold: f64) -> DispatchTensor {
     Dispatch::float_mask_where(curve, above, x)
 }
 
-fn hardtanh(x: DispatchTensor, low: f64, high: f64) -> DispatchTensor {
+/// At a bound it has no slope, as in PyTorch.
+fn bounded(x: DispatchTensor, low: f64, high: f64) -> DispatchTensor {
     let below = Dispatch::float_lower_equal_elem(x.clone(), Scalar::Float(low), BoolDType::Native);
     let above = Dispatch::float_greater_equal_elem(x.clone(), Scalar::Float(high), BoolDType::Native);
     let x = Dispatch::float_mask_fill(x, below, Scalar::Float(low));
@@ -376,6 +394,13 @@ fn prelu(call: &Call) -> Results {
     let negative = x.clone().map(|x| Dispatch::float_lower_equal_elem(x, Scalar::Float(0.0), BoolDType::Native));
     let scaled = x.clone().zip(weight, Dispatch::float_mul)?;
     one(select(negative, scaled, x)?)
+}
+
+/// Zeros where all are −∞.
+pub fn safe_softmax(x: DispatchTensor, axis: usize) -> DispatchTensor {
+    let masked = Dispatch::float_equal_elem(x.clone(), Scalar::Float(f64::NEG_INFINITY), BoolDType::Native);
+    let lowest = Dispatch::float_mask_fill(x, masked.clone(), Scalar::Float(f64::from(f32::MIN)));
+    Dispatch::float_mask_fill(Dispatch::softmax(lowest, axis), masked, Scalar::Float(0.0))
 }
 
 fn normalized(call: &Call, function: fn(DispatchTensor, usize) -> DispatchTensor) -> Results {
@@ -509,11 +534,21 @@ fn is_whole(operand: &Operand) -> bool {
     }
 }
 
+/// Whether whole numbers are divisors: none of them zero.
+fn divides(divisor: &Operand) -> Result<(), Problem> {
+    match divisor {
+        Operand::Array(divisor) if divisor.has_zero() => Err("whole numbers are divided by 0".to_owned()),
+        Operand::Int(0) | Operand::Bool(false) => Err("whole numbers are divided by 0".to_owned()),
+        _ => Ok(()),
+    }
+}
+
 fn rounded(call: &Call, round: fn(DispatchTensor) -> DispatchTensor) -> Results {
     let [a, b] = [call.operand("self")?, call.operand("other")?];
     if !(is_whole(&a) && is_whole(&b)) {
         return Err(ROUNDED.to_owned());
     }
+    divides(&b)?;
     let exact = |operand: Operand| Ok::<_, Problem>(call.filled(operand)?.float(call.exact(true)));
     one(exact(a)?.zip(exact(b)?, Dispatch::float_div)?.map(round).int())
 }
@@ -531,6 +566,9 @@ fn pow(call: &Call) -> Results {
         (Operand::Array(base), _) => {
             let exponent = call.number("exponent", 1.0)?;
             let is_float = base.kind() == Kind::Float;
+            if !is_float && matches!(call.operand("exponent")?, Operand::Float(_)) {
+                return Err(format!("whole numbers to the power of {exponent:?}, which are floats"));
+            }
             let is_counted = exponent.fract() == 0.0 && exponent >= 0.0;
             if !(is_float || is_counted) {
                 return Err(format!("whole numbers to the power of {exponent}"));
@@ -563,19 +601,26 @@ fn pow(call: &Call) -> Results {
     }
 }
 
-/// Of two, the one that a comparison chooses; where they are equal half of the slope goes to each.
-fn extremum(call: &Call, chosen: fn(DispatchTensor, DispatchTensor, BoolDType) -> DispatchTensor) -> Results {
+/// Of two, the one that a comparison chooses.
+fn extremum(call: &Call, chosen: Comparison) -> Results {
     let (a, b) = (call.array("self")?, call.array("other")?);
     let whole = a.kind() != Kind::Float && b.kind() != Kind::Float;
     let dtype = call.exact(whole);
-    let (a, b) = (a.float(dtype), b.float(dtype));
+    let found = larger(a.float(dtype), b.float(dtype), chosen)?;
+    one(if whole { found.int() } else { found })
+}
+
+/// The one that a comparison chooses; where they are equal half of the slope goes to each. What is no number is chosen:
+/// no comparison holds of it.
+fn larger(a: Array, b: Array, chosen: Comparison) -> Result<Array, Problem> {
+    let nan = a.clone().map(|a| Dispatch::float_not_equal(a.clone(), a, BoolDType::Native));
     let first = a.clone().zip(b.clone(), |a, b| chosen(a, b, BoolDType::Native))?;
+    let first = both(first, nan, Dispatch::bool_or)?;
     let equal = a.clone().zip(b.clone(), |a, b| Dispatch::float_equal(a, b, BoolDType::Native))?;
     // Each halved first: the sum of the largest two numbers is infinite.
     let mean = a.clone().map(|x| times(x, 0.5)).zip(b.clone().map(|x| times(x, 0.5)), Dispatch::float_add)?;
     let shape = broadcast(&a.shape(), &b.shape())?;
-    let found = select(equal, mean, select(first, a.expand(&shape)?, b.expand(&shape)?)?)?;
-    one(if whole { found.int() } else { found })
+    select(equal, mean, select(first, a.expand(&shape)?, b.expand(&shape)?)?)
 }
 
 fn clamp(call: &Call) -> Results {
@@ -586,28 +631,18 @@ fn clamp(call: &Call) -> Results {
     let whole = x.kind() != Kind::Float && [&low, &high].into_iter().flatten().all(is_whole);
     let dtype = call.exact(whole);
     let mut x = x.float(dtype);
-    for (bound, is_lower) in [(low, true), (high, false)] {
-        x =
-            match bound {
-                None => x,
-                Some(Operand::Array(bound)) => {
-                    let bound = bound.float(dtype);
-                    let out = x.clone().zip(bound.clone(), |a, b| {
-                        if is_lower {
-                            Dispatch::float_lower(a, b, BoolDType::Native)
-                        } else {
-                            Dispatch::float_greater(a, b, BoolDType::Native)
-                        }
-                    })?;
-                    select(out, bound, x)?
-                }
-                Some(_) => {
-                    let bound = Scalar::Float(call.number(if is_lower { "min" } else { "max" }, 0.0)?);
-                    x.map(|x| {
-                        if is_lower { Dispatch::float_clamp_min(x, bound) } else { Dispatch::float_clamp_max(x, bound) }
-                    })
-                }
-            };
+    for (name, bound, chosen) in
+        [("min", low, Dispatch::float_greater as Comparison), ("max", high, Dispatch::float_lower)]
+    {
+        x = match bound {
+            None => x,
+            Some(Operand::Array(bound)) => larger(x, bound.float(dtype), chosen)?,
+            Some(_) => {
+                let bound = call.number(name, 0.0)?;
+                let [low, high] = if name == "min" { [bound, f64::INFINITY] } else { [f64::NEG_INFINITY, bound] };
+                x.map(|x| bounded(x, low, high))
+            }
+        };
     }
     one(if whole { x.int() } else { x })
 }
@@ -634,8 +669,13 @@ fn bitwise(call: &Call, function: fn(DispatchTensor, DispatchTensor) -> Dispatch
 }
 
 fn conditions(a: Array, b: Array, function: fn(DispatchTensor, DispatchTensor) -> DispatchTensor) -> Results {
+    both(a, b, function).and_then(one)
+}
+
+/// Of conditions that broadcast.
+fn both(a: Array, b: Array, function: fn(DispatchTensor, DispatchTensor) -> DispatchTensor) -> Result<Array, Problem> {
     let shape = broadcast(&a.shape(), &b.shape())?;
-    one(a.expand(&shape)?.zip(b.expand(&shape)?, function)?)
+    a.expand(&shape)?.zip(b.expand(&shape)?, function)
 }
 
 /// A tensor of conditions.

@@ -10,9 +10,12 @@ use crate::array::{Array, Kind, Problem, broadcast};
 pub const OPERATIONS: &[Operation] = &[
     Operation::new(
         "embedding",
-        &["weight", "indices", "padding_idx"],
+        &["weight", "indices", "padding_idx", "scale_grad_by_freq"],
         "rows of the weights; that of padding is a constant",
         |call| {
+            if call.flag("scale_grad_by_freq", false)? {
+                return Err("gradients divided by how often a row is chosen are those of no function".to_owned());
+            }
             let (weight, indices) = (call.float("weight")?, call.array("indices")?);
             let (shape, rows) = (indices.shape(), weight.shape());
             let &[_, width] = rows.as_slice() else { return Err(format!("weights {rows:?} have no rows")) };
@@ -25,20 +28,20 @@ pub const OPERATIONS: &[Operation] = &[
             one(found.reshape(&[shape.as_slice(), &[width]].concat())?)
         },
     )
-    .looking_up()
-    .ignoring(&["scale_grad_by_freq", "sparse"]),
+    .placing("indices")
+    .ignoring(&["sparse"]),
     Operation::new("index_select", &["self", "dim", "index"], "rows of an axis", |call| {
         let x = call.array("self")?;
         let axis = x.axis(call.int("dim", 0)?)?;
         one(x.rows(axis, call.array("index")?.lift(1)?)?)
     })
-    .looking_up(),
+    .placing("index"),
     Operation::new("gather", &["self", "dim", "index"], "elements along an axis", |call| {
         let x = call.array("self")?;
         let axis = x.axis(call.int("dim", 0)?)?;
         one(x.gather(axis, call.array("index")?)?)
     })
-    .looking_up()
+    .placing("index")
     .ignoring(&["sparse_grad"]),
     Operation::new("take_along_dim", &["self", "indices", "dim"], "elements along an axis", |call| {
         let (x, indices) = (call.array("self")?, call.array("indices")?);
@@ -49,17 +52,20 @@ pub const OPERATIONS: &[Operation] = &[
         }
         one(x.gather(axis, indices)?)
     })
-    .looking_up(),
-    Operation::new("index", &["self", "indices"], "elements by their places along several axes", index).looking_up(),
+    .placing("indices"),
+    Operation::new("index", &["self", "indices"], "elements by their places along several axes", index)
+        .placing("indices"),
     Operation::new("one_hot", &["self", "num_classes"], "1 at the place that a number says, 0 elsewhere", |call| {
         let (x, classes) = (call.array("self")?.int(), call.length("num_classes", 0)?);
         if classes == 0 {
             return Err("the number of classes is taken from the numbers themselves; give it".to_owned());
         }
+        x.are_places(classes)?;
         let shape = [x.shape().as_slice(), &[1]].concat();
         let places = super::create::counted(call, classes)?;
         one(x.reshape(&shape)?.zip(places, |a, b| Dispatch::int_equal(a, b, BoolDType::Native))?.int())
-    }),
+    })
+    .placing("self"),
 ];
 
 /// `x[i, :, j]`: rows where one axis is indexed; elements by their number in the flattened axes where neighbours are.

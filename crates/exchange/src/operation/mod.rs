@@ -42,8 +42,10 @@ pub struct Operation {
     pub is_view: bool,
     /// Whether it stops the gradient.
     pub stops: bool,
-    /// Whether it chooses elements by numbers.
-    pub looks_up: bool,
+    /// The argument whose whole numbers are places, or divisors: there are such for which it fails.
+    pub places: Option<&'static str>,
+    /// Whether its whole numbers are places by their making, whatever the weights are.
+    pub(crate) ranks: bool,
     /// The arguments that say with which probability training drops numbers in it, and whether it is training.
     pub(crate) drops: Option<(&'static str, Option<&'static str>)>,
     /// What it becomes.
@@ -57,7 +59,18 @@ type Apply = fn(&Call) -> Results;
 
 impl Operation {
     const fn new(name: &'static str, reads: &'static [&'static str], formula: &'static str, apply: Apply) -> Self {
-        Self { name, formula, reads, ignores: &[], is_view: false, stops: false, looks_up: false, drops: None, apply }
+        Self {
+            name,
+            formula,
+            reads,
+            ignores: &[],
+            is_view: false,
+            stops: false,
+            places: None,
+            ranks: false,
+            drops: None,
+            apply,
+        }
     }
 
     const fn ignoring(mut self, ignores: &'static [&'static str]) -> Self {
@@ -65,8 +78,13 @@ impl Operation {
         self
     }
 
-    const fn looking_up(mut self) -> Self {
-        self.looks_up = true;
+    const fn placing(mut self, places: &'static str) -> Self {
+        self.places = Some(places);
+        self
+    }
+
+    const fn ranking(mut self) -> Self {
+        self.ranks = true;
         self
     }
 

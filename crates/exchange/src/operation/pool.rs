@@ -13,16 +13,25 @@ pub const OPERATIONS: &[Operation] = &[
     Operation::new("max_pool2d_with_indices", MAXIMA, "maxima of windows, and where", |call| maxima::<2>(call, true)),
     Operation::new("avg_pool2d", MEANS, "means of windows", means::<2>),
     Operation::new("avg_pool1d", MEANS, "means of windows", means::<1>),
-    Operation::new("adaptive_avg_pool2d", &["self", "output_size"], "means of windows that divide the axes", |call| {
-        adaptive::<2>(call)
-    }),
-    Operation::new("_adaptive_avg_pool2d", &["self", "output_size"], "means of windows that divide the axes", |call| {
-        adaptive::<2>(call)
-    }),
-    Operation::new("adaptive_avg_pool1d", &["self", "output_size"], "means of windows that divide the axis", |call| {
-        adaptive::<1>(call)
-    }),
-    Operation::new("adaptive_max_pool2d", &["self", "output_size"], "maxima of windows that divide the axes", |call| {
+    Operation::new(
+        "adaptive_avg_pool2d",
+        &["self", "output_size"],
+        "means of l windows, from ⌊i L/l⌋ to ⌈(i + 1) L/l⌉",
+        |call| adaptive::<2>(call),
+    ),
+    Operation::new(
+        "_adaptive_avg_pool2d",
+        &["self", "output_size"],
+        "means of l windows, from ⌊i L/l⌋ to ⌈(i + 1) L/l⌉",
+        |call| adaptive::<2>(call),
+    ),
+    Operation::new(
+        "adaptive_avg_pool1d",
+        &["self", "output_size"],
+        "means of l windows, from ⌊i L/l⌋ to ⌈(i + 1) L/l⌉",
+        |call| adaptive::<1>(call),
+    ),
+    Operation::new("adaptive_max_pool2d", &["self", "output_size"], "maxima of such windows", |call| {
         let (x, lost) = planes::<2>(call.float("self")?)?;
         let size: [usize; 2] = call.lengths("output_size", [1; 2])?;
         let shape = x.shape();

@@ -30,7 +30,7 @@ pub const OPERATIONS: &[Operation] = &[
     ),
     Operation::new("std", &["self", "dim", "unbiased", "correction", "keepdim"], "√var", |call| {
         let [_, variance] = moments(call)?;
-        one(variance.map(Dispatch::float_sqrt))
+        one(root(variance)?)
     }),
     Operation::new("var_mean", &["self", "dim", "unbiased", "correction", "keepdim"], "variance and mean", |call| {
         let [mean, variance] = moments(call)?;
@@ -47,16 +47,20 @@ pub const OPERATIONS: &[Operation] = &[
     }),
     Operation::new("max", &["self", "dim", "keepdim", "other"], "max x, along an axis with its place", |call| {
         with_place(call, Dispatch::float_max_dim_with_indices, Dispatch::float_max_dim)
-    }),
+    })
+    .ranking(),
     Operation::new("min", &["self", "dim", "keepdim", "other"], "min x, along an axis with its place", |call| {
         with_place(call, Dispatch::float_min_dim_with_indices, Dispatch::float_min_dim)
-    }),
+    })
+    .ranking(),
     Operation::new("argmax", &["self", "dim", "keepdim"], "where x is largest", |call| {
         place(call, Dispatch::float_argmax)
-    }),
+    })
+    .ranking(),
     Operation::new("argmin", &["self", "dim", "keepdim"], "where x is smallest", |call| {
         place(call, Dispatch::float_argmin)
-    }),
+    })
+    .ranking(),
     Operation::new("logsumexp", &["self", "dim", "keepdim"], "ln Σ eˣ", |call| {
         let x = call.float("self")?;
         let axes = call.axes("dim", &x)?;
@@ -109,12 +113,16 @@ pub const OPERATIONS: &[Operation] = &[
         &["self", "dim", "descending", "stable"],
         "in order along an axis, and where from",
         |call| {
+            if call.flag("stable", false)? {
+                return Err("an order that keeps equal ones as they were is not known here".to_owned());
+            }
             let x = float_alone(call)?;
             let (axis, descending) = (axis(call, &x)?, call.flag("descending", false)?);
             let (values, places) = Dispatch::float_sort_with_indices(x.tensor(), axis, descending, IntDType::I64);
             Ok(vec![Value::Array(values.into()), Value::Array(places.into())])
         },
-    ),
+    )
+    .ranking(),
     Operation::new("topk", &["self", "k", "dim", "largest"], "the k largest along an axis, and where", |call| {
         let x = float_alone(call)?;
         if !call.flag("largest", true)? {
@@ -127,6 +135,7 @@ pub const OPERATIONS: &[Operation] = &[
         let (values, places) = Dispatch::float_topk_with_indices(x.tensor(), axis, k, IntDType::I64);
         Ok(vec![Value::Array(values.into()), Value::Array(places.into())])
     })
+    .ranking()
     .ignoring(&["sorted"]),
 ];
 
@@ -197,6 +206,17 @@ fn moments(call: &Call) -> Result<[Array; 2], Problem> {
 fn extremum(call: &Call, reduce: fn(DispatchTensor, usize) -> DispatchTensor) -> Result<Array, Problem> {
     let x = float_alone(call)?;
     let axes = call.axes("dim", &x)?;
+    let found = shared(call, x, &axes, reduce)?;
+    kept(call, found, &axes)
+}
+
+/// The same with the axes that were reduced.
+fn shared(
+    call: &Call,
+    x: Array,
+    axes: &[usize],
+    reduce: fn(DispatchTensor, usize) -> DispatchTensor,
+) -> Result<Array, Problem> {
     let found = axes.iter().fold(x.clone(), |x, &axis| x.map(|x| reduce(x, axis)));
     let equal = x.clone().zip(found, |a, b| Dispatch::float_equal(a, b, BoolDType::Native))?;
     let count = equal.clone().float(call.dtype());
@@ -204,7 +224,15 @@ fn extremum(call: &Call, reduce: fn(DispatchTensor, usize) -> DispatchTensor) ->
     let others = equal.map(Dispatch::bool_not);
     let chosen = x.zip(others, |x, others| Dispatch::float_mask_fill(x, others, Scalar::Float(0.0)))?;
     let sum = axes.iter().fold(chosen, |x, &axis| x.map(|x| Dispatch::float_sum_dim(x, axis)));
-    kept(call, sum.zip(count, Dispatch::float_div)?, &axes)
+    sum.zip(count, Dispatch::float_div)
+}
+
+/// √x, with no slope where x is zero, as PyTorch has it of a norm and a deviation.
+fn root(x: Array) -> Result<Array, Problem> {
+    let zero = x.clone().map(|x| Dispatch::float_equal_elem(x, Scalar::Float(0.0), BoolDType::Native));
+    let above = x.zip(zero.clone(), |x, zero| Dispatch::float_mask_fill(x, zero, Scalar::Float(1.0)))?;
+    let root = above.map(Dispatch::float_sqrt);
+    root.zip(zero, |x, zero| Dispatch::float_mask_fill(x, zero, Scalar::Float(0.0)))
 }
 
 type WithPlace = fn(DispatchTensor, usize, IntDType) -> (DispatchTensor, DispatchTensor);
@@ -237,11 +265,11 @@ fn norm(call: &Call, order: f64) -> Results {
     let axes = call.axes("dim", &x)?;
     let sum = |x: Array| axes.iter().fold(x, |x, &axis| x.map(|x| Dispatch::float_sum_dim(x, axis)));
     let found = if order == 2.0 {
-        sum(x.map(|x| Dispatch::float_mul(x.clone(), x))).map(Dispatch::float_sqrt)
+        root(sum(x.map(|x| Dispatch::float_mul(x.clone(), x))))?
     } else if order == 1.0 {
         sum(x.map(Dispatch::float_abs))
     } else if order == f64::INFINITY {
-        axes.iter().fold(x.map(Dispatch::float_abs), |x, &axis| x.map(|x| Dispatch::float_max_dim(x, axis)))
+        shared(call, x.map(Dispatch::float_abs), &axes, Dispatch::float_max_dim)?
     } else if order > 0.0 {
         let powers = sum(x.map(|x| Dispatch::float_powf_scalar(Dispatch::float_abs(x), Scalar::Float(order))));
         powers.map(|x| Dispatch::float_powf_scalar(x, Scalar::Float(order.recip())))

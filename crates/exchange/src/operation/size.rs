@@ -51,7 +51,7 @@ pub const OPERATIONS: &[Operation] = &[
     Operation::new("torch.sym_float", &["a"], "a as a float", |call| Ok(vec![Value::Float(call.number("a", 0.0)?)])),
 ];
 
-/// A function of whole numbers; of floats among them the sum, difference and product.
+/// A function of whole numbers.
 fn whole(call: &Call, function: fn(i64, i64) -> Option<i64>) -> Results {
     match (call.operand("a")?, call.operand("b")?) {
         (Operand::Int(a), Operand::Int(b)) => {

@@ -162,6 +162,116 @@ class Functions(nn.Module):
         return torch.cat([z, torch.stack(rest, 1)], 1)
 
 
+class MoreFunctions(nn.Module):
+    """Those that Functions has not: along an axis, by comparison, by place, in place."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(4, 6) * 0.4)
+        self.square = nn.Parameter(torch.randn(6, 6) * 0.3)
+        self.vector = nn.Parameter(torch.randn(6) * 0.3)
+        self.rnns = nn.ModuleList([nn.RNN(6, 6, nonlinearity=f, batch_first=True) for f in ("tanh", "relu")])
+
+    def forward(self, x):
+        n = x.shape[0]
+        x = x @ self.weight
+        y, half = x.sigmoid(), 0.5 * x.tanh()
+        order, places = torch.sort(x, 1, descending=True)
+        best, which = torch.topk(x, 3, 1)
+        ones, counted = torch.ones_like(x), torch.arange(6, device=x.device)
+        masked = torch.where((x >= 0.1) | (x < -0.2) & ~(y <= 0.5), x, y)
+        copied = torch.slice_scatter(torch.select_scatter(x, y[:, 0], 1, 1), half[:, :2], 1, 2, 4)
+        above = x.clone().gt_(0.1)  # ones and zeros, no conditions
+        written = x.clone().fill_(0.3).add_(x).mul_(y)
+        parts = [
+            half.acos(), half.asin(), half.atanh(), (y + 1).acosh(), x.asinh(), half.tan(), half.sinh(), half.cosh(),
+            y.log(), y.log2(), y.log10(), half.exp2(), half.expm1(), y.rsqrt(), (y + 0.5).reciprocal(),
+            torch.atan2(x, y), torch.hypot(x, y), torch.lerp(x, y, 0.3), torch.lerp(x, y, half),
+            torch.addcmul(x, y, half, value=0.7), torch.addcdiv(x, y, y + 1, value=0.4), torch.minimum(x, half),
+            x * x.sign() + x.floor() * y + x.ceil() + x.round() + x.trunc(), F.threshold(x, 0.1, 0.2),
+            x.clamp_min(0.05), x.clamp_max(0.1), x.clamp(min=half - 0.1, max=half + 0.1), order,
+            x.gather(1, places),
+            torch.cumprod(y, 1), torch.cat([best, x.gather(1, which)], 1), x * F.one_hot(which[:, 0], 6),
+            x.index_select(1, counted.flip(0)), torch.nan_to_num(x / x.sign()), x.repeat(1, 2)[:, 3:9],
+            x.repeat_interleave(2, dim=1)[:, :6], x * torch.outer(self.vector, self.vector).sum(0),
+            x @ self.square.tril() + x @ self.square.triu(1),
+            torch.mv(self.square, self.vector) * x, torch.addmv(self.vector, self.square, self.vector) * x,
+            torch.dot(self.vector, self.vector) * x, torch.baddbmm(x[:, None], x[:, None], self.square.expand(n, 6, 6), beta=0.5)[:, 0],
+            torch.diff(x, dim=1, prepend=y[:, :1]), x.unfold(1, 3, 1).mean(2).repeat(1, 2)[:, :6], copied, written,
+            F.rms_norm(x, (6,), self.vector, 1e-6), torch.stack(x.unbind(1)[::-1], 1), torch.cat(x.chunk(3, 1)[::-1], 1),
+            x.narrow(1, 1, 3).repeat(1, 2), masked, x * (which == 2).any(1, keepdim=True) + x * (x > -9).all(1, keepdim=True),
+            x.new_full((n, 6), 0.2) * x + x.new_ones(6) * y, torch.eye(6, dtype=x.dtype, device=x.device) @ x[0] * y, x.view_as(y).reshape_as(y).type_as(y),
+            x.movedim(0, 1).swapaxes(0, 1), torch.where(counted % 3 == 1, x, counted // 2 * y), x * (x.argmax(1, keepdim=True) + x.argmin(1, keepdim=True)),
+            x.masked_fill(counted.fmod(4) == 2, 0.7), x * counted.masked_fill(counted > 2, 1), x * (above + above),
+            torch.nan_to_num(torch.maximum((x - 9).log(), x), nan=0.5), x * torch.isnan((x - 9).log()),
+            *(rnn(x.view(n, 1, 6))[0][:, 0] for rnn in self.rnns),
+        ]
+        rest = [x.amin(1), y.prod(1), x.max(1).values, x.min(1).values, *torch.var_mean(x, 1), x.norm(p=3, dim=1)]
+        return torch.cat([torch.stack(parts, 1).square().mean(2), torch.stack(rest, 1)], 1)
+
+
+class Kinks(nn.Module):
+    """Where slopes jump: inputs are zeros and ties."""
+
+    def __init__(self):
+        super().__init__()
+        self.one = nn.Parameter(torch.ones(6))
+
+    def forward(self, x):
+        x = x * self.one
+        parts = [
+            F.leaky_relu(x, 0.1), F.relu(x), F.elu(x), F.hardtanh(x), F.relu6(x), F.hardswish(x), F.prelu(x, x[0, 1:2]),
+            F.softplus(x), x.abs(), x.clamp(-1, 1), F.threshold(x, 0.0, 0.0), F.silu(x), x * x.sign(), x.clamp_min(0.0),
+            x.clamp(min=x.flip(1), max=x.flip(1) + 1), torch.where(x > 0, x, 2 * x),
+            torch.maximum(x, -x), torch.minimum(x, x.flip(1)), F.selu(x), F.celu(x), F.mish(x),
+        ]
+        rest = [x.norm(p=1, dim=1), torch.linalg.vector_norm(x, torch.inf, 1), x.std(1), x.amax(1), x.amin(1)]
+        return torch.cat([torch.stack(parts, 1).square().sum(2), torch.stack(rest, 1)], 1)
+
+
+class Zeros(nn.Module):
+    """Norms of zeros: their slope is zero, and PyTorch's second derivative no number."""
+
+    def __init__(self):
+        super().__init__()
+        self.one = nn.Parameter(torch.ones(6))
+
+    def forward(self, x):
+        x = x * self.one
+        return torch.cat([F.normalize(x), x.norm(dim=1, keepdim=True), x.std(1, keepdim=True)], 1)
+
+
+class Signals(nn.Module):
+    """Convolutions, pooling and padding along one, two and three axes; lengths as numbers."""
+
+    def __init__(self):
+        super().__init__()
+        self.one = nn.Conv1d(2, 4, 3, 2, 1, groups=2)
+        self.back = nn.ConvTranspose1d(4, 3, 3, 2, 1, 1)
+        self.three = nn.Conv3d(1, 2, 2, bias=False)
+        self.back3 = nn.ConvTranspose3d(2, 1, 2)
+        self.two = nn.Conv2d(2, 4, 3, padding="same", padding_mode="reflect", dilation=1)
+
+    def forward(self, x):
+        n, channels, height, width = x.shape
+        line = F.pad(x.flatten(2), (2, 1), mode="reflect")
+        line = self.back(F.avg_pool1d(torch.tanh(self.one(line)), 2))
+        line = F.max_pool1d(F.pad(line, (1, 1), mode="replicate"), 3, 2)
+        cube = self.back3(torch.sin(self.three(x[:, None])))
+        image = self.two(x)
+        images = [
+            F.interpolate(image, scale_factor=2, mode="bilinear", align_corners=False)[..., 1::2],
+            F.interpolate(image, scale_factor=2, mode="bicubic", align_corners=False)[..., ::2],
+            F.interpolate(image, size=(8, 12), mode="bilinear", align_corners=True),
+            F.pixel_shuffle(image, 2), F.adaptive_avg_pool2d(image, (3, 2)), F.adaptive_max_pool2d(image, 2),
+            F.max_pool2d(F.pad(image, (1, 2, 0, 1), mode="replicate"), 3, 2, 1, ceil_mode=True),
+            F.avg_pool2d(image, 3, 2, 1, ceil_mode=True), F.pad(image, (1, 1, 2, 1), value=0.3),
+        ]
+        scaled = image * (height // 2 + width % 3) * (x.numel() / (n * channels)) ** 0.5 / height
+        parts = [line, cube, scaled, *images]
+        return torch.stack([part.square().flatten(1).mean(1) for part in parts], 1)
+
+
 class TwoInputs(nn.Module):
     def __init__(self):
         super().__init__()
@@ -193,6 +303,11 @@ def ours():
     yield "gru", Recurrent(nn.GRU), (tokens(4, 3, 7),), {}
     yield "unet", Unet(), images(1, 4, 4), {}
     yield "functions", Functions(), images(4), {}
+    yield "more-functions", MoreFunctions(), images(4), {}
+    kinks = torch.tensor([[0.0, 0, 0, 0, 0, 0], [1, -1, 1, 0, 0, -1], [1, 1, 1, 1, 1, 1], [-1, 0, -3, 3, 6, 0]])
+    yield "kinks", Kinks(), (kinks,), {}
+    yield "zeros-first-order", Zeros(), (kinks,), {}
+    yield "signals", Signals(), images(2, 4, 6), {}
     yield "two-inputs", TwoInputs(), (tokens(4, 2, 5), images(4)[0]), {}
 
 
@@ -204,6 +319,8 @@ def write(folder, name, network, inputs, half=False, modes=False, decompose=Fals
         exported = torch.export.export(network, given, dynamic_shapes=shapes)
         if decompose:
             exported = exported.run_decompositions()
+        for node in exported.graph.nodes:
+            node.meta.pop("stack_trace", None)  # the paths of this machine, and most of the bytes
         file = f"{name}-{mode}" if modes else name
         torch.export.save(exported, f"{folder}/{file}.pt2")
         exact = network.double()

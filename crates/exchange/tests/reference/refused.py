@@ -74,6 +74,15 @@ class Padded(nn.Module):
         return self.table(tokens).mean(1) @ self.table.weight.T
 
 
+class Frequent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table = nn.Embedding(5, 4, scale_grad_by_freq=True)
+
+    def forward(self, tokens):
+        return self.table(tokens).mean(1)
+
+
 class Wrong(nn.Module):
     def __init__(self):
         super().__init__()
@@ -96,6 +105,9 @@ def networks():
     yield "frozen-view", Shared(lambda w: nn.Parameter(w.data, requires_grad=False)), rows, last, False
     yield "transposed-view", Shared(lambda w: nn.Parameter(w.data.t())), rows, last, False
     yield "padding-tied", Padded(), tokens, last, False
+    yield "frequent", Frequent(), tokens, last, False
+    yield "stable", of(lambda s, x: x.gather(1, torch.sort(x.relu(), stable=True, dim=1)[1])), rows, last, False
+    yield "chosen-by-weights", of(lambda s, x: x[:, (s.layer.weight[0, :3] * 2).long()]), rows, last, False
     yield "interpolation", Wrong(), image, last, False
     yield "floor-division", of(lambda s, x: x // 0.1), rows, last, False
     yield "small-integers", of(lambda s, x: x * ((x > 0).to(torch.uint8) - 1)), rows, last, False
@@ -114,6 +126,8 @@ def main():
         exported = torch.export.export(network, inputs, dynamic_shapes=shapes)
         if decompose:
             exported = exported.run_decompositions()
+        for node in exported.graph.nodes:
+            node.meta.pop("stack_trace", None)  # the paths of this machine, and most of the bytes
         torch.export.save(exported, f"{sys.argv[1]}/{name}.pt2")
         print(name, flush=True)
 
