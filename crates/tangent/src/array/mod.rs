@@ -395,29 +395,51 @@ impl Array {
         if self.dtype().is_float() { self.cast(dtype) } else { self.int_into_float(dtype) }
     }
 
-    pub fn convolve(self, weight: Self, options: ConvOptions<2>) -> Self {
-        if let Some(result) = self.convolved_on_host(&weight, &options) {
-            return result;
-        }
-        Self(Dispatch::conv2d(self.0, weight.0, None, options))
+    /// The convolution with a weight, added to `onto` in its memory if nobody else reads that.
+    pub fn convolve_onto(self, weight: Self, options: ConvOptions<2>, onto: Option<Self>) -> Self {
+        let in_place = |onto: &mut Self| self.convolved_onto_host(&weight, &options, onto);
+        added(onto, in_place, || match self.convolved_on_host(&weight, &options) {
+            Some(result) => result,
+            None => Self(Dispatch::conv2d(self.0.clone(), weight.0.clone(), None, options.clone())),
+        })
     }
 
-    /// The adjoint of `convolve` in its input, `[n, channels, height, width]`.
-    pub fn convolve_input_adjoint(input: &[usize], weight: Self, output: Self, options: ConvOptions<2>) -> Self {
-        if let Some(result) = Self::input_adjoint_on_host(input, &weight, &output, &options) {
-            return result;
-        }
-        let input = Self::full(0.0, input, &output);
-        Self(Dispatch::conv2d_x_backward(input.0, weight.0, output.0, options))
+    /// The adjoint of a convolution in its input, `[n, channels, height, width]`, added to `onto`.
+    pub fn convolve_input_adjoint_onto(
+        input: &[usize],
+        weight: Self,
+        output: Self,
+        options: ConvOptions<2>,
+        onto: Option<Self>,
+    ) -> Self {
+        let in_place = |onto: &mut Self| Self::input_adjoint_onto_host(&weight, &output, &options, onto);
+        added(onto, in_place, || match Self::input_adjoint_on_host(input, &weight, &output, &options) {
+            Some(result) => result,
+            None => {
+                let input = Self::full(0.0, input, &output);
+                let (weight, output) = (weight.clone(), output.clone());
+                Self(Dispatch::conv2d_x_backward(input.0, weight.0, output.0, options.clone()))
+            }
+        })
     }
 
-    /// The adjoint of `convolve` in its weight, of this shape.
-    pub fn convolve_weight_adjoint(input: Self, weight: &[usize], output: Self, options: ConvOptions<2>) -> Self {
-        if let Some(result) = Self::weight_adjoint_on_host(&input, weight, &output, &options) {
-            return result;
-        }
-        let weight = Self::full(0.0, weight, &output);
-        Self(Dispatch::conv2d_weight_backward(input.0, weight.0, output.0, options))
+    /// The adjoint of a convolution in its weight, of this shape, added to `onto`.
+    pub fn convolve_weight_adjoint_onto(
+        input: Self,
+        weight: &[usize],
+        output: Self,
+        options: ConvOptions<2>,
+        onto: Option<Self>,
+    ) -> Self {
+        let in_place = |onto: &mut Self| Self::weight_adjoint_onto_host(&input, &output, &options, onto);
+        added(onto, in_place, || match Self::weight_adjoint_on_host(&input, weight, &output, &options) {
+            Some(result) => result,
+            None => {
+                let weight = Self::full(0.0, weight, &output);
+                let (input, output) = (input.clone(), output.clone());
+                Self(Dispatch::conv2d_weight_backward(input.0, weight.0, output.0, options.clone()))
+            }
+        })
     }
 
     pub fn average_pool(self, window: Window) -> Self {
@@ -631,5 +653,14 @@ impl Array {
 
     pub fn bool_into_int(self, dtype: DType) -> Self {
         Self(Dispatch::bool_into_int(self.0, IntDType::from(dtype)))
+    }
+}
+
+/// What is made, added to `onto`: in its memory, where that can be done.
+fn added(onto: Option<Array>, in_place: impl FnOnce(&mut Array) -> Option<()>, made: impl FnOnce() -> Array) -> Array {
+    let Some(mut onto) = onto else { return made() };
+    match in_place(&mut onto) {
+        Some(()) => onto,
+        None => onto.add(made()),
     }
 }

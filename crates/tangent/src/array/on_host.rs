@@ -49,6 +49,22 @@ macro_rules! made_of_two {
     }};
 }
 
+/// What is calculated from two arrays of one type, added to another in its own memory, if nobody else reads that.
+macro_rules! added_of_two {
+    ($onto:expr, $a:expr, $b:expr, |$out:ident, $x:ident, $y:ident| $body:expr) => {{
+        if $a.host().is_none() || $b.host().is_none() || $a.dtype() != $b.dtype() {
+            return None;
+        }
+        let (a, b) = ($a.clone().dense(), $b.clone().dense());
+        by_type!(a.dtype(), T => {
+            let ($x, $y) = (a.slice_on_host::<T>()?, b.slice_on_host::<T>()?);
+            let $out = $onto.slice_on_host_mut::<T>()?;
+            $body;
+            Some(())
+        })
+    }};
+}
+
 impl Array {
     fn host(&self) -> Option<&Host> {
         match &self.0.kind {
@@ -139,6 +155,13 @@ impl Array {
         made_of_two!(self, weight, &form.output_shape(), |out, x, w| host::convolve(out, x, w, &form, false))
     }
 
+    /// The same, added to an array.
+    pub(super) fn convolved_onto_host(&self, weight: &Self, options: &ConvOptions<2>, onto: &mut Self) -> Option<()> {
+        let form = Convolution::new(&self.shape(), &weight.shape(), options)?;
+        debug_assert_eq!(onto.shape(), form.output_shape());
+        added_of_two!(onto, self, weight, |out, x, w| host::convolve(out, x, w, &form, true))
+    }
+
     /// The adjoint of a convolution in its input.
     pub(super) fn input_adjoint_on_host(
         input: &[usize],
@@ -150,6 +173,17 @@ impl Array {
         made_of_two!(weight, output, input, |out, w, y| host::convolve_input_adjoint(out, w, y, &form, false))
     }
 
+    /// The same, added to an array.
+    pub(super) fn input_adjoint_onto_host(
+        weight: &Self,
+        output: &Self,
+        options: &ConvOptions<2>,
+        onto: &mut Self,
+    ) -> Option<()> {
+        let form = Convolution::new(&onto.shape(), &weight.shape(), options)?;
+        added_of_two!(onto, weight, output, |out, w, y| host::convolve_input_adjoint(out, w, y, &form, true))
+    }
+
     /// The adjoint of a convolution in its weight.
     pub(super) fn weight_adjoint_on_host(
         input: &Self,
@@ -159,6 +193,17 @@ impl Array {
     ) -> Option<Self> {
         let form = Convolution::new(&input.shape(), weight, options)?;
         made_of_two!(input, output, weight, |out, x, y| host::convolve_weight_adjoint(out, x, y, &form, false))
+    }
+
+    /// The same, added to an array.
+    pub(super) fn weight_adjoint_onto_host(
+        input: &Self,
+        output: &Self,
+        options: &ConvOptions<2>,
+        onto: &mut Self,
+    ) -> Option<()> {
+        let form = Convolution::new(&input.shape(), &onto.shape(), options)?;
+        added_of_two!(onto, input, output, |out, x, y| host::convolve_weight_adjoint(out, x, y, &form, true))
     }
 
     /// Sum, difference or product of the elements of two arrays with broadcasting; or both back.

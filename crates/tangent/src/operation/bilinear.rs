@@ -55,42 +55,38 @@ impl Bilinear {
         right: &Value,
         shapes: &Shapes,
     ) -> Value {
-        if let Self::Matmul = self {
-            let (left, right) = (left.clone(), right.clone());
-            return match open {
+        let (left, right) = (left.clone(), right.clone());
+        match self {
+            Self::Multiply => added(onto, left.zip(right, Array::mul)),
+            Self::Matmul => match open {
                 Face::Output => matmul(onto, left, right, [false, false]),
                 Face::First => matmul(onto, right, left, [false, true]),
                 Face::Second => matmul(onto, left, right, [true, false]),
-            };
-        }
-        let part = self.other_than_matmul(open, left.clone(), right.clone(), shapes);
-        match onto {
-            Some(onto) => onto.add(part),
-            None => part,
-        }
-    }
-
-    fn other_than_matmul(&self, open: Face, left: Value, right: Value, shapes: &Shapes) -> Value {
-        match self {
-            Self::Multiply => left.zip(right, Array::mul),
-            Self::Matmul => unreachable!("handled by the caller"),
+            },
             Self::Convolution(options) => {
                 let form = Convolution { options, input: shapes.operands[0], weight: shapes.operands[1] };
                 match open {
-                    Face::Output => form.output(left, right),
-                    Face::First => form.input(left, right),
-                    Face::Second => form.weight(left, right),
+                    Face::Output => form.output(onto, left, right),
+                    Face::First => form.input(onto, left, right),
+                    Face::Second => form.weight(onto, left, right),
                 }
             }
             Self::TransposedConvolution(options) => {
                 let form = Convolution { options, input: shapes.output, weight: shapes.operands[1] };
                 match open {
-                    Face::Output => form.input(right, left),
-                    Face::First => form.output(right, left),
-                    Face::Second => form.weight(right, left),
+                    Face::Output => form.input(onto, right, left),
+                    Face::First => form.output(onto, right, left),
+                    Face::Second => form.weight(onto, right, left),
                 }
             }
         }
+    }
+}
+
+fn added(onto: Option<Value>, part: Value) -> Value {
+    match onto {
+        Some(onto) => onto.add(part),
+        None => part,
     }
 }
 
@@ -107,11 +103,7 @@ fn matmul(onto: Option<Value>, a: Value, b: Value, transposed: [bool; 2]) -> Val
             Some(onto) if onto.block => (Some(onto.folded()), None),
             onto => (None, onto),
         };
-        let product = Value::block(a.folded().matmul_onto(b, onto).reshape(&[width, rows, columns]));
-        return match rest {
-            Some(rest) => rest.add(product),
-            None => product,
-        };
+        return added(rest, Value::block(a.folded().matmul_onto(b, onto).reshape(&[width, rows, columns])));
     }
     if !stacked && !a.block && b.block && !transposed[1] && b.shape()[1] == 1 {
         // A block of columns: `A [b₁ … b_k]` as `[b₁ … b_k]ᵀ Aᵀ`, whose rows lie in memory as the block does.
@@ -119,17 +111,12 @@ fn matmul(onto: Option<Value>, a: Value, b: Value, transposed: [bool; 2]) -> Val
         let rows = b.array.reshape(&[width, inner]);
         let product = rows.matmul(if transposed[0] { a.array } else { a.array.transpose() });
         let outer = product.shape()[1];
-        let product = Value::block(product.reshape(&[width, outer, 1]));
-        return match onto {
-            Some(onto) => onto.add(product),
-            None => product,
-        };
+        return added(onto, Value::block(product.reshape(&[width, outer, 1])));
     }
     let (a, b) = (open(a, transposed[0]), open(b, transposed[1]));
     match onto {
         Some(onto) if !onto.block && !a.block && !b.block => Value::one(a.array.matmul_onto(b.array, Some(onto.array))),
-        Some(onto) => onto.add(a.zip(b, Array::matmul)),
-        None => a.zip(b, Array::matmul),
+        onto => added(onto, a.zip(b, Array::matmul)),
     }
 }
 
@@ -141,41 +128,58 @@ struct Convolution<'a> {
 }
 
 impl Convolution<'_> {
-    fn output(&self, input: Value, weight: Value) -> Value {
-        samples_folded(input, weight, |input, weight| input.convolve(weight, self.options.clone()))
+    fn output(&self, onto: Option<Value>, input: Value, weight: Value) -> Value {
+        samples_folded(onto, input, weight, |onto, input, weight| {
+            input.convolve_onto(weight, self.options.clone(), onto)
+        })
     }
 
-    fn input(&self, weight: Value, output: Value) -> Value {
-        samples_folded(output, weight, |output, weight| {
+    fn input(&self, onto: Option<Value>, weight: Value, output: Value) -> Value {
+        samples_folded(onto, output, weight, |onto, output, weight| {
             let mut shape = self.input.to_vec();
             shape[0] = output.shape()[0];
-            Array::convolve_input_adjoint(&shape, weight, output, self.options.clone())
+            Array::convolve_input_adjoint_onto(&shape, weight, output, self.options.clone(), onto)
         })
     }
 
-    fn weight(&self, input: Value, output: Value) -> Value {
-        one_by_one(input, output, |input, output| {
-            Array::convolve_weight_adjoint(input, self.weight, output, self.options.clone())
+    fn weight(&self, onto: Option<Value>, input: Value, output: Value) -> Value {
+        one_by_one(onto, input, output, |onto, input, output| {
+            Array::convolve_weight_adjoint_onto(input, self.weight, output, self.options.clone(), onto)
         })
     }
 }
 
-/// `f(data, weight)`: a block of data under one weight counts as more samples; a block of weights is taken one by one.
-fn samples_folded(data: Value, weight: Value, f: impl Fn(Array, Array) -> Array) -> Value {
+/// `f(onto, data, weight)`: a block of data under one weight counts as more samples; a block of weights is taken one by
+/// one.
+fn samples_folded(
+    onto: Option<Value>,
+    data: Value,
+    weight: Value,
+    f: impl Fn(Option<Array>, Array, Array) -> Array,
+) -> Value {
     match (data.width(), weight.block) {
         (Some(width), false) => {
-            let result = f(data.folded(), weight.array);
+            let (onto, rest) = match onto {
+                Some(onto) if onto.block => (Some(onto.folded()), None),
+                onto => (None, onto),
+            };
+            let result = f(onto, data.folded(), weight.array);
             let mut shape = result.shape();
             shape[0] /= width;
-            Value::block(result.reshape(&prefixed(width, &shape)))
+            added(rest, Value::block(result.reshape(&prefixed(width, &shape))))
         }
-        _ => one_by_one(data, weight, f),
+        _ => one_by_one(onto, data, weight, f),
     }
 }
 
-/// `f` of every entry of a block.
-fn one_by_one(a: Value, b: Value, f: impl Fn(Array, Array) -> Array) -> Value {
-    let Some(width) = width([&a, &b]) else { return Value::one(f(a.array, b.array)) };
+/// `f(onto, a, b)` of every entry of a block.
+fn one_by_one(onto: Option<Value>, a: Value, b: Value, f: impl Fn(Option<Array>, Array, Array) -> Array) -> Value {
+    let Some(width) = width([&a, &b]) else {
+        return match onto {
+            Some(onto) if onto.block => onto.add(Value::one(f(None, a.array, b.array))),
+            onto => Value::one(f(onto.map(|onto| onto.array), a.array, b.array)),
+        };
+    };
     let entry = |value: &Value, index: usize| {
         if !value.block {
             return value.array.clone();
@@ -184,12 +188,12 @@ fn one_by_one(a: Value, b: Value, f: impl Fn(Array, Array) -> Array) -> Value {
     };
     let results = (0..width)
         .map(|index| {
-            let result = f(entry(&a, index), entry(&b, index));
+            let result = f(None, entry(&a, index), entry(&b, index));
             let shape = runtime_shape(Some(1), &result.shape());
             result.reshape(&shape)
         })
         .collect();
-    Value::block(Array::cat(results, 0))
+    added(onto, Value::block(Array::cat(results, 0)))
 }
 
 impl fmt::Display for Bilinear {

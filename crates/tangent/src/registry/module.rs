@@ -224,16 +224,20 @@ entries! {
             let node = b.get(tensor);
             b.reshape(node, &channels)
         });
-        let (centered, variance) = if b.of_batch.contains(&running) {
+        let y = if b.of_batch.contains(&running) {
             let axes: Vec<usize> = (0..b.rank(x)).filter(|&axis| axis != 1).collect();
             let [of_mean, of_variance] = [running, b.get(&op.variance)];
             let (mean, centered, variance) = moments(b, x, &axes);
             b.statistics.extend([[of_mean, mean], [of_variance, variance]]);
-            (centered, variance)
+            normalized(b, centered, variance, op.epsilon.elem(), gamma, Some(beta))
         } else {
-            (b.sub(x, mean), variance)
+            // One factor a channel: every operation fewer on all pixels counts.
+            let centered = b.sub(x, mean);
+            let deviation = deviation(b, variance, op.epsilon.elem());
+            let factor = b.div(gamma, deviation);
+            let scaled = b.mul(centered, factor);
+            b.add(scaled, beta)
         };
-        let y = normalized(b, centered, variance, op.epsilon.elem(), gamma, Some(beta));
         b.set(&op.out, y);
     };
     "Module.Attention" Lowered "softmax(Q Kᵀ/√d) V, with mask, bias and soft cap": Module::Attention(op) => {
@@ -306,14 +310,19 @@ fn normalized(
     gamma: usize,
     beta: Option<usize>,
 ) -> usize {
-    let shifted = b.map(Elementwise::Shift(epsilon), variance);
-    let deviation = b.map(Elementwise::Sqrt, shifted);
+    let deviation = deviation(b, variance, epsilon);
     let normalized = b.div(centered, deviation);
     let scaled = b.mul(normalized, gamma);
     match beta {
         Some(beta) => b.add(scaled, beta),
         None => scaled,
     }
+}
+
+/// `√(var + ϵ)`.
+fn deviation(b: &mut Lowering, variance: usize, epsilon: f64) -> usize {
+    let shifted = b.map(Elementwise::Shift(epsilon), variance);
+    b.map(Elementwise::Sqrt, shifted)
 }
 
 /// `[n, channels, length]` as `[n, channels, 1, length]`.
