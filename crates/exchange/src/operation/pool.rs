@@ -17,19 +17,19 @@ pub const OPERATIONS: &[Operation] = &[
         "adaptive_avg_pool2d",
         &["self", "output_size"],
         "means of l windows, from ⌊i L/l⌋ to ⌈(i + 1) L/l⌉",
-        |call| adaptive::<2>(call),
+        adaptive::<2>,
     ),
     Operation::new(
         "_adaptive_avg_pool2d",
         &["self", "output_size"],
         "means of l windows, from ⌊i L/l⌋ to ⌈(i + 1) L/l⌉",
-        |call| adaptive::<2>(call),
+        adaptive::<2>,
     ),
     Operation::new(
         "adaptive_avg_pool1d",
         &["self", "output_size"],
         "means of l windows, from ⌊i L/l⌋ to ⌈(i + 1) L/l⌉",
-        |call| adaptive::<1>(call),
+        adaptive::<1>,
     ),
     Operation::new("adaptive_max_pool2d", &["self", "output_size"], "maxima of such windows", |call| {
         let (x, lost) = planes::<2>(call.float("self")?)?;

@@ -396,9 +396,9 @@ impl Array {
     }
 
     /// The convolution with a weight, added to `onto` in its memory if nobody else reads that.
-    pub fn convolve_onto(self, weight: Self, options: ConvOptions<2>, onto: Option<Self>) -> Self {
-        let in_place = |onto: &mut Self| self.convolved_onto_host(&weight, &options, onto);
-        added(onto, in_place, || match self.convolved_on_host(&weight, &options) {
+    pub fn convolve_onto(&self, weight: &Self, options: &ConvOptions<2>, onto: Option<Self>) -> Self {
+        let in_place = |onto: &mut Self| self.convolved_onto_host(weight, options, onto);
+        added(onto, in_place, || match self.convolved_on_host(weight, options) {
             Some(result) => result,
             None => Self(Dispatch::conv2d(self.0.clone(), weight.0.clone(), None, options.clone())),
         })
@@ -407,17 +407,16 @@ impl Array {
     /// The adjoint of a convolution in its input, `[n, channels, height, width]`, added to `onto`.
     pub fn convolve_input_adjoint_onto(
         input: &[usize],
-        weight: Self,
-        output: Self,
-        options: ConvOptions<2>,
+        weight: &Self,
+        output: &Self,
+        options: &ConvOptions<2>,
         onto: Option<Self>,
     ) -> Self {
-        let in_place = |onto: &mut Self| Self::input_adjoint_onto_host(&weight, &output, &options, onto);
-        added(onto, in_place, || match Self::input_adjoint_on_host(input, &weight, &output, &options) {
+        let in_place = |onto: &mut Self| Self::input_adjoint_onto_host(weight, output, options, onto);
+        added(onto, in_place, || match Self::input_adjoint_on_host(input, weight, output, options) {
             Some(result) => result,
             None => {
-                let input = Self::full(0.0, input, &output);
-                let (weight, output) = (weight.clone(), output.clone());
+                let (input, weight, output) = (Self::full(0.0, input, output), weight.clone(), output.clone());
                 Self(Dispatch::conv2d_x_backward(input.0, weight.0, output.0, options.clone()))
             }
         })
@@ -425,18 +424,17 @@ impl Array {
 
     /// The adjoint of a convolution in its weight, of this shape, added to `onto`.
     pub fn convolve_weight_adjoint_onto(
-        input: Self,
+        input: &Self,
         weight: &[usize],
-        output: Self,
-        options: ConvOptions<2>,
+        output: &Self,
+        options: &ConvOptions<2>,
         onto: Option<Self>,
     ) -> Self {
-        let in_place = |onto: &mut Self| Self::weight_adjoint_onto_host(&input, &output, &options, onto);
-        added(onto, in_place, || match Self::weight_adjoint_on_host(&input, weight, &output, &options) {
+        let in_place = |onto: &mut Self| Self::weight_adjoint_onto_host(input, output, options, onto);
+        added(onto, in_place, || match Self::weight_adjoint_on_host(input, weight, output, options) {
             Some(result) => result,
             None => {
-                let weight = Self::full(0.0, weight, &output);
-                let (input, output) = (input.clone(), output.clone());
+                let (input, weight, output) = (input.clone(), Self::full(0.0, weight, output), output.clone());
                 Self(Dispatch::conv2d_weight_backward(input.0, weight.0, output.0, options.clone()))
             }
         })

@@ -55,14 +55,16 @@ impl Bilinear {
         right: &Value,
         shapes: &Shapes,
     ) -> Value {
-        let (left, right) = (left.clone(), right.clone());
         match self {
-            Self::Multiply => added(onto, left.zip(right, Array::mul)),
-            Self::Matmul => match open {
-                Face::Output => matmul(onto, left, right, [false, false]),
-                Face::First => matmul(onto, right, left, [false, true]),
-                Face::Second => matmul(onto, left, right, [true, false]),
-            },
+            Self::Multiply => added(onto, left.clone().zip(right.clone(), Array::mul)),
+            Self::Matmul => {
+                let (left, right) = (left.clone(), right.clone());
+                match open {
+                    Face::Output => matmul(onto, left, right, [false, false]),
+                    Face::First => matmul(onto, right, left, [false, true]),
+                    Face::Second => matmul(onto, left, right, [true, false]),
+                }
+            }
             Self::Convolution(options) => {
                 let form = Convolution { options, input: shapes.operands[0], weight: shapes.operands[1] };
                 match open {
@@ -128,23 +130,21 @@ struct Convolution<'a> {
 }
 
 impl Convolution<'_> {
-    fn output(&self, onto: Option<Value>, input: Value, weight: Value) -> Value {
-        samples_folded(onto, input, weight, |onto, input, weight| {
-            input.convolve_onto(weight, self.options.clone(), onto)
-        })
+    fn output(&self, onto: Option<Value>, input: &Value, weight: &Value) -> Value {
+        samples_folded(onto, input, weight, |onto, input, weight| input.convolve_onto(weight, self.options, onto))
     }
 
-    fn input(&self, onto: Option<Value>, weight: Value, output: Value) -> Value {
+    fn input(&self, onto: Option<Value>, weight: &Value, output: &Value) -> Value {
         samples_folded(onto, output, weight, |onto, output, weight| {
             let mut shape = self.input.to_vec();
             shape[0] = output.shape()[0];
-            Array::convolve_input_adjoint_onto(&shape, weight, output, self.options.clone(), onto)
+            Array::convolve_input_adjoint_onto(&shape, weight, output, self.options, onto)
         })
     }
 
-    fn weight(&self, onto: Option<Value>, input: Value, output: Value) -> Value {
+    fn weight(&self, onto: Option<Value>, input: &Value, output: &Value) -> Value {
         one_by_one(onto, input, output, |onto, input, output| {
-            Array::convolve_weight_adjoint_onto(input, self.weight, output, self.options.clone(), onto)
+            Array::convolve_weight_adjoint_onto(input, self.weight, output, self.options, onto)
         })
     }
 }
@@ -153,9 +153,9 @@ impl Convolution<'_> {
 /// one.
 fn samples_folded(
     onto: Option<Value>,
-    data: Value,
-    weight: Value,
-    f: impl Fn(Option<Array>, Array, Array) -> Array,
+    data: &Value,
+    weight: &Value,
+    f: impl Fn(Option<Array>, &Array, &Array) -> Array,
 ) -> Value {
     match (data.width(), weight.block) {
         (Some(width), false) => {
@@ -163,7 +163,7 @@ fn samples_folded(
                 Some(onto) if onto.block => (Some(onto.folded()), None),
                 onto => (None, onto),
             };
-            let result = f(onto, data.folded(), weight.array);
+            let result = f(onto, &data.clone().folded(), &weight.array);
             let mut shape = result.shape();
             shape[0] /= width;
             added(rest, Value::block(result.reshape(&prefixed(width, &shape))))
@@ -173,11 +173,11 @@ fn samples_folded(
 }
 
 /// `f(onto, a, b)` of every entry of a block.
-fn one_by_one(onto: Option<Value>, a: Value, b: Value, f: impl Fn(Option<Array>, Array, Array) -> Array) -> Value {
-    let Some(width) = width([&a, &b]) else {
+fn one_by_one(onto: Option<Value>, a: &Value, b: &Value, f: impl Fn(Option<Array>, &Array, &Array) -> Array) -> Value {
+    let Some(width) = width([a, b]) else {
         return match onto {
-            Some(onto) if onto.block => onto.add(Value::one(f(None, a.array, b.array))),
-            onto => Value::one(f(onto.map(|onto| onto.array), a.array, b.array)),
+            Some(onto) if onto.block => onto.add(Value::one(f(None, &a.array, &b.array))),
+            onto => Value::one(f(onto.map(|onto| onto.array), &a.array, &b.array)),
         };
     };
     let entry = |value: &Value, index: usize| {
@@ -188,7 +188,7 @@ fn one_by_one(onto: Option<Value>, a: Value, b: Value, f: impl Fn(Option<Array>,
     };
     let results = (0..width)
         .map(|index| {
-            let result = f(None, entry(&a, index), entry(&b, index));
+            let result = f(None, &entry(a, index), &entry(b, index));
             let shape = runtime_shape(Some(1), &result.shape());
             result.reshape(&shape)
         })
