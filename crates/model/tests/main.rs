@@ -4,6 +4,7 @@
 
 mod cnn;
 mod common;
+mod data;
 mod fuzz_readers;
 mod named;
 mod networks;

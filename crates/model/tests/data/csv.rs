@@ -3,7 +3,7 @@
 use losscape_model::data::table::{ColumnKey, Csv, Task};
 use losscape_model::data::{DataError, Parts, Source};
 
-use crate::{Folder, gzip, labels, refused, values};
+use super::{Folder, gzip, labels, refused, values};
 
 fn name(name: &str) -> ColumnKey {
     ColumnKey::Name(name.to_owned())
@@ -13,14 +13,14 @@ fn name(name: &str) -> ColumnKey {
 fn read(text: impl AsRef<[u8]>, csv: &Csv) -> Result<Parts, DataError> {
     let folder = Folder::new();
     let path = folder.write("d.csv", text);
-    crate::load(Source::Csv(Csv { path, ..csv.clone() }))
+    super::load(Source::Csv(Csv { path, ..csv.clone() }))
 }
 
 /// Reads a training and a test file with the settings.
 fn read_both(train: &str, test: &str, csv: &Csv) -> Result<Parts, DataError> {
     let folder = Folder::new();
     let (path, test_path) = (folder.write("train.csv", train), Some(folder.write("test.csv", test)));
-    crate::load(Source::Csv(Csv { path, test_path, ..csv.clone() }))
+    super::load(Source::Csv(Csv { path, test_path, ..csv.clone() }))
 }
 
 /// Inputs and labels of the same two samples, in many files.

@@ -4,7 +4,7 @@ use losscape_model::data::cifar::{Cifar10, Cifar100, Granularity};
 use losscape_model::data::idx::{self, Idx};
 use losscape_model::data::{DataError, Parts, Source};
 
-use crate::{Folder, gzip, labels, load, refused};
+use super::{Folder, gzip, labels, load, refused};
 
 /// Two 1×3 images.
 const IMAGES: &[u8] = &[0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 3, 0, 128, 255, 1, 2, 3];

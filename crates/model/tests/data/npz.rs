@@ -9,7 +9,7 @@ use losscape_model::data::table::Task;
 use losscape_model::data::{DataConfig, DataError, Dataset, Matrix, Parts, Source, Standardize, Targets};
 use zip::write::SimpleFileOptions;
 
-use crate::{Folder, labels, load, refused, values};
+use super::{Folder, labels, load, refused, values};
 
 /// An array in NumPy's format.
 fn npy(descr: &str, fortran: bool, shape: &[usize], bytes: &[u8]) -> Vec<u8> {
