@@ -511,6 +511,23 @@ fn an_archive_is_measured_in_both_modes() {
 }
 
 #[test]
+fn dropout_is_not_tracked_in_batch_mode() {
+    let (net, data) = (exported("dropout.pt2"), exported("data.npz"));
+    let config = |mode: &str| {
+        format!(
+            "[data]\nname = \"npz\"\npath = \"{data}\"\n[model]\nname = \"exported\"\npath = \"{net}\"\n[loss]\n\
+             name = \"cross-entropy\"\n[optimizer]\nname = \"gd\"\nlearning_rate = 0.1\n[training]\nbatch_size = \
+             \"full\"\nsteps = 4\n[track]\nmeasures = [\"sharpness\"]\nevery = 2\nmode = \"{mode}\"\n"
+        )
+    };
+    refused(&Place::new(&config("batch")), &["train", "run.toml"], &["dropped at random (Dropout)", "run.toml:18"]);
+    let place = Place::new(&config("evaluation"));
+    let output = place.run(&["train", "run.toml"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("drops numbers at random"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn archives_that_do_not_fit_are_refused() {
     let place = Place::new("");
     let (net, drop, data) = (exported("net.pt2"), exported("dropout.pt2"), exported("data.npz"));

@@ -346,6 +346,12 @@ fn archives_are_an_axis() {
     // 4·9 + 6·36 weights, two norms, a head of 6·3 + 3; and 36·16 + 16 + 16·3 + 3.
     assert_eq!(of("parameters"), ["293", "293", "643", "643"]);
     assert!(of("hessian_max").iter().all(|value| value.parse::<f64>().is_ok_and(|value| value > 0.0)));
+    // The loss of training mode is no function where numbers are dropped: known before anything is trained.
+    let path = place.path().join("small.toml");
+    let study = fs::read_to_string(&path).expect("it is there");
+    fs::write(&path, study.replace("[study]\n", "[study]\nmode = \"batch\"\n")).expect("it can be written");
+    let said = refused(&place, &["study", "run", "small.toml", "--out", "others"], 2);
+    assert!(said.contains("dropped at random") && said.contains("small.toml:"), "{said}");
 }
 
 #[test]

@@ -14,9 +14,10 @@ use crate::memory::{amount, available, evaluated_at_once};
 pub(crate) fn check(network: &Model, data: &Dataset, units: usize) -> Result<(), LabError> {
     let Model::Exported(network) = network else { return Ok(()) };
     let Some(w) = parameters::ravel(network) else { return Ok(()) };
-    let (bytes, free) = (units.saturating_mul(w.dtype().size()), available());
-    if free.is_some_and(|free| bytes > free) {
-        return Err(LabError::Network { problem: format!("one sample takes {}", amount(bytes)) });
+    let bytes = units.saturating_mul(w.dtype().size());
+    if let Some(free) = available().filter(|free| bytes > *free) {
+        let problem = format!("its values for one sample take {}, and {} are free", amount(bytes), amount(free));
+        return Err(LabError::Network { problem });
     }
     if !network.program().can_fail() {
         return Ok(());

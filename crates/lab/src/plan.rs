@@ -205,18 +205,21 @@ fn folder_name(label: &str, run_id: &str) -> String {
     format!("{label}-{run_id}")
 }
 
-/// Identity and folder of the run of a configuration, checked as [`Plan::of`] checks it, with data that are not kept.
+/// Identity and folder of the run of a configuration, checked as [`Plan::of`] checks it, with data that are not kept,
+/// and whether it can be measured in this mode.
 ///
 /// # Errors
 ///
-/// As [`Plan::read`].
+/// As [`Plan::read`]; where its loss in the mode is no function of the parameters.
 pub fn identity(
     document: &Document,
     folder: &Path,
     stem: &str,
+    mode: Mode,
     known: &mut KnownData,
 ) -> Result<(String, String), LabError> {
-    let Checked { label, run_id, .. } = Checked::of(document, folder, stem, |config| known.facts(config))?;
+    let Checked { config, label, run_id, .. } = Checked::of(document, folder, stem, |config| known.facts(config))?;
+    check_mode(mode, &config.model, document, &["model", "path"])?;
     let folder = folder_name(&label, &run_id);
     Ok((run_id, folder))
 }
@@ -289,10 +292,7 @@ impl Checked {
         schedule.map_err(|error| document.error_at(&["optimizer", "schedule"], error.to_string()))?;
         if let Some(track) = &config.track {
             track::check(track, facts.samples, outputs.total()).map_err(wrong("track"))?;
-            if track.mode == Mode::Batch && config.model.drops() {
-                let layer = "Dropout".to_owned();
-                return Err(document.error_at(&["track", "mode"], LabError::Random { layer }.to_string()));
-            }
+            check_mode(track.mode, &config.model, document, &["track", "mode"])?;
         }
         check_targets(&config, document)?;
         check_model(&config, &facts.sample, outputs, document)?;
@@ -381,6 +381,15 @@ fn check_targets(config: &RunConfig, document: &Document) -> Result<(), Box<Sour
             let message = format!("{name} = {value} is not possible: it must be finite and not negative");
             return Err(document.error_at(&["training", name], message));
         }
+    }
+    Ok(())
+}
+
+/// Whether the loss in this mode is a function of the parameters.
+fn check_mode(mode: Mode, model: &ModelConfig, document: &Document, at: &[&str]) -> Result<(), Box<SourceError>> {
+    if mode == Mode::Batch && model.drops() {
+        let layer = "Dropout".to_owned();
+        return Err(document.error_at(at, LabError::Random { layer }.to_string()));
     }
     Ok(())
 }

@@ -58,6 +58,9 @@ fn attention(call: &Call) -> Result<Array, Problem> {
         return Err(format!("{} queries and {} keys with a causal mask", of_query[2], of_key[2]));
     }
     let scores = [of_query[0], heads, of_query[2], of_key[2]];
+    if is_causal && call.argument("attn_mask").is_some() {
+        return Err("a mask beside that of causality, which PyTorch does not take".to_owned());
+    }
     let (mut mask, mut bias) = (None, None);
     if let Some(given) = call.optional("attn_mask")? {
         let given = given.expand(&scores)?;
@@ -81,9 +84,6 @@ fn attention(call: &Call) -> Result<Array, Problem> {
     let mut weights = matmul(query, key.swap(2, 3)?)?.map(|x| times(x, scale));
     if let Some(bias) = bias {
         weights = weights.zip(bias.into(), Dispatch::float_add)?;
-    }
-    if is_causal && mask.is_some() {
-        return Err("a mask beside that of causality".to_owned());
     }
     if is_causal {
         let length = of_query[2];
