@@ -4,7 +4,7 @@ use burn_backend::ops::IntTensorOps;
 use burn_backend::{BoolDType, IntDType, Scalar};
 use burn_dispatch::Dispatch;
 
-use super::elementwise::select;
+use super::condition::select;
 use super::{Call, Operation, Results, one};
 use crate::array::{Array, Kind, Problem};
 

@@ -112,7 +112,7 @@ fn index(call: &Call) -> Results {
 fn from_front(index: Array, length: i64) -> Result<Array, Problem> {
     let negative = index.clone().map(|x| Dispatch::int_lower_elem(x, Scalar::Int(0), BoolDType::Native));
     let shifted = index.clone().map(|x| Dispatch::int_add_scalar(x, Scalar::Int(length)));
-    super::elementwise::select(negative, shifted, index)
+    super::condition::select(negative, shifted, index)
 }
 
 /// The weights with a row that PyTorch does not train: a constant, as the archive has it.
@@ -125,5 +125,5 @@ fn with_padding(call: &Call, weight: Array, row: usize) -> Result<Array, Problem
     }
     let rows = super::create::counted(call, shape[0])?;
     let is_padding = rows.map(|x| Dispatch::int_equal_elem(x, Scalar::Int(row as i64), BoolDType::Native));
-    super::elementwise::select(is_padding.reshape(&[shape[0], 1])?, stored, weight)
+    super::condition::select(is_padding.reshape(&[shape[0], 1])?, stored, weight)
 }

@@ -6,10 +6,14 @@
 //! the same ones written over their first argument ([`graph`](crate::graph) sees to that); overloads, as `add.Tensor`
 //! and `add.Scalar`, are one entry that looks at what it is given.
 
+mod arithmetic;
 mod attention;
 mod call;
+mod condition;
 mod convolution;
+mod copy;
 mod create;
+mod dropout;
 mod elementwise;
 mod index;
 mod linear;
@@ -107,6 +111,10 @@ impl Operation {
 /// All entries, family by family.
 pub const FAMILIES: &[&[Operation]] = &[
     elementwise::OPERATIONS,
+    arithmetic::OPERATIONS,
+    condition::OPERATIONS,
+    copy::OPERATIONS,
+    dropout::OPERATIONS,
     reduce::OPERATIONS,
     shape::OPERATIONS,
     index::OPERATIONS,

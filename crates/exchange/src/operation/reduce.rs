@@ -4,9 +4,9 @@ use burn_backend::ops::{BoolTensorOps, FloatTensorOps, IntTensorOps};
 use burn_backend::{BoolDType, IntDType, Scalar};
 use burn_dispatch::{Dispatch, DispatchTensor};
 
-use super::elementwise::{axis, times};
+use super::elementwise::times;
 use super::{Call, Operation, Results, Value, one};
-use crate::array::{Array, Kind, Problem};
+use crate::array::{Array, Kind, Problem, axis_of};
 
 pub const OPERATIONS: &[Operation] = &[
     Operation::new("sum", &["self", "dim", "keepdim", "dtype"], "Σ x", |call| {
@@ -277,4 +277,9 @@ fn norm(call: &Call, order: f64) -> Results {
         return Err(format!("the norm of order {order}"));
     };
     one(kept(call, found, &axes)?)
+}
+
+/// The axis that an operation on one is along.
+fn axis(call: &Call, array: &Array) -> Result<usize, Problem> {
+    axis_of(call.int("dim", -1)?, array.rank())
 }
