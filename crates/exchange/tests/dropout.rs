@@ -91,6 +91,19 @@ fn masks_are_those_of_the_seed() {
     assert!(outputs(&network.clone(), 2, &[1.0; 64]) == first && draw() == second);
 }
 
+/// With dropout attention goes step by step: where nothing is dropped, to the same numbers.
+#[test]
+fn attention_that_drops_nothing_is_attention() {
+    let network = network("rare");
+    let x: Vec<f64> = (0..25).map(|at| (1.3 * f64::from(at) + 0.2).sin()).collect();
+    let [training, inference] = [network.clone(), network.valid()].map(|network| outputs(&network, 1, &x));
+    assert_eq!(training.len(), 100);
+    for (at, (a, b)) in training.iter().zip(&inference).enumerate() {
+        // The mask makes up for what it does not drop.
+        assert!((a - b).abs() < 1e-11, "number {at}: {a} and {b}");
+    }
+}
+
 #[test]
 fn layers_of_recurrent_networks_are_dropped_between() {
     let network = network("recurrent");

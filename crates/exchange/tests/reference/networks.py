@@ -320,7 +320,8 @@ def write(folder, name, network, inputs, half=False, modes=False, decompose=Fals
         if decompose:
             exported = exported.run_decompositions()
         for node in exported.graph.nodes:
-            node.meta.pop("stack_trace", None)  # the paths of this machine, and most of the bytes
+            for key in ("stack_trace", "torch_fn", "source_fn_stack", "from_node"):
+                node.meta.pop(key, None)  # the paths of this machine, and most of the bytes
         file = f"{name}-{mode}" if modes else name
         torch.export.save(exported, f"{folder}/{file}.pt2")
         exact = network.double()

@@ -127,7 +127,8 @@ def main():
         if decompose:
             exported = exported.run_decompositions()
         for node in exported.graph.nodes:
-            node.meta.pop("stack_trace", None)  # the paths of this machine, and most of the bytes
+            for key in ("stack_trace", "torch_fn", "source_fn_stack", "from_node"):
+                node.meta.pop(key, None)  # the paths of this machine, and most of the bytes
         torch.export.save(exported, f"{sys.argv[1]}/{name}.pt2")
         print(name, flush=True)
 
