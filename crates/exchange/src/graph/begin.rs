@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::input::{self, fixed};
+use super::input::{self, Input, fixed};
 use super::names::Names;
-use super::{Constant, Input, Node, Parameter, Source, Statistics, Tensors, Uses};
+use super::node::{Node, Uses};
+use super::tensors::{Constant, Parameter, Statistics, Tensors};
 use crate::archive::{Place, Stored};
 use crate::argument::{Argument, Number};
 use crate::array::Kind;
@@ -26,6 +27,16 @@ const SAME_NUMBERS: &[&str] = &[
     "transpose",
     "permute",
 ];
+
+/// What the values of a graph begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    Parameter(usize),
+    /// The running mean of a batch norm, or its variance.
+    Statistic(usize),
+    Constant(usize),
+    Input(usize),
+}
 
 /// What is there before the first node.
 #[derive(Default)]

@@ -4,20 +4,24 @@
 mod begin;
 mod input;
 mod names;
+mod node;
+mod reading;
 mod tensors;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use crate::archive::Archive;
-use crate::argument::{Argument, Number};
+use crate::argument::Argument;
 use crate::array::Array;
 use crate::error::ExchangeError;
-use crate::operation::{Call, Context, Operation, Value};
+use crate::operation::{Call, Context, Value};
 use crate::schema;
 
 use begin::Begin;
+pub use begin::Source;
 pub use input::{Axis, Input};
 use names::Names;
+use node::{Node, Uses};
 pub use tensors::{Constant, Member, Parameter, Statistics, Tensors};
 
 /// A program that can be calculated.
@@ -35,61 +39,6 @@ pub struct Graph {
     pub is_decomposed: bool,
     /// Rows of weights that are constants, as padding is.
     pub padding: Vec<(usize, usize)>,
-}
-
-/// What the values of a graph begin with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    Parameter(usize),
-    /// The running mean of a batch norm, or its variance.
-    Statistic(usize),
-    Constant(usize),
-    Input(usize),
-}
-
-/// An operation that is applied.
-#[derive(Debug)]
-pub struct Node {
-    pub operation: &'static Operation,
-    pub arguments: Vec<(String, Argument)>,
-    /// Places of its results; none where nobody asks for one.
-    pub results: Vec<Option<usize>>,
-    /// Whether it is written over its first argument.
-    pub in_place: bool,
-    /// Places that nobody reads after it.
-    pub frees: Vec<usize>,
-    target: String,
-    place: String,
-}
-
-impl Node {
-    /// An error that happened here.
-    pub fn error(&self, problem: String) -> ExchangeError {
-        ExchangeError::Node { operation: self.target.clone(), node: self.place.clone(), problem }
-    }
-
-    /// The places that it reads.
-    fn places(&self) -> impl Iterator<Item = usize> + '_ {
-        self.arguments.iter().flat_map(|(_, argument)| argument.values())
-    }
-
-    /// Whether it drops numbers in training.
-    fn drops(&self) -> bool {
-        let Some((probability, flag)) = self.operation.drops else { return false };
-        let is_off = |flag| matches!(self.argument(flag), Some(Argument::Bool(false)));
-        let never = match self.argument(probability) {
-            Some(Argument::Float(probability)) => *probability == 0.0,
-            Some(Argument::Int(Number::Known(probability))) => *probability == 0,
-            other => other.is_none(),
-        };
-        // Recurrent networks drop between layers.
-        let alone = matches!(self.argument("num_layers"), Some(Argument::Int(Number::Known(1))));
-        !never && !alone && !flag.is_some_and(is_off)
-    }
-
-    fn argument(&self, name: &str) -> Option<&Argument> {
-        self.arguments.iter().find(|(known, _)| known == name).map(|(_, argument)| argument)
-    }
 }
 
 impl Graph {
@@ -179,27 +128,6 @@ impl Graph {
 
 /// The most nodes and inputs of a program: a network of a thousand layers has a tenth of them.
 const MOST_NODES: usize = 50_000;
-
-/// For each place, the node that makes it, and how many nodes read it.
-struct Uses {
-    makers: Vec<Option<usize>>,
-    readers: Vec<usize>,
-}
-
-impl Uses {
-    fn of(nodes: &[Node], slots: usize) -> Self {
-        let mut uses = Self { makers: vec![None; slots], readers: vec![0; slots] };
-        for (number, node) in nodes.iter().enumerate() {
-            for &place in node.results.iter().flatten() {
-                uses.makers[place] = Some(number);
-            }
-            for place in node.places().collect::<BTreeSet<_>>() {
-                uses.readers[place] += 1;
-            }
-        }
-        uses
-    }
-}
 
 /// Every node frees what is read for the last time there.
 fn free(nodes: &mut [Node], slots: usize, output: usize) {
