@@ -434,6 +434,12 @@ impl<N: Network> Point<'_, N> {
         self.objective.rows(&self.at)
     }
 
+    /// How many numbers a product computes ([`Linearized::entries`]).
+    #[must_use]
+    pub fn entries(&self) -> usize {
+        self.at.entries()
+    }
+
     /// The space of parameters, which the Hessian works on: `[P]` vectors in the type measured in.
     #[must_use]
     pub fn space(&self) -> Space {

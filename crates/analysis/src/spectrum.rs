@@ -26,7 +26,7 @@ pub struct SpectrumSettings {
     pub trace: usize,
     /// The density's quadrature, if it is wanted. Default: 2 probes of 50 steps.
     pub density: Option<Quadrature>,
-    /// Operators up to this dimension are written down. Default: 2,000.
+    /// Operators up to this dimension are written down, which takes as many products. Default: 2,000.
     pub dense: usize,
 }
 
@@ -49,6 +49,23 @@ impl SpectrumSettings {
     #[must_use]
     pub fn ends(top: usize, bottom: usize) -> Self {
         Self { top, bottom, trace: 0, density: None, ..Self::default() }
+    }
+
+    /// Written down only where that is worth its time: a product that computes many numbers
+    /// ([`Point::entries`](crate::Point::entries)) lowers [`dense`](Self::dense), so that all products together compute
+    /// no more than 2³² of them, some ten seconds of a core, or are as few as [`products`](Self::products).
+    #[must_use]
+    pub fn for_products_of(self, entries: usize) -> Self {
+        const ENTRIES: usize = 1 << 32;
+        let worth = (ENTRIES / entries.max(1)).max(self.products());
+        Self { dense: self.dense.min(worth), ..self }
+    }
+
+    /// About how many products are taken where the operator is not written down.
+    #[must_use]
+    pub fn products(&self) -> usize {
+        let density = self.density.map_or(0, |Quadrature { probes, steps }| probes * steps);
+        4 * (self.top + self.bottom) + self.probes + self.trace + density
     }
 }
 

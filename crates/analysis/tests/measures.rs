@@ -342,6 +342,11 @@ fn spectra_estimated_and_exact_agree() {
         let sem = estimated.sem.expect("several probes");
         assert!((exact.mean - estimated.mean).abs() < 4.0 * sem && sem < 0.1 * exact.mean, "{exact:?} {estimated:?}");
     }
+    // Written down where that is worth its time.
+    let settings = SpectrumSettings::default();
+    let dense = |entries| settings.clone().for_products_of(entries).dense;
+    assert_eq!([dense(0), dense(1 << 22), dense(usize::MAX)], [2000, 1024, settings.products()]);
+    assert!(dense(point.entries()) >= point.space().dim, "a small network");
     let too_many = SpectrumSettings::ends(10_000, 0);
     let refused = Spectrum::measure(&point.hessian(), &too_many, random);
     assert!(matches!(refused, Err(KrylovError::TooMany { asked: 10_000, .. })));

@@ -79,6 +79,11 @@ impl Chunk {
         Self { program, active, leaves, rows, outputs, point: None }
     }
 
+    fn entries(&self) -> usize {
+        let active = self.program.nodes.iter().zip(&*self.active).filter(|&(_, &active)| active);
+        active.map(|(node, _)| node.shape.iter().product::<usize>()).sum()
+    }
+
     fn evaluate(&self, order: Order) -> Point {
         Point::evaluate(&self.program, &self.active, &self.leaves, order)
     }
@@ -135,6 +140,13 @@ impl Linearized {
     #[must_use]
     pub fn outputs(&self) -> usize {
         self.chunks.last().map_or(0, |chunk| chunk.outputs.end)
+    }
+
+    /// How many numbers a product with the Jacobian computes: the entries of all values on the way from the variables
+    /// to the outputs, of all samples. What a product costs grows with it, and it is the same on every machine.
+    #[must_use]
+    pub fn entries(&self) -> usize {
+        self.chunks.iter().map(Chunk::entries).sum()
     }
 
     /// Shape of the output tensor.

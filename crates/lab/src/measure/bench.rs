@@ -6,7 +6,7 @@ use burn::tensor::{DType, Tensor};
 use losscape_analysis::ntk::{self, KernelSpectrum};
 use losscape_analysis::spectrum::{Spectrum, SpectrumSettings};
 use losscape_analysis::{AnalysisError, Objective, Point};
-use losscape_krylov::{Counted, Eigenpairs, Eigensolver, Eigenvalue, Quadrature, SymmetricOperator};
+use losscape_krylov::{Counted, Eigenpairs, Eigensolver, Eigenvalue, SymmetricOperator};
 use losscape_model::Model;
 use losscape_model::random::{Purpose, stream};
 use losscape_tangent::parameters::{self, Segment};
@@ -157,12 +157,10 @@ impl<'a> Bench<'a> {
         settings: &SpectrumSettings,
         (draw, at): (Draw, usize),
     ) -> Result<Spectrum, AnalysisError> {
-        let asked = settings.top + settings.bottom;
+        let settings = settings.clone().for_products_of(self.point.entries());
         let dim = operator.dim();
-        let density = settings.density.map_or(0, |Quadrature { probes, steps }| probes * steps);
-        let parts = if dim <= settings.dense { dim } else { 4 * asked + settings.probes + settings.trace + density };
-        self.begin(name, parts);
-        Ok(Spectrum::measure(&self.counted(operator), settings, &mut self.random_at(draw, at))?)
+        self.begin(name, if dim <= settings.dense { dim } else { settings.products() });
+        Ok(Spectrum::measure(&self.counted(operator), &settings, &mut self.random_at(draw, at))?)
     }
 
     /// The largest eigenpairs of the Hessian: β and the directions to look along.
