@@ -1,6 +1,8 @@
-//! `losscape`: trains overparameterized networks and measures the loss landscape they move through.
+//! The `losscape` command: trains overparameterized networks and measures the loss landscape they move through.
 //!
-//! - [`args`]: the command line as types.
+//! [`main`] is the whole of it, for the program and for the Python package, which has the command too.
+//!
+//! - [`args`]: the command line as types; [`call`]: how the command was called.
 //! - [`device`]: device names, and which devices this build has.
 //! - [`train`], [`analyze`], [`claims`], [`study`], [`data`], [`list`]: the commands that need more than a call.
 //! - [`progress`]: bars; [`signals`]: a word from outside that stops a run.
@@ -11,6 +13,7 @@
 
 mod analyze;
 mod args;
+mod call;
 mod claims;
 mod data;
 mod device;
@@ -24,51 +27,41 @@ mod terminal;
 mod threads;
 mod train;
 
-use std::process::ExitCode;
-
 use clap::{CommandFactory, Parser};
 use losscape_lab::RunFolder;
 use losscape_report::{RunRecords, compare, page};
 
 use crate::args::{Cli, Command};
+pub use crate::call::Call;
 use crate::error::CliError;
 use crate::terminal::{note, say, show};
 
-/// Keeps freed memory: training and measuring give back and take arrays of the same sizes all the time, and the
-/// system's allocator on Linux returns the large ones to the kernel in between, which cost a fifth of a full-batch
-/// gradient in page faults. It is version 2: with version 3 a training step took a tenth longer. Libraries choose none;
-/// a program of your own does well to.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+/// Does what the command line says, and returns the exit code.
+pub fn main(call: &Call) -> u8 {
+    let cli = match Cli::try_parse_from(&call.arguments) {
         Ok(cli) => cli,
         Err(error) => {
             if error.use_stderr() {
                 note!("{}", error.render().to_string().trim_end());
-                return ExitCode::from(2);
+                return 2;
             }
             // Help and version are results like others.
             error.print().unwrap_or_else(|error| terminal::unwritten(&error));
-            return ExitCode::SUCCESS;
+            return 0;
         }
     };
-    match threads::start().and_then(|()| run(cli.command)) {
-        Ok(code) => code,
-        Err(error) => {
-            error.print();
-            ExitCode::from(2)
-        }
-    }
+    threads::start().and_then(|()| run(cli.command, call)).unwrap_or_else(|error| {
+        error.print();
+        2
+    })
 }
 
-fn run(command: Command) -> Result<ExitCode, CliError> {
+fn run(command: Command, call: &Call) -> Result<u8, CliError> {
     match command {
-        Command::Train(args) => return train::run(&args),
+        Command::Train(args) => return train::run(&args, call),
         Command::Analyze(args) => analyze::run(&args)?,
         Command::Claims(command) => return claims::run(&command),
-        Command::Study(command) => return study::run(&command),
+        Command::Study(command) => return study::run(&command, call),
         Command::Data(command) => data::run(&command)?,
         Command::List { what } => list::print(what),
         Command::Report { run } => {
@@ -88,10 +81,5 @@ fn run(command: Command) -> Result<ExitCode, CliError> {
             show!("{}", String::from_utf8_lossy(&script));
         }
     }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// The command line, for manifests; what is not UTF-8 in it is replaced.
-fn argv() -> Vec<String> {
-    std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect()
+    Ok(0)
 }

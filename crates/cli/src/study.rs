@@ -1,13 +1,11 @@
 //! `losscape study`.
 
-use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use losscape_lab::folder::Lock;
 use losscape_lab::records::State;
-use losscape_lab::{LabError, document, memory as bytes};
+use losscape_lab::{document, memory as bytes};
 use losscape_report::study as report;
 use losscape_study::launch::processes::{self, Processes, Tally};
 use losscape_study::launch::worker::Worker;
@@ -15,6 +13,7 @@ use losscape_study::launch::{Array, INTERRUPTED, Job, kubernetes, slurm};
 use losscape_study::{Findings, Merged, PlannedRun, RunState, StudyFolder};
 
 use crate::args::{Launcher, StudyArgs, StudyCommand, StudyRunArgs, SubmitArgs};
+use crate::call::Call;
 use crate::error::CliError;
 use crate::terminal::{note, say, show};
 use crate::{device, memory, progress, signals};
@@ -23,13 +22,13 @@ use crate::{device, memory, progress, signals};
 const SEED: u64 = 0;
 
 /// Plans, runs, merges, weighs.
-pub fn run(command: &StudyCommand) -> Result<ExitCode, CliError> {
+pub fn run(command: &StudyCommand, call: &Call) -> Result<u8, CliError> {
     match command {
         StudyCommand::Plan(args) => {
             let (folder, _lock) = plan(args)?;
             say!("{}", folder.file("plan.jsonl").display());
         }
-        StudyCommand::Run(args) => return start(args),
+        StudyCommand::Run(args) => return start(args, call),
         StudyCommand::Status(args) => {
             let folder = find(args)?;
             let planned = folder.planned()?;
@@ -46,22 +45,22 @@ pub fn run(command: &StudyCommand) -> Result<ExitCode, CliError> {
         }
         StudyCommand::Merge { study, partial } => {
             let folder = find(study)?;
-            return Ok(if merge(&folder, *partial)? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+            return Ok(u8::from(!merge(&folder, *partial)?));
         }
         StudyCommand::Report(args) => weigh(&find(args)?)?,
         StudyCommand::Submit(args) => {
             device::parse(&args.device)?;
             // The tasks plan nothing.
             let (folder, _) = plan(&args.study)?;
-            submit(&folder, args)?;
+            submit(&folder, args, call)?;
         }
         StudyCommand::Worker { folder, index, device, memory } => {
             let words = |words: &str| note!("{words}");
-            let code = work(&StudyFolder::new(folder), *index, device, *memory);
-            return Ok(ExitCode::from(code.unwrap_or_else(|error| processes::refuse(&error.to_string(), words))));
+            let code = work(&StudyFolder::new(folder), *index, device, *memory, call);
+            return Ok(code.unwrap_or_else(|error| processes::refuse(&error.to_string(), words)));
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }
 
 /// The study's folder, locked; a file is planned first.
@@ -114,7 +113,7 @@ fn find(args: &StudyArgs) -> Result<StudyFolder, CliError> {
     Ok(folder)
 }
 
-fn start(args: &StudyRunArgs) -> Result<ExitCode, CliError> {
+fn start(args: &StudyRunArgs, call: &Call) -> Result<u8, CliError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = args.jobs.map_or(cores, usize::from);
     // A wrong name should not fail every run.
@@ -151,7 +150,7 @@ fn start(args: &StudyRunArgs) -> Result<ExitCode, CliError> {
     if open.len() < total {
         note!("{} of {total} runs have ended already", total - open.len());
     }
-    let program = program()?;
+    let program = call.program.clone();
     let processes = Processes { study: &folder, program, device: &args.device, jobs, threads: args.threads, memory };
     let bars = progress::Study::new(total);
     bars.begin(known);
@@ -161,7 +160,7 @@ fn start(args: &StudyRunArgs) -> Result<ExitCode, CliError> {
     if done + diverged + failed < total {
         let why = if stop.load(Ordering::Relaxed) { "stopped" } else { "not all could be done" };
         note!("{why}: the same command goes on");
-        return Ok(ExitCode::from(INTERRUPTED));
+        return Ok(INTERRUPTED);
     }
     if args.index.is_none() {
         merge(&folder, true)?;
@@ -173,18 +172,13 @@ fn start(args: &StudyRunArgs) -> Result<ExitCode, CliError> {
              again",
             folder.path().display()
         );
-        return Ok(ExitCode::FAILURE);
+        return Ok(1);
     }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// This program.
-fn program() -> Result<PathBuf, LabError> {
-    std::env::current_exe().map_err(LabError::io("find", "the program itself"))
+    Ok(0)
 }
 
 /// A process's side of a study: one run. Returns the exit code.
-fn work(study: &StudyFolder, index: usize, device: &str, memory: Option<usize>) -> Result<u8, CliError> {
+fn work(study: &StudyFolder, index: usize, device: &str, memory: Option<usize>, call: &Call) -> Result<u8, CliError> {
     let stop = signals::listen()?;
     let measuring = Arc::new(AtomicBool::new(false));
     signals::end_at_once(&measuring)?;
@@ -201,15 +195,15 @@ fn work(study: &StudyFolder, index: usize, device: &str, memory: Option<usize>) 
         return Err(CliError::Message(format!("there is no run {index}: {} are planned", planned.len())));
     };
     note!("run {index} of {}, process {}", study.path().display(), std::process::id());
-    let (argv, stop) = (crate::argv(), Some(&*stop));
+    let (argv, stop) = (call.argv(), Some(&*stop));
     let worker = Worker { memory, argv, stop, ..Worker::new(study, device::parse(device)?, device) };
     Ok(processes::serve(&worker, run, &measuring, |words| note!("{words}")))
 }
 
 /// Writes scripts for a scheduler and, unless it is a dry run, submits them.
-fn submit(study: &StudyFolder, args: &SubmitArgs) -> Result<(), CliError> {
+fn submit(study: &StudyFolder, args: &SubmitArgs, call: &Call) -> Result<(), CliError> {
     let SubmitArgs { chunk, limit, threads, .. } = *args;
-    let job = Job::new(study, &program()?, Array { chunk, limit, threads, device: args.device.clone() })?;
+    let job = Job::new(study, &call.program, Array { chunk, limit, threads, device: args.device.clone() })?;
     match args.launcher {
         Launcher::Slurm => {
             let scripts = slurm::Scripts::write(&job, &args.options)?;

@@ -1,7 +1,5 @@
 //! `losscape train`.
 
-use std::process::ExitCode;
-
 use losscape_lab::records::{State, Summary};
 use losscape_lab::{Outcome, Plan, Run, RunFolder, RunOptions};
 use losscape_report::compare::Table;
@@ -9,6 +7,7 @@ use losscape_report::{RunRecords, number, page, percent, training};
 use losscape_study::launch::INTERRUPTED;
 
 use crate::args::TrainArgs;
+use crate::call::Call;
 use crate::error::CliError;
 use crate::progress;
 use crate::signals;
@@ -16,7 +15,7 @@ use crate::terminal::{self, note, say};
 use crate::{device, memory};
 
 /// Trains, reports, and says how it went.
-pub fn run(args: &TrainArgs) -> Result<ExitCode, CliError> {
+pub fn run(args: &TrainArgs, call: &Call) -> Result<u8, CliError> {
     let device = device::parse(&args.device)?;
     let allowed = args.memory.as_deref().map(memory::bytes).transpose()?;
     let plan = Plan::read(&args.config, &args.set)?;
@@ -27,7 +26,7 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode, CliError> {
         device_name: args.device.clone(),
         fresh: args.fresh,
         extend: args.extend.clone(),
-        argv: crate::argv(),
+        argv: call.argv(),
     };
     for notice in &plan.notices {
         note!("note: {notice}");
@@ -42,7 +41,7 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode, CliError> {
         note!("this run has {how} already; --fresh starts it over");
         page::write(&folder)?;
         print(&folder, &summary)?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(0);
     }
     if run.resumes_at() > 0 {
         note!("going on from step {}", run.resumes_at());
@@ -55,8 +54,8 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode, CliError> {
     page::write(&folder)?;
     print(&folder, &summary)?;
     Ok(match outcome {
-        Outcome::Interrupted => ExitCode::from(INTERRUPTED),
-        _ => ExitCode::SUCCESS,
+        Outcome::Interrupted => INTERRUPTED,
+        _ => 0,
     })
 }
 

@@ -32,7 +32,7 @@ pub use design::{Measuring, StudyConfig};
 pub use findings::{Association, Comparable, Findings};
 pub use folder::{PlannedRun, RunState, StudyFolder};
 pub use result::RunResult;
-pub use table::{Merged, Table};
+pub use table::{Column, Merged, Table};
 
 /// The README's examples.
 #[cfg(doctest)]

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use super::script::quoted;
+use super::program::quoted;
 use super::{Job, LaunchError};
 
 /// Writes the manifest of a Job whose pods run `image`, with losscape in it. The study's folder must be in a volume

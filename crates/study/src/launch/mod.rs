@@ -20,11 +20,13 @@
 mod error;
 pub mod kubernetes;
 pub mod processes;
+mod program;
 mod script;
 pub mod slurm;
 pub mod worker;
 
 pub use error::LaunchError;
+pub use program::Program;
 pub use script::{Array, Job};
 
 /// Exit code of something interrupted, as of sysexits' EX_TEMPFAIL: try again later.

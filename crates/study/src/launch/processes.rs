@@ -7,8 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -19,6 +18,7 @@ use losscape_lab::records::State;
 use serde::{Deserialize, Serialize};
 
 use super::INTERRUPTED;
+use super::program::Program;
 use super::worker::{Told, Worker};
 use crate::folder::own;
 use crate::{PlannedRun, StudyFolder};
@@ -136,7 +136,7 @@ pub struct Processes<'a> {
     pub study: &'a StudyFolder,
     /// The program: `losscape`, or one that calls [`serve`] on `study worker FOLDER INDEX --device NAME [--memory
     /// BYTES]`.
-    pub program: PathBuf,
+    pub program: Program,
     /// The device by its name.
     pub device: &'a str,
     /// Processes at a time.
@@ -256,7 +256,7 @@ impl Processes<'_> {
             }
             last = Some(message);
         }
-        let status = child.wait().map_err(LabError::io("wait for", &self.program))?;
+        let status = child.wait().map_err(LabError::io("wait for", self.program.path()))?;
         held(&shared.inputs).remove(&slot);
         Ok(match (status.code(), last) {
             (Some(0), Some(Message::Finished(state))) => Ending::Finished(state),
@@ -277,7 +277,8 @@ impl Processes<'_> {
         let log = folder.path().join("worker.log");
         own(&log)?;
         let log = OpenOptions::new().append(true).create(true).open(&log).map_err(LabError::io("write", &log))?;
-        Command::new(&self.program)
+        self.program
+            .command()
             .args(["study", "worker"])
             .arg(self.study.path())
             .arg(run.index.to_string())
@@ -288,7 +289,7 @@ impl Processes<'_> {
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
-            .map_err(LabError::io("start", &self.program))
+            .map_err(LabError::io("start", self.program.path()))
     }
 }
 

@@ -1,12 +1,13 @@
 //! What scripts for schedulers have in common.
 
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use losscape_lab::LabError;
 use losscape_lab::folder::{create, write_whole};
 
 use super::error::LaunchError;
+use super::program::Program;
 use crate::StudyFolder;
 use crate::folder::own;
 
@@ -30,7 +31,7 @@ pub struct Array {
 #[derive(Debug)]
 pub struct Job {
     /// The program.
-    pub(super) program: PathBuf,
+    pub(super) program: Program,
     /// The study's folder.
     pub(super) folder: PathBuf,
     /// Name of the study, as schedulers take it.
@@ -48,20 +49,20 @@ impl Job {
     /// # Errors
     ///
     /// When no run is planned, or a path cannot stand in a script.
-    pub fn new(study: &StudyFolder, program: &Path, array: Array) -> Result<Self, LaunchError> {
+    pub fn new(study: &StudyFolder, program: &Program, array: Array) -> Result<Self, LaunchError> {
         let runs = study.planned()?.len();
         if runs == 0 {
             return Err(LaunchError::NoRuns { folder: study.path().to_owned() });
         }
         let chunk = array.chunk.map_or_else(|| runs.div_ceil(TASKS).max(1), NonZeroUsize::get);
         let folder = std::path::absolute(study.path()).map_err(LabError::io("find", study.path()))?;
-        for path in [program, &folder] {
+        for path in [program.path(), &folder] {
             if path.to_str().is_none_or(|path| path.contains(char::is_control)) {
                 return Err(LaunchError::Path { path: path.to_owned() });
             }
         }
         let name = label(&folder.file_name().unwrap_or_default().to_string_lossy());
-        Ok(Self { program: program.to_owned(), folder, name, tasks: runs.div_ceil(chunk), chunk, array })
+        Ok(Self { program: program.clone(), folder, name, tasks: runs.div_ceil(chunk), chunk, array })
     }
 
     /// Writes a script into the study's folder `cluster`.
@@ -84,10 +85,4 @@ fn label(name: &str) -> String {
         "" => "study".to_owned(),
         name => name.to_owned(),
     }
-}
-
-/// A word of a shell script.
-#[must_use]
-pub(super) fn quoted(path: &Path) -> String {
-    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }

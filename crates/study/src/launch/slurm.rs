@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::script::quoted;
+use super::program::quoted;
 use super::{Job, LaunchError};
 
 /// The scripts of a study.
@@ -38,7 +38,7 @@ impl Scripts {
         let (threads, device) = (array.threads, &array.device);
         let limit = array.limit.map(|limit| format!("%{limit}")).unwrap_or_default();
         let options = options.iter().map(|given| option(given)).collect::<Result<String, _>>()?;
-        let (program, folder) = (quoted(program), quoted(folder));
+        let (program, folder) = (program.in_script(), quoted(folder));
         let array = format!(
             r#"#!/bin/bash
 #SBATCH --job-name={name}
