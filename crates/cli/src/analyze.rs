@@ -2,10 +2,10 @@
 
 use losscape_lab::config::{Mode, Precision};
 use losscape_lab::measure::{self, AnalysisSettings, Measure, Progress};
-use losscape_lab::open::Files;
+use losscape_lab::open::{Files, Made};
 use losscape_lab::pytorch::Layout;
 use losscape_lab::{Analysis, RunFolder, Subject};
-use losscape_model::data::npz::Channels;
+use losscape_model::data::npz::{Channels, Npz};
 use losscape_model::{Loss, LossKind};
 use losscape_report::{landscape, page};
 
@@ -25,13 +25,16 @@ pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
             let files = Files {
                 weights: args.weights.clone(),
                 layout: Layout { layers: args.layers.clone(), ignored: args.ignore.clone() },
-                data: data.clone(),
-                channels: args.channels.as_deref().map(|axis| match axis {
-                    "last" => Channels::Last,
-                    _ => Channels::First,
-                }),
-                vocabulary: args.vocabulary,
-                model: model.clone(),
+                data: Npz {
+                    path: data.clone(),
+                    channels: args.channels.as_deref().map(|axis| match axis {
+                        "last" => Channels::Last,
+                        _ => Channels::First,
+                    }),
+                    vocabulary: args.vocabulary,
+                    ..Npz::default()
+                },
+                model: Made::File(model.clone()),
                 loss: args.loss.as_deref().map(loss).transpose()?,
             };
             (Subject::of_files(&files, &device)?, Vec::new())

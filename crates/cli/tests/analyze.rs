@@ -267,15 +267,16 @@ fn numbers_do_not_depend_on_threads() {
 #[test]
 fn the_largest_eigenvalue_does_not_replace_the_whole_spectrum() {
     use losscape_lab::measure::{AnalysisSettings, norms, ntk};
-    use losscape_lab::open::Files;
+    use losscape_lab::open::{Files, Made};
     use losscape_lab::{Analysis, RunFolder, Subject};
+    use losscape_model::data::npz::Npz;
     let place = Place::new("");
     let folder = RunFolder::new(place.path());
     let files = ["weights.safetensors", "data.npz", "model.toml"].map(reference);
     let [weights, data, model] = files.map(PathBuf::from);
     let weights = Some(weights);
-    let files =
-        Files { weights, layout: Default::default(), data, channels: None, vocabulary: None, model, loss: None };
+    let data = Npz { path: data, ..Npz::default() };
+    let files = Files { weights, layout: Default::default(), data, model: Made::File(model), loss: None };
     let subject = Subject::of_files(&files, &burn::tensor::Device::flex()).expect("the files fit");
     for kernel_size in [5000, 0] {
         let settings = AnalysisSettings { kernel_size: Some(kernel_size), ..AnalysisSettings::default() };

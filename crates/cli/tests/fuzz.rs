@@ -7,8 +7,9 @@ use std::fs;
 use std::path::Path;
 
 use crate::common::{CONFIG, Place, text};
-use losscape_lab::open::Files;
+use losscape_lab::open::{Files, Made};
 use losscape_lab::{Document, Plan, RunConfig, Subject, document};
+use losscape_model::data::npz::Npz;
 use losscape_study::{StudyConfig, StudyFolder};
 
 /// Numbers in a fixed order for each seed: an xorshift (Marsaglia 2003).
@@ -242,10 +243,8 @@ fn weights() {
     let files = Files {
         weights: Some(path.clone()),
         layout: Default::default(),
-        data,
-        channels: None,
-        vocabulary: None,
-        model,
+        data: Npz { path: data, ..Npz::default() },
+        model: Made::File(model),
         loss: None,
     };
     let (mut read, mut refused) = (0, 0);

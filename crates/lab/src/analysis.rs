@@ -134,6 +134,11 @@ impl Analysis {
         self.arrays.get(name).map_or(&[], Vec::as_slice)
     }
 
+    /// The names of the lists of numbers that there are.
+    pub fn arrays(&self) -> impl Iterator<Item = &'static str> {
+        self.arrays.keys().copied()
+    }
+
     /// Fills a section.
     ///
     /// # Errors

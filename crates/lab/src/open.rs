@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use burn::module::Module;
 use burn::tensor::{DType, Device};
 use losscape_analysis::Mode;
-use losscape_model::data::npz::{Channels, Npz};
+use losscape_model::data::npz::Npz;
 use losscape_model::data::table::Task;
 use losscape_model::data::{Parts, Targets};
 use losscape_model::exported::{ExportedConfig, Program};
@@ -27,26 +27,43 @@ use crate::gradient::preconditioner;
 use crate::plan::{DECOMPOSED, DROPS, Plan, check_loss};
 use crate::pytorch::{self, Layout};
 use crate::records::State;
-use crate::subject::{Subject, Training};
+use crate::subject::{IN_TRAINING, Subject, Training};
 
-/// A network that was trained elsewhere.
+/// A network that was made elsewhere.
 #[derive(Debug, Clone)]
 pub struct Files {
     /// Its weights, a safetensors file. An archive has its own.
     pub weights: Option<PathBuf>,
     /// Which of the tensors are weights, and in which order the layers stand.
     pub layout: Layout,
-    /// The data, a NumPy archive.
-    pub data: PathBuf,
-    /// Which axis of an image has its channels.
-    pub channels: Option<Channels>,
-    /// Number of different tokens, where the inputs are sequences of these.
-    pub vocabulary: Option<usize>,
-    /// The network: an archive of `torch.export.save`, or a description with the `[model]` and `[loss]` tables of a
-    /// training configuration.
-    pub model: PathBuf,
+    /// The data. Tasks and classes are those of network and loss.
+    pub data: Npz,
+    /// The network.
+    pub model: Made,
     /// The loss, of an archive.
     pub loss: Option<LossKind>,
+}
+
+/// Where a network is from.
+#[derive(Debug, Clone)]
+pub enum Made {
+    /// A file: an archive of `torch.export.save`, or a description with the `[model]` and `[loss]` tables of a training
+    /// configuration.
+    File(PathBuf),
+    /// An archive that was read before, under a name.
+    Program(String, Program),
+    /// The text of a description; without weights from a file it is initialized under the seed.
+    Described(String, u64),
+}
+
+impl Made {
+    fn name(&self) -> PathBuf {
+        match self {
+            Self::File(path) => path.clone(),
+            Self::Program(name, _) => name.into(),
+            Self::Described(..) => "the description".into(),
+        }
+    }
 }
 
 /// The tables of a training configuration that say what the network is.
@@ -128,10 +145,11 @@ impl Subject {
     ///
     /// When a file cannot be read, or they do not fit each other.
     pub fn of_files(files: &Files, device: &Device) -> Result<Self, LabError> {
-        let Files { weights: file, layout, data: archive, channels, vocabulary, model, .. } = files;
-        let Described { config, loss, document } = Described::of(files)?;
+        let Files { weights: file, layout, data: npz, model, .. } = files;
+        let Described { config, loss, document, seed } = Described::of(files)?;
         let program = config.exported().map(ExportedConfig::program).transpose()?;
-        let source = file.as_ref().unwrap_or(model);
+        let made = model.name();
+        let source = file.as_ref().unwrap_or(&made);
         let damaged = |problem: String| LabError::Damaged { path: source.to_owned(), problem };
         let weights = match (file, program) {
             (Some(file), Some(program)) => {
@@ -141,24 +159,26 @@ impl Subject {
             }
             (Some(file), None) => Some(pytorch::read(file, layout, &config.pytorch_names())?),
             (None, Some(_)) => None,
+            (None, None) if seed.is_some() => None,
             (None, None) => {
                 return Err(LabError::Damaged {
-                    path: model.to_owned(),
+                    path: made,
                     problem: "it describes a network without weights; name them with --weights".to_owned(),
                 });
             }
         };
-        let vocabulary = vocabulary.or_else(|| match program?.inputs() {
+        let vocabulary = npz.vocabulary.or_else(|| match program?.inputs() {
             [input] => input.rows,
             _ => None,
         });
-        let npz = Npz { path: archive.to_owned(), channels: *channels, vocabulary, ..Npz::default() };
+        let npz = Npz { vocabulary, ..npz.clone() };
+        // Without weights they are as many as the data asks for.
         let outputs = match (config.exported(), &weights) {
-            (Some(exported), _) => exported.outputs(&npz.read()?.train.sample)?.each,
-            (None, Some(weights)) => weights.outputs().map_err(damaged)?,
-            (None, None) => unreachable!("a description has weights"),
+            (Some(exported), _) => Some(exported.outputs(&npz.read()?.train.sample)?.each),
+            (None, Some(weights)) => Some(weights.outputs().map_err(damaged)?),
+            (None, None) => None,
         };
-        if outputs == 1 && loss.kind == LossKind::CrossEntropy {
+        if outputs == Some(1) && loss.kind == LossKind::CrossEntropy {
             let problem = "the network has one output, as for binary cross-entropy (BCEWithLogitsLoss): that is \
                            name = \"binary-cross-entropy\" in [loss], --loss binary-cross-entropy of an archive";
             return Err(damaged(problem.to_owned()));
@@ -166,11 +186,20 @@ impl Subject {
         // The loss and the number of outputs say what targets must be.
         let (task, classes) = match loss.kind {
             LossKind::CrossEntropy => (Some(Task::Classification), outputs),
-            LossKind::BinaryCrossEntropy | LossKind::Exponential => (Some(Task::Classification), 2),
-            _ if outputs == 1 => (Some(Task::Regression), outputs),
+            LossKind::BinaryCrossEntropy | LossKind::Exponential => (Some(Task::Classification), Some(2)),
+            _ if outputs == Some(1) => (Some(Task::Regression), outputs),
             _ => (None, outputs),
         };
-        let Parts { train: data, test, mut notices } = Npz { task, classes: Some(classes), ..npz }.read()?;
+        let archive = npz.path.clone();
+        let Parts { train: data, test, mut notices } = Npz { task, classes, ..npz }.read()?;
+        let (_, needed) = match &document {
+            Some(document) => check_loss(loss, data.target(), document)?,
+            None => loss.on(data.target())?,
+        };
+        let outputs = outputs.unwrap_or(needed.each);
+        if needed.each != outputs {
+            return Err(damaged(format!("the network has {outputs} outputs, the data {} targets", needed.each)));
+        }
         notices.extend(unseen(&data.targets));
         if let Targets::Labels { names, .. } = &data.targets
             && !names.is_empty()
@@ -185,14 +214,11 @@ impl Subject {
             notices.push(DROPS.to_owned());
         }
         if program.is_some_and(Program::sees_batch) {
-            let notice = "the archive was exported in training mode; in evaluation mode, where each sample is measured \
-                          on its own, batch norm goes by its running statistics, and --mode batch takes those of all \
-                          samples";
-            notices.push(notice.to_owned());
+            notices.push(IN_TRAINING.to_owned());
         }
         let device = device.clone().autodiff();
         let wanted = Outputs { positions: data.target().positions(), each: outputs };
-        let network = config.init(&data.sample, wanted, 0, &device, DType::F64).map_err(|error| {
+        let network = config.init(&data.sample, wanted, seed.unwrap_or(0), &device, DType::F64).map_err(|error| {
             document.as_ref().map_or_else(
                 || LabError::Model(error.clone()),
                 |document| document.error_at(&["model"], error.to_string()).into(),
@@ -204,17 +230,11 @@ impl Subject {
             Some(weights) => weights.fill(network, &device).map_err(damaged)?,
             None => network,
         };
-        let (_, needed) = match &document {
-            Some(document) => check_loss(loss, data.target(), document)?,
-            None => loss.on(data.target())?,
-        };
-        if needed.each != outputs {
-            return Err(damaged(format!("the network has {outputs} outputs, the data {} targets", needed.each)));
-        }
         let part = if test.is_some() { ", of which the training part" } else { "" };
-        let from = match (file, order) {
-            (Some(file), Some(order)) => format!("those of {}, layers in the order {order}", file.display()),
-            _ => format!("those of {}", model.display()),
+        let from = match (file, order, seed) {
+            (Some(file), Some(order), _) => format!("those of {}, layers in the order {order}", file.display()),
+            (_, _, Some(seed)) => format!("initial ones, seed {seed}"),
+            _ => format!("those of {}", made.display()),
         };
         let mut setup = vec![
             ("inputs", format!("as they stand in {}{part}, not standardized by this program", archive.display())),
@@ -237,37 +257,46 @@ struct Described {
     loss: Loss,
     /// Where it was said, of a description.
     document: Option<Document>,
+    /// What it is initialized under, where there are no other weights.
+    seed: Option<u64>,
 }
 
 impl Described {
     fn of(files: &Files) -> Result<Self, LabError> {
         let Files { model, loss, .. } = files;
-        if is_archive(model)? {
+        let exported = match model {
+            Made::File(path) if is_archive(path)? => Some(ExportedConfig::new(path)),
+            Made::Program(name, program) => Some(ExportedConfig::of(name, program.clone())),
+            Made::File(_) | Made::Described(..) => None,
+        };
+        if let Some(exported) = exported {
             let kind = loss.ok_or_else(|| LabError::Damaged {
-                path: model.to_owned(),
+                path: model.name(),
                 problem: {
                     let known: Vec<&str> = Loss::ALL.iter().map(|(name, _)| *name).collect();
                     format!("an archive does not say its loss; name it with --loss: {}", known.join(", "))
                 },
             })?;
-            let config = ExportedConfig::new(model).into();
-            return Ok(Self { config, loss: Loss::new(kind), document: None });
+            return Ok(Self { config: exported.into(), loss: Loss::new(kind), document: None, seed: None });
         }
-        let text = document::text(model)?;
-        let document = Document::parse(model.display().to_string(), &text, &[])?;
+        let (text, seed) = match model {
+            Made::Described(text, seed) => (text.clone(), Some(*seed).filter(|_| files.weights.is_none())),
+            _ => (document::text(&model.name())?, None),
+        };
+        let document = Document::parse(model.name().display().to_string(), &text, &[])?;
         if loss.is_some() {
             let message = "the description says the loss itself; leave --loss out".to_owned();
             return Err(document.error_at(&["loss"], message).into());
         }
         let Description { model: config, loss } = document.read()?;
-        if let ModelConfig::Mlp(mlp) = &config
+        if let (ModelConfig::Mlp(mlp), None) = (&config, seed)
             && mlp.parameterization != Parameterization::Standard
         {
             let message = "weights from a file are those of the standard parameterization, which the tangent kernel \
                            depends on; leave the key out";
             return Err(document.error_at(&["model", "parameterization"], message).into());
         }
-        Ok(Self { config, loss, document: Some(document) })
+        Ok(Self { config, loss, document: Some(document), seed })
     }
 }
 

@@ -15,8 +15,13 @@ use sha2::{Digest, Sha256};
 use crate::digest::hex;
 use crate::error::LabError;
 
+/// What is to be known of an archive in training mode that is measured in evaluation mode.
+pub(crate) const IN_TRAINING: &str = "the archive was exported in training mode; in evaluation mode, where each sample \
+                                      is measured on its own, batch norm goes by its running statistics, and batch \
+                                      mode (--mode batch) takes those of all samples";
+
 /// A network with the data and the loss to measure it on.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Subject {
     /// Where it comes from, in words.
     pub source: String,
@@ -37,7 +42,7 @@ pub struct Subject {
 }
 
 /// How a network was trained.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Training {
     /// Optimizer steps done.
     pub step: usize,
@@ -66,6 +71,7 @@ impl Subject {
             if let Some(layer) = in_training(&self.network).iter().find(|layer| *layer != "BatchNorm") {
                 return Err(LabError::Random { layer: layer.clone() });
             }
+            self.notices.retain(|notice| notice != IN_TRAINING);
             let notice = "the empirical Fisher matrix is left out: in batch mode samples see each other, and have no \
                           gradients of their own";
             self.notices.push(notice.to_owned());

@@ -9,9 +9,9 @@ use losscape_analysis::{Mode, Objective};
 use losscape_krylov::SymmetricOperator;
 use losscape_lab::config::RunConfig;
 use losscape_lab::document::Document;
-use losscape_lab::open::Files;
+use losscape_lab::open::{Files, Made};
 use losscape_lab::{Plan, Subject, Trainer, pytorch};
-use losscape_model::data::npz::Channels;
+use losscape_model::data::npz::{Channels, Npz};
 use losscape_model::{FromDataset, Model, ModelConfig, ModelInput, Network};
 use losscape_tangent::{Inputs, Map, parameters};
 use safetensors::SafeTensors;
@@ -87,10 +87,13 @@ fn files(folder: &Path) -> (String, Files) {
     let files = Files {
         weights: Some(folder.join("weights.safetensors")),
         layout: pytorch::Layout::default(),
-        data: folder.join("data.npz"),
-        channels: (!tokens).then_some(Channels::First),
-        vocabulary: tokens.then_some(5),
-        model: folder.join("model.toml"),
+        data: Npz {
+            path: folder.join("data.npz"),
+            channels: (!tokens).then_some(Channels::First),
+            vocabulary: tokens.then_some(5),
+            ..Npz::default()
+        },
+        model: Made::File(folder.join("model.toml")),
         loss: None,
     };
     (name, files)
@@ -151,7 +154,7 @@ fn compiled_training_is_that_of_autodiff() {
         let device = Device::flex();
         let subject = Subject::of_files(&files, &device).unwrap_or_else(|error| panic!("{name}: {error}"));
         let (loss, outputs) = subject.loss.on(subject.data.target()).expect("it was read");
-        let config = described(&files.model);
+        let config = described(&folder.join("model.toml"));
         let training = device.clone().autodiff();
         let network = config.init(&subject.data.sample, outputs, 0, &training, DType::F32).expect("it was read");
         // From PyTorch's weights, which are of order one: the loss is not so sharp there that rounding grows.
@@ -202,8 +205,8 @@ fn weights_of_other_networks_are_refused() {
         let layout =
             pytorch::Layout { ignored: ignored.iter().map(|&name| name.to_owned()).collect(), ..Default::default() };
         let (data, model) = (folder.join("data.npz"), folder.join("model.toml"));
-        let channels = Some(Channels::First);
-        let files = Files { weights: Some(weights), layout, data, channels, vocabulary: None, model, loss: None };
+        let data = Npz { path: data, channels: Some(Channels::First), ..Npz::default() };
+        let files = Files { weights: Some(weights), layout, data, model: Made::File(model), loss: None };
         let subject = Subject::of_files(&files, &Device::flex());
         subject.map(|_| ()).expect_err("it is another network").to_string()
     };

@@ -39,6 +39,11 @@ impl ExportedConfig {
         Self { path: path.into(), program: Arc::default() }
     }
 
+    /// The network of an archive that was read before; `name` stands for its path.
+    pub fn of(name: impl Into<PathBuf>, program: Program) -> Self {
+        Self { path: name.into(), program: Arc::new(OnceLock::from(Ok(program))) }
+    }
+
     /// What the archive holds.
     ///
     /// # Errors

@@ -22,7 +22,7 @@ pub use begin::Source;
 pub use input::{Axis, Input};
 use names::Names;
 use node::{Node, Uses};
-pub use tensors::{Constant, Member, Parameter, Statistics, Tensors};
+pub use tensors::{Member, Tensors};
 
 /// A program that can be calculated.
 #[derive(Debug)]

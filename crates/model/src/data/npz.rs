@@ -12,8 +12,9 @@
 //! | floats | numbers, with a notice where they could be labels |
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{BufReader, Cursor, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use npyz::WriterBuilder;
 use serde::{Deserialize, Serialize};
@@ -68,6 +69,9 @@ pub struct Npz {
     /// how many they are. Default: inputs are numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vocabulary: Option<usize>,
+    /// The archive itself, where it is in memory; its path is then only a name.
+    #[serde(skip)]
+    pub bytes: Option<Arc<[u8]>>,
 }
 
 /// The axis that has an image's channels.
@@ -144,7 +148,7 @@ impl Npz {
     /// When the file cannot be read or is no such archive, a checksum differs, or samples and targets do not make a
     /// [`Dataset`].
     pub fn read(&self) -> Result<Parts, DataError> {
-        let mut archive = Archive::open(&self.path)?;
+        let mut archive = Archive::open(&self.path, self.bytes.as_ref())?;
         let names = self.names(&archive)?;
         let mut used: Vec<&String> = names.train.iter().chain(names.test.iter().flatten()).collect();
         archive.check_growth(&used)?;
@@ -443,23 +447,32 @@ fn shares(values: &[f64], columns: usize) -> bool {
 }
 
 /// An archive that is being read.
+/// What an archive is read from.
+trait Source: Read + Seek {}
+
+impl<S: Read + Seek> Source for S {}
+
 struct Archive {
     path: PathBuf,
-    on_disk: u64,
-    zip: ZipArchive<BufReader<File>>,
+    size: u64,
+    zip: ZipArchive<BufReader<Box<dyn Source>>>,
     /// Names of its arrays.
     names: Vec<String>,
 }
 
 impl Archive {
-    fn open(path: &Path) -> Result<Self, DataError> {
+    fn open(path: &Path, bytes: Option<&Arc<[u8]>>) -> Result<Self, DataError> {
         let io = |source| DataError::Io { path: path.to_owned(), source };
         let format = |problem: String| DataError::Format { path: path.to_owned(), line: None, problem };
         let broken = |error: &dyn std::fmt::Display| format(format!("no complete NumPy archive: {error}"));
-        let mut file = File::open(path).map_err(io)?;
-        let on_disk = file.metadata().map_err(io)?.len();
+        let mut file: Box<dyn Source> = match bytes {
+            Some(bytes) => Box::new(Cursor::new(Arc::clone(bytes))),
+            None => Box::new(File::open(path).map_err(io)?),
+        };
+        let size = file.seek(SeekFrom::End(0)).map_err(io)?;
+        file.rewind().map_err(io)?;
         let mut head = Vec::new();
-        (&file).take(512).read_to_end(&mut head).map_err(io)?;
+        file.by_ref().take(512).read_to_end(&mut head).map_err(io)?;
         if !head.starts_with(b"PK") {
             let gzip = head.starts_with(&[0x1f, 0x8b]).then_some("compressed with gzip; decompress it");
             let what = foreign(&head).filter(|_| gzip.is_none()).or(gzip);
@@ -468,7 +481,7 @@ impl Archive {
                 |what| format!("it is {what}"),
             )));
         }
-        check_directory(&mut file, on_disk).map_err(io)?.map_err(|problem| broken(&problem))?;
+        check_directory(&mut file, size).map_err(io)?.map_err(|problem| broken(&problem))?;
         file.rewind().map_err(io)?;
         let mut zip = ZipArchive::new(BufReader::new(file)).map_err(|error| broken(&error))?;
         zip.validate_header_consistency().map_err(|error| broken(&error))?;
@@ -483,7 +496,7 @@ impl Archive {
             }
             names.extend(name.strip_suffix(".npy").map(str::to_owned));
         }
-        Ok(Self { path: path.to_owned(), on_disk, zip, names })
+        Ok(Self { path: path.to_owned(), size, zip, names })
     }
 
     fn wrong(&self, problem: String) -> DataError {
@@ -539,7 +552,7 @@ impl Archive {
             };
             values = values.saturating_add(count.saturating_mul(weight).max(size / 8));
         }
-        allow(&self.path, self.on_disk, values)
+        allow(&self.path, self.size, values)
     }
 
     /// The values of an array; the entry is read to its end, where its checksum is compared.
@@ -586,7 +599,7 @@ impl Archive {
 
 /// Whether the list of entries at the end of a zip archive is whole, as Python's zipfile asks it to be: it fills the
 /// bytes up to the last record, which has no comment, and its entries are of known kinds.
-fn check_directory(file: &mut File, on_disk: u64) -> std::io::Result<Result<(), String>> {
+fn check_directory(file: &mut dyn Source, whole: u64) -> std::io::Result<Result<(), String>> {
     const LAST: usize = 22;
     const LONGEST_LIST: u64 = 1 << 26;
     // A record and a locator of 64 bits before it.
@@ -595,7 +608,7 @@ fn check_directory(file: &mut File, on_disk: u64) -> std::io::Result<Result<(), 
         bytes[at..at + size].iter().rev().fold(0_u64, |number, byte| number << 8 | u64::from(*byte))
     };
     let cut = || Ok(Err("it is cut short, or goes on behind its end".to_owned()));
-    let mut tail = vec![0; (LAST + LAST_64).min(usize::try_from(on_disk).unwrap_or(usize::MAX))];
+    let mut tail = vec![0; (LAST + LAST_64).min(usize::try_from(whole).unwrap_or(usize::MAX))];
     file.seek(SeekFrom::End(-(tail.len() as i64)))?;
     file.read_exact(&mut tail)?;
     let Some(at) = tail.len().checked_sub(LAST) else { return cut() };
@@ -604,7 +617,7 @@ fn check_directory(file: &mut File, on_disk: u64) -> std::io::Result<Result<(), 
         return cut();
     }
     let (mut count, mut size, mut offset) = (number(last, 10, 2), number(last, 12, 4), number(last, 16, 4));
-    let mut end = on_disk - LAST as u64;
+    let mut end = whole - LAST as u64;
     if at == LAST_64 && tail[at - 20..].starts_with(b"PK\x06\x07") {
         (count, size, offset) = (number(&tail, 32, 8), number(&tail, 40, 8), number(&tail, 48, 8));
         end -= LAST_64 as u64;

@@ -43,7 +43,13 @@ fn archive(arrays: &[(&str, Vec<u8>)]) -> Vec<u8> {
 
 fn read_bytes(bytes: impl AsRef<[u8]>, npz: &Npz) -> Result<Parts, DataError> {
     let folder = Folder::new();
-    load(Source::Npz(Npz { path: folder.write("d.npz", bytes), ..npz.clone() }))
+    let of_file = Npz { path: folder.write("d.npz", &bytes), ..npz.clone() };
+    // In memory it is the same, and refused in the same words.
+    let in_memory = Npz { bytes: Some(bytes.as_ref().into()), ..of_file.clone() };
+    let [of_file, in_memory] = [of_file, in_memory].map(|npz| load(Source::Npz(npz)));
+    let words = |read: &Result<Parts, DataError>| format!("{read:?}");
+    assert_eq!(words(&of_file), words(&in_memory));
+    of_file
 }
 
 fn read(arrays: &[(&str, Vec<u8>)], npz: &Npz) -> Result<Parts, DataError> {
