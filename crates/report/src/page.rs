@@ -72,6 +72,31 @@ pub fn write_landscape(folder: &RunFolder, analysis: &Analysis) -> Result<(), La
     write_whole(&folder.report(), page.render().expect("the template writes to a string").as_bytes())
 }
 
+#[derive(Template)]
+#[template(path = "fragment.html")]
+struct Fragment<'a> {
+    analysis: &'a Analysis,
+    loss: String,
+    gradient_norm: String,
+    figures: &'a [Figure],
+    sections: Vec<Section>,
+    setup: Vec<(&'a String, &'a String)>,
+}
+
+/// Measurements as a part of a page that has colours of its own, as a notebook is.
+///
+/// # Panics
+///
+/// Never: the template was checked when it was compiled.
+#[must_use]
+pub fn fragment(analysis: &Analysis) -> String {
+    let figures = landscape::figures(analysis);
+    let (sections, setup) = (landscape::sections(analysis), analysis.setup.iter().collect());
+    let (loss, gradient_norm) = (number(analysis.loss.value), number(analysis.gradient_norm));
+    let page = Fragment { analysis, loss, gradient_norm, figures: &figures, sections, setup };
+    page.render().expect("the template writes to a string")
+}
+
 fn write_figures(folder: &RunFolder, figures: &[Figure]) -> Result<(), LabError> {
     let plots = folder.plots();
     create(&plots)?;
