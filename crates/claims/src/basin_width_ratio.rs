@@ -74,19 +74,19 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
             (0.025, 16),
         ],
     );
-    on(bench, &Architecture::mlp([64, 64]), &cells, bench.effort.of(4, 8), &mut evidence)?;
+    on(bench, &Architecture::mlp([64, 64]), &cells, (usize::MAX, bench.effort.of(4, 8)), &mut evidence)?;
     for network in Architecture::others(bench.effort) {
-        on(bench, &network, &CELLS, 4, &mut evidence)?;
+        on(bench, &network, &CELLS, (300, 4), &mut evidence)?;
     }
     Ok(evidence)
 }
 
-/// A network trained at these rates and batch sizes, with so many seeds.
+/// A network trained at these rates and batch sizes on so many digits, with so many seeds.
 fn on(
     bench: &Workbench,
     network: &Architecture,
     cells: &[(f64, usize)],
-    seeds: usize,
+    (samples, seeds): (usize, usize),
     evidence: &mut Evidence,
 ) -> Result<(), LabError> {
     let by_ratio = |a: &&(f64, usize), b: &&(f64, usize)| (a.0 / a.1 as f64).total_cmp(&(b.0 / b.1 as f64));
@@ -95,7 +95,7 @@ fn on(
         (0..seeds).flat_map(|seed| cells.iter().map(move |&cell| (seed, cell))).collect();
     let runs = jobs.into_par_iter().map(|(seed, (rate, batch))| -> Result<Option<Trial>, LabError> {
         let own = bench.seed_of(seed as u64);
-        let data = bench.digits_split(usize::MAX, own)?;
+        let data = bench.digits_split(samples, own)?;
         let training = Training { optimizer: &gradient_descent(rate), batch, target: 0.02, most: 40_000 };
         let Some(found) = bench.minimum(network, &data, training, own)? else { return Ok(None) };
         let point = found.objective.here()?;
