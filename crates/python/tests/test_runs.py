@@ -1,0 +1,94 @@
+"""Training, studies, claims, the command."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import losscape
+from losscape import Error
+
+CONFIG = {
+    "data": {"name": "digits"},
+    "model": {"name": "mlp", "hidden": [8]},
+    "loss": {"name": "cross-entropy"},
+    "optimizer": {"name": "momentum", "learning_rate": 0.05, "momentum": 0.9},
+    "training": {"batch_size": 64, "steps": 40},
+}
+
+
+def test_a_run_is_trained_and_read(tmp_path: Path) -> None:
+    told: list[int] = []
+    run = losscape.train(CONFIG, out=tmp_path, training__log_every=10, progress=lambda _, done, __: told.append(done))
+    assert run.state == "done" and run.summary["steps"] == 40
+    assert told[-1] == 40
+    batch = run.metrics["split"] == "batch"
+    assert run.metrics["loss"][batch].shape == run.metrics["step"][batch].shape
+    assert run.figure("loss").svg.startswith("<svg")
+    with pytest.raises(KeyError, match="there are loss"):
+        run.figure("curl")
+    objective = run.objective()
+    assert objective.value() == pytest.approx(run.summary["train_loss"], rel=1e-5)
+    assert objective.step_bounds()["bounds"]["edge"]["edge"] > 0
+    # The same command finds its run again, another its own.
+    assert losscape.train(CONFIG, out=tmp_path, training__log_every=10).path == run.path
+    assert losscape.train(CONFIG, out=tmp_path, seed=5).path != run.path
+    assert losscape.Run(run.path).summary == run.summary
+    for frame, rows in [("to_pandas", len(run.metrics["step"])), ("to_polars", len(run.metrics["step"]))]:
+        pytest.importorskip(frame[3:])
+        assert len(getattr(run.metrics, frame)()) == rows
+
+
+def test_bad_configurations_say_where(tmp_path: Path) -> None:
+    with pytest.raises(Error, match="unknown field `hiden`|hiden"):
+        losscape.train({**CONFIG, "model": {"name": "mlp", "hiden": [8]}}, out=tmp_path)
+    with pytest.raises(Error, match="cannot read"):
+        losscape.train(tmp_path / "none.toml")
+    with pytest.raises(Error):
+        losscape.Run(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_diverges_is_a_result(tmp_path: Path) -> None:
+    run = losscape.train({**CONFIG, "loss": {"name": "squared-error"}}, out=tmp_path, optimizer__learning_rate=1e6)
+    assert run.state == "diverged"
+
+
+def test_a_study_is_run_and_read(tmp_path: Path) -> None:
+    from losscape._toml import document
+
+    study = {"axes": {"optimizer.learning_rate": [0.01, 0.1], "seed": [0, 1]}, "measures": ["hessian"]}
+    file = tmp_path / "rates.toml"
+    file.write_text(document({**CONFIG, "study": study}))
+    study = losscape.Study(file, out=tmp_path / "studies")
+    assert study.runs["state"].tolist() == ["planned"] * 4 or len(study.runs["state"]) == 4
+    study.run(jobs=2, quiet=True)
+    assert study.runs["state"].tolist() == ["done"] * 4
+    table = study.table
+    assert np.isfinite(table["hessian_max"]).all() and len(table.rows()) == 4
+    assert study.results.exists() and study.report.exists()
+    assert study.open(0).state == "done"
+    assert study.findings()
+    assert "4 done" in repr(losscape.Study(study.path))
+
+
+def test_claims_are_measured(tmp_path: Path) -> None:
+    found = losscape.claims.run(["momentum-average", "step-bound"], out=tmp_path)
+    assert found["step-bound"].as_expected and found.report.exists()
+    assert "step-bound" in repr(found)
+    with pytest.raises(ValueError, match="unknown claim `flat-earth`"):
+        losscape.claims.run("flat-earth")
+
+
+def command(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([sys.executable, "-m", "losscape", *arguments], check=False, capture_output=True, text=True)
+
+
+def test_the_command_is_there() -> None:
+    shown = command("list", "measures")
+    assert shown.returncode == 0 and "hessian" in shown.stdout
+    refused = command("train", "none.toml")
+    assert refused.returncode == 2 and "cannot read none.toml" in refused.stderr.replace("\n", " ")
+    assert command("--version").stdout.startswith("losscape ")
