@@ -80,6 +80,9 @@ pub struct Spectrum {
     pub bottom: Vec<Eigenvalue>,
     /// What can hide beyond them.
     pub unseen: Unseen,
+    /// The largest |θ| met: what tolerances are relative to. Absent in records of before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub norm: Option<f64>,
     /// The trace; absent where no products were to be spent on it and the operator was not written down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<Estimate>,
@@ -141,6 +144,7 @@ impl Spectrum {
             top,
             bottom,
             unseen,
+            norm: Some(norm),
             trace: Some(Estimate::exact(values.iter().sum(), dim)),
             frobenius: Some(Estimate::exact(squares.sqrt(), dim)),
             density: settings.density.map(|_| SpectralDensity::exact(&values, dim)),
@@ -161,11 +165,11 @@ impl Spectrum {
         };
         let pairs = solver.solve(operator, None, random)?;
         let mut products = pairs.products;
-        let (mut trace, mut norm) = (None, None);
+        let (mut trace, mut squares) = (None, None);
         if settings.trace > 0 {
             // The norm needs only a digit or two: its probes are few, the trace has the rest.
             let probes = (settings.trace / 6).max(2);
-            norm = Some(frobenius(hutchinson(operator, probes, random)?.1));
+            squares = Some(frobenius(hutchinson(operator, probes, random)?.1));
             let estimate = hutch_plus_plus(operator, (settings.trace - probes.min(settings.trace)).max(3), random)?;
             products += probes + estimate.products;
             trace = Some(estimate);
@@ -178,8 +182,9 @@ impl Spectrum {
             top: pairs.top,
             bottom: pairs.bottom,
             unseen: pairs.unseen,
+            norm: Some(pairs.norm),
             trace,
-            frobenius: norm,
+            frobenius: squares,
             density,
             products,
             ended: pairs.ended,

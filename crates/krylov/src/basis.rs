@@ -6,7 +6,7 @@
 //!
 //! [`ROWS`] rows at a time are put together: a matrix that grew row by row would be copied each time.
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 use crate::error::KrylovError;
 use crate::operator::{Space, SymmetricOperator};
@@ -196,10 +196,24 @@ pub fn inner(v: &Tensor<1>, w: &Tensor<1>) -> f64 {
     sum(&(v.clone() * w.clone()))
 }
 
-/// `‖v‖`.
+/// `‖v‖`, also where the squares of entries leave the float type's range.
 #[must_use]
 pub fn norm(v: &Tensor<1>) -> f64 {
-    inner(v, v).sqrt()
+    let squares = inner(v, v);
+    let (least, epsilon) = match v.dtype() {
+        DType::F64 => (f64::MIN_POSITIVE, f64::EPSILON),
+        _ => (f64::from(f32::MIN_POSITIVE), f64::from(f32::EPSILON)),
+    };
+    // Squares below the least normal number are rounded; here they are not seen in the sum.
+    if squares.is_nan() || squares.is_finite() && squares * epsilon > least * v.dims()[0] as f64 {
+        return squares.sqrt();
+    }
+    let largest = v.clone().abs().max().into_scalar::<f64>();
+    if largest == 0.0 || !largest.is_finite() {
+        return largest;
+    }
+    let unit = v.clone() / largest;
+    largest * inner(&unit, &unit).sqrt()
 }
 
 /// An operator whose products are counted and looked at.
@@ -213,10 +227,6 @@ impl<A: SymmetricOperator + ?Sized> Products<'_, A> {
     pub fn apply(&mut self, v: Tensor<1>) -> Result<Tensor<1>, KrylovError> {
         self.done += 1;
         let product = self.operator.apply(v);
-        if inner(&product, &product).is_finite() {
-            Ok(product)
-        } else {
-            Err(KrylovError::NotFinite { product: self.done })
-        }
+        if norm(&product).is_finite() { Ok(product) } else { Err(KrylovError::NotFinite { product: self.done }) }
     }
 }

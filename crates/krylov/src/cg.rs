@@ -45,12 +45,12 @@ impl Default for ConjugateGradient {
 pub struct Solution {
     /// The approximate solution x, `[dim]`.
     pub x: Tensor<1>,
-    /// `‖b − A x‖`: of conjugate gradients as the recurrence has it, of [`MinRes`](crate::MinRes) calculated.
+    /// `‖b − A x‖`: calculated, but for conjugate gradients that end before they converge, whose recurrence has it.
     pub residual: f64,
     /// Products used.
     pub products: usize,
-    /// [`Ended::Converged`] or [`Ended::Budget`]; [`Ended::NegativeCurvature`] of conjugate gradients,
-    /// [`Ended::LeastSquares`] of [`MinRes`](crate::MinRes).
+    /// [`Ended::Converged`], [`Ended::Stagnated`] or [`Ended::Budget`]; [`Ended::NegativeCurvature`] of conjugate
+    /// gradients, [`Ended::LeastSquares`] of [`MinRes`](crate::MinRes).
     pub ended: Ended,
     /// The last direction, when it is one of curvature `pᵀAp ≤ 0`.
     pub negative: Option<Tensor<1>>,
@@ -95,10 +95,18 @@ impl ConjugateGradient {
         let mut products = Products { operator, done: 0 };
         let (mut x, mut r) = (b.zeros_like(), b.clone());
         let goal = self.tolerance * norm(b);
+        // The residual when it was last calculated.
+        let mut calculated = f64::INFINITY;
         // The last direction, and `rᵀ M⁻¹ r` where it was made.
         let mut last: Option<(Tensor<1>, f64)> = None;
         loop {
-            let residual = norm(&r);
+            let mut residual = norm(&r);
+            // What the recurrence has forgets the rounding of products.
+            let look = residual <= goal && products.done > 0 && products.done < self.max_products;
+            if look {
+                r = b.clone() - products.apply(x.clone())?;
+                (residual, last) = (norm(&r), None);
+            }
             let solution = |x: Tensor<1>, done: usize, ended: Ended, negative: Option<Tensor<1>>| Solution {
                 x,
                 residual,
@@ -106,8 +114,14 @@ impl ConjugateGradient {
                 ended,
                 negative,
             };
-            if residual <= goal {
+            if residual <= goal && (look || products.done == 0) {
                 return Ok(solution(x, products.done, Ended::Converged, None));
+            }
+            if look && residual > 0.5 * calculated {
+                return Ok(solution(x, products.done, Ended::Stagnated, None));
+            }
+            if look {
+                calculated = residual;
             }
             if products.done == self.max_products {
                 return Ok(solution(x, products.done, Ended::Budget, None));

@@ -9,7 +9,7 @@ use rand::Rng;
 
 use crate::ended::Ended;
 use crate::error::KrylovError;
-use crate::lanczos::lanczos;
+use crate::lanczos::{Ritz, lanczos};
 use crate::operator::SymmetricOperator;
 use crate::trace::Estimate;
 
@@ -50,7 +50,7 @@ pub struct Node {
     pub value: f64,
     /// Its share of the spectrum; the weights of a probe sum to one.
     pub weight: f64,
-    /// How far from θ the nearest eigenvalue can be.
+    /// How far from θ the nearest eigenvalue can be, with the rounding of j products in random directions.
     pub residual: f64,
 }
 
@@ -86,8 +86,11 @@ impl Quadrature {
         let (mut probes, mut products, mut ended) = (Vec::new(), 0, Ended::InvariantSubspace);
         for _ in 0..self.probes {
             let process = lanczos(operator, &space.signs(random), self.steps)?;
-            let nodes = process.ritz()?.into_iter();
-            probes.push(nodes.map(|r| Node { value: r.value, weight: r.weight, residual: r.residual }).collect());
+            let nodes = process.ritz()?;
+            let norm = nodes.iter().fold(0.0, |norm: f64, node| norm.max(node.value.abs()));
+            let rounding = space.rounding() * (nodes.len() as f64).sqrt() * norm;
+            let node = |r: Ritz| Node { value: r.value, weight: r.weight, residual: r.residual + rounding };
+            probes.push(nodes.into_iter().map(node).collect());
             products += process.products;
             if process.ended == Ended::Budget {
                 ended = Ended::Budget;

@@ -74,7 +74,7 @@ pub fn hutchinson(
         let probe = space.signs(random);
         let image = products.apply(probe.clone())?;
         traces.push(inner(&probe, &image));
-        squares.push(inner(&image, &image));
+        squares.push(norm(&image).powi(2));
     }
     Ok((Estimate::of(&traces, probes), Estimate::of(&squares, probes)))
 }

@@ -182,6 +182,9 @@ struct Search<'a, A: ?Sized> {
     settings: &'a Eigensolver,
     space: Space,
     products: Products<'a, A>,
+    /// A power of two that products are divided by, near the norm of the first: what is searched is an operator of
+    /// about norm one, whose residuals have squares in the float type's range.
+    unit: Option<f64>,
     basis: Rows,
     images: Rows,
     /// `V A Vᵀ`: row j holds the products of image j with the basis up to j.
@@ -210,6 +213,7 @@ impl<'a, A: SymmetricOperator + ?Sized> Search<'a, A> {
         Self {
             settings,
             products: Products { operator, done: 0 },
+            unit: None,
             basis: Rows::new(space.clone()),
             images: Rows::new(space.clone()),
             projected: Vec::new(),
@@ -355,7 +359,7 @@ impl<'a, A: SymmetricOperator + ?Sized> Search<'a, A> {
             return Ok(());
         }
         let vector = vector / length;
-        let image = self.products.apply(vector.clone())?;
+        let image = self.product(vector.clone())?;
         self.probed += usize::from(self.probe.is_some());
         self.size = self.size.max(norm(&image));
         self.basis.push(vector);
@@ -364,6 +368,21 @@ impl<'a, A: SymmetricOperator + ?Sized> Search<'a, A> {
         self.projected.push(along);
         self.queue.push_back(Candidate { vector: rest, against: self.basis.len(), scale: self.size });
         Ok(())
+    }
+
+    /// The operator's product over the unit.
+    fn product(&mut self, vector: Tensor<1>) -> Result<Tensor<1>, KrylovError> {
+        let image = self.products.apply(vector)?;
+        let unit = match self.unit {
+            Some(unit) => unit,
+            None => {
+                let length = norm(&image);
+                let unit = if length > 0.0 { length.log2().round().exp2() } else { return Ok(image) };
+                // Ordinary operators stay as they are.
+                *self.unit.insert(if (1e-3..=1e3).contains(&unit) { 1.0 } else { unit })
+            }
+        };
+        Ok(if unit == 1.0 { image } else { image / unit })
     }
 
     /// Begins to count probes anew when they have changed what was asked for.
@@ -559,20 +578,21 @@ impl<'a, A: SymmetricOperator + ?Sized> Search<'a, A> {
                 self.unseen.lower(end, Some(last + floor));
             }
         }
+        let unit = self.unit.unwrap_or(1.0);
         let values: Vec<f64> = wanted.iter().map(|&at| ritz.values[at]).collect();
         let bounds = error_bounds(&values, &residuals, floor);
-        let mut pairs = values.iter().zip(residuals).zip(bounds).map(|((&value, residual), error_bound)| Eigenvalue {
-            value,
-            residual,
-            error_bound,
+        let mut pairs = values.iter().zip(residuals).zip(bounds).map(|((value, residual), bound)| Eigenvalue {
+            value: value * unit,
+            residual: residual * unit,
+            error_bound: bound * unit,
         });
         let top = pairs.by_ref().take(self.settings.top).collect();
         Ok(Eigenpairs {
             top,
             bottom: pairs.collect(),
             vectors,
-            unseen: self.unseen,
-            norm: self.size,
+            unseen: self.unseen.in_units_of(unit),
+            norm: self.size * unit,
             products: self.products.done,
             ended,
         })

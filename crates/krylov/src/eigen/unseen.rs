@@ -52,6 +52,12 @@ pub struct Unseen {
 }
 
 impl Unseen {
+    /// The bounds of an operator that was divided by a unit.
+    pub(super) fn in_units_of(self, unit: f64) -> Self {
+        let times = |bound: Option<f64>| bound.map(|bound| bound * unit);
+        Self { above: times(self.above), below: times(self.below), ..self }
+    }
+
     /// Takes a bound where it is better than what is known; that of the lower end is given for −A.
     pub(super) fn lower(&mut self, end: End, bound: Option<f64>) {
         let better = |known: Option<f64>, bound: f64| Some(known.map_or(bound, |known| known.min(bound)));
