@@ -172,9 +172,15 @@ impl Subject {
             _ => None,
         });
         let npz = Npz { vocabulary, ..npz.clone() };
+        let mut square = None;
         // Without weights they are as many as the data asks for.
         let outputs = match (config.exported(), &weights) {
-            (Some(exported), _) => Some(exported.outputs(&npz.read()?.train.sample)?.each),
+            (Some(exported), _) => {
+                let Outputs { positions, each } = exported.outputs(&npz.read()?.train.sample)?;
+                // Where the classes of a position stand first, as PyTorch's cross-entropy has them, it looks alike.
+                square = (positions == each && each > 1).then_some(each);
+                Some(each)
+            }
             (None, Some(weights)) => Some(weights.outputs().map_err(damaged)?),
             (None, None) => None,
         };
@@ -206,6 +212,12 @@ impl Subject {
         {
             let outputs = names.iter().take(20).enumerate().map(|(class, name)| format!("{class} is {name}"));
             notices.push(format!("of the outputs of the network {}", outputs.collect::<Vec<_>>().join(", ")));
+        }
+        if let Some(length) = square {
+            notices.push(format!(
+                "the network has {length} numbers at each of {length} positions of a sample: the last axis is taken \
+                 for the classes, the one before it for the positions"
+            ));
         }
         if program.is_some_and(Program::is_decomposed) {
             notices.push(DECOMPOSED.to_owned());

@@ -87,7 +87,12 @@ impl ExportedConfig {
             let problem = format!("its embedding has {rows} rows, and samples have tokens out of {vocabulary}");
             return Err(self.error(ExchangeError::Graph(problem)));
         }
-        let extent = program.check(&[sample.shape()]).map_err(|problem| self.error(problem))?;
+        // Samples [H, W] are images of one channel unless the network takes them as they are.
+        let shape = match *sample {
+            Sample::Image { channels: 1, height, width } if input.sample.len() == 2 => vec![height, width],
+            _ => sample.shape(),
+        };
+        let extent = program.check(&[shape]).map_err(|problem| self.error(problem))?;
         let lengths: Vec<usize> = extent.output.iter().copied().filter(|length| *length != 1).collect();
         let outputs = match lengths.as_slice() {
             [] => Outputs::from(1),
