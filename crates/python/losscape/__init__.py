@@ -18,22 +18,10 @@ installed; a function is called as ``progress(what, done, parts)``, with ``parts
 from . import claims
 from ._figures import Figure
 from ._losscape import Error, InternalError, __version__
-from ._objective import Measurements, Notice, Objective
-from ._operators import (
-    Density,
-    Diagonal,
-    Eigenpairs,
-    Estimate,
-    Operator,
-    Solution,
-    Spectrum,
-    density,
-    diagonal,
-    eigenpairs,
-    solve,
-    spectrum,
-    trace,
-)
+from ._notices import Notice
+from ._objective import Measurements, Objective
+from ._operators import Operator, density, diagonal, eigenpairs, solve, spectrum, trace
+from ._results import Density, Diagonal, Eigenpairs, Estimate, Solution, Spectrum
 from ._runs import Run, train
 from ._studies import Study
 from ._tables import Table

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,16 +14,15 @@ import numpy as np
 from . import _losscape
 from ._figures import Figure, named
 from ._losscape import Error
-from ._operators import Operator, Spectrum, to_numpy
+from ._notices import tell
+from ._operators import Operator, whole
 from ._progress import Progress, shown
+from ._results import Spectrum
+from ._targets import to_numpy
 from ._toml import toml
 
 Mode = Literal["evaluation", "batch"]
 Precision = Literal["f64", "f32"]
-
-
-class Notice(UserWarning):
-    """What was understood in a way that you should know of."""
 
 
 def _arrays(x: Any, y: Any) -> bytes:
@@ -38,8 +36,8 @@ def _arrays(x: Any, y: Any) -> bytes:
 def _in_mode(model: Any, training: bool) -> Iterator[None]:
     """The module in a mode, and each of its parts back in its own behind it."""
     before = {module: module.training for module in model.modules()}
-    model.train(training)
     try:
+        model.train(training)
         yield
     finally:
         for module, mode in before.items():
@@ -52,12 +50,19 @@ def export(model: Any, x: Any, mode: Mode = "evaluation") -> bytes:
 
     import torch
 
+    # What torch.compile made holds the module that it was made of.
+    model = getattr(model, "_orig_mod", model)
+    if not isinstance(model, torch.nn.Module):
+        raise Error(
+            f"a torch module is needed, not {type(model).__name__}; wrap a function in one, with its parameters"
+        )
     if isinstance(x, (tuple, list, dict)):
         raise Error("samples are one tensor [n, …]; wrap a module of several inputs in one that takes them apart")
-
     if any(tensor.device.type != "cpu" for tensor in [*model.parameters(), *model.buffers()]):
         model = copy.deepcopy(model).cpu()
-    example = torch.as_tensor(to_numpy(x[:4]) if not isinstance(x, torch.Tensor) else x[:4].detach().cpu())
+    example = x[:4].detach().cpu() if isinstance(x, torch.Tensor) else torch.from_numpy(np.array(to_numpy(x)[:4]))
+    if example.dtype == torch.uint8:
+        raise Error("x holds bytes (uint8); give the numbers that the module takes, as x / 255 in its float type")
     kinds = [tensor.dtype for tensor in model.parameters() if tensor.is_floating_point()]
     if example.is_floating_point() and kinds:
         example = example.to(kinds[0])
@@ -82,8 +87,9 @@ def export(model: Any, x: Any, mode: Mode = "evaluation") -> bytes:
 class Objective:
     """The loss of a network on data, at its parameters.
 
-    ``L(w) = c Σ ℓ(F(w)_i, y_i)`` with c = 1/n, squared error with ½: PyTorch's ``MSELoss`` has no ½ and divides by n·C,
-    so its Hessian is 2/C times the one here. P trainable parameters are one vector in the network's order.
+    ``L(w) = c Σ ℓ(F(w)_i, y_i)`` with c = 1/n, or 1/(n·L) where samples have a label at each of L positions; squared
+    error with ½: PyTorch's ``MSELoss`` has no ½ and divides by n·C, so its Hessian is 2/C times the one here. P
+    trainable parameters are one vector in the network's order.
 
     Everything is measured in float64 unless ``precision="f32"``, whatever the network was trained in.
 
@@ -103,8 +109,7 @@ class Objective:
     @classmethod
     def _told(cls, objective: _losscape.Objective) -> Objective:
         found = cls(objective)
-        for notice in found.notices:
-            warnings.warn(notice, Notice, stacklevel=3)
+        tell(found.notices)
         return found
 
     @classmethod
@@ -124,7 +129,7 @@ class Objective:
         ``x`` ``[n, …]`` as the module takes it, ``y`` labels ``[n]`` or targets ``[n, C]``. ``mode="evaluation"``
         takes the module as after ``eval()``; ``"batch"`` takes batch norm's statistics of all samples, as after
         ``train()`` on the whole data. ``losscape list losses`` names the losses. Token ids need ``vocabulary`` where
-        no embedding of the module says it.
+        no embedding of the module says it. Outputs ``[n, L, C]`` are those at L positions, the classes last.
 
         Raises :class:`Error` naming the operation, and the module it stands in, where one is not known.
         """
@@ -271,8 +276,9 @@ class Objective:
                     f"not given: {', '.join(missing[:5])}" if missing else f"not trained here: {', '.join(unknown[:5])}"
                 )
                 raise Error(
-                    f"parameters {words}; give exactly those of named_parameters() (buffers, as running statistics, "
-                    "are no parameters: another model with other buffers is another objective)"
+                    f"parameters {words}; give exactly those of named_parameters(): without buffers, as running "
+                    "statistics, which belong to another objective when they are others, without frozen parameters, "
+                    "and a tied one under its first name"
                 )
             parts = []
             for name, shape, *_ in self._segments:
@@ -281,7 +287,10 @@ class Objective:
                     raise Error(f"{name} has shape {part.shape}, where {tuple(shape)} was expected")
                 parts.append(part.reshape(-1))
             return np.concatenate(parts)
-        flat = to_numpy(w, self._dtype)
+        try:
+            flat = to_numpy(w, self._dtype)
+        except (ValueError, TypeError) as error:
+            raise Error(f"parameters are a vector or a dictionary by name, not {type(w).__name__}: {error}") from error
         if flat.shape != (self._segments[-1][3],):
             raise Error(f"parameters of shape {flat.shape}, where {(self._segments[-1][3],)} was expected")
         return flat
@@ -347,9 +356,24 @@ class Objective:
         ``memory`` bounds the bytes used; what does not fit is refused before anything is measured. ``rise`` of the loss
         defines basin width.
         """
+        return self._measure(list(names) or None, top=top, seed=seed, memory=memory, rise=rise, progress=progress)
+
+    def _measure(
+        self,
+        names: list[str] | None,
+        *,
+        optimizer: Mapping[str, Any] | None = None,
+        top: int | None = None,
+        seed: int = 0,
+        memory: int | None = None,
+        rise: float = 0.1,
+        progress: Progress = None,
+    ) -> Measurements:
+        whole(seed=seed)
+        method = None if optimizer is None else f"optimizer = {toml(dict(optimizer))}\n"
         with shown(progress) as told:
             measured = self._objective.measure(
-                list(names) or None, top=top, seed=seed, memory=memory, rise=rise, progress=told
+                names, optimizer=method, top=top, seed=seed, memory=memory, rise=rise, progress=told
             )
         return Measurements(measured)
 
@@ -364,27 +388,7 @@ class Objective:
         "learning_rate": 0.1, "momentum": 0.9}``; of a run, its own is known. The edge of methods with a preconditioner
         needs its state, and is only known of a run.
         """
-        measured = self.measure("bounds", **settings)
-        if optimizer is not None:
-            norm = measured["gradient_norm"]
-            edge = _losscape.optimizer_edge(f"optimizer = {toml(dict(optimizer))}\n", norm)
-            if edge is None:
-                raise Error(f"no edge is known of {dict(optimizer)}")
-            of, value = edge
-            if of != "hessian":
-                raise Error(
-                    "the edge of this method is one of its preconditioned Hessian, which needs the state of the "
-                    "optimizer: train with losscape and take Objective.from_run"
-                )
-            sharpness = measured["bounds"]["beta"]
-            measured.sections["bounds"]["edge"] = {
-                "learning_rate": optimizer["learning_rate"],
-                "of": of,
-                "sharpness": sharpness,
-                "edge": value,
-                "ratio": sharpness["value"] / value,
-            }
-        return measured
+        return self._measure(["bounds"], optimizer=optimizer, **settings)
 
     def sharpness(self, **settings: Any) -> Measurements:
         """Sharpness in a ball, on average, adaptive, PAC-Bayes."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,8 @@ from typing import Any
 from . import _losscape
 from ._figures import Figure, named
 from ._losscape import Error
-from ._objective import Notice, Objective
+from ._notices import tell
+from ._objective import Objective
 from ._progress import Progress, shown
 from ._tables import Table
 from ._toml import document, override
@@ -22,7 +22,7 @@ def train(
     *,
     set: Mapping[str, Any] | None = None,
     out: str | Path = "runs",
-    name: str = "run",
+    name: str | None = None,
     memory: int | None = None,
     fresh: bool = False,
     extend: str | Path | None = None,
@@ -35,6 +35,9 @@ def train(
     interrupted goes on from its checkpoint when it is called again, and one that has ended is given as it is;
     ``fresh=True`` begins anew. Relative paths in a dictionary start at the working directory.
 
+    ``name`` is the first part of the folder's name, that of the file unless given. Ctrl-C ends it behind the step that
+    is being made.
+
     A run that diverges is a result: ``run.state`` is ``"diverged"``.
     """
     if isinstance(config, Mapping):
@@ -46,14 +49,19 @@ def train(
         except (OSError, UnicodeDecodeError) as error:
             raise Error(f"cannot read {path}: {error}") from error
         file, folder = str(path), path.resolve().parent
-        name = path.stem
-    settings = {**(set or {}), **{key.replace("__", "."): value for key, value in overrides.items()}}
+        name = path.stem if name is None else name
+    settings = dict(set or {})
+    for key, value in overrides.items():
+        key = key.replace("__", ".")
+        if key in settings:
+            raise Error(f"{key} is set twice")
+        settings[key] = value
     with shown(progress) as told:
         made, notices = _losscape.train(
             text,
             file=file,
             folder=folder,
-            name=name,
+            name=name or "run",
             set=[override(key, value) for key, value in settings.items()],
             out=Path(out),
             memory=memory,
@@ -61,8 +69,7 @@ def train(
             extend=None if extend is None else Path(extend),
             progress=told,
         )
-    for notice in notices:
-        warnings.warn(notice, Notice, stacklevel=2)
+    tell(notices)
     return Run(made)
 
 

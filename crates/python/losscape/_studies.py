@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
 from . import _losscape
+from .__main__ import START
 from ._losscape import Error
-from ._objective import Notice
+from ._notices import tell
 from ._runs import Run
 from ._tables import Table
 
@@ -27,26 +27,33 @@ class Study:
         if study.is_dir():
             self.path = study
             """Its folder."""
+            _losscape.study_runs(study)
         else:
             self.path, notices = _losscape.plan_study(study, Path(out))
-            for notice in notices:
-                warnings.warn(notice, Notice, stacklevel=2)
+            tell(notices)
 
     def run(self, *, jobs: int | None = None, threads: int = 1, quiet: bool = False) -> Study:
         """Does the runs that are missing, ``jobs`` processes at a time, and writes table and page.
 
         The command shows its own progress. Ctrl-C stops the runs with checkpoints; calling again goes on.
         """
-        command = [sys.executable, "-m", "losscape", "study", "run", str(self.path), "--threads", str(threads)]
+        command = [sys.executable, *START, "study", "run", str(self.path), "--threads", str(threads)]
         command += [] if jobs is None else ["--jobs", str(jobs)]
-        result = subprocess.run(
-            command, check=False, stdout=subprocess.PIPE if quiet else None, stderr=subprocess.PIPE if quiet else None
-        )
-        if result.returncode == 75:
-            raise Error("some runs are not done: they were stopped, or another process does them; run() goes on")
-        if result.returncode not in (0, 1):
-            words = (result.stderr or b"").decode(errors="replace").strip()
-            raise Error(f"the study ended with code {result.returncode}{': ' + words if words else ''}")
+        pipe = subprocess.PIPE if quiet else None
+        with subprocess.Popen(command, stdout=pipe, stderr=pipe) as process:
+            try:
+                _, said = process.communicate()
+            except KeyboardInterrupt:
+                # The runs write checkpoints.
+                process.terminate()
+                process.communicate()
+                raise
+        states = self.runs["state"].tolist()
+        words = (said or b"").decode(errors="replace").strip()
+        if process.returncode not in (0, 1) or not set(states) <= {"done", "diverged", "failed"}:
+            raise Error(f"some runs are not done; run() goes on{': ' + words if words else ''}")
+        if "failed" in states:
+            tell([f"{states.count('failed')} of {len(states)} runs failed; losscape study status {self.path} says why"])
         return self
 
     @property
@@ -58,7 +65,10 @@ class Study:
 
     def open(self, index: int) -> Run:
         """The run of this index in the plan."""
-        return Run(self.runs["folder"][index])
+        folders = self.runs["folder"]
+        if not 0 <= index < len(folders):
+            raise Error(f"there is no run {index}: {len(folders)} are planned")
+        return Run(folders[index])
 
     @property
     def table(self) -> Table:

@@ -14,7 +14,8 @@ def column(values: list[Any]) -> np.ndarray:
     present = [value for value in values if value is not None]
     if all(isinstance(value, bool) for value in present) and present:
         return np.array(values, dtype=bool if len(present) == len(values) else object)
-    if all(isinstance(value, int) and not isinstance(value, bool) for value in present) and len(present) == len(values):
+    whole = all(isinstance(value, int) and abs(value) < 2**63 for value in present)
+    if whole and len(present) == len(values):
         return np.array(values, dtype=np.int64)
     if all(isinstance(value, (int, float)) for value in present):
         return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
@@ -32,7 +33,8 @@ class Table(Mapping[str, np.ndarray]):
     """
 
     def __init__(self, columns: Mapping[str, list[Any]]) -> None:
-        self._columns = {name: column(list(values)) for name, values in columns.items()}
+        self._values = {name: list(values) for name, values in columns.items()}
+        self._columns = {name: column(values) for name, values in self._values.items()}
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self._columns:
@@ -59,10 +61,7 @@ class Table(Mapping[str, np.ndarray]):
         """A ``polars.DataFrame``; what is absent is null."""
         import polars
 
-        columns = {
-            name: values.tolist() if values.dtype == object else values for name, values in self._columns.items()
-        }
-        return polars.DataFrame(columns).fill_nan(None)
+        return polars.DataFrame(self._values, strict=False, infer_schema_length=None)
 
     def __repr__(self) -> str:
         rows = len(next(iter(self._columns.values()), []))

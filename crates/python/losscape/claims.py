@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from . import _losscape
 from ._progress import Progress, shown
@@ -55,7 +55,13 @@ class Claims(Sequence[Claim]):
         self.report = report
         """Their page with evidence and figures, where a folder was named."""
 
-    def __getitem__(self, at: Any) -> Any:
+    @overload
+    def __getitem__(self, at: int | str) -> Claim: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Claim]: ...
+
+    def __getitem__(self, at: int | str | slice) -> Claim | Sequence[Claim]:
         if isinstance(at, str):
             for claim in self._claims:
                 if claim.id == at:
@@ -76,7 +82,7 @@ def list() -> builtins.list[dict[str, str]]:
 
 
 def run(
-    ids: Sequence[str] = (),
+    ids: Sequence[str] | str | None = None,
     *,
     full: bool = False,
     seed: int = 0,
@@ -84,7 +90,7 @@ def run(
     fresh: bool = False,
     progress: Progress = None,
 ) -> Claims:
-    """Measures claims, or all; ``full=True`` spends many times as long.
+    """Measures claims, or all where none are named; ``full=True`` spends many times as long.
 
     With ``out`` evidence and a page are kept there, and what it has already is not measured again. Ctrl-C gives Python
     back at once; the claim that is being measured ends beside it.
@@ -94,7 +100,7 @@ def run(
     with tempfile.TemporaryDirectory() as place, shown(progress) as told:
         folder = Path(place) if out is None else Path(out)
         records, text = _losscape.run_claims(
-            builtins.list(ids), full=full, seed=seed, out=folder, fresh=fresh, progress=told
+            None if ids is None else builtins.list(ids), full=full, seed=seed, out=folder, fresh=fresh, progress=told
         )
     claims = [
         Claim(

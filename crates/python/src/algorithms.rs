@@ -3,12 +3,12 @@
 use losscape_analysis::spectrum::{Spectrum, SpectrumSettings};
 use losscape_krylov::trace::{hutch_plus_plus, hutchinson, xtrace};
 use losscape_krylov::{ConjugateGradient, Eigensolver, KrylovError, MinRes, Quadrature, Shifted};
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
 use serde_json::json;
 
+use crate::error::Error;
 use crate::operator::Target;
 use crate::vector::{Numbers, block, matrix};
 use crate::work::{Caller, run};
@@ -132,7 +132,7 @@ pub fn trace<'py>(
         "xtrace" => |operator, products, random| xtrace(operator, products, random),
         _ => {
             let words = format!("no estimator `{method}`; known are hutchinson, hutch++, xtrace");
-            return Err(PyValueError::new_err(words));
+            return Err(Error::new_err(words));
         }
     };
     let estimate = run(py, &Caller { matvec, progress }, move |desk| {
@@ -184,7 +184,7 @@ pub fn solve<'py>(
     let definite = match method {
         "cg" => true,
         "minres" => false,
-        _ => return Err(PyValueError::new_err(format!("no method `{method}`; known are cg, minres"))),
+        _ => return Err(Error::new_err(format!("no method `{method}`; known are cg, minres"))),
     };
     let b = Numbers::extract(b, target.space().dtype)?.into_tensor(&target.space());
     let solution = run(py, &Caller { matvec, progress }, move |desk| {

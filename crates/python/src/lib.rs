@@ -47,7 +47,7 @@ mod _losscape {
     #[pymodule_export]
     use crate::error::{Error, InternalError};
     #[pymodule_export]
-    use crate::objective::{Objective, optimizer_edge};
+    use crate::objective::Objective;
     #[pymodule_export]
     use crate::operator::Operator;
     #[pymodule_export]

@@ -9,18 +9,19 @@ use losscape_exchange::Program;
 use losscape_lab::config::Precision;
 use losscape_lab::measure::{AnalysisSettings, Measure, Progress};
 use losscape_lab::open::{Files, Made};
+use losscape_lab::subject::Training;
 use losscape_lab::{Analysis, Document, RunFolder, Subject};
 use losscape_model::data::npz::{Channels, Npz};
 use losscape_model::{LossKind, Model};
 use losscape_optim::OptimizerConfig;
-use losscape_optim::edge::edge;
+use losscape_optim::edge::{Curvature, edge, seen_by};
 use losscape_tangent::parameters;
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::analysis::Measured;
+use crate::error::Error;
 use crate::held::{Held, Kind, Pointed};
 use crate::operator::Operator;
 use crate::vector::Numbers;
@@ -71,14 +72,14 @@ fn channels(name: Option<&str>) -> PyResult<Option<Channels>> {
         None => Ok(None),
         Some("first") => Ok(Some(Channels::First)),
         Some("last") => Ok(Some(Channels::Last)),
-        Some(name) => Err(PyValueError::new_err(format!("channels are \"first\" or \"last\", not \"{name}\""))),
+        Some(name) => Err(Error::new_err(format!("channels are \"first\" or \"last\", not \"{name}\""))),
     }
 }
 
 fn loss_kind(name: &str) -> PyResult<LossKind> {
     LossKind::named(name).ok_or_else(|| {
         let known: Vec<&str> = losscape_model::Loss::ALL.iter().map(|(name, _)| *name).collect();
-        PyValueError::new_err(format!("unknown loss `{name}`; known are {}", known.join(", ")))
+        Error::new_err(format!("unknown loss `{name}`; known are {}", known.join(", ")))
     })
 }
 
@@ -228,7 +229,7 @@ impl Objective {
 
     /// One of its matrices at its parameters: `hessian`, `gauss_newton`, `residual`, `fisher`, `ntk`.
     fn operator(&self, py: Python<'_>, name: &str) -> PyResult<Operator> {
-        let kind = Kind::named(name).ok_or_else(|| PyValueError::new_err(format!("no operator `{name}`")))?;
+        let kind = Kind::named(name).ok_or_else(|| Error::new_err(format!("no operator `{name}`")))?;
         let inner = Arc::clone(&self.0);
         let held = run(py, &Caller::default(), move |_| Ok(Held::of(inner.here()?, kind)?))?;
         Ok(Operator { operator: Arc::new(held) })
@@ -247,21 +248,22 @@ impl Objective {
         crate::vector::matrix(py, kernel)
     }
 
-    /// Makes measures, by their names or all.
-    #[pyo3(signature = (names, *, top, seed, memory, rise, progress))]
+    /// Makes measures, by their names or all; as if a method, from the table `[optimizer]` of a configuration as text,
+    /// trained it with full batches.
+    #[pyo3(signature = (names, *, optimizer, top, seed, memory, rise, progress))]
     #[expect(clippy::too_many_arguments, reason = "they have names in Python")]
     fn measure(
         &self,
         py: Python<'_>,
         names: Option<Vec<String>>,
+        optimizer: Option<&str>,
         top: Option<usize>,
         seed: u64,
         memory: Option<usize>,
         rise: f64,
         progress: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Measured> {
-        let unknown =
-            |name: &str| PyValueError::new_err(format!("unknown measure `{name}`; known are {}", Measure::names()));
+        let unknown = |name: &str| Error::new_err(format!("unknown measure `{name}`; known are {}", Measure::names()));
         let named = |name: &String| Measure::named(name).ok_or_else(|| unknown(name));
         let usual = AnalysisSettings::default();
         let settings = AnalysisSettings {
@@ -277,8 +279,16 @@ impl Objective {
             None => losscape_lab::measure::ALL.to_vec(),
             Some(names) => names.iter().map(named).collect::<PyResult<_>>()?,
         };
+        let optimizer = optimizer.map(method).transpose()?;
         let inner = Arc::clone(&self.0);
         let analysis = run(py, &Caller::told(progress), move |desk| {
+            let trained = optimizer.map(|optimizer| {
+                let (learning_rate, initial) = (optimizer.learning_rate, inner.subject.network.clone());
+                let (step, full_batch, preconditioner) = (0, true, None);
+                let training = Training { step, optimizer, learning_rate, full_batch, initial, preconditioner };
+                Subject { training: Some(training), ..inner.subject.clone() }
+            });
+            let subject = trained.as_ref().unwrap_or(&inner.subject);
             let state = Mutex::new((String::new(), 0));
             let told = |progress: Progress| {
                 let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -293,7 +303,7 @@ impl Objective {
                 drop(state);
                 desk.progress(&what, done, parts);
             };
-            Ok(Analysis::measure(&inner.subject, &measures, &settings, &told)?)
+            Ok(Analysis::measure(subject, &measures, &settings, &told)?)
         })?;
         Ok(Measured { analysis })
     }
@@ -315,24 +325,23 @@ fn arrays(bytes: Vec<u8>, channels: Option<Channels>, vocabulary: Option<usize>)
     Npz { path: "the arrays".into(), channels, vocabulary, bytes: Some(bytes.into()), ..Npz::default() }
 }
 
-/// The edge of a method, from the table `[optimizer]` of a configuration as text: which sharpness it is of, and its
-/// value, where one is known.
-#[pyfunction]
-pub fn optimizer_edge(optimizer: &str, gradient_norm: f64) -> PyResult<Option<(&'static str, f64)>> {
+/// The method of the table `[optimizer]` of a configuration as text.
+fn method(text: &str) -> Result<OptimizerConfig, Failure> {
     #[derive(Deserialize)]
     struct Table {
         optimizer: OptimizerConfig,
     }
-    let read = || -> Result<Table, Failure> { Ok(Document::parse("optimizer", optimizer, &[])?.read()?) };
-    let Table { optimizer } = read()?;
-    let found = edge(&optimizer, optimizer.learning_rate, gradient_norm);
-    Ok(found.map(|edge| {
-        let of = match edge.of {
-            losscape_optim::edge::Curvature::Hessian => "hessian",
-            losscape_optim::edge::Curvature::Preconditioned => "preconditioned",
-        };
-        (of, edge.value)
-    }))
+    let Table { optimizer } = Document::parse("optimizer", text, &[])?.read()?;
+    if seen_by(&optimizer) == Curvature::Preconditioned {
+        return Err(Failure::new(
+            "the edge of this method is one of its preconditioned Hessian, which needs the state of the optimizer: \
+             train with losscape and take Objective.from_run",
+        ));
+    }
+    if edge(&optimizer, optimizer.learning_rate, 1.0).is_none() {
+        return Err(Failure::new("no edge is known of this method with these settings"));
+    }
+    Ok(optimizer)
 }
 
 impl std::fmt::Debug for Objective {

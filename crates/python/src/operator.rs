@@ -117,9 +117,31 @@ impl SymmetricOperator for Watched {
             }
             Target::Function(space) => self.desk.product(Numbers::of(v)).into_tensor(space),
         };
-        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
-        self.desk.progress(self.what, done, self.parts);
+        self.tell(1);
         product
+    }
+
+    fn apply_block(&self, v: Tensor<2>) -> Tensor<2> {
+        let rows = v.dims()[0];
+        match &self.target {
+            Target::Held(operator) => {
+                self.desk.check();
+                let product = operator.apply_block(v);
+                self.tell(rows);
+                product
+            }
+            Target::Function(_) => {
+                let row = |at: usize| self.apply(v.clone().narrow(0, at, 1).squeeze_dim(0)).unsqueeze();
+                Tensor::cat((0..rows).map(row).collect(), 0)
+            }
+        }
+    }
+}
+
+impl Watched {
+    fn tell(&self, products: usize) {
+        let done = self.done.fetch_add(products, Ordering::Relaxed) + products;
+        self.desk.progress(self.what, done, self.parts);
     }
 }
 

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use burn::tensor::Device;
 use losscape_claims::{ALL, Claim, ClaimFolder, ClaimRecord, ClaimSettings, Effort, find};
 use losscape_report::claims::{table, write};
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use serde_json::{Value, json};
 
+use crate::error::Error;
 use crate::work::{Caller, run};
 
 /// The claims: id, family, what theory expects, source, statement as printed and as it is exact.
@@ -23,23 +23,22 @@ pub fn list_claims() -> String {
     Value::from(claims.collect::<Vec<_>>()).to_string()
 }
 
-/// Measures claims and keeps what was found in a folder, with its page: the records, and a table as text.
+/// Measures claims, or all, and keeps what was found in a folder, with its page: the records, and a table as text.
 #[pyfunction]
 #[pyo3(signature = (ids, *, full, seed, out, fresh, progress))]
 pub fn run_claims(
     py: Python<'_>,
-    ids: Vec<String>,
+    ids: Option<Vec<String>>,
     full: bool,
     seed: u64,
     out: PathBuf,
     fresh: bool,
     progress: Option<Bound<'_, PyAny>>,
 ) -> PyResult<(String, String)> {
-    let unknown = |id: &str| PyValueError::new_err(format!("unknown claim `{id}`; losscape.claims.list() has all"));
-    let claims: Vec<&'static Claim> = if ids.is_empty() {
-        ALL.iter().collect()
-    } else {
-        ids.iter().map(|id| find(id).ok_or_else(|| unknown(id))).collect::<PyResult<_>>()?
+    let unknown = |id: &str| Error::new_err(format!("unknown claim `{id}`; losscape.claims.list() has all"));
+    let claims: Vec<&'static Claim> = match ids {
+        None => ALL.iter().collect(),
+        Some(ids) => ids.iter().map(|id| find(id).ok_or_else(|| unknown(id))).collect::<PyResult<_>>()?,
     };
     run(py, &Caller::told(progress), move |desk| {
         let effort = if full { Effort::Full } else { Effort::Quick };
@@ -50,6 +49,8 @@ pub fn run_claims(
             desk.progress(claim.id, at, claims.len());
             let known = if fresh { None } else { folder.of(claim.id, &settings) };
             let record = known.unwrap_or_else(|| ClaimRecord::measure(claim, &settings));
+            // Whose caller has left has no folder any more.
+            desk.check();
             folder.write(&record)?;
             records.push(record);
         }

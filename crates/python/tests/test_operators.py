@@ -116,6 +116,48 @@ def test_tensors_share_memory_with_the_vectors_of_rust(matrix: np.ndarray) -> No
     assert owned and not any(owned)
 
 
+@pytest.mark.parametrize("name", ["float64", "float32"])
+@pytest.mark.parametrize("exponent", [-25, -12, 0, 12, 25])
+def test_scales_do_not_matter(matrix: np.ndarray, name: str, exponent: int) -> None:
+    """Squares of such entries leave the range of float32."""
+    scaled = (matrix * 10.0 ** (exponent if name == "float32" else 8 * exponent)).astype(name)
+    values = np.linalg.eigvalsh(scaled.astype(np.float64) / np.abs(scaled).max()) * float(np.abs(scaled).max())
+    found = losscape.eigenpairs(scaled, k=3, which="both")
+    expected = np.concatenate([values[::-1][:3], values[:3]])
+    assert (abs(found.values - expected) <= found.error_bounds).all()
+    assert found.error_bounds.max() < 1e-3 * abs(values).max()
+    nodes = losscape.density(scaled, probes=1, steps=80).probes[0]
+    nearest = abs(values[None, :] - nodes[:, :1]).min(axis=1)
+    assert (nearest <= nodes[:, 2]).all()
+
+
+def test_solutions_say_their_own_residual(matrix: np.ndarray) -> None:
+    positive = (matrix + 3 * np.eye(80)).astype(np.float32)
+    b = np.arange(80, dtype=np.float32)
+    for method in ("cg", "minres"):
+        solution = losscape.solve(positive, b, method=method, tolerance=1e-12)
+        residual = np.linalg.norm(b - positive.astype(np.float64) @ solution.x.astype(np.float64))
+        assert solution.ended == "stagnated"
+        assert residual <= 2 * solution.residual + 1e-6 * np.linalg.norm(b)
+
+
+def test_whole_numbers_are_numbers() -> None:
+    torch = pytest.importorskip("torch")
+    expected = [(5 + 5**0.5) / 2, (5 - 5**0.5) / 2]
+    for operator in (np.array([[2, 1], [1, 3]]), torch.tensor([[2, 1], [1, 3]])):
+        np.testing.assert_allclose(losscape.eigenpairs(operator, k=2).values, expected)
+
+
+def test_ends_that_were_not_asked_for_widen_bounds_too() -> None:
+    values = np.linspace(-1e6, 0, 299).tolist() + [1.0]
+    basis, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((300, 300)))
+    rounded = (basis @ np.diag(values) @ basis.T).astype(np.float32)
+    rounded = (rounded + rounded.T) / 2
+    truth = np.linalg.eigvalsh(rounded.astype(np.float64))[-1]
+    found = losscape.spectrum(lambda v: (rounded @ v.astype(np.float32)).astype(np.float64), 300, top=1, bottom=0)
+    assert abs(found.top[0]["value"] - truth) <= found.top[0]["error_bound"]
+
+
 def test_solutions_solve(matrix: np.ndarray) -> None:
     b = np.arange(80.0)
     for method, damping in [("minres", 0.0), ("cg", 3.0)]:
@@ -132,13 +174,15 @@ def test_solutions_solve(matrix: np.ndarray) -> None:
         (lambda v: v * np.nan, 5, "not finite"),
         (lambda v: np.roll(v, 1), 5, "not symmetric"),
         (lambda v: np.random.standard_normal(5), 5, "not the same twice"),
-        (lambda v: v * 1j, 5, "complex"),
+        (lambda v: v * 1j, 5, "real"),
         (lambda v: v, None, "dim="),
         (lambda v: v, 0, "dimension 0"),
         (np.ones((2, 3)), None, "not square"),
         (np.eye(3), 4, "dim=4"),
         (np.triu(np.ones((6, 6))), None, "not symmetric"),
         ("a", None, "no operator"),
+        (np.ma.masked_equal(np.eye(3), 0), None, "mask"),
+        (np.eye(3) * 1j, None, "real"),
         (lambda v: v.astype(np.float32), 5, "float32 where vectors are float64"),
         (np.eye(3, dtype=np.float16), None, "half types"),
     ],
@@ -151,6 +195,14 @@ def test_bad_operators_are_refused(operator: object, dim: int | None, words: str
 def test_more_eigenvalues_than_there_are() -> None:
     with pytest.raises(Error, match="3 eigenvalues were asked for, but the operator has dimension 2"):
         losscape.eigenpairs(np.eye(2), k=3)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"k": 0}, {"seed": -1}, {"probes": -2}, {"tolerance": 2.0}, {"tolerance": 0.0}, {"which": "top"}]
+)
+def test_settings_out_of_range_are_named(settings: dict) -> None:
+    with pytest.raises(Error, match=f"{next(iter(settings))}|which"):
+        losscape.eigenpairs(np.eye(4), **{"k": 1, **settings})
 
 
 def test_products_that_become_nan() -> None:

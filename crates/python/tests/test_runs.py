@@ -32,6 +32,8 @@ def test_a_run_is_trained_and_read(tmp_path: Path) -> None:
     objective = run.objective()
     assert objective.value() == pytest.approx(run.summary["train_loss"], rel=1e-5)
     assert objective.step_bounds()["bounds"]["edge"]["edge"] > 0
+    with pytest.raises(Error, match="twice"):
+        losscape.train(CONFIG, out=tmp_path, set={"training.log_every": 1}, training__log_every=10)
     # The same command finds its run again, another its own.
     assert losscape.train(CONFIG, out=tmp_path, training__log_every=10).path == run.path
     assert losscape.train(CONFIG, out=tmp_path, seed=5).path != run.path
@@ -72,13 +74,41 @@ def test_a_study_is_run_and_read(tmp_path: Path) -> None:
     assert study.open(0).state == "done"
     assert study.findings()
     assert "4 done" in repr(losscape.Study(study.path))
+    with pytest.raises(Error, match="no run 4"):
+        study.open(4)
+    with pytest.raises(Error):
+        losscape.Study(tmp_path)
+
+
+def test_a_study_whose_runs_fail_says_so(tmp_path: Path) -> None:
+    from losscape._toml import document
+
+    np.savez(tmp_path / "d.npz", x=np.eye(10), y=np.arange(10) % 2)
+    file = tmp_path / "gone.toml"
+    small = {"data": {"name": "npz", "path": "d.npz"}, "training": {"batch_size": "full", "steps": 10}}
+    file.write_text(document({**CONFIG, **small, "study": {"axes": {"seed": [0, 1]}}}))
+    study = losscape.Study(file, out=tmp_path / "studies")
+    (tmp_path / "d.npz").unlink()
+    with pytest.warns(losscape.Notice, match="2 of 2 runs failed"):
+        study.run(quiet=True)
+
+
+def test_what_lies_in_the_working_directory_is_not_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from losscape._toml import document
+
+    file = tmp_path / "one.toml"
+    file.write_text(document({**CONFIG, "study": {"axes": {"seed": [0]}}}))
+    (tmp_path / "losscape").mkdir()
+    (tmp_path / "losscape" / "__init__.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    assert losscape.Study("one.toml").run(quiet=True).runs["state"].tolist() == ["done"]
 
 
 def test_claims_are_measured(tmp_path: Path) -> None:
     found = losscape.claims.run(["momentum-average", "step-bound"], out=tmp_path)
     assert found["step-bound"].as_expected and found.report.exists()
     assert "step-bound" in repr(found)
-    with pytest.raises(ValueError, match="unknown claim `flat-earth`"):
+    with pytest.raises(Error, match="unknown claim `flat-earth`"):
         losscape.claims.run("flat-earth")
 
 

@@ -105,6 +105,40 @@ def test_what_is_not_known_is_named() -> None:
         losscape.Objective.from_torch(network(), x, y + 5)
 
 
+def test_samples_of_other_shapes() -> None:
+    """Sequences of vectors, and classes that may stand on either axis."""
+    torch.manual_seed(0)
+    x, y = torch.randn(10, 6, 4), torch.arange(10) % 2
+    along = torch.nn.Sequential(torch.nn.Conv1d(6, 3, 2), torch.nn.Tanh(), torch.nn.Flatten(), torch.nn.Linear(9, 2))
+    expected = torch.nn.functional.cross_entropy(copy.deepcopy(along).double()(x.double()), y).item()
+    objective = losscape.Objective.from_torch(along, x, y)
+    assert objective.value() == pytest.approx(expected, rel=1e-13)
+    for other in (x.numpy()[::-1].copy()[::-1], x.numpy().astype(">f4"), x.numpy().astype(np.float64)):
+        assert losscape.Objective.from_torch(along, other, y.numpy()).value() == pytest.approx(expected, rel=1e-6)
+    compiled = torch.compile(along)
+    assert losscape.Objective.from_torch(compiled, x, y).value() == pytest.approx(expected, rel=1e-13)
+    square = torch.nn.Sequential(torch.nn.Embedding(5, 5))
+    tokens = torch.randint(5, (8, 5), generator=torch.Generator().manual_seed(0))
+    with pytest.warns(losscape.Notice, match="last axis"):
+        losscape.Objective.from_torch(square, tokens, tokens)
+
+
+@pytest.mark.parametrize(
+    ("x", "words"),
+    [
+        (torch.zeros(4, 3, dtype=torch.uint8), "bytes"),
+        ((torch.zeros(4, 3), torch.zeros(4, 3)), "one tensor"),
+        (np.ma.masked_equal(np.ones((4, 3)), 1), "mask"),
+        (torch.zeros(0, 3), "no samples"),
+    ],
+)
+def test_bad_samples_are_refused(x: object, words: str) -> None:
+    with pytest.raises(Error, match=words):
+        losscape.Objective.from_torch(torch.nn.Linear(3, 2), x, torch.zeros(4, dtype=torch.int64))
+    with pytest.raises(Error, match="torch module"):
+        losscape.Objective.from_torch(lambda x: x, x, torch.zeros(4, dtype=torch.int64))
+
+
 def test_one_sample_and_tokens() -> None:
     model, (x, y) = network(norm=False), data()
     with warnings.catch_warnings():
