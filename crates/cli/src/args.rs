@@ -1,5 +1,7 @@
 //! The command line as types.
 
+#![allow(rustdoc::broken_intra_doc_links, reason = "brackets of the help, which these comments are")]
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 

@@ -2,12 +2,12 @@
 //!
 //! [`main`] is the whole of it, for the program and for the Python package, which has the command too.
 //!
-//! - [`args`]: the command line as types; [`call`]: how the command was called.
-//! - [`device`]: device names, and which devices this build has.
-//! - [`train`], [`analyze`], [`claims`], [`study`], [`data`], [`list`]: the commands that need more than a call.
-//! - [`progress`]: bars; [`signals`]: a word from outside that stops a run.
-//! - [`terminal`]: what goes to the user; [`error`]: when something is wrong, and the exit code.
-//! - [`memory`], [`threads`]: how much of the machine there is.
+//! - `args`: the command line as types; `call`: how the command was called.
+//! - `device`: device names, and which devices this build has.
+//! - `train`, `analyze`, `claims`, `study`, `data`, `list`: the commands that need more than a call.
+//! - `progress`: bars; `signals`: a word from outside that stops a run.
+//! - `terminal`: what goes to the user; `error`: when something is wrong, and the exit code.
+//! - `memory`, `threads`: how much of the machine there is.
 //!
 //! Exit codes: 0 fine, 1 a claim or check failed, 2 bad usage or input, 75 interrupted with a checkpoint.
 
@@ -37,6 +37,7 @@ use crate::error::CliError;
 use crate::terminal::{note, say, show};
 
 /// Does what the command line says, and returns the exit code.
+#[must_use]
 pub fn main(call: &Call) -> u8 {
     let cli = match Cli::try_parse_from(&call.arguments) {
         Ok(cli) => cli,

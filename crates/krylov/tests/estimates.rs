@@ -200,6 +200,14 @@ fn conjugate_gradients_solve_and_notice_negative_curvature() {
     // Ten distinct eigenvalues take ten products, and one or two more to repair rounding.
     assert!(error < 1e-10 && (10..=12).contains(&solution.products), "{error:e}, {}", solution.products);
     assert_eq!(solution.products + 1, operator.products());
+    // In single precision the recurrence goes on to zero; what is said is calculated.
+    let single = Prescribed::new(&values, DType::F32, random);
+    let b = single.space().normal(random);
+    let solution = ConjugateGradient { tolerance: 1e-12, max_products: 200 }.solve(&single, &b).expect("finite");
+    let rest = losscape_krylov::norm(&(b - single.apply(solution.x)));
+    assert_eq!(solution.ended, Ended::Stagnated);
+    assert!((0.5..2.0).contains(&(solution.residual / rest)), "{:e} {rest:e}", solution.residual);
+    let b = operator.apply(operator.space().normal(random));
     let shifted = Shifted { operator: &operator, shift: -5.5 };
     let stopped = ConjugateGradient::default().solve(&shifted, &b).expect("finite");
     assert_eq!(stopped.ended, Ended::NegativeCurvature);

@@ -128,6 +128,27 @@ fn in_single_precision_the_bounds_are_wider_and_true() {
 
 /// What is reported is what whoever calculates it again finds, also behind many restarts, and no more than was asked
 /// for.
+/// Squares of a product's entries leave the range of the type, those of residuals sooner.
+#[test]
+fn sizes_do_not_matter() {
+    let random = &mut random(21);
+    let shape: Vec<f64> = (0..120).map(|at| 1.0 + f64::from(at) / 119.0).collect();
+    for (dtype, sizes) in [(DType::F32, [1e-25, 1e-12, 1e12, 1e25]), (DType::F64, [1e-200, 1e-90, 1e90, 1e200])] {
+        for size in sizes {
+            let values: Vec<f64> = shape.iter().map(|value| value * size).collect();
+            let operator = Prescribed::new(&values, dtype, random);
+            let found = Eigensolver::both(2, 1).solve(&operator, None, random).expect("finite");
+            assert_eq!(found.ended, Ended::Converged, "{size:e}");
+            let expected = [values[119], values[118], values[0]];
+            for (pair, expected) in found.top.iter().chain(&found.bottom).zip(expected) {
+                let off = (pair.value - expected).abs();
+                assert!(off <= pair.error_bound && pair.error_bound < 1e-3 * values[119], "{size:e}: {pair:?}");
+            }
+            assert!(found.unseen.above.expect("a bound") >= values[117]);
+        }
+    }
+}
+
 #[test]
 fn residuals_are_those_of_the_vectors_given() {
     for (dtype, tolerance) in [(DType::F64, 1e-3), (DType::F64, 1e-9), (DType::F32, 1e-3), (DType::F32, 1e-5)] {

@@ -145,7 +145,6 @@ pub fn trace<'py>(
 /// The diagonal from so many products: entries, their standard errors, probes, products.
 #[pyfunction]
 #[pyo3(signature = (operator, products, *, seed, progress, dim, dtype))]
-#[expect(clippy::too_many_arguments, reason = "they have names in Python")]
 pub fn diagonal<'py>(
     py: Python<'py>,
     operator: &Bound<'py, PyAny>,

@@ -3,11 +3,6 @@
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
-use losscape_analysis::fisher::EmpiricalFisher;
-use losscape_analysis::gauss_newton::GaussNewton;
-use losscape_analysis::hessian::Hessian;
-use losscape_analysis::ntk::TangentKernel;
-use losscape_analysis::residual::Residual;
 use losscape_analysis::{AnalysisError, Objective, Point};
 use losscape_krylov::{Space, SymmetricOperator};
 use losscape_model::Model;
@@ -65,34 +60,16 @@ impl Kind {
 }
 
 /// A matrix at a point.
-enum Matrix<'a> {
-    Hessian(Hessian<'a>),
-    GaussNewton(GaussNewton<'a>),
-    Residual(Residual<'a>),
-    Fisher(EmpiricalFisher<'a>),
-    Ntk(TangentKernel<'a>),
-}
+type Matrix<'a> = Box<dyn SymmetricOperator + Send + Sync + 'a>;
 
-impl<'a> Matrix<'a> {
-    fn of(point: &'a Point<'a, Model>, kind: Kind) -> Result<Self, AnalysisError> {
-        Ok(match kind {
-            Kind::Hessian => Self::Hessian(point.hessian()),
-            Kind::GaussNewton => Self::GaussNewton(point.gauss_newton()),
-            Kind::Residual => Self::Residual(point.residual()),
-            Kind::Fisher => Self::Fisher(point.fisher()?),
-            Kind::Ntk => Self::Ntk(point.kernel()),
-        })
-    }
-
-    fn operator(&self) -> &dyn SymmetricOperator {
-        match self {
-            Self::Hessian(operator) => operator,
-            Self::GaussNewton(operator) => operator,
-            Self::Residual(operator) => operator,
-            Self::Fisher(operator) => operator,
-            Self::Ntk(operator) => operator,
-        }
-    }
+fn matrix<'a>(point: &'a Point<'a, Model>, kind: Kind) -> Result<Matrix<'a>, AnalysisError> {
+    Ok(match kind {
+        Kind::Hessian => Box::new(point.hessian()),
+        Kind::GaussNewton => Box::new(point.gauss_newton()),
+        Kind::Residual => Box::new(point.residual()),
+        Kind::Fisher => Box::new(point.fisher()?),
+        Kind::Ntk => Box::new(point.kernel()),
+    })
 }
 
 self_cell!(
@@ -111,20 +88,20 @@ impl Held {
     ///
     /// For the empirical Fisher matrix of samples that see each other.
     pub fn of(point: Arc<Pointed>, kind: Kind) -> Result<Self, AnalysisError> {
-        Self::try_new(point, |point| Matrix::of(point.point(), kind))
+        Self::try_new(point, |point| matrix(point.point(), kind))
     }
 }
 
 impl SymmetricOperator for Held {
     fn space(&self) -> Space {
-        self.borrow_dependent().operator().space()
+        self.borrow_dependent().space()
     }
 
     fn apply(&self, v: Tensor<1>) -> Tensor<1> {
-        self.borrow_dependent().operator().apply(v)
+        self.borrow_dependent().apply(v)
     }
 
     fn apply_block(&self, v: Tensor<2>) -> Tensor<2> {
-        self.borrow_dependent().operator().apply_block(v)
+        self.borrow_dependent().apply_block(v)
     }
 }

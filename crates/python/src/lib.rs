@@ -1,10 +1,10 @@
 //! The part of the Python package `losscape` that is Rust, `losscape._losscape`.
 //!
-//! - [`work`]: how anything runs beside Python.
-//! - [`vector`], [`error`]: arrays and exceptions.
-//! - [`operator`], [`algorithms`]: operators, and what is learned by applying them.
-//! - [`objective`], [`held`], [`analysis`]: a network on data, its matrices, measurements.
-//! - [`runs`], [`studies`], [`statements`], [`command`]: training, studies, claims, the command line.
+//! - `work`: how anything runs beside Python.
+//! - `vector`, `error`: arrays and exceptions.
+//! - `operator`, `algorithms`: operators, and what is learned by applying them.
+//! - `objective`, `held`, `analysis`: a network on data, its matrices, measurements.
+//! - `runs`, `studies`, `statements`, `command`: training, studies, claims, the command line.
 //!
 //! Names, defaults and documentation for users are in `losscape/`, in Python: what stands here takes every argument.
 //! Records come as JSON, arrays as NumPy's.

@@ -171,6 +171,7 @@ fn caller_of(caller: &Caller<'_>) -> Functions {
 }
 
 /// Answers until the work has ended.
+#[expect(clippy::needless_pass_by_value, reason = "a receiver is sent, and not shared")]
 fn serve(asked: Receiver<Ask>, functions: Functions, stop: &AtomicBool, patient: bool) -> PyResult<()> {
     let Functions { matvec, progress } = functions;
     let mut looked = Instant::now();
@@ -194,7 +195,10 @@ fn serve(asked: Receiver<Ask>, functions: Functions, stop: &AtomicBool, patient:
         };
         let signalled = if looked.elapsed() >= TICK {
             looked = Instant::now();
-            Python::attach(|py| py.check_signals())
+            Python::attach(|py| -> PyResult<()> {
+                py.check_signals()?;
+                Ok(())
+            })
         } else {
             Ok(())
         };
