@@ -22,7 +22,8 @@ use crate::operator::SymmetricOperator;
 /// let solution = ConjugateGradient::default().solve(&operator, &b)?;
 /// let expected = Tensor::<1>::from_data([1.0, 0.5, 0.25], &Device::flex());
 /// assert!((solution.x - expected).abs().max().into_scalar::<f64>() < 1e-5);
-/// assert_eq!(solution.products, 3);
+/// // Three eigenvalues take three products, and what is left is calculated with one more.
+/// assert_eq!(solution.products, 4);
 /// # Ok::<(), losscape_krylov::KrylovError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from . import _losscape
-from .__main__ import START
+from ._command import START
 from ._losscape import Error
 from ._notices import tell
 from ._runs import Run
