@@ -11,7 +11,12 @@ _HERE = str(Path(__file__).parent)
 
 
 class Notice(UserWarning):
-    """What was understood in a way that you should know of."""
+    """What was understood in a way that you should know of.
+
+    >>> import numpy as np, pytest, losscape
+    >>> with pytest.warns(Notice, match="of the outputs"):
+    ...     _ = losscape.Objective.mlp(np.eye(4), [1, 2, 4, 4], hidden=[2])
+    """
 
 
 def tell(notices: Iterable[str]) -> None:

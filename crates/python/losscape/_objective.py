@@ -417,7 +417,12 @@ class Objective:
 class Measurements(Mapping[str, Any]):
     """What was measured: sections by name, as in the folder ``analysis`` of a run. A notebook shows tables and figures.
 
-    ``measurements["pl"]["ratio"]`` or ``measurements.pl["ratio"]``.
+    ``measurements["bounds"]["cauchy"]`` or ``measurements.bounds["cauchy"]``.
+
+    >>> x = np.linspace(-1, 1, 9).reshape(-1, 1)
+    >>> measured = Objective.mlp(x, x[:, 0], hidden=[4], loss="squared-error").step_bounds()
+    >>> measured.bounds["beta"] == measured["bounds"]["beta"], measured.samples
+    (True, 9)
     """
 
     def __init__(self, measured: _losscape.Measured) -> None:

@@ -300,6 +300,12 @@ class Operator:
     """A matrix of an :class:`~losscape.Objective` at its parameters, known by its products.
 
     ``operator @ v`` takes a vector ``[dim]`` or columns ``[dim, k]``.
+
+    >>> import losscape
+    >>> x = np.linspace(-1, 1, 9).reshape(-1, 1)
+    >>> kernel = losscape.Objective.mlp(x, x[:, 0], hidden=[4], loss="squared-error").ntk()
+    >>> kernel.shape, bool(np.allclose(kernel @ np.ones(9), kernel.to_dense().sum(1)))
+    ((9, 9), True)
     """
 
     def __init__(self, operator: _losscape.Operator, name: str, entries: int) -> None:

@@ -16,6 +16,11 @@ class Eigenpairs:
     """Eigenvalues with bounds on their errors, and on what was missed.
 
     With ``which="both"`` the k largest, descending, stand before the k smallest, ascending.
+
+    >>> import losscape
+    >>> found = losscape.eigenpairs(np.diag([3.0, 2.0, -1.0]), k=1, which="both")
+    >>> bool((abs(found.values - [3, -1]) <= found.error_bounds).all()), found.vectors.shape
+    (True, (3, 2))
     """
 
     values: np.ndarray
@@ -70,7 +75,13 @@ class Eigenpairs:
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """An estimate and its error."""
+    """An estimate and its error.
+
+    >>> import losscape
+    >>> estimate = losscape.trace(np.diag(np.arange(300.0)), products=90)
+    >>> bool(abs(estimate.value - 44850) < 4 * estimate.standard_error)
+    True
+    """
 
     value: float
     """The estimate."""
@@ -98,7 +109,13 @@ class Estimate:
 
 @dataclass(frozen=True, eq=False)
 class Density:
-    """The spectral density by stochastic Lanczos quadrature: for each probe, nodes with weights that sum to one."""
+    """The spectral density by stochastic Lanczos quadrature: for each probe, nodes with weights that sum to one.
+
+    >>> import losscape
+    >>> found = losscape.density(np.diag([1.0, 1.0, 4.0, 4.0]), probes=1)
+    >>> found.at([1.0, 2.5], sigma=0.1).round(6).tolist()
+    [1.994711, 0.0]
+    """
 
     probes: list[np.ndarray] = field(repr=False)
     """For each probe ``[steps, 3]``: where an eigenvalue is taken to be, its share of the spectrum, and how far from
@@ -138,7 +155,13 @@ class Density:
 
 @dataclass(frozen=True, eq=False)
 class Spectrum:
-    """Both ends of a spectrum, trace, Frobenius norm and density."""
+    """Both ends of a spectrum, trace, Frobenius norm and density.
+
+    >>> import losscape
+    >>> found = losscape.spectrum(np.diag([2.0, 1.0, -1.0]), top=1, bottom=1)
+    >>> [round(pair["value"], 12) for pair in found.top + found.bottom]
+    [2.0, -1.0]
+    """
 
     top: list[dict[str, float]]
     """The largest eigenvalues, descending: ``value``, ``residual``, ``error_bound``."""
@@ -194,7 +217,12 @@ class Spectrum:
 
 @dataclass(frozen=True, eq=False)
 class Diagonal:
-    """The diagonal of an operator."""
+    """The diagonal of an operator.
+
+    >>> import losscape
+    >>> losscape.diagonal(np.array([[2.0, 1.0], [1.0, 3.0]])).values.tolist()
+    [2.0, 3.0]
+    """
 
     values: np.ndarray
     """Its entries, or estimates of them."""
@@ -214,7 +242,13 @@ class Diagonal:
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """An approximate solution of ``(A + damping) x = b``."""
+    """An approximate solution of ``(A + damping) x = b``.
+
+    >>> import losscape
+    >>> solution = losscape.solve(np.eye(3), np.ones(3), damping=1.0)
+    >>> solution.x.round(12).tolist(), solution.ended
+    ([0.5, 0.5, 0.5], 'converged')
+    """
 
     x: np.ndarray
     """The solution."""

@@ -39,6 +39,17 @@ def train(
     is being made.
 
     A run that diverges is a result: ``run.state`` is ``"diverged"``.
+
+    >>> import tempfile
+    >>> config = {
+    ...     "data": {"name": "digits"},
+    ...     "model": {"name": "mlp", "hidden": [4]},
+    ...     "loss": {"name": "cross-entropy"},
+    ...     "optimizer": {"name": "gd", "learning_rate": 0.1},
+    ...     "training": {"batch_size": 64, "steps": 3},
+    ... }
+    >>> train(config, out=tempfile.mkdtemp(), optimizer__learning_rate=0.2).state
+    'done'
     """
     if isinstance(config, Mapping):
         text, file, folder = document(config), "config", Path.cwd()
@@ -74,7 +85,20 @@ def train(
 
 
 class Run:
-    """A run by its folder: records, figures, the network it ended in."""
+    """A run by its folder: records, figures, the network it ended in.
+
+    >>> import tempfile
+    >>> config = {
+    ...     "data": {"name": "digits"},
+    ...     "model": {"name": "mlp", "hidden": [4]},
+    ...     "loss": {"name": "cross-entropy"},
+    ...     "optimizer": {"name": "gd", "learning_rate": 0.1},
+    ...     "training": {"batch_size": 64, "steps": 3},
+    ... }
+    >>> run = Run(train(config, out=tempfile.mkdtemp()).path)
+    >>> run.summary["steps"], "loss" in run.metrics
+    (3, True)
+    """
 
     def __init__(self, folder: str | Path) -> None:
         self.path = Path(folder)

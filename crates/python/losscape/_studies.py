@@ -20,6 +20,21 @@ class Study:
     """A study of a configuration file with a ``[study]`` table, or the folder of one that was planned.
 
     A file is planned; where it has grown since, the study grows.
+
+    >>> import tempfile
+    >>> place = Path(tempfile.mkdtemp())
+    >>> file = place / "seeds.toml"
+    >>> _ = file.write_text('''
+    ... data.name = "digits"
+    ... model = { name = "mlp", hidden = [4] }
+    ... loss.name = "cross-entropy"
+    ... optimizer = { name = "gd", learning_rate = 0.1 }
+    ... training = { batch_size = 64, steps = 3 }
+    ... study.axes.seed = [0, 1]
+    ... ''')
+    >>> study = Study(file, out=place / "studies").run(jobs=1, quiet=True)
+    >>> study.table["seed"].tolist(), study.runs["state"].tolist()
+    ([0, 1], ['done', 'done'])
     """
 
     def __init__(self, study: str | Path, *, out: str | Path = "studies") -> None:

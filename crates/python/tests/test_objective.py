@@ -117,6 +117,11 @@ def test_modes_and_types_are_said() -> None:
         losscape.Objective.mlp(x, y[:5], hidden=[4])
 
 
+def test_every_public_name_has_an_example() -> None:
+    for name in set(losscape.__all__) - {"Error", "InternalError", "__version__"}:
+        assert ">>>" in (getattr(losscape, name).__doc__ or ""), name
+
+
 def test_what_may_be_meant_otherwise_is_a_warning() -> None:
     x = np.random.default_rng(0).standard_normal((8, 2))
     with pytest.warns(losscape.Notice, match="label"):
