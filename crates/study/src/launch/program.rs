@@ -50,3 +50,15 @@ impl Program {
 pub(super) fn quoted(path: &Path) -> String {
     format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Program;
+
+    #[test]
+    fn words_of_a_script_are_quoted() {
+        let program = Program::new("/opt/my env/python").with(["-c", "import 'it'"]);
+        assert_eq!(program.in_script(), r"'/opt/my env/python' '-c' 'import '\''it'\'''");
+        assert_eq!(Program::new("losscape").in_script(), "'losscape'");
+    }
+}
