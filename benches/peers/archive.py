@@ -41,19 +41,21 @@ def problem(folder, double=False):
     return (net.double(), x.double(), y) if double else (net, x, y)
 
 
-def make(folder, tool, images, width, epochs):
-    """net.pt2, net.pt with the same weights, and data.npz."""
+def trained(command, width, epochs):
+    """A network after some epochs, and the images and labels that are shipped, by the command as a list of words."""
     import numpy as np
     import torch
     from modules import ResNet
 
     torch.manual_seed(0)
     torch.set_num_threads(2)
-    export = ["data", "export", "fashion-mnist", "--out", str(folder / "all.npz")]
-    subprocess.run([tool, *export], check=True, stderr=subprocess.DEVNULL)
-    data = np.load(folder / "all.npz")
-    x = torch.tensor(data["x"], dtype=torch.float32).reshape(-1, 1, 28, 28)
-    y = torch.tensor(data["y"])
+    with tempfile.TemporaryDirectory() as place:
+        file = pathlib.Path(place) / "all.npz"
+        export = ["data", "export", "fashion-mnist", "--out", str(file)]
+        subprocess.run([*command, *export], check=True, stderr=subprocess.DEVNULL)
+        data = np.load(file)
+        x = torch.tensor(data["x"], dtype=torch.float32).reshape(-1, 1, 28, 28)
+        y = torch.tensor(data["y"])
     net = ResNet(1, width, [2, 2, 2, 2], torch.nn.BatchNorm2d, torch.nn.ReLU(), 10)
     optimizer = torch.optim.SGD(net.parameters(), 0.05, momentum=0.9)
     for _ in range(epochs):
@@ -61,7 +63,15 @@ def make(folder, tool, images, width, epochs):
             optimizer.zero_grad()
             torch.nn.functional.cross_entropy(net(x[rows]), y[rows]).backward()
             optimizer.step()
-    net.eval()
+    return net.eval(), x, y
+
+
+def make(folder, tool, images, width, epochs):
+    """net.pt2, net.pt with the same weights, and data.npz."""
+    import numpy as np
+    import torch
+
+    net, x, y = trained([tool], width, epochs)
     x, y = x[:images], y[:images]
     exported = torch.export.export(net, (x[:4],), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
     torch.export.save(exported, folder / "net.pt2")

@@ -10,39 +10,14 @@ from call to call with what Hutchinson's estimator does in between.
 """
 
 import argparse
-import pathlib
-import subprocess
 import sys
-import tempfile
 import time
 
 import numpy as np
 import torch
+from archive import TOP, trained
 
 import losscape
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "crates/lab/tests/reference"))
-TOP = 5
-
-
-def trained(images, width, epochs):
-    from modules import ResNet
-
-    with tempfile.TemporaryDirectory() as place:
-        file = pathlib.Path(place) / "all.npz"
-        export = [sys.executable, "-m", "losscape", "data", "export", "fashion-mnist", "--out", str(file)]
-        subprocess.run(export, check=True, stderr=subprocess.DEVNULL)
-        data = np.load(file)
-        x, y = torch.tensor(data["x"], dtype=torch.float32).reshape(-1, 1, 28, 28), torch.tensor(data["y"])
-    net = ResNet(1, width, [2, 2, 2, 2], torch.nn.BatchNorm2d, torch.nn.ReLU(), 10)
-    optimizer = torch.optim.SGD(net.parameters(), 0.05, momentum=0.9)
-    for _ in range(epochs):
-        for rows in torch.randperm(len(x)).split(64):
-            optimizer.zero_grad()
-            torch.nn.functional.cross_entropy(net(x[rows]), y[rows]).backward()
-            optimizer.step()
-    return net.eval(), x[:images], y[:images]
 
 
 def main():
@@ -51,9 +26,8 @@ def main():
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--epochs", type=int, default=5)
     options = parser.parse_args()
-    torch.manual_seed(0)
-    torch.set_num_threads(2)
-    net, x, y = trained(options.images, options.width, options.epochs)
+    net, x, y = trained([sys.executable, "-m", "losscape"], options.width, options.epochs)
+    x, y = x[: options.images], y[: options.images]
     loss = torch.nn.CrossEntropyLoss()
     print(f"ResNet-18, width {options.width}: P = {sum(p.numel() for p in net.parameters())}, {len(x)} images")
 

@@ -39,10 +39,12 @@ def hessian_product(model: "torch.nn.Module", x: "torch.Tensor", y: "torch.Tenso
 
 @pytest.mark.parametrize("mode", ["evaluation", "batch"])
 def test_derivatives_are_those_of_torch(mode: str) -> None:
-    model, (x, y) = network(), data()
-    before = copy.deepcopy(model.state_dict())
+    # The module's own mode does not matter, and stays; a part may have another.
+    model, (x, y) = network().train(mode != "batch"), data()
+    model[2].train(mode == "batch")
+    before, modes = copy.deepcopy(model.state_dict()), [part.training for part in model.modules()]
     objective = losscape.Objective.from_torch(model, x, y, mode=mode)
-    assert model.training and model[1].training
+    assert [part.training for part in model.modules()] == modes
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     double = copy.deepcopy(model).double().train(mode == "batch")
     names = [name for name, _ in double.named_parameters()]
