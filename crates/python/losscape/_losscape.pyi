@@ -65,7 +65,6 @@ class Objective:
     def at(self, w: np.ndarray) -> Objective: ...
     def outputs(self) -> np.ndarray: ...
     def operator(self, name: str) -> Operator: ...
-    def entries(self) -> int: ...
     def kernel(self) -> np.ndarray: ...
     def measure(
         self,
@@ -104,7 +103,7 @@ def spectrum(
     probes: int,
     trace: int,
     density: tuple[int, int] | None,
-    dense: int,
+    dense: int | None,
     seed: int,
     progress: Told,
     dim: int | None,

@@ -312,7 +312,7 @@ class Objective:
         return self._objective.outputs()
 
     def _operator(self, name: str) -> Operator:
-        return Operator(self._objective.operator(name), name, self._objective.entries())
+        return Operator(self._objective.operator(name), name)
 
     def hessian(self) -> Operator:
         """``H = ∇²L``, ``[P, P]``."""

@@ -124,7 +124,7 @@ def spectrum(
     probes: int = 24,
     trace: int = 60,
     density: tuple[int, int] | None = (2, 50),
-    dense: int = 500,
+    dense: int | None = None,
     seed: int = 0,
     check: bool = True,
     progress: Progress = None,
@@ -132,7 +132,8 @@ def spectrum(
     """Both ends of the spectrum, trace (from ``trace`` products), Frobenius norm and density (probes, steps).
 
     10 of the largest and 5 of the smallest eigenvalues unless given, or as many as there are. Operators up to dimension
-    ``dense`` are written down and decomposed: nothing is estimated then.
+    ``dense`` are written down and decomposed: nothing is estimated then. Unless given that is where it takes no more
+    products than an estimate, or of an objective's operator up to 2,000 where these are cheap.
 
     >>> found = spectrum(np.diag([4.0, 1.0, 1.0, -1.0]))
     >>> round(found.trace.value, 12), found.trace.standard_error
@@ -308,9 +309,8 @@ class Operator:
     ((9, 9), True)
     """
 
-    def __init__(self, operator: _losscape.Operator, name: str, entries: int) -> None:
+    def __init__(self, operator: _losscape.Operator, name: str) -> None:
         self._operator = operator
-        self._entries = entries
         self.name = name
         """Which matrix."""
 
@@ -346,10 +346,8 @@ class Operator:
         return eigenpairs(self, None, k, which, **settings)
 
     def spectrum(self, top: int | None = None, bottom: int | None = None, **settings: Any) -> Spectrum:
-        """As :func:`losscape.spectrum`; written down up to dimension 2,000 where products are cheap."""
-        # Some ten seconds of a core, or no more products than an estimate takes.
-        worth = max(2**32 // max(self._entries, 1), 500)
-        return spectrum(self, None, top, bottom, **{"dense": min(2000, worth), **settings})
+        """As :func:`losscape.spectrum`."""
+        return spectrum(self, None, top, bottom, **settings)
 
     def density(self, **settings: Any) -> Density:
         """As :func:`losscape.density`."""

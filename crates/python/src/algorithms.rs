@@ -70,7 +70,7 @@ pub fn spectrum<'py>(
     probes: usize,
     trace: usize,
     density: Option<(usize, usize)>,
-    dense: usize,
+    dense: Option<usize>,
     seed: u64,
     progress: Option<Bound<'py, PyAny>>,
     dim: Option<usize>,
@@ -78,10 +78,18 @@ pub fn spectrum<'py>(
 ) -> PyResult<String> {
     let (target, matvec) = Target::read(operator, dim, dtype)?;
     let density = density.map(|(probes, steps)| Quadrature { probes, steps });
-    let settings = SpectrumSettings { top, bottom, tolerance, probes, trace, density, dense };
+    let usual = SpectrumSettings::default();
+    let settings =
+        SpectrumSettings { top, bottom, tolerance, probes, trace, density, dense: dense.unwrap_or(usual.dense) };
+    // Of a function it is not known what a product costs.
+    let settings = match (&target, dense) {
+        (_, Some(_)) => settings,
+        (Target::Held(_, entries), None) => settings.for_products_of(*entries),
+        (Target::Function(_), None) => settings.for_products_of(usize::MAX),
+    };
     let spectrum = run(py, &Caller { matvec, progress }, move |desk| {
         let dim = target.space().dim;
-        let operator = target.on(desk, "spectrum", if dim <= dense { dim } else { settings.products() });
+        let operator = target.on(desk, "spectrum", if dim <= settings.dense { dim } else { settings.products() });
         Ok(Spectrum::measure(&operator, &settings, &mut ChaCha12Rng::seed_from_u64(seed))?)
     })?;
     Ok(serde_json::to_string(&spectrum).expect("records have only string keys"))

@@ -231,14 +231,11 @@ impl Objective {
     fn operator(&self, py: Python<'_>, name: &str) -> PyResult<Operator> {
         let kind = Kind::named(name).ok_or_else(|| Error::new_err(format!("no operator `{name}`")))?;
         let inner = Arc::clone(&self.0);
-        let held = run(py, &Caller::default(), move |_| Ok(Held::of(inner.here()?, kind)?))?;
-        Ok(Operator { operator: Arc::new(held) })
-    }
-
-    /// How many numbers a product computes.
-    fn entries(&self, py: Python<'_>) -> PyResult<usize> {
-        let inner = Arc::clone(&self.0);
-        run(py, &Caller::default(), move |_| Ok(inner.here()?.point().entries()))
+        run(py, &Caller::default(), move |_| {
+            let here = inner.here()?;
+            let entries = here.point().entries();
+            Ok(Operator { operator: Arc::new(Held::of(here, kind)?), entries })
+        })
     }
 
     /// The tangent kernel `K_c = c J Jᵀ` written down, `[nC, nC]`.

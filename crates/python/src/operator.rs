@@ -18,6 +18,8 @@ pub type Shared = Arc<dyn SymmetricOperator + Send + Sync>;
 #[pyclass(frozen, module = "losscape._losscape")]
 pub struct Operator {
     pub operator: Shared,
+    /// How many numbers a product computes.
+    pub entries: usize,
 }
 
 #[pymethods]
@@ -55,8 +57,8 @@ impl Operator {
 /// What an algorithm is applied to.
 #[derive(Clone)]
 pub enum Target {
-    /// An operator of Rust.
-    Held(Shared),
+    /// An operator of Rust, and how many numbers a product of it computes.
+    Held(Shared, usize),
     /// A function of the caller, on vectors of such a space.
     Function(Space),
 }
@@ -73,7 +75,8 @@ impl Target {
         kind: &str,
     ) -> PyResult<(Self, Option<Bound<'py, PyAny>>)> {
         if let Ok(held) = operator.cast::<Operator>() {
-            return Ok((Self::Held(Arc::clone(&held.get().operator)), None));
+            let Operator { operator, entries } = held.get();
+            return Ok((Self::Held(Arc::clone(operator), *entries), None));
         }
         let dim = dim.ok_or_else(|| PyTypeError::new_err("a function needs the dimension of its vectors"))?;
         let space = Space { dim, device: Device::flex(), dtype: dtype(kind)? };
@@ -83,7 +86,7 @@ impl Target {
     /// The vectors that it takes.
     pub fn space(&self) -> Space {
         match self {
-            Self::Held(operator) => operator.space(),
+            Self::Held(operator, _) => operator.space(),
             Self::Function(space) => space.clone(),
         }
     }
@@ -111,7 +114,7 @@ impl SymmetricOperator for Watched {
 
     fn apply(&self, v: Tensor<1>) -> Tensor<1> {
         let product = match &self.target {
-            Target::Held(operator) => {
+            Target::Held(operator, _) => {
                 self.desk.check();
                 operator.apply(v)
             }
@@ -124,7 +127,7 @@ impl SymmetricOperator for Watched {
     fn apply_block(&self, v: Tensor<2>) -> Tensor<2> {
         let rows = v.dims()[0];
         match &self.target {
-            Target::Held(operator) => {
+            Target::Held(operator, _) => {
                 self.desk.check();
                 let product = operator.apply_block(v);
                 self.tell(rows);

@@ -154,7 +154,7 @@ def test_ends_that_were_not_asked_for_widen_bounds_too() -> None:
     basis, values = basis.astype(np.float32), np.append(np.linspace(-1e6, 0, 299), 1).astype(np.float32)
     truth = np.linalg.eigvalsh(basis.astype(np.float64) * values @ basis.T.astype(np.float64))[-1]
     product = lambda v: (basis @ (values * (basis.T @ v.astype(np.float32)))).astype(np.float64)
-    found = losscape.spectrum(product, 300, top=1, bottom=0).top[0]
+    found = losscape.spectrum(product, 300, top=1, bottom=0, dense=300).top[0]
     assert abs(found["value"] - truth) <= found["error_bound"] < 10
 
 

@@ -27,14 +27,15 @@ def interrupted(script: str) -> tuple[float, str, int]:
     process.send_signal(signal.SIGINT)
     assert process.stdout.readline() == "interrupted\n", process.stderr.read() if process.stderr else ""
     seconds = time.monotonic() - start
-    rest, _ = process.communicate(timeout=60)
+    # What was left behind has the threads until its next product.
+    rest, _ = process.communicate(timeout=240)
     return seconds, rest, process.returncode
 
 
 WIDE = """
     import numpy as np, losscape
-    x = np.random.default_rng(0).standard_normal((4000, 50))
-    objective = losscape.Objective.mlp(x, np.arange(4000) % 10, hidden=[800, 800])
+    x = np.random.default_rng(0).standard_normal((1200, 50))
+    objective = losscape.Objective.mlp(x, np.arange(1200) % 10, hidden=[400, 400])
     print("begin")
     try:
         {work}

@@ -51,6 +51,17 @@ struct Landscape<'a> {
     figures: &'a [Figure],
     sections: Vec<Section>,
     setup: Vec<(&'a String, &'a String)>,
+    /// Whether it is a part of a page that has colours of its own.
+    in_notebook: bool,
+}
+
+impl Landscape<'_> {
+    fn html(analysis: &Analysis, figures: &[Figure], in_notebook: bool) -> String {
+        let (sections, setup) = (landscape::sections(analysis), analysis.setup.iter().collect());
+        let (loss, gradient_norm) = (number(analysis.loss.value), number(analysis.gradient_norm));
+        let page = Landscape { analysis, loss, gradient_norm, figures, sections, setup, in_notebook };
+        page.render().expect("the template writes to a string")
+    }
 }
 
 /// Writes the figures of measurements of weights that were trained elsewhere to `plots/`, and their page to
@@ -66,35 +77,17 @@ struct Landscape<'a> {
 pub fn write_landscape(folder: &RunFolder, analysis: &Analysis) -> Result<(), LabError> {
     let figures = landscape::figures(analysis);
     write_figures(folder, &figures)?;
-    let (sections, setup) = (landscape::sections(analysis), analysis.setup.iter().collect());
-    let (loss, gradient_norm) = (number(analysis.loss.value), number(analysis.gradient_norm));
-    let page = Landscape { analysis, loss, gradient_norm, figures: &figures, sections, setup };
-    write_whole(&folder.report(), page.render().expect("the template writes to a string").as_bytes())
-}
-
-#[derive(Template)]
-#[template(path = "fragment.html")]
-struct Fragment<'a> {
-    analysis: &'a Analysis,
-    loss: String,
-    gradient_norm: String,
-    figures: &'a [Figure],
-    sections: Vec<Section>,
-    setup: Vec<(&'a String, &'a String)>,
+    write_whole(&folder.report(), Landscape::html(analysis, &figures, false).as_bytes())
 }
 
 /// Measurements as a part of a page that has colours of its own, as a notebook is.
 ///
 /// # Panics
 ///
-/// Never: the template was checked when it was compiled.
+/// As [`write_landscape`].
 #[must_use]
 pub fn fragment(analysis: &Analysis) -> String {
-    let figures = landscape::figures(analysis);
-    let (sections, setup) = (landscape::sections(analysis), analysis.setup.iter().collect());
-    let (loss, gradient_norm) = (number(analysis.loss.value), number(analysis.gradient_norm));
-    let page = Fragment { analysis, loss, gradient_norm, figures: &figures, sections, setup };
-    page.render().expect("the template writes to a string")
+    Landscape::html(analysis, &landscape::figures(analysis), true)
 }
 
 fn write_figures(folder: &RunFolder, figures: &[Figure]) -> Result<(), LabError> {
