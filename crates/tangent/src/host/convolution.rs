@@ -344,8 +344,9 @@ pub fn convolve_weight_adjoint<T: Real>(out: &mut [T], input: &[T], output: &[T]
     let of_part = |out: &mut [T], input: &[T], output: &[T]| {
         let mut space = Borrowed::new();
         if let Some(direct) = &direct {
-            for (image, output) in input.chunks(image).zip(output.chunks(result)) {
-                direct.add_gradient(&mut space.0, out, image, output);
+            let together = direct.together::<T>();
+            for (images, output) in input.chunks(together * image).zip(output.chunks(together * result)) {
+                direct.add_gradient(&mut space.0, out, images, output);
             }
             return;
         }

@@ -17,11 +17,12 @@ use super::space::Space;
 const ROWS: usize = 4;
 
 /// Vectors of neighbouring results, or columns of a gradient, that are calculated together: with [`ROWS`] they and what
-/// they are made of fill the registers of AVX2.
+/// they are made of fill sixteen registers. Of more of them, as AVX-512 has, the compiler makes nothing faster.
 const COLUMNS: usize = 3;
 
-/// Bytes of [`COLUMNS`] of the widest vectors.
-const WIDTH: usize = 96;
+/// Bytes of images and cotangents that a gradient is taken of together: they stay in a core's own cache, and sums over
+/// a vector are taken once for all.
+const TOGETHER: usize = 1 << 19;
 
 /// A convolution of stride one in padded images.
 pub struct Direct {
@@ -48,7 +49,8 @@ impl Direct {
         let Convolution { input, output, kernel, before, .. } = *form;
         let reach = [0, 1].map(|axis| (kernel[axis] - 1) * form.dilation[axis]);
         let row = output[2] + reach[1];
-        let flat = ((output[1].max(1) - 1) * row + output[2]).next_multiple_of(WIDTH / size_of::<T>());
+        let bytes = Arch::new().dispatch(Bytes);
+        let flat = ((output[1].max(1) - 1) * row + output[2]).next_multiple_of(COLUMNS * bytes / size_of::<T>());
         let few_dropped = 5 * output[1] * output[2] >= 4 * flat;
         let is_plain = form.stride == [1, 1] && form.groups == 1 && input[0] > 0 && output[0] >= ROWS;
         if !is_plain || !few_dropped || !is_faster() {
@@ -76,6 +78,7 @@ impl Direct {
     /// `out = input ∗ weight` for one image, or `out` and it.
     pub fn convolve<T: Real>(&self, space: &mut Space<T>, out: &mut [T], image: &[T], packed: &[T], add: bool) {
         let Space { patches: padded, results } = space;
+        padded.clear();
         self.pad(padded, image);
         results.resize(packed.len() / self.offsets.len() * self.flat, T::ZERO);
         Arch::new().dispatch(Channels { direct: self, results, padded, packed });
@@ -92,29 +95,36 @@ impl Direct {
         }
     }
 
-    /// Adds to the gradient of the weights `[out, places]` what one image with its cotangent gives.
-    pub fn add_gradient<T: Real>(&self, space: &mut Space<T>, gradient: &mut [T], image: &[T], cotangent: &[T]) {
+    /// Images that a gradient is taken of together.
+    pub fn together<T>(&self) -> usize {
+        let bytes = (self.input[0] * self.channel + self.output[0] * self.flat) * size_of::<T>();
+        (TOGETHER / bytes.max(1)).max(1)
+    }
+
+    /// Adds to the gradient of the weights `[out, places]` what some images with their cotangents give.
+    pub fn add_gradient<T: Real>(&self, space: &mut Space<T>, gradient: &mut [T], images: &[T], cotangents: &[T]) {
         let Space { patches: padded, results } = space;
-        self.pad(padded, image);
+        let (image, pixels) = (self.input.iter().product(), self.output[1] * self.output[2]);
+        padded.clear();
+        images.chunks(image).for_each(|image| self.pad(padded, image));
         // Zeros between rows: nothing comes from there.
         results.clear();
-        results.resize(self.output[0] * self.flat, T::ZERO);
-        let pixels = self.output[1] * self.output[2];
-        for (flat, cotangent) in results.chunks_mut(self.flat).zip(cotangent.chunks(pixels)) {
+        results.resize(cotangents.len() / pixels * self.flat, T::ZERO);
+        for (flat, cotangent) in results.chunks_mut(self.flat).zip(cotangents.chunks(pixels)) {
             for (pixels, at) in self.rows() {
                 flat[at].copy_from_slice(&cotangent[pixels]);
             }
         }
-        Arch::new().dispatch(Blocks { direct: self, gradient, padded, cotangent: results });
+        Arch::new().dispatch(Blocks { direct: self, gradient, padded, cotangents: results });
     }
 
-    /// An image with its padding.
+    /// Appends an image with its padding.
     fn pad<T: Real>(&self, padded: &mut Vec<T>, image: &[T]) {
         let [channels, height, width] = self.input;
         let [above, left] = self.before;
-        padded.clear();
-        padded.resize(channels * self.channel, T::ZERO);
-        for (pixels, padded) in image.chunks(height * width).zip(padded.chunks_mut(self.channel)) {
+        let start = padded.len();
+        padded.resize(start + channels * self.channel, T::ZERO);
+        for (pixels, padded) in image.chunks(height * width).zip(padded[start..].chunks_mut(self.channel)) {
             for (pixels, padded) in pixels.chunks(width).zip(padded[above * self.row..].chunks_mut(self.row)) {
                 padded[left..left + width].copy_from_slice(pixels);
             }
@@ -170,12 +180,12 @@ impl<T: Real> WithSimd for Channels<'_, T> {
     }
 }
 
-/// Adds the products of all rows of a cotangent with the pixels that all places see.
+/// Adds the products of all rows of the cotangents with the pixels that all places see, over all images.
 struct Blocks<'a, T> {
     direct: &'a Direct,
     gradient: &'a mut [T],
     padded: &'a [T],
-    cotangent: &'a [T],
+    cotangents: &'a [T],
 }
 
 impl<T: Real> WithSimd for Blocks<'_, T> {
@@ -183,23 +193,26 @@ impl<T: Real> WithSimd for Blocks<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { direct: Direct { output, flat, offsets, .. }, gradient, padded, cotangent } = self;
+        let Self { direct, gradient, padded, cotangents } = self;
+        let Direct { input, output, flat, channel, offsets, .. } = direct;
         let (lanes, flat, places, last) = (T::lanes::<S>(), *flat, offsets.len(), output[0] - 1);
         for first in (0..output[0]).step_by(ROWS) {
-            // Beyond the last row or place it is that one again, which is not added.
-            let rows: [&[T]; ROWS] = std::array::from_fn(|row| &cotangent[(first + row).min(last) * flat..][..flat]);
             for place in (0..places).step_by(COLUMNS) {
-                let seen: [&[T]; COLUMNS] =
-                    std::array::from_fn(|column| &padded[offsets[(place + column).min(places - 1)]..][..flat]);
                 let mut sums = [[T::splat(simd, T::ZERO); COLUMNS]; ROWS];
-                let [a, b, c] = seen.map(|seen| seen.chunks_exact(lanes));
-                let [d, e, f, g] = rows.map(|row| row.chunks_exact(lanes));
-                for (((a, b), c), (((d, e), f), g)) in a.zip(b).zip(c).zip(d.zip(e).zip(f).zip(g)) {
-                    let seen = [a, b, c].map(T::load::<S>);
-                    for (sums, row) in sums.iter_mut().zip([d, e, f, g]) {
-                        let row = T::load::<S>(row);
-                        for (sum, seen) in sums.iter_mut().zip(seen) {
-                            *sum = T::fused(simd, row, seen, *sum);
+                let images = padded.chunks_exact(input[0] * channel);
+                for (padded, cotangent) in images.zip(cotangents.chunks_exact(output[0] * flat)) {
+                    // Beyond the last row or place it is that one again, which is not added.
+                    let rows: [&[T]; ROWS] =
+                        std::array::from_fn(|row| &cotangent[(first + row).min(last) * flat..][..flat]);
+                    let seen: [&[T]; COLUMNS] =
+                        std::array::from_fn(|column| &padded[offsets[(place + column).min(places - 1)]..][..flat]);
+                    for at in (0..flat).step_by(lanes) {
+                        let seen: [_; COLUMNS] = std::array::from_fn(|column| T::load::<S>(&seen[column][at..]));
+                        for row in 0..ROWS {
+                            let cotangent = T::load::<S>(&rows[row][at..]);
+                            for column in 0..COLUMNS {
+                                sums[row][column] = T::fused(simd, cotangent, seen[column], sums[row][column]);
+                            }
                         }
                     }
                 }
@@ -213,11 +226,22 @@ impl<T: Real> WithSimd for Blocks<'_, T> {
     }
 }
 
-/// Whether patch matrices are slower here: the instruction set of [`Arch`] is the widest that the machine has, and
-/// multiplies and adds at once.
+/// Bytes of a vector of the instruction set of [`Arch`].
+struct Bytes;
+
+impl WithSimd for Bytes {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> usize {
+        size_of::<S::f32s>()
+    }
+}
+
+/// Whether patch matrices are slower here: the machine multiplies and adds at once.
 fn is_faster() -> bool {
     #[cfg(target_arch = "x86_64")]
-    return std::arch::is_x86_feature_detected!("fma") && !std::arch::is_x86_feature_detected!("avx512f");
+    return std::arch::is_x86_feature_detected!("fma");
     #[cfg(not(target_arch = "x86_64"))]
     return cfg!(target_arch = "aarch64");
 }
