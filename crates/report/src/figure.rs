@@ -19,6 +19,10 @@ const SIZE: (f64, f64) = (520.0, 340.0);
 /// Points drawn of a curve, at most: more than a screen resolves, few enough to keep pages light.
 const POINTS: usize = 600;
 
+/// The largest number drawn, and one over the smallest on a logarithmic axis: a run that diverges comes to numbers
+/// whose axis, with room above, would have no end.
+const LARGEST: f64 = 1e60;
+
 /// Colours that stay apart for colour-blind readers (Okabe & Ito 2008).
 pub(crate) const BLUE: &str = "#0072B2";
 pub(crate) const ORANGE: &str = "#D55E00";
@@ -80,11 +84,11 @@ pub(crate) struct Chart {
 }
 
 impl Chart {
-    /// A chart of what can be drawn of some curves: finite points, positive ones on a logarithmic axis, at most
-    /// [`POINTS`]; none if no curve has two points.
+    /// A chart of what can be drawn of some curves: points up to [`LARGEST`], positive ones on a logarithmic axis, at
+    /// most [`POINTS`]; none if no curve has two points.
     pub fn new(x: impl Into<String>, y: impl Into<String>, log_y: bool, curves: Vec<Curve>) -> Option<Self> {
         let (x, y) = (x.into(), y.into());
-        let drawn = |value: f64| value.is_finite() && (!log_y || value > 0.0);
+        let drawn = |value: f64| value.abs() <= LARGEST && (!log_y || value >= 1.0 / LARGEST);
         let curves: Vec<Curve> = curves
             .into_iter()
             .map(|curve| {
