@@ -3,6 +3,7 @@
 pub use losscape_analysis as analysis;
 pub use losscape_claims as claims;
 pub use losscape_exchange as exchange;
+pub use losscape_flow as flow;
 pub use losscape_krylov as krylov;
 pub use losscape_lab as lab;
 pub use losscape_model as model;

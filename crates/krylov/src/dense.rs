@@ -62,8 +62,12 @@ pub fn eigenpairs(matrix: Tensor<2>) -> Result<(Vec<f64>, Vec<Vec<f64>>), Krylov
     eigenpairs_of(dim, &finite(host(matrix))?)
 }
 
-/// [`eigenpairs`] of host values, row by row.
-pub(crate) fn eigenpairs_of(dim: usize, values: &[f64]) -> Result<(Vec<f64>, Vec<Vec<f64>>), KrylovError> {
+/// [`eigenpairs`] of a matrix of host values, row by row.
+///
+/// # Errors
+///
+/// [`KrylovError::Dense`] when the iteration does not converge.
+pub fn eigenpairs_of(dim: usize, values: &[f64]) -> Result<(Vec<f64>, Vec<Vec<f64>>), KrylovError> {
     let mut vectors = Mat::zeros(dim, dim);
     let values = decompose(dim, values, Some(vectors.as_mut()))?;
     Ok((values, vectors.col_iter().map(|column| column.iter().copied().collect()).collect()))
