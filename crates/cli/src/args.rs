@@ -22,6 +22,8 @@ pub struct Cli {
 pub enum Command {
     /// Train the network a configuration file describes; goes on by itself where an earlier start was stopped
     Train(TrainArgs),
+    /// Train with flows beside: differential equations that predict loss, sharpness and path
+    Flow(FlowArgs),
     /// Measure the loss landscape at trained parameters: curvature, tangent kernel, PL*, sharpness, slices
     Analyze(Box<AnalyzeArgs>),
     /// Put statements of lecture notes (docs/lecture-notes.md) and of the literature to a measurement
@@ -93,6 +95,20 @@ pub struct TrainArgs {
     /// Go on from the end of this run, which has the same configuration but for its length
     #[arg(long, value_name = "RUN")]
     pub extend: Option<PathBuf>,
+}
+
+/// Arguments of `flow`.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  losscape flow examples/flow.toml
+  losscape flow examples/flow.toml -s optimizer.learning_rate=0.5 -s 'flow.flows=[\"central\"]'
+
+The configuration is that of a training on full batches with a [flow] table; losscape train does the same. losscape
+list flows tells which flows there are. As train does, it goes on by itself where it was stopped.")]
+pub struct FlowArgs {
+    #[command(flatten)]
+    pub train: TrainArgs,
 }
 
 /// Arguments of `analyze`.
@@ -411,4 +427,6 @@ pub enum Names {
     Data,
     /// Measures for `analyze --only`
     Measures,
+    /// Flows for `[flow] flows`
+    Flows,
 }

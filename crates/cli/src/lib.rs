@@ -60,6 +60,7 @@ pub fn main(call: &Call) -> u8 {
 fn run(command: Command, call: &Call) -> Result<u8, CliError> {
     match command {
         Command::Train(args) => return train::run(&args, call),
+        Command::Flow(args) => return train::with_flows(&args.train, call),
         Command::Analyze(args) => analyze::run(&args)?,
         Command::Claims(command) => return claims::run(&command),
         Command::Study(command) => return study::run(&command, call),

@@ -16,9 +16,22 @@ use crate::{device, memory};
 
 /// Trains, reports, and says how it went.
 pub fn run(args: &TrainArgs, call: &Call) -> Result<u8, CliError> {
+    follow(args, call, Plan::read(&args.config, &args.set)?)
+}
+
+/// Trains with flows beside, for which the configuration must have asked.
+pub fn with_flows(args: &TrainArgs, call: &Call) -> Result<u8, CliError> {
+    let plan = Plan::read(&args.config, &args.set)?;
+    if plan.config.flow.is_none() {
+        let message = format!("{} has no [flow] table: add one, with every = 20", args.config.display());
+        return Err(CliError::Message(message));
+    }
+    follow(args, call, plan)
+}
+
+fn follow(args: &TrainArgs, call: &Call, plan: Plan) -> Result<u8, CliError> {
     let device = device::parse(&args.device)?;
     let allowed = args.memory.as_deref().map(memory::bytes).transpose()?;
-    let plan = Plan::read(&args.config, &args.set)?;
     plan.check_memory(allowed)?;
     let options = RunOptions {
         out: args.out.clone(),
@@ -75,6 +88,9 @@ fn print(folder: &RunFolder, summary: &Summary) -> Result<(), CliError> {
         ],
     };
     say!("{table}");
+    if let Some(flows) = &records.flows {
+        say!("{}", losscape_report::flows::table(flows));
+    }
     say!(
         "{}: {}; {} parameters for {} samples × {} outputs; {:.1} s, {} steps/s",
         summary.outcome,

@@ -22,7 +22,11 @@ use crate::records::{CheckpointState, SCHEMA};
 
 const MODEL: &str = "model.bpk";
 const OPTIMIZER: &str = "optimizer.bpk";
+const FLOWS: &str = "flows.safetensors";
 const STATE: &str = "state.json";
+
+/// The files of a checkpoint, and whether there may be a checkpoint without.
+const FILES: [(&str, bool); 3] = [(MODEL, false), (OPTIMIZER, false), (FLOWS, true)];
 
 /// Checkpoints kept: the newest, and one before it in case the newest turns out damaged.
 const KEPT: usize = 2;
@@ -48,12 +52,19 @@ impl Checkpoint {
         self.path.join(OPTIMIZER)
     }
 
-    /// Writes a checkpoint of this moment and removes those no longer kept.
+    /// `flows.safetensors`: the flows beside the training, where there are some.
+    pub(crate) fn flows(&self) -> PathBuf {
+        self.path.join(FLOWS)
+    }
+
+    /// Writes a checkpoint of this moment, with the file of flows where there are some, and removes those no longer
+    /// kept.
     pub(crate) fn write(
         folder: &RunFolder,
         moment: &Moment<Model>,
         run_id: &str,
         records: &Records,
+        flows: Option<&[u8]>,
     ) -> Result<(), LabError> {
         let root = folder.checkpoints();
         let name = name(moment.step());
@@ -71,9 +82,15 @@ impl Checkpoint {
         moment
             .save_method(&draft.join(OPTIMIZER))
             .map_err(|error| LabError::Damaged { path: draft.join(OPTIMIZER), problem: error.to_string() })?;
+        if let Some(flows) = flows {
+            write_whole(&draft.join(FLOWS), flows)?;
+        }
         let mut digests = BTreeMap::new();
-        for file in [MODEL, OPTIMIZER] {
+        for (file, _) in FILES {
             let path = draft.join(file);
+            if file == FLOWS && flows.is_none() {
+                continue;
+            }
             File::open(&path).and_then(|file| file.sync_all()).map_err(LabError::io("write", &path))?;
             digests.insert(file.to_owned(), digest(&path)?);
         }
@@ -142,8 +159,11 @@ impl Checkpoint {
         if path.file_name().is_none_or(|there| there != name(state.step).as_str()) {
             return damaged(&format!("it is of step {}, which is not what its folder is called", state.step));
         }
-        for name in [MODEL, OPTIMIZER] {
+        for (name, optional) in FILES {
             let path = path.join(name);
+            if optional && !state.digests.contains_key(name) {
+                continue;
+            }
             if state.digests.get(name) != Some(&digest(&path)?) {
                 let problem = "its content is not what was written; it is truncated or was changed".to_owned();
                 return Err(LabError::Damaged { path, problem });
@@ -163,7 +183,8 @@ impl Checkpoint {
         let draft = root.join(format!("{name}.draft"));
         remove(&draft)?;
         create(&draft)?;
-        for (from, file) in [(self.model(), MODEL), (self.optimizer(), OPTIMIZER)] {
+        for file in self.state.digests.keys().filter(|name| FILES.iter().any(|(file, _)| file == name)) {
+            let from = self.path.join(file);
             let bytes = std::fs::read(&from).map_err(LabError::io("read", &from))?;
             write_whole(&draft.join(file), &bytes)?;
         }

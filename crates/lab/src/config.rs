@@ -21,10 +21,13 @@
 //! every = 100
 //! measures = ["sharpness", "ntk", "pl"]
 //! samples = 200
+//! [flow]                       # optional: flows beside full-batch training
+//! every = 20
 //! ```
 
 use burn::tensor::DType;
 pub use losscape_analysis::Mode;
+pub use losscape_flow::Kind;
 use losscape_model::data::DataConfig;
 use losscape_model::{Augment, Loss, ModelConfig};
 use losscape_optim::OptimizerConfig;
@@ -58,6 +61,30 @@ pub struct RunConfig {
     /// Curvature to be measured on the way; by default none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub track: Option<TrackConfig>,
+    /// Differential equations that model the method, followed beside it; by default none are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<FlowConfig>,
+}
+
+/// Flows beside full-batch training: what [`losscape_flow`] has, by name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlowConfig {
+    /// The flows. Default: all that model the method.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flows: Option<Vec<Kind>>,
+    /// Steps between looks at sharpness and distance, at least 1.
+    pub every: usize,
+    /// The largest eigenvalues that are looked at, at least 1. Default: 1.
+    #[serde(default = "one")]
+    pub top: usize,
+    /// The type calculated in. Default: f64.
+    #[serde(default = "double")]
+    pub precision: Precision,
+}
+
+fn one() -> usize {
+    1
 }
 
 /// Curvature measured along training.

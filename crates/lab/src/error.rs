@@ -150,6 +150,9 @@ pub enum LabError {
     /// A measurement cannot be made.
     #[error(transparent)]
     Analysis(#[from] losscape_analysis::AnalysisError),
+    /// A flow cannot be followed.
+    #[error(transparent)]
+    Flow(#[from] losscape_flow::FlowError),
     /// A network cannot be built.
     #[error(transparent)]
     Model(#[from] losscape_model::ModelError),

@@ -79,6 +79,12 @@ impl RunFolder {
         self.path.join("summary.json")
     }
 
+    /// `flow.json`: how the flows beside the training did.
+    #[must_use]
+    pub fn flow(&self) -> PathBuf {
+        self.path.join("flow.json")
+    }
+
     /// `checkpoints/`: a folder each, and `latest`.
     #[must_use]
     pub fn checkpoints(&self) -> PathBuf {

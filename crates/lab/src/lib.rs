@@ -5,7 +5,7 @@
 //! - [`config`]: what a run is made of; [`document`]: the TOML it comes from, with errors that point at their source.
 //! - [`plan`]: a configuration with its data, checked, and its identity.
 //! - [`trainer`]: one step-level loop for every network and method; [`outcome`]: how it ends; [`observe`]: how to
-//!   measure along it; [`track`]: curvature along it.
+//!   measure along it; [`track`]: curvature along it; [`flows`]: differential equations beside it.
 //! - [`run`]: a run in its folder, with [`checkpoint`]s and step-exact resume; [`folder`]: the folder's layout.
 //! - [`records`]: the types of the files in it, for whoever reads them.
 //! - [`subject`]: a network to be measured, from a run or from files; [`measure`]: what can be measured of it, a file a
@@ -31,6 +31,7 @@ pub mod config;
 mod digest;
 pub mod document;
 mod error;
+pub mod flows;
 pub mod folder;
 mod gradient;
 #[cfg(feature = "learner")]
@@ -57,6 +58,7 @@ pub use analysis::Analysis;
 pub use config::RunConfig;
 pub use document::Document;
 pub use error::{LabError, SettingError};
+pub use flows::Flows;
 pub use folder::RunFolder;
 pub use observe::{Moment, Observe};
 pub use outcome::{Divergence, Outcome, Reason};

@@ -23,6 +23,7 @@ use crate::config::{BatchSize, RunConfig, TrainingConfig};
 use crate::digest::hex;
 use crate::document::{self, Document};
 use crate::error::{LabError, SettingError};
+use crate::flows;
 use crate::folder::RunFolder;
 use crate::memory::{self, TrainingMemory};
 use crate::records::{Manifest, SCHEMA};
@@ -294,6 +295,7 @@ impl Checked {
             track::check(track, facts.samples, outputs.total()).map_err(wrong("track"))?;
             check_mode(track.mode, &config.model, document, &["track", "mode"])?;
         }
+        flows::check(&config, facts.samples).map_err(|(table, error)| wrong(table)(error))?;
         check_targets(&config, document)?;
         check_model(&config, &facts.sample, outputs, document)?;
         check_batches(&config, &facts, document)?;

@@ -115,6 +115,8 @@ pub enum Split {
     Test,
     /// The whole training part, with curvature.
     Track,
+    /// The whole training part, beside what flows say of it.
+    Flow,
 }
 
 /// A line of `metrics.jsonl`.
@@ -138,7 +140,7 @@ pub struct Metric {
     /// Norm of the gradient; for batches before clipping, at the parameters (at the extended point for look-ahead).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grad_norm: Option<f64>,
-    /// What `[track]` measured; only in its own lines.
+    /// What `[track]` or `[flow]` measured; only in their own lines.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
     pub tracked: Option<Tracked>,
     /// Seconds of training so far, interruptions left out.

@@ -25,6 +25,7 @@ use crate::config::{BatchSize, Mode, RunConfig, TrainingConfig};
 use crate::digest::digest;
 use crate::document;
 use crate::error::LabError;
+use crate::flows::{self, Flows};
 use crate::folder::{Lock, RunFolder, create, lock, no_link, sweep, write_json, write_whole};
 use crate::memory::evaluated_at_once;
 use crate::observe::{Moment, Observe};
@@ -185,6 +186,9 @@ impl Run {
             Outcome::Interrupted => State::Interrupted,
         };
         let reason = &outcome.to_string();
+        if let Some(flows) = &recorder.flows {
+            write_json(&self.folder.flow(), &flows.summary(&self.folder.read_metrics()?))?;
+        }
         if state == State::Done {
             pytorch::write(trainer.network(), &self.plan.config.model, &self.folder.weights())?;
         }
@@ -274,6 +278,7 @@ fn clear(folder: &RunFolder) -> Result<(), LabError> {
         folder.status(),
         folder.metrics(),
         folder.summary(),
+        folder.flow(),
         folder.weights(),
         folder.report(),
     ];
@@ -411,6 +416,7 @@ struct Recorder<'a> {
     metrics: BufWriter<File>,
     written: Records,
     tracker: Option<Tracker<Model>>,
+    flows: Option<Flows<Model>>,
 }
 
 impl<'a> Recorder<'a> {
@@ -428,9 +434,18 @@ impl<'a> Recorder<'a> {
             OpenOptions::new().append(true).open(&path)
         };
         let file = open().map_err(LabError::io("write", &path))?;
-        let RunConfig { track, loss, optimizer, seed, .. } = &run.plan.config;
-        let tracker = |track| Tracker::new(track, network, &run.plan.data.train, *loss, optimizer, *seed);
-        Ok(Self { run, metrics: BufWriter::new(file), written, tracker: track.as_ref().map(tracker).transpose()? })
+        let RunConfig { track, flow, loss, optimizer, model, seed, .. } = &run.plan.config;
+        let train = &run.plan.data.train;
+        let tracker = |track| Tracker::new(track, network, train, *loss, optimizer, *seed);
+        let flows = |flow| {
+            let flows = Flows::begin(flow, network, (train, *loss, flows::mode(model)), optimizer, *seed)?;
+            match &run.checkpoint {
+                Some(checkpoint) => flows.restore(&checkpoint.flows()),
+                None => Ok(flows),
+            }
+        };
+        let (tracker, flows) = (track.as_ref().map(tracker).transpose()?, flow.as_ref().map(flows).transpose()?);
+        Ok(Self { run, metrics: BufWriter::new(file), written, tracker, flows })
     }
 
     fn write(&mut self, record: &Metric) -> Result<(), LabError> {
@@ -451,11 +466,9 @@ impl<'a> Recorder<'a> {
 
 impl Observe<Model> for Recorder<'_> {
     fn step(&mut self, moment: &Moment<Model>) -> Result<(), LabError> {
-        let Some(tracker) = &mut self.tracker else { return Ok(()) };
-        match tracker.measure(moment)? {
-            Some(record) => self.write(&record),
-            None => Ok(()),
-        }
+        let tracked = self.tracker.as_mut().map(|tracker| tracker.measure(moment)).transpose()?;
+        let modelled = self.flows.as_mut().map(|flows| flows.see(moment)).transpose()?;
+        [tracked, modelled].into_iter().flatten().flatten().try_for_each(|record| self.write(&record))
     }
 
     fn batch(&mut self, _: &Moment<Model>, record: &Metric) -> Result<(), LabError> {
@@ -471,6 +484,7 @@ impl Observe<Model> for Recorder<'_> {
         if let Some(tracker) = &mut self.tracker {
             tracker.checkpoint();
         }
-        Checkpoint::write(&self.run.folder, moment, &self.run.plan.run_id, &self.written)
+        let flows = self.flows.as_ref().map(Flows::bytes);
+        Checkpoint::write(&self.run.folder, moment, &self.run.plan.run_id, &self.written, flows.as_deref())
     }
 }

@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use losscape_lab::records::Metric;
 use losscape_lab::{Document, LabError, Moment, Observe, Outcome, Plan, Run, RunFolder, RunOptions};
 use losscape_model::Model;
-use losscape_report::{RunRecords, page, training};
+use losscape_report::{RunRecords, page};
 use pyo3::prelude::*;
 use serde_json::json;
 
@@ -67,11 +67,11 @@ pub fn train(
 #[pyfunction]
 pub fn run_records(py: Python<'_>, folder: PathBuf) -> PyResult<String> {
     run(py, &Caller::default(), move |_| {
-        let RunRecords { manifest, status, metrics, summary, analysis, config } =
+        let RunRecords { manifest, status, metrics, summary, flows, analysis, config } =
             RunRecords::read(&RunFolder::new(folder))?;
         let record = json!({
             "manifest": manifest, "status": status, "summary": summary, "config": config, "metrics": metrics,
-            "analysis": analysis,
+            "flows": flows, "analysis": analysis,
         });
         Ok(record.to_string())
     })
@@ -82,8 +82,7 @@ pub fn run_records(py: Python<'_>, folder: PathBuf) -> PyResult<String> {
 pub fn run_figures(py: Python<'_>, folder: PathBuf) -> PyResult<Vec<(String, String, String, String)>> {
     run(py, &Caller::default(), move |_| {
         let records = RunRecords::read(&RunFolder::new(folder))?;
-        let mut figures = training::curves(&records.metrics);
-        figures.extend(records.analysis.iter().flat_map(losscape_report::landscape::figures));
+        let figures = page::figures(&records);
         let words = str::to_owned;
         Ok(figures
             .into_iter()

@@ -2,6 +2,7 @@
 //! down before.
 //!
 //! - [`figure`]: drawing as SVG and for the terminal; [`training`]: the curves of a run.
+//! - [`flows`]: what flows say of a run, beside it.
 //! - [`page`]: the report of a run, one HTML file that needs no network.
 //! - [`landscape`]: measurements of the landscape in tables and figures.
 //! - [`claims`]: the claims and their verdicts, as a table and as a page.
@@ -11,11 +12,14 @@
 pub mod claims;
 pub mod compare;
 pub mod figure;
+pub mod flows;
 pub mod landscape;
 pub mod page;
 pub mod study;
 pub mod training;
 
+use losscape_lab::flows::FlowSummary;
+use losscape_lab::folder::read_json;
 use losscape_lab::records::{Manifest, Metric, Status, Summary};
 use losscape_lab::{Analysis, LabError, RunFolder};
 
@@ -30,6 +34,8 @@ pub struct RunRecords {
     pub metrics: Vec<Metric>,
     /// Its summary, once it ended or was interrupted.
     pub summary: Option<Summary>,
+    /// How the flows beside it did, where there were some.
+    pub flows: Option<FlowSummary>,
     /// What was measured of its newest checkpoint.
     pub analysis: Option<Analysis>,
     /// Its resolved configuration, as text.
@@ -49,6 +55,7 @@ impl RunRecords {
             status: folder.read_status()?,
             metrics: folder.read_metrics()?,
             summary: if folder.summary().exists() { Some(folder.read_summary()?) } else { None },
+            flows: if folder.flow().exists() { Some(read_json(&folder.flow())?) } else { None },
             analysis: Analysis::read(folder)?,
             config: std::fs::read_to_string(&config).map_err(LabError::io("read", &config))?,
         })

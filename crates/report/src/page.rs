@@ -6,6 +6,7 @@ use losscape_lab::records::State;
 use losscape_lab::{Analysis, LabError, RunFolder};
 
 use crate::figure::Figure;
+use crate::flows;
 use crate::landscape::{self, Section};
 use crate::training;
 use crate::{RunRecords, number, percent};
@@ -24,6 +25,7 @@ struct Page<'a> {
     facts: Vec<Fact>,
     details: Vec<Fact>,
     figures: &'a [Figure],
+    flows: Option<Section>,
     measured_at: Option<&'a str>,
     sections: Vec<Section>,
     setup: Vec<(&'a String, &'a String)>,
@@ -36,10 +38,18 @@ struct Page<'a> {
 /// When the folder cannot be read or written.
 pub fn write(folder: &RunFolder) -> Result<(), LabError> {
     let records = RunRecords::read(folder)?;
-    let mut figures = training::curves(&records.metrics);
-    figures.extend(records.analysis.iter().flat_map(landscape::figures));
+    let figures = figures(&records);
     write_figures(folder, &figures)?;
     write_whole(&folder.report(), html(&records, &figures).as_bytes())
+}
+
+/// All figures of a run: of its training, of the flows beside it, of its landscape.
+#[must_use]
+pub fn figures(records: &RunRecords) -> Vec<Figure> {
+    let mut figures = training::curves(&records.metrics);
+    figures.extend(flows::figures(&records.metrics));
+    figures.extend(records.analysis.iter().flat_map(landscape::figures));
+    figures
 }
 
 #[derive(Template)]
@@ -111,6 +121,7 @@ pub fn html(records: &RunRecords, figures: &[Figure]) -> String {
         facts: facts(records),
         details: details(records),
         figures,
+        flows: records.flows.as_ref().map(flows::section),
         measured_at: records.analysis.as_ref().map(|analysis| analysis.source.as_str()),
         sections: records.analysis.as_ref().map(landscape::sections).unwrap_or_default(),
         setup: records.analysis.iter().flat_map(|analysis| &analysis.setup).collect(),

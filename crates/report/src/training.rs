@@ -3,12 +3,16 @@
 use kuva::plot::legend::LegendPosition;
 use losscape_lab::records::{Metric, Split, Tracked};
 
-use crate::figure::{BLUE, Chart, Curve, Figure, GREEN, GREY, ORANGE};
+use crate::figure::{BLUE, Chart, Curve, Figure, GREEN, GREY, ORANGE, PURPLE};
 
-/// The quantity of a record that a curve shows.
-type Quantity = fn(&Metric) -> Option<f64>;
-
-fn curve(metrics: &[Metric], name: &str, color: &'static str, split: Split, quantity: Quantity) -> Curve {
+/// A quantity of the records of a split.
+fn curve(
+    metrics: &[Metric],
+    name: &str,
+    color: &'static str,
+    split: Split,
+    quantity: impl Fn(&Metric) -> Option<f64>,
+) -> Curve {
     let of = metrics.iter().filter(|record| record.split == split);
     Curve::new(name, color, of.filter_map(|record| Some((record.step as f64, quantity(record)?))).collect())
 }
@@ -25,11 +29,7 @@ fn loss(metrics: &[Metric]) -> Option<Chart> {
 
 /// A tracked quantity.
 fn tracked(metrics: &[Metric], name: &str, color: &'static str, quantity: fn(&Tracked) -> Option<f64>) -> Curve {
-    let of = metrics.iter().filter_map(|record| {
-        let value = quantity(record.tracked.as_ref()?)?;
-        Some((record.step as f64, value))
-    });
-    Curve::new(name, color, of.collect())
+    curve(metrics, name, color, Split::Track, |record| quantity(record.tracked.as_ref()?))
 }
 
 /// All figures that the records allow.
@@ -44,6 +44,8 @@ pub fn curves(metrics: &[Metric]) -> Vec<Figure> {
     let sharpness = vec![
         tracked(metrics, "edge of the method", ORANGE, |at| at.get("edge")).dashed(),
         tracked(metrics, "sharpness", BLUE, |at| at.get("sharpness")),
+        tracked(metrics, "along the step", GREEN, |at| at.get("directional_sharpness")),
+        tracked(metrics, "along it, from losses", PURPLE, |at| at.get("critical_sharpness")),
     ];
     let kernel = vec![
         tracked(metrics, "λ max", ORANGE, |at| at.get("ntk_max")),
@@ -57,6 +59,8 @@ pub fn curves(metrics: &[Metric]) -> Vec<Figure> {
         tracked(metrics, "μ = λ min", GREEN, |at| at.get("pl_mu")),
     ];
     let trace = vec![tracked(metrics, "tr H", BLUE, |at| at.get("hessian_trace"))];
+    let noise = vec![tracked(metrics, "tr C/‖ḡ‖²", BLUE, |at| at.get("noise_scale"))];
+    let alignment = vec![tracked(metrics, "(ḡᵀv)²/‖ḡ‖²", BLUE, |at| at.get("gradient_alignment"))];
     let charts = [
         (
             "loss",
@@ -98,6 +102,18 @@ pub fn curves(metrics: &[Metric]) -> Vec<Figure> {
             "Trace of the Hessian",
             "The sum of all curvatures, estimated from ten products; its standard error stands in metrics.jsonl.",
             Chart::new("step", "tr H", false, trace),
+        ),
+        (
+            "noise",
+            "Noise scale",
+            "The batch size from which on a batch's gradient is more mean than noise (McCandlish et al. 2018).",
+            Chart::new("step", "tr C/‖ḡ‖²", true, noise),
+        ),
+        (
+            "alignment",
+            "Gradient and sharpest direction",
+            "The share of the squared gradient that lies along the eigenvector of the largest eigenvalue.",
+            Chart::new("step", "(ḡᵀv)²/‖ḡ‖²", false, alignment),
         ),
         (
             "gradient-norm",

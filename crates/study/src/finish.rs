@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Device;
 use losscape_lab::document;
-use losscape_lab::folder::{lock, write_json};
+use losscape_lab::flows::{Errors, FlowSummary};
+use losscape_lab::folder::{lock, read_json, write_json};
 use losscape_lab::measure::AnalysisSettings;
 use losscape_lab::plan::Plan;
 use losscape_lab::records::{SCHEMA, State, Summary};
-use losscape_lab::{Analysis, LabError, Subject};
+use losscape_lab::{Analysis, LabError, RunFolder, Subject};
 use serde_json::Value;
 
 use crate::folder::{PlannedRun, StudyFolder};
@@ -39,7 +40,7 @@ pub fn finish(
         outcome: summary.outcome,
         reason: summary.reason.clone(),
         config: flattened(plan),
-        training: training(&summary, plan),
+        training: training(&summary, plan).into_iter().chain(flows(&folder)?).collect(),
         measured: None,
         measures: BTreeMap::new(),
     };
@@ -85,6 +86,20 @@ fn flattened(plan: &Plan) -> BTreeMap<String, Value> {
     let table: toml::Table = toml::from_str(&document::write(&plan.config)).expect("what was written can be read");
     collect("", &table, &mut flat);
     flat
+}
+
+/// How far off the flows beside the training were.
+fn flows(folder: &RunFolder) -> Result<Vec<(String, f64)>, LabError> {
+    if !folder.flow().exists() {
+        return Ok(Vec::new());
+    }
+    let summary: FlowSummary = read_json(&folder.flow())?;
+    let of = summary.flows.into_iter().filter_map(|(name, flow)| {
+        let Errors { loss, sharpness, distance } = flow.errors?;
+        let numbers = [("loss_error", loss), ("sharpness_error", sharpness), ("distance", distance)];
+        Some(numbers.map(|(what, value)| (format!("{name}_{what}"), value)))
+    });
+    Ok(of.flatten().collect())
 }
 
 fn training(summary: &Summary, plan: &Plan) -> BTreeMap<String, f64> {
