@@ -12,6 +12,7 @@ mod claim;
 mod descent;
 mod evidence;
 mod false_statement;
+mod flows;
 mod networks;
 mod problem;
 mod record;
@@ -23,9 +24,11 @@ mod workbench;
 mod adam_moments;
 mod basin_width_ratio;
 mod batch_sharpness;
+mod central_flow;
 mod convergence_theorem;
 mod descent_lemma;
 mod edge;
+mod edge_flow;
 mod flat_generalizes;
 mod full_batch_sharper;
 mod gradient_formula;
@@ -50,6 +53,7 @@ mod pl_star;
 mod quadratic_hessian;
 mod reparameterization;
 mod rmsprop_scaling;
+mod rod_flow;
 mod sam_flattens;
 mod smoothness_bound;
 mod spectrum_outliers;
@@ -100,6 +104,9 @@ pub const ALL: &[Claim] = &[
     edge::NESTEROV,
     edge::ADAM,
     edge::SAM,
+    central_flow::CLAIM,
+    rod_flow::CLAIM,
+    edge_flow::CLAIM,
     batch_sharpness::CLAIM,
     lazy_kernel::CLAIM,
     hessian_width::CLAIM,

@@ -9,7 +9,7 @@ use losscape_claims::{
 };
 
 /// Every statement of the notes and of the literature that is to be measured.
-const IDS: [&str; 39] = [
+const IDS: [&str; 42] = [
     "gradient-formula",
     "quadratic-hessian",
     "step-bound",
@@ -44,6 +44,9 @@ const IDS: [&str; 39] = [
     "edge-nesterov",
     "edge-adam",
     "edge-sam",
+    "central-flow",
+    "rod-flow",
+    "edge-flow",
     "batch-sharpness",
     "lazy-kernel",
     "hessian-width",
