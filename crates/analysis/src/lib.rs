@@ -19,6 +19,8 @@
 
 pub mod basin;
 pub mod certificate;
+pub mod covariance;
+pub mod critical;
 mod error;
 pub mod fisher;
 pub mod gauss_newton;

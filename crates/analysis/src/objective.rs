@@ -14,6 +14,7 @@ use losscape_tangent::parameters::{self, Segment};
 use losscape_tangent::{Inputs, Linearized, Map, TangentError};
 use serde::{Deserialize, Serialize};
 
+use crate::covariance::GradientCovariance;
 use crate::error::AnalysisError;
 use crate::fisher::EmpiricalFisher;
 use crate::gauss_newton::GaussNewton;
@@ -481,6 +482,16 @@ impl<N: Network> Point<'_, N> {
         }
         let slope = self.slope.clone().reshape(self.objective.targets.dims());
         Ok(EmpiricalFisher { at: &self.at, slope, scale: self.objective.scale(), space: self.space() })
+    }
+
+    /// The covariance of the gradients of the samples' own losses.
+    ///
+    /// # Errors
+    ///
+    /// As [`fisher`](Self::fisher).
+    pub fn covariance(&self) -> Result<GradientCovariance<'_>, AnalysisError> {
+        let weight = self.objective.scale() * self.objective.samples() as f64;
+        Ok(GradientCovariance { fisher: self.fisher()?, weight, mean: self.gradient.clone() / weight })
     }
 
     fn curvature(&self) -> OutputCurvature {

@@ -6,6 +6,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfi
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{DType, Tensor};
 use losscape_analysis::basin::width;
+use losscape_analysis::critical::{critical, directional};
 use losscape_analysis::norms::Norms;
 use losscape_analysis::ntk::KernelSpectrum;
 use losscape_analysis::sharpness::{Neighbourhood, average, pac_bayes_sigma, worst_case};
@@ -72,6 +73,26 @@ fn worst_cases_of_a_quadratic() {
     assert!(rise <= best + 1e-7 && rise > 0.999 * best, "{rise} {best}");
     let refused = worst_case(&point, Neighbourhood::Ball { radius: 0.0 }, 5);
     assert!(matches!(refused, Err(AnalysisError::Setting { name: "size", .. })));
+}
+
+#[test]
+fn critical_and_directional_sharpness_of_a_quadratic() {
+    let objective = quadratic(&[4.0, 1.0, 0.25]);
+    let point = objective.at(&vector(&[1.0, -2.0, 3.0])).expect("it is finite");
+    // Σ λ³w² over Σ λ²w².
+    let expected = (64.0 + 4.0 + 0.140625) / (16.0 + 4.0 + 0.5625);
+    let found = directional(&point, point.gradient()).expect("it goes down");
+    assert!((found / expected - 1.0).abs() <= 1e-12, "{found} {expected}");
+    // Far above, far below and near: to a sixteenth of the rate.
+    for near in [1e-4, 0.3, 1e3] {
+        let critical = critical(&point, point.gradient(), near).expect("it is of P").expect("there is one");
+        assert!((critical.sharpness / found - 1.0).abs() <= 1.0 / 16.0, "{critical:?} {found}");
+        assert!(near != 0.3 || critical.losses <= 8, "{critical:?}");
+    }
+    // Up the hill every step raises the loss.
+    let uphill = -point.gradient().clone();
+    assert_eq!(directional(&point, &uphill), None);
+    assert_eq!(critical(&point, &uphill, 1.0).expect("it is of P"), None);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use losscape_model::{LinearModelConfig, Loss, LossKind, MlpConfig, Reduction};
 
 #[test]
 fn against_dense_matrices_of_burns_gradients() {
-    let mut worst = [0f64; 6];
+    let mut worst = [0f64; 7];
     for seed in 0..40 {
         let problem = Problem::draw(seed);
         let name = &problem.name;
@@ -29,7 +29,9 @@ fn against_dense_matrices_of_burns_gradients() {
             problem.burn_gradient(&w, |outputs| sum.value(outputs.narrow(0, at, 1), y.clone())).unsqueeze()
         });
         let each: Tensor<2> = Tensor::cat(rows.collect(), 0);
-        let fisher = each.clone().transpose().matmul(each) * c;
+        let fisher = each.clone().transpose().matmul(each.clone()) * c;
+        let centred = each.clone() - each.clone().mean_dim(0);
+        let covariance = centred.clone().transpose().matmul(centred) / samples as f64;
         let k = j.clone().matmul(j.transpose()) * c;
         let size: f64 = h.clone().abs().max().into_scalar::<f64>().max(g.clone().abs().max().into_scalar());
         let first = objective.segments()[0].range.clone();
@@ -42,6 +44,12 @@ fn against_dense_matrices_of_burns_gradients() {
             ("residual", dense::materialize(&point.residual()), h - g, 1e-7),
             ("kernel", dense::materialize(&point.kernel()), k.clone(), 1e-12),
             ("fisher", dense::materialize(&point.fisher().expect("samples are on their own")), fisher, 1e-12),
+            (
+                "covariance",
+                dense::materialize(&point.covariance().expect("samples are on their own")),
+                covariance,
+                1e-12,
+            ),
             ("block", dense::materialize(&Restricted { operator: &hessian, range: first }), block, 1e-7),
         ];
         for (at, (operator, found, expected, allowed)) in cases.into_iter().enumerate() {
@@ -58,7 +66,7 @@ fn against_dense_matrices_of_burns_gradients() {
         assert!(difference(point.gradient().clone(), &gradient) < 1e-12 || point.gradient_norm() < 1e-14, "{name}");
     }
     println!(
-        "largest relative errors: hessian, gauss-newton, residual, kernel, fisher, block: {}",
+        "largest relative errors: hessian, gauss-newton, residual, kernel, fisher, covariance, block: {}",
         worst.map(|error| format!("{error:.1e}")).join(", ")
     );
 }

@@ -4,12 +4,14 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use burn::tensor::Tensor;
+use losscape_analysis::covariance::GradientCovariance;
+use losscape_analysis::critical::{Critical, critical, directional};
 use losscape_analysis::fisher::EmpiricalFisher;
 use losscape_analysis::gauss_newton::GaussNewton;
 use losscape_analysis::hessian::Hessian;
 use losscape_analysis::ntk::KernelSpectrum;
 use losscape_analysis::residual::Residual;
-use losscape_analysis::{AnalysisError, Objective, Point};
+use losscape_analysis::{AnalysisError, Mode, Objective, Point};
 use losscape_model::random::{Purpose, stream};
 use losscape_model::{Loss, Network};
 use losscape_optim::OptimizerConfig;
@@ -23,6 +25,8 @@ pub trait AnyPoint {
     fn loss(&self) -> f64;
     /// `‖∇L(w)‖`.
     fn gradient_norm(&self) -> f64;
+    /// `∇L(w)`.
+    fn gradient(&self) -> &Tensor<1>;
     /// The Hessian.
     fn hessian(&self) -> Hessian<'_>;
     /// The Gauss-Newton matrix.
@@ -35,6 +39,22 @@ pub trait AnyPoint {
     ///
     /// In batch mode, where samples see each other.
     fn fisher(&self) -> Result<EmpiricalFisher<'_>, AnalysisError>;
+    /// The covariance of the samples' gradients.
+    ///
+    /// # Errors
+    ///
+    /// As [`fisher`](Self::fisher).
+    fn covariance(&self) -> Result<GradientCovariance<'_>, AnalysisError>;
+    /// The critical rate along −`direction`; see [`critical`](losscape_analysis::critical).
+    ///
+    /// # Errors
+    ///
+    /// When the direction has not P entries.
+    fn critical(&self, direction: &Tensor<1>, near: f64) -> Result<Option<Critical>, AnalysisError>;
+    /// The directional sharpness; see [`critical`](losscape_analysis::critical).
+    fn directional(&self, direction: &Tensor<1>) -> Option<f64>;
+    /// What batch norm goes by.
+    fn mode(&self) -> Mode;
 }
 
 impl<N: Network> AnyPoint for Point<'_, N> {
@@ -44,6 +64,10 @@ impl<N: Network> AnyPoint for Point<'_, N> {
 
     fn gradient_norm(&self) -> f64 {
         self.gradient_norm()
+    }
+
+    fn gradient(&self) -> &Tensor<1> {
+        self.gradient()
     }
 
     fn hessian(&self) -> Hessian<'_> {
@@ -60,6 +84,22 @@ impl<N: Network> AnyPoint for Point<'_, N> {
 
     fn fisher(&self) -> Result<EmpiricalFisher<'_>, AnalysisError> {
         self.fisher()
+    }
+
+    fn covariance(&self) -> Result<GradientCovariance<'_>, AnalysisError> {
+        self.covariance()
+    }
+
+    fn critical(&self, direction: &Tensor<1>, near: f64) -> Result<Option<Critical>, AnalysisError> {
+        critical(self, direction, near)
+    }
+
+    fn directional(&self, direction: &Tensor<1>) -> Option<f64> {
+        directional(self, direction)
+    }
+
+    fn mode(&self) -> Mode {
+        self.objective().mode()
     }
 }
 

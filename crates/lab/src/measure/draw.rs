@@ -26,6 +26,8 @@ pub enum Draw {
     Slices = 10,
     /// The Hessian's diagonal.
     Diagonal = 11,
+    /// The covariance of the samples' gradients.
+    Noise = 12,
     /// The blocks of the layers: this number and those behind it.
     Blocks = 100,
 }
@@ -37,4 +39,6 @@ pub enum TrackedDraw {
     Sharpness = 0,
     /// The Hessian's trace.
     Trace = 1,
+    /// The covariance of the samples' gradients.
+    Noise = 2,
 }

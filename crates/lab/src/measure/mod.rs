@@ -19,9 +19,11 @@ mod settings;
 pub mod basin;
 pub mod blocks;
 pub mod bounds;
+pub mod critical;
 pub mod diagonal;
 mod draw;
 pub mod hessian;
+pub mod noise;
 pub mod norms;
 pub mod ntk;
 pub mod pl;
@@ -45,6 +47,8 @@ pub const ALL: &[&Measure] = &[
     &pl::MEASURE,
     &bounds::MEASURE,
     &sharpness::MEASURE,
+    &critical::MEASURE,
+    &noise::MEASURE,
     &basin::MEASURE,
     &norms::MEASURE,
     &slices::MEASURE,

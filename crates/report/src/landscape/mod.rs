@@ -3,8 +3,10 @@
 mod basin;
 mod blocks;
 mod bounds;
+mod critical;
 mod diagonal;
 mod hessian;
+mod noise;
 mod norms;
 mod ntk;
 mod pl;
@@ -24,6 +26,8 @@ const PAGES: &[Page] = &[
     pl::PAGE,
     bounds::PAGE,
     sharpness::PAGE,
+    critical::PAGE,
+    noise::PAGE,
     basin::PAGE,
     norms::PAGE,
     blocks::PAGE,
