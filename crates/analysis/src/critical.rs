@@ -5,7 +5,7 @@
 //! way of a network it takes five or six losses where a Hessian product takes the work of three.
 
 use burn::tensor::Tensor;
-use losscape_krylov::{SymmetricOperator, inner};
+use losscape_krylov::{Space, SymmetricOperator, inner};
 use losscape_model::Network;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,9 @@ const NEAR: f64 = 1.0 / 16.0;
 
 /// The most doublings or halvings (likewise).
 const MOST: usize = 40;
+
+/// A fall of the loss of so many of its roundings is seen.
+const ROUNDING: f64 = 64.0;
 
 /// The rate at which a step begins to raise the loss.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -31,7 +34,7 @@ pub struct Critical {
 
 /// The critical rate along −`direction`, looked for from a rate `near` it: doubled or halved until the loss is on the
 /// other side, then bisected. A loss that is not finite has risen. None where it rises, or falls, at all rates looked
-/// at.
+/// at, and where what it falls by on the way, a quarter of `η_c dᵀg` on a quadratic, is rounding of the loss.
 ///
 /// # Errors
 ///
@@ -63,7 +66,9 @@ pub fn critical<N: Network>(
         if rises(middle)? { high = middle } else { low = middle }
     }
     let rate = f64::midpoint(low, high);
-    Ok(Some(Critical { rate, sharpness: 2.0 / rate, losses }))
+    let fall = 0.25 * rate * inner(direction, point.gradient());
+    let seen = fall > ROUNDING * Space::of(w).epsilon() * loss.abs();
+    Ok(seen.then_some(Critical { rate, sharpness: 2.0 / rate, losses }))
 }
 
 /// `dᵀHd/(dᵀg)`: with the loss to second order, steps along −d raise it from the rate 2 over this on. None where d is

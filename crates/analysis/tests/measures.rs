@@ -89,6 +89,17 @@ fn critical_and_directional_sharpness_of_a_quadratic() {
         assert!((critical.sharpness / found - 1.0).abs() <= 1.0 / 16.0, "{critical:?} {found}");
         assert!(near != 0.3 || critical.losses <= 8, "{critical:?}");
     }
+    // w² + 1 near its minimum: what a step lowers it by is rounding.
+    let network = LinearModelConfig::default().init(1, 1, 0, &device(), DType::F64).expect("it can be built");
+    let (mut signs, loss) = ([1.0, -1.0].into_iter(), Loss::squared_error().with_reduction(Reduction::Sum));
+    let y = tensor([2, 1], || signs.next().expect("there are two"));
+    let above = Objective::new(network, tensor([2, 1], || 1.0), y, loss).expect("it can be measured");
+    let [far, near] = [0.1, 1e-10].map(|w| {
+        let point = above.at(&vector(&[w])).expect("it is finite");
+        critical(&point, point.gradient(), 1.0).expect("it is of P")
+    });
+    assert!(far.is_some_and(|far| (far.rate - 1.0).abs() <= 1.0 / 16.0), "{far:?}");
+    assert_eq!(near, None);
     // Up the hill every step raises the loss.
     let uphill = -point.gradient().clone();
     assert_eq!(directional(&point, &uphill), None);

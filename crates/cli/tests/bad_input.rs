@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write;
 
-use crate::common::{CONFIG, Place, text};
+use crate::common::{CONFIG, FLOWING, Place, text};
 
 /// The message with line breaks and the margin of the drawing folded into single spaces.
 fn folded(bytes: &[u8]) -> String {
@@ -18,6 +18,32 @@ fn refused(place: &Place, arguments: &[&str], words: &[&str]) {
         assert!(message.contains(word), "{arguments:?}: `{message}` should contain `{word}`");
     }
     assert!(!message.contains("panicked"), "{message}");
+}
+
+#[test]
+fn flows_that_do_not_model_the_training() {
+    let cases: &[(&str, &str, &[&str])] = &[
+        ("\"full\"", "10", &["full-batch training", "run.toml:13:14"]),
+        ("every = 7", "every = 0", &["every must be at least 1"]),
+        ("every = 7", "every = 60", &["400 steps have no 8 looks 60 steps apart"]),
+        ("every = 7", "every = 7\ntop = 0", &["top must be at least 1"]),
+        ("every = 7", "every = 7\nflows = []", &["no flow is named"]),
+        ("every = 7", "every = 7\nflows = [\"rod\", \"rod\"]", &["rod is named twice"]),
+        ("every = 7", "every = 7\nflows = [\"rid\"]", &["rid", "rod"]),
+        ("name = \"gd\"", "name = \"lion\"", &["no flow models this rule"]),
+        ("rate = 0.5", "rate = 0.5\nsam = { rho = 0.1 }", &["no flow models SAM"]),
+        ("rate = 0.5", "rate = 0.5\nweight_decay = 0.1", &["no flow models weight decay"]),
+        ("rate = 0.5", "rate = 0.5\nclip_norm = 1.0", &["no flow models clipping"]),
+        ("rate = 0.5", "rate = 0.5\nschedule = { name = \"cosine\" }", &["no flow models a schedule"]),
+    ];
+    for (from, to, words) in cases {
+        assert!(FLOWING.contains(from), "{from}");
+        refused(&Place::new(&FLOWING.replace(from, to)), &["train", "run.toml"], words);
+    }
+    let momentum = FLOWING.replace("\"gd\"", "\"momentum\"");
+    let edge = momentum.replace("every = 7", "every = 7\nflows = [\"edge\"]");
+    refused(&Place::new(&edge), &["flow", "run.toml"], &["the edge flow models gd"]);
+    refused(&Place::new(CONFIG), &["flow", "run.toml"], &["no [flow] table"]);
 }
 
 #[test]

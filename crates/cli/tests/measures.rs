@@ -86,3 +86,15 @@ fn every_tracked_measure_gives_its_quantities() {
         assert_eq!(given, alone, "{name}");
     }
 }
+
+#[test]
+fn what_two_measures_say_together_is_tracked() {
+    let place = Place::new(CONFIG);
+    let settings = ["--set", "track.every=10", "--set", "track.measures=[\"sharpness\", \"noise\"]"];
+    let output = place.run(&[&["train", "run.toml"][..], &settings].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let metrics = RunFolder::new(place.run_folder()).read_metrics().expect("it is trained");
+    let shares: Vec<f64> =
+        metrics.iter().filter_map(|record| record.tracked.as_ref()?.get("gradient_alignment")).collect();
+    assert!(shares.len() > 5 && shares.iter().all(|share| (0.0..=1.0 + 1e-12).contains(share)), "{shares:?}");
+}

@@ -4,8 +4,9 @@ use std::fs;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::common::{CONFIG, Place, text};
+use crate::common::{CONFIG, FLOWING, Place, text};
 use losscape_lab::RunFolder;
+use losscape_lab::flows::FlowSummary;
 use losscape_lab::records::{Split, State};
 
 #[test]
@@ -80,7 +81,7 @@ fn exported(network: &str) -> String {
 
 #[test]
 fn survives_kills_to_the_bit() {
-    for config in [long(), images(), normed(), exported("net"), exported("dropout")] {
+    for config in [long(), images(), normed(), exported("net"), exported("dropout"), FLOWING.to_owned()] {
         survives_kills(&config);
     }
 }
@@ -119,6 +120,33 @@ fn survives_kills(config: &str) {
         records
     };
     assert_eq!(records(&killed), records(&whole));
+}
+
+#[test]
+fn flows_leave_their_records() {
+    let place = Place::new(FLOWING);
+    let output = place.run(&["flow", "run.toml"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("central"), "{}", text(&output.stdout));
+    let folder = RunFolder::new(place.run_folder());
+    let metrics = folder.read_metrics().expect("the metrics are whole");
+    let looks: Vec<_> = metrics.iter().filter(|record| record.split == Split::Flow).collect();
+    assert_eq!(looks.iter().map(|look| look.step).collect::<Vec<_>>(), (0..400).step_by(7).collect::<Vec<_>>());
+    let last = looks.last().and_then(|look| look.tracked.as_ref()).expect("it was looked at");
+    for name in ["averaged_loss", "sharpness", "edge", "oscillation"] {
+        assert!(last.get(name).is_some(), "{name}");
+    }
+    let summary = std::fs::read_to_string(folder.flow()).expect("it is there");
+    let summary: FlowSummary = serde_json::from_str(&summary).expect("it is whole");
+    let names: Vec<&str> = summary.flows.keys().map(String::as_str).collect();
+    assert_eq!(names, ["central", "edge", "rod", "stable"]);
+    for (name, flow) in &summary.flows {
+        // Far below the edge all of them are gradient flow, near which small steps are.
+        let errors = flow.errors.unwrap_or_else(|| panic!("{name}: {:?}", flow.ended));
+        assert!(errors.loss < 0.05 && errors.sharpness < 0.05, "{name}: {errors:?}");
+    }
+    let page = std::fs::read_to_string(folder.report()).expect("it is there");
+    assert!(page.contains("Sharpness, seen and predicted") && page.contains("<h3>Flows</h3>"));
 }
 
 #[test]

@@ -51,7 +51,7 @@ const FOLLOWED: f64 = 1.5;
 /// The first index of the streams of its probes, one for each step.
 const CENTRAL: u64 = 1 << 40;
 
-/// The most eigenvalues that are followed.
+/// The most eigenvalues that are followed: with as many at the edge the flow ends.
 const MOST: usize = 12;
 
 /// The central flow of gradient descent or RMSProp, at a moment.
@@ -67,20 +67,17 @@ pub struct Central {
 }
 
 impl Central {
-    /// The flow of a method from `w`.
+    /// The flow of a method without momentum from `w`.
     ///
     /// # Errors
     ///
-    /// [`FlowError::Unmodelled`] for methods with momentum; when loss or gradient are not finite at `w`.
-    pub fn begin<N: Network>(
+    /// When loss or gradient are not finite at `w`.
+    pub(crate) fn begin<N: Network>(
         update: Update,
         objective: &Objective<N>,
         w: &Tensor<1>,
         seed: u64,
     ) -> Result<Self, FlowError> {
-        if update.momentum.is_some() {
-            return Err(FlowError::Unmodelled { flow: "central", models: "gd and rmsprop" });
-        }
         let phase = Phase::begin(&update, objective, w)?;
         Ok(Self { update, phase, vectors: None, seed, size: 0.25 })
     }
@@ -99,8 +96,9 @@ impl Central {
             let found = solver.solve(&operator, self.vectors.as_ref(), random)?;
             let values: Vec<f64> = found.top.iter().map(|pair| self.update.rate * pair.value).collect();
             self.vectors = Some(found.vectors);
-            if known >= most || values.last().is_none_or(|&least| least < FOLLOWED) {
-                return Ok(values);
+            let least = values.last().copied().unwrap_or(0.0);
+            if least < FOLLOWED || known >= most {
+                return if least > CRITICAL && known == MOST { Err(FlowError::TooMany { most }) } else { Ok(values) };
             }
             known += 1;
         }

@@ -46,7 +46,7 @@ pub struct Look {
     /// |---|---|
     /// | `averaged_loss` | the method's loss, averaged |
     /// | `sharpness`, `sharpness_2`, … | largest eigenvalues at the method's middle, with its preconditioner |
-    /// | `oscillation` | `‖x‖²` of its oscillation x |
+    /// | `oscillation` | `‖x‖²` of its oscillation x; not at step 0 |
     /// | `edge` | the sharpness above which its steps grow |
     /// | `<flow>_loss` | the averaged loss that the flow predicts |
     /// | `<flow>_sharpness`, `<flow>_sharpness_2`, … | largest eigenvalues on the flow's path, with its preconditioner |
@@ -65,16 +65,52 @@ pub struct Comparison<N: Network> {
     flows: Vec<Running<N>>,
     /// Parameters and losses of the last steps, at most two, newest last.
     past: Vec<(Tensor<1>, f64)>,
-    /// Of the method since the last look: steps, and sums of loss and oscillation.
-    sums: [f64; 3],
+    /// Of the method since the last look.
+    sums: Sums,
     vectors: Option<Tensor<2>>,
+}
+
+/// Sums over the steps since the last look.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
+    steps: f64,
+    loss: f64,
+    /// Steps of which the oscillation is known: of the first it is not.
+    known: f64,
+    oscillation: f64,
+}
+
+impl Sums {
+    fn add(&mut self, loss: f64, oscillation: Option<f64>) {
+        self.steps += 1.0;
+        self.loss += loss;
+        self.known += f64::from(u8::from(oscillation.is_some()));
+        self.oscillation += oscillation.unwrap_or(0.0);
+    }
+
+    /// The means of what is known.
+    fn put(self, quantities: &mut BTreeMap<String, f64>, loss: &str, oscillation: &str) {
+        quantities.insert(loss.to_owned(), self.loss / self.steps);
+        if self.known > 0.0 {
+            quantities.insert(oscillation.to_owned(), self.oscillation / self.known);
+        }
+    }
+
+    fn numbers(self) -> [f64; 4] {
+        [self.steps, self.loss, self.known, self.oscillation]
+    }
+}
+
+impl From<[f64; 4]> for Sums {
+    fn from([steps, loss, known, oscillation]: [f64; 4]) -> Self {
+        Self { steps, loss, known, oscillation }
+    }
 }
 
 struct Running<N: Network> {
     kind: Kind,
     flow: Box<dyn Flow<N>>,
-    /// Since the last look: steps, and sums of loss and oscillation.
-    sums: [f64; 3],
+    sums: Sums,
     vectors: Option<Tensor<2>>,
     ended: Option<(usize, String)>,
 }
@@ -105,14 +141,18 @@ impl<N: Network> Comparison<N> {
                 return Err(AnalysisError::Setting { name, value: 0.0, must: "at least 1" }.into());
             }
         }
+        if settings.top > w.dims()[0] {
+            let (value, must) = (settings.top as f64, "no more than there are parameters");
+            return Err(AnalysisError::Setting { name: "top", value, must }.into());
+        }
         let update = Update::of(config)?;
         let running = |&kind: &Kind| -> Result<Running<N>, FlowError> {
             let flow = kind.begin(&update, &objective, w, settings.seed)?;
-            Ok(Running { kind, flow, sums: [0.0; 3], vectors: None, ended: None })
+            Ok(Running { kind, flow, sums: Sums::default(), vectors: None, ended: None })
         };
         let flows = settings.flows.iter().map(running).collect::<Result<_, _>>()?;
         let config = config.clone();
-        Ok(Self { objective, config, settings, flows, past: Vec::new(), sums: [0.0; 3], vectors: None })
+        Ok(Self { objective, config, settings, flows, past: Vec::new(), sums: Sums::default(), vectors: None })
     }
 
     /// The flows.
@@ -128,8 +168,9 @@ impl<N: Network> Comparison<N> {
         })
     }
 
-    /// The method is at `w` after so many steps, its last one divided by this preconditioner, if it has one; to be
-    /// shown from step 0 on, each once. What was seen at the step before, where it was one to look at.
+    /// The method is at `w` after so many steps, its last one divided by this preconditioner, if it has one, which is
+    /// asked for where it is looked at; to be shown from step 0 on, each once. What was seen at the step before, where
+    /// it was one to look at.
     ///
     /// # Errors
     ///
@@ -138,7 +179,7 @@ impl<N: Network> Comparison<N> {
         &mut self,
         step: usize,
         w: &Tensor<1>,
-        preconditioner: Option<&Tensor<1>>,
+        preconditioner: impl FnOnce() -> Option<Tensor<1>>,
     ) -> Result<Option<Look>, FlowError> {
         let loss = self.objective.value(w)?;
         if !loss.is_finite() {
@@ -159,21 +200,20 @@ impl<N: Network> Comparison<N> {
         }
         let Some((middle, averaged, oscillation)) = seen else { return Ok(None) };
         let at = step - 1;
-        add(&mut self.sums, averaged, oscillation.unwrap_or(0.0));
+        self.sums.add(averaged, oscillation);
         let due = at.is_multiple_of(self.settings.every);
         let mut quantities = BTreeMap::new();
         if due {
             let random = (self.settings.seed, at as u64);
             let solver = (&self.objective, self.settings.top, random);
-            let sharpest = sharpness(solver, &middle, preconditioner, &mut self.vectors)?;
+            let sharpest = sharpness(solver, &middle, preconditioner().as_ref(), &mut self.vectors)?;
             put(&mut quantities, "", &sharpest);
             // SAM alone has an edge that depends on the gradient, and no flow models it.
             if let Some(edge) = edge(&self.config, self.config.learning_rate, 0.0) {
                 quantities.insert("edge".to_owned(), edge.value);
             }
-            quantities.insert("averaged_loss".to_owned(), self.sums[1] / self.sums[0]);
-            quantities.insert("oscillation".to_owned(), self.sums[2] / self.sums[0]);
-            self.sums = [0.0; 3];
+            self.sums.put(&mut quantities, "averaged_loss", "oscillation");
+            self.sums = Sums::default();
         }
         for running in self.flows.iter_mut().filter(|running| running.ended.is_none()) {
             let mut go_on = || -> Result<(), FlowError> {
@@ -187,12 +227,11 @@ impl<N: Network> Comparison<N> {
                     quantities.insert(format!("{}_distance", running.kind), norm(&(path - middle.clone())));
                 }
                 let predicted = running.flow.advance(&self.objective)?;
-                add(&mut running.sums, predicted.loss, predicted.oscillation);
+                running.sums.add(predicted.loss, oscillation.map(|_| predicted.oscillation));
                 if due {
-                    let [count, loss, oscillation] = running.sums;
-                    quantities.insert(format!("{}_loss", running.kind), loss / count);
-                    quantities.insert(format!("{}_oscillation", running.kind), oscillation / count);
-                    running.sums = [0.0; 3];
+                    let [loss, oscillation] = ["loss", "oscillation"].map(|what| format!("{}_{what}", running.kind));
+                    running.sums.put(&mut quantities, &loss, &oscillation);
+                    running.sums = Sums::default();
                 }
                 Ok(())
             };
@@ -207,7 +246,7 @@ impl<N: Network> Comparison<N> {
     #[must_use]
     pub fn state(&self) -> State {
         let mut state = State::default();
-        state.put_scalars("sums", self.sums);
+        state.put_scalars("sums", self.sums.numbers());
         state.put_scalars("losses", self.past.iter().map(|(_, loss)| *loss));
         for (at, (w, _)) in self.past.iter().enumerate() {
             state.put(&format!("w_{at}"), w);
@@ -217,7 +256,7 @@ impl<N: Network> Comparison<N> {
         }
         for running in &self.flows {
             let name = |what: &str| format!("{}/{what}", running.kind);
-            state.put_scalars(&name("sums"), running.sums);
+            state.put_scalars(&name("sums"), running.sums.numbers());
             if let Some(vectors) = &running.vectors {
                 state.put_rows(&name("looked"), vectors);
             }
@@ -237,7 +276,7 @@ impl<N: Network> Comparison<N> {
     pub fn restore(&mut self, state: &State) -> bool {
         let like = &self.objective.parameters();
         let mut restore = || -> Option<()> {
-            self.sums = state.take_scalars("sums")?;
+            self.sums = state.take_scalars("sums")?.into();
             let losses = state.0.get("losses")?.clone();
             let past = losses.into_iter().enumerate();
             self.past =
@@ -247,7 +286,7 @@ impl<N: Network> Comparison<N> {
                 let prefix = format!("{}/", running.kind);
                 let own = state.0.iter().filter_map(|(name, values)| Some((name.strip_prefix(&prefix)?, values)));
                 let own = State(own.map(|(name, values)| (name.to_owned(), values.clone())).collect());
-                running.sums = own.take_scalars("sums")?;
+                running.sums = own.take_scalars("sums")?.into();
                 // A flow may have vectors of its own name.
                 running.vectors = own.take_rows("looked", like);
                 match own.0.get("ended").map(Vec::as_slice) {
@@ -262,12 +301,6 @@ impl<N: Network> Comparison<N> {
             Some(())
         };
         restore().is_some()
-    }
-}
-
-fn add(sums: &mut [f64; 3], loss: f64, oscillation: f64) {
-    for (sum, value) in sums.iter_mut().zip([1.0, loss, oscillation]) {
-        *sum += value;
     }
 }
 
@@ -289,7 +322,7 @@ fn sharpness<N: Network>(
     vectors: &mut Option<Tensor<2>>,
 ) -> Result<Vec<f64>, FlowError> {
     let point = objective.at(w)?;
-    let solver = Eigensolver { probes: 4, ..Eigensolver::top(top.min(w.dims()[0])) }.with_tolerance(1e-3);
+    let solver = Eigensolver { probes: 12, ..Eigensolver::top(top) }.with_tolerance(1e-3);
     let random = &mut stream(seed, Purpose::Probes, LOOKS + step);
     let solve = |operator: &dyn SymmetricOperator, random: &mut _| solver.solve(operator, vectors.as_ref(), random);
     let found = match preconditioner {

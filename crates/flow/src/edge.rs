@@ -41,20 +41,18 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// The flow from `w`, its direction the sharpest there and its extent that of the first half step along it.
+    /// The flow of gradient descent from `w`, its direction the sharpest there and its extent that of the first half
+    /// step along it.
     ///
     /// # Errors
     ///
-    /// [`FlowError::Unmodelled`] for other methods than gradient descent; when loss or gradient are not finite at `w`.
-    pub fn begin<N: Network>(
+    /// When loss or gradient are not finite at `w`.
+    pub(crate) fn begin<N: Network>(
         update: &Update,
         objective: &Objective<N>,
         w: &Tensor<1>,
         seed: u64,
     ) -> Result<Self, FlowError> {
-        if update.momentum.is_some() || update.is_preconditioned() {
-            return Err(FlowError::Unmodelled { flow: "edge", models: "gd" });
-        }
         let point = objective.at(w)?;
         let found = Eigensolver::top(1).with_tolerance(1e-3).solve(
             &point.hessian(),

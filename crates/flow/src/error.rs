@@ -11,7 +11,10 @@ pub enum FlowError {
     #[error(transparent)]
     Analysis(#[from] AnalysisError),
     /// The method is one that no flow models.
-    #[error("no flow models {what}: take gd, momentum, nesterov (re-parameterised), rmsprop or adam with nothing else")]
+    #[error(
+        "no flow models {what}: take gd, momentum, nesterov (re-parameterised), rmsprop or adam at their usual \
+         settings, with nothing around them"
+    )]
     Method {
         /// What is in the way.
         what: &'static str,
@@ -23,6 +26,18 @@ pub enum FlowError {
         flow: &'static str,
         /// What it models.
         models: &'static str,
+    },
+    /// More directions are at the edge than are followed.
+    #[error("more than {most} eigenvalues are at the edge, and no more are followed")]
+    TooMany {
+        /// The most followed.
+        most: usize,
+    },
+    /// The oscillation that keeps the curvature at the edge was not found.
+    #[error("the oscillation that keeps the curvature at the edge was not found: {left:.0e} of it is left over")]
+    Unsolved {
+        /// What is left of the conditions, relative to what is asked of them.
+        left: f64,
     },
     /// The equation is so stiff that a step of the method takes too many of its own.
     #[error("stiff: one step of the method takes more than {limit} of the flow")]
@@ -39,6 +54,20 @@ pub enum FlowError {
          derivative there that it could act through"
     )]
     NoOscillation,
+}
+
+impl FlowError {
+    /// Whether the loss, or what is made of it, is no finite number.
+    #[must_use]
+    pub fn is_not_finite(&self) -> bool {
+        matches!(
+            self,
+            Self::NotFinite
+                | Self::Analysis(
+                    AnalysisError::NotFinite { .. } | AnalysisError::Krylov(KrylovError::NotFinite { .. })
+                )
+        )
+    }
 }
 
 impl From<KrylovError> for FlowError {

@@ -17,18 +17,26 @@ pub struct Errors {
     pub distance: f64,
 }
 
-/// The errors of a flow over the last half of what was looked at, by step and quantities as a
-/// [`Look`](crate::Look) has them; none where the flow did not come to the end.
-pub fn errors<'a>(kind: Kind, looks: impl IntoIterator<Item = (usize, &'a BTreeMap<String, f64>)>) -> Option<Errors> {
+/// The errors of a flow over the last half of so many steps, from what was looked at, by step and quantities as a
+/// [`Look`](crate::Look) has them; none where the flow did not come to the end, or where they are no numbers.
+///
+/// Means of a look reach back to the look before: the first one counted is that whose mean begins in the last half.
+pub fn errors<'a>(
+    kind: Kind,
+    steps: usize,
+    looks: impl IntoIterator<Item = (usize, &'a BTreeMap<String, f64>)>,
+) -> Option<Errors> {
     let looks: Vec<_> = looks.into_iter().collect();
-    let end = looks.last()?.0;
-    let late: Vec<_> = looks.into_iter().filter(|(step, _)| 2 * step >= end).map(|(_, at)| at).collect();
+    let begins = std::iter::once(0).chain(looks.iter().map(|(step, _)| *step));
+    let late: Vec<_> =
+        looks.iter().zip(begins).filter(|(_, begin)| 2 * begin >= steps).map(|((_, at), _)| *at).collect();
     let of = |name: &str| late.iter().map(|at| at.get(name).copied()).collect::<Option<Vec<f64>>>();
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let own = |name: &str| of(&format!("{kind}_{name}"));
     let (loss, predicted) = (mean(&of("averaged_loss")?), mean(&own("loss")?));
-    let pairs: Vec<f64> =
-        of("sharpness")?.iter().zip(own("sharpness")?).map(|(it, flow)| ((flow - it) / it).abs()).collect();
+    let pairs = of("sharpness")?.into_iter().zip(own("sharpness")?);
+    let sharpness = mean(&pairs.map(|(it, flow)| ((flow - it) / it).abs()).collect::<Vec<_>>());
     let distance = own("distance")?.into_iter().fold(0.0, f64::max);
-    Some(Errors { loss: ((predicted - loss) / loss).abs(), sharpness: mean(&pairs), distance })
+    let errors = Errors { loss: ((predicted - loss) / loss).abs(), sharpness, distance };
+    [errors.loss, errors.sharpness, errors.distance].iter().all(|error| error.is_finite()).then_some(errors)
 }

@@ -40,7 +40,7 @@ pub trait Flow<N: Network>: Send {
     fn restore(&mut self, state: &State) -> bool;
 }
 
-/// A value and gradient that are finite.
+/// Value and gradient, where the value is finite.
 pub(crate) fn gradient<N: Network>(objective: &Objective<N>, w: &Tensor<1>) -> Result<(f64, Tensor<1>), FlowError> {
     let (value, gradient) = objective.gradient(w)?;
     if value.is_finite() { Ok((value, gradient)) } else { Err(FlowError::NotFinite) }

@@ -59,7 +59,7 @@ flows! {
         "the path at small steps; of gradient descent, gradient flow";
     Central = "central", of "gd, rmsprop":
         "the path averaged over the oscillation that keeps the curvature at the edge";
-    Rod = "rod", of "gd, momentum, nesterov, rmsprop, adam":
+    Rod = "rod", of "gd, momentum, nesterov, rmsprop, adam with averages of up to 0.96":
         "two successive steps as the ends of a rod that moves and grows";
     Edge = "edge", of "gd":
         "a middle, the direction of the oscillation around it, and its extent";
@@ -70,7 +70,9 @@ impl Kind {
     #[must_use]
     pub fn models_update(self, update: &Update) -> bool {
         match self {
-            Self::Stable | Self::Rod => true,
+            Self::Stable => true,
+            // Its steps of a quarter are unstable beyond.
+            Self::Rod => update.momentum.is_none_or(|b| b <= 0.96),
             Self::Central => update.momentum.is_none(),
             Self::Edge => update.momentum.is_none() && !update.is_preconditioned(),
         }
@@ -88,6 +90,9 @@ impl Kind {
         w: &Tensor<1>,
         seed: u64,
     ) -> Result<Box<dyn Flow<N>>, FlowError> {
+        if !self.models_update(update) {
+            return Err(FlowError::Unmodelled { flow: self.name(), models: self.models() });
+        }
         let own = update.clone();
         Ok(match self {
             Self::Stable => Box::new(Stable::begin(own, objective, w)?),

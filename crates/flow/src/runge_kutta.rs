@@ -33,22 +33,32 @@ pub fn integrate(
     for _ in 0..LIMIT {
         let left = end - time;
         let step = size.min(left);
-        let second = slope(time + 0.5 * step, &sum(&y, &[(0.5 * step, &first)]))?;
-        let third = slope(time + 0.75 * step, &sum(&y, &[(0.75 * step, &second)]))?;
-        let [a, b, c] = [2.0, 3.0, 4.0].map(|part| part * step / 9.0);
-        let next = sum(&y, &[(a, &first), (b, &second), (c, &third)]);
-        let last = slope(time + step, &next)?;
-        let mut error = 0.0f64;
-        for at in 0..y.len() {
-            let parts = [(-5.0 / 72.0, &first), (1.0 / 12.0, &second), (1.0 / 9.0, &third), (-0.125, &last)];
-            let difference = parts.map(|(part, slope)| slope[at].clone() * (part * step));
-            let difference = difference.into_iter().reduce(|a, b| a + b).map_or(0.0, |sum| norm(&sum));
-            let reference = norm(&y[at]) + step * norm(&first[at]);
-            error = error.max(if difference > 0.0 { difference / (tolerance * reference) } else { difference });
-        }
-        if !error.is_finite() {
-            return Err(FlowError::NotFinite);
-        }
+        let mut trial = || -> Result<(Blocks, Blocks, f64), FlowError> {
+            let second = slope(time + 0.5 * step, &sum(&y, &[(0.5 * step, &first)]))?;
+            let third = slope(time + 0.75 * step, &sum(&y, &[(0.75 * step, &second)]))?;
+            let [a, b, c] = [2.0, 3.0, 4.0].map(|part| part * step / 9.0);
+            let next = sum(&y, &[(a, &first), (b, &second), (c, &third)]);
+            let last = slope(time + step, &next)?;
+            let mut error = 0.0f64;
+            for at in 0..y.len() {
+                let parts = [(-5.0 / 72.0, &first), (1.0 / 12.0, &second), (1.0 / 9.0, &third), (-0.125, &last)];
+                let difference = parts.map(|(part, slope)| slope[at].clone() * (part * step));
+                let difference = difference.into_iter().reduce(|a, b| a + b).map_or(0.0, |sum| norm(&sum));
+                let reference = norm(&y[at]) + step * norm(&first[at]);
+                let share = if difference == 0.0 { 0.0 } else { difference / (tolerance * reference) };
+                error = if share <= error { error } else { share };
+            }
+            Ok((next, last, error))
+        };
+        let (next, last, error) = match trial() {
+            Ok(found) if found.2.is_finite() => found,
+            // Too far: what is there may be nothing.
+            Ok(_) | Err(FlowError::NotFinite) => {
+                *size = 0.2 * step;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         // The error grows with the third power of the step.
         let factor = if error > 0.0 { (0.9 * error.powf(-1.0 / 3.0)).clamp(0.2, 5.0) } else { 5.0 };
         let reached = step >= left;

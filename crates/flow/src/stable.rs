@@ -41,7 +41,11 @@ pub(crate) struct Phase {
 
 impl Phase {
     /// Where a method is at w before its first step, ν behind its first gradient, which the first step is divided by.
-    pub fn begin<N: Network>(update: &Update, objective: &Objective<N>, w: &Tensor<1>) -> Result<Self, FlowError> {
+    pub(crate) fn begin<N: Network>(
+        update: &Update,
+        objective: &Objective<N>,
+        w: &Tensor<1>,
+    ) -> Result<Self, FlowError> {
         let (_, g) = gradient(objective, w)?;
         let nu = update.square.as_ref().map(|square| g.powi_scalar(2) * (1.0 - square.beta));
         Ok(Self { time: 0.0, w: w.clone(), m: update.momentum.map(|_| w.zeros_like()), nu })
@@ -112,7 +116,11 @@ impl Stable {
     /// # Errors
     ///
     /// When loss or gradient are not finite there.
-    pub fn begin<N: Network>(update: Update, objective: &Objective<N>, w: &Tensor<1>) -> Result<Self, FlowError> {
+    pub(crate) fn begin<N: Network>(
+        update: Update,
+        objective: &Objective<N>,
+        w: &Tensor<1>,
+    ) -> Result<Self, FlowError> {
         let phase = Phase::begin(&update, objective, w)?;
         Ok(Self { update, phase, size: 0.25 })
     }

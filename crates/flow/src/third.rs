@@ -9,6 +9,9 @@ use crate::error::FlowError;
 use crate::flow::gradient;
 use crate::symmetric::{places, weight};
 
+/// A third derivative so many times the rounding of a gradient over h² is seen.
+const ROUNDING: f64 = 32.0;
+
 /// `∇(u_aᵀ H(w) u_b)` for all pairs of directions, in the order of [`places`], where the gradient is `g`.
 ///
 /// Second differences of the gradient, `D[u] = (g(w + hu) − 2g(w) + g(w − hu))/h²` along each direction as a unit
@@ -31,13 +34,15 @@ pub fn derivatives<N: Network>(
         let (_, behind) = gradient(objective, &(w.clone() - u))?;
         Ok((ahead - g.clone() * 2.0 + behind) / (h * h))
     };
+    let rounding = ROUNDING * Space::of(w).epsilon() * norm(g) / (h * h);
+    let seen = |derivative: Tensor<1>| if norm(&derivative) > rounding { derivative } else { derivative.zeros_like() };
     let own: Vec<Tensor<1>> = units.iter().cloned().map(second).collect::<Result<_, _>>()?;
     let of_pair = |(a, b): (usize, usize)| -> Result<Tensor<1>, FlowError> {
         let unit = match a == b {
             true => own[a].clone(),
             false => (second(units[a].clone() + units[b].clone())? - own[a].clone() - own[b].clone()) * 0.5,
         };
-        Ok(unit * (lengths[a] * lengths[b]))
+        Ok(seen(unit) * (lengths[a] * lengths[b]))
     };
     places(directions.len()).map(of_pair).collect()
 }

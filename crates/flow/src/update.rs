@@ -85,7 +85,7 @@ impl Update {
                 let square = Some(Square { beta, epsilon, epsilon_inside, corrected: true });
                 Self { momentum: Some(adam.beta_1), square, ..plain }
             }
-            _ => return Err(FlowError::Method { what: "this rule" }),
+            _ => return Err(FlowError::Method { what: "this rule at these settings" }),
         })
     }
 
@@ -113,7 +113,17 @@ impl Update {
         let [first, second] = self.corrections(t);
         let nu = nu.clone() / second;
         let inside = if square.epsilon_inside { nu.add_scalar(square.epsilon) } else { nu };
-        Some(inside.sqrt().recip() * (0.5 * first / second))
+        // A gradient that is always zero moves neither its ν nor its parameter.
+        let never = inside.clone().equal_elem(0.0);
+        Some((inside.sqrt().recip() * (0.5 * first / second)).mask_fill(never, 0.0))
+    }
+
+    /// What turns over at the edge, `(w, m) → (−w, −m)`, has `m = −f P w` with this f.
+    pub(crate) fn turning(&self) -> f64 {
+        match (self.nesterov, self.momentum) {
+            (true, Some(b)) => 2.0 / (self.rate * (1.0 + 2.0 * b)),
+            _ => 2.0 / self.rate,
+        }
     }
 
     /// What is missing of the weight of m and of ν at the step from t.

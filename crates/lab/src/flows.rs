@@ -75,10 +75,10 @@ where
     pub fn see(&mut self, moment: &Moment<N>) -> Result<Option<Metric>, LabError> {
         let flat = |network: &N| parameters::ravel(network).map(|w| w.cast(DType::from(self.config.precision)));
         let Some(w) = flat(moment.network()).filter(|_| !self.lost) else { return Ok(None) };
-        let preconditioner = moment.preconditioner().and_then(|diagonal| flat(&diagonal));
-        let look = match self.comparison.see(moment.step(), &w, preconditioner.as_ref()) {
-            // Training says so itself.
-            Err(FlowError::NotFinite) => {
+        let preconditioner = || moment.preconditioner().and_then(|diagonal| flat(&diagonal));
+        let look = match self.comparison.see(moment.step(), &w, preconditioner) {
+            // Training goes on for as long as it can, and says itself where it diverges.
+            Err(error) if error.is_not_finite() => {
                 self.lost = true;
                 return Ok(None);
             }
@@ -97,9 +97,9 @@ where
         }))
     }
 
-    /// How the flows did, from the records.
+    /// How the flows did in so many steps, from the records.
     #[must_use]
-    pub fn summary(&self, metrics: &[Metric]) -> FlowSummary {
+    pub fn summary(&self, steps: usize, metrics: &[Metric]) -> FlowSummary {
         let looks = || {
             let of = metrics.iter().filter(|record| record.split == Split::Flow);
             of.filter_map(|record| Some((record.step, &record.tracked.as_ref()?.quantities)))
@@ -107,7 +107,8 @@ where
         let flows = self.comparison.flows().map(|kind| {
             let ended = self.comparison.ended().find(|(of, ..)| *of == kind);
             let ended = ended.map(|(_, step, why)| FlowEnd { step, reason: why.to_owned() });
-            (kind.name().to_owned(), FlowResult { errors: errors(kind, looks()), ended })
+            let errors = if ended.is_none() { errors(kind, steps, looks()) } else { None };
+            (kind.name().to_owned(), FlowResult { errors, ended })
         });
         FlowSummary { schema: SCHEMA, mode: self.mode, flows: flows.collect() }
     }
@@ -185,6 +186,9 @@ pub(crate) fn mode(model: &ModelConfig) -> Mode {
     if model.sees_batch() { Mode::Batch } else { Mode::Evaluation }
 }
 
+/// The fewest looks that a run has: the first half of them says nothing of the end.
+const LOOKS: usize = 8;
+
 /// Whether the flows that a configuration asks for are those of its training on so many samples; the table that is
 /// wrong beside what is.
 pub(crate) fn check(config: &RunConfig, samples: usize) -> Result<(), (&'static str, SettingError)> {
@@ -203,6 +207,11 @@ pub(crate) fn check(config: &RunConfig, samples: usize) -> Result<(), (&'static 
         if value == 0 {
             return wrong("flow", key, &format!("{key} must be at least 1"));
         }
+    }
+    let steps = config.training.total_steps(samples).unwrap_or(usize::MAX);
+    if flow.every.saturating_mul(LOOKS) > steps {
+        let message = format!("{steps} steps have no {LOOKS} looks {} steps apart: take a smaller every", flow.every);
+        return wrong("flow", "every", &message);
     }
     let update =
         Update::of(&config.optimizer).map_err(|error| ("optimizer", SettingError::new("name", error.to_string())))?;

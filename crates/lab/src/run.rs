@@ -187,7 +187,7 @@ impl Run {
         };
         let reason = &outcome.to_string();
         if let Some(flows) = &recorder.flows {
-            write_json(&self.folder.flow(), &flows.summary(&self.folder.read_metrics()?))?;
+            write_json(&self.folder.flow(), &flows.summary(trainer.step(), &self.folder.read_metrics()?))?;
         }
         if state == State::Done {
             pytorch::write(trainer.network(), &self.plan.config.model, &self.folder.weights())?;

@@ -1,5 +1,6 @@
 //! Flows beside a run: figures of what they predict and a table of how far they were off.
 
+use kuva::plot::legend::LegendPosition;
 use losscape_lab::config::Kind;
 use losscape_lab::flows::FlowSummary;
 use losscape_lab::records::{Metric, Split};
@@ -47,8 +48,9 @@ pub(crate) fn figures(metrics: &[Metric]) -> Vec<Figure> {
         (
             "flow-oscillation",
             "Oscillation, seen and predicted",
-            "Mean square of the distance by which training jumps from side to side of its path.",
-            Chart::new("step", "‖x‖²", true, beside(metrics, "oscillation", "oscillation")).map(Chart::headroom),
+            "Mean square of the distance from training to the middle of its path, between whose sides it jumps.",
+            Chart::new("step", "‖x‖²", true, beside(metrics, "oscillation", "oscillation"))
+                .map(|chart| chart.legend(LegendPosition::InsideBottomRight)),
         ),
         (
             "flow-distance",

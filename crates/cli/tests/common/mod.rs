@@ -23,6 +23,26 @@ steps = 100
 checkpoint_every = 10
 "#;
 
+/// Full batches with flows beside.
+pub const FLOWING: &str = r#"[data]
+name = "moons"
+samples = 40
+[model]
+name = "mlp"
+hidden = [8]
+[loss]
+name = "cross-entropy"
+[optimizer]
+name = "gd"
+learning_rate = 0.5
+[training]
+batch_size = "full"
+steps = 400
+checkpoint_every = 20
+[flow]
+every = 7
+"#;
+
 /// A temporary folder that holds `run.toml`.
 pub struct Place {
     folder: tempfile::TempDir,

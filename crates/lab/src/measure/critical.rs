@@ -5,6 +5,7 @@
 use losscape_analysis::AnalysisError;
 pub use losscape_analysis::critical::Critical;
 use losscape_analysis::critical::{critical, directional};
+use losscape_optim::edge::{Curvature, seen_by};
 use losscape_tangent::parameters;
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +62,9 @@ pub const MEASURE: Measure = Measure {
 
 /// The same along training; none before the first step of a method with a preconditioner.
 fn track(along: &mut Along) -> Result<(), AnalysisError> {
+    if along.step == 0 && seen_by(along.optimizer) == Curvature::Preconditioned {
+        return Ok(());
+    }
     let gradient = along.point.gradient().clone();
     let direction = match (along.preconditioner)() {
         Some(diagonal) => gradient / diagonal.cast(along.w.dtype()),

@@ -433,7 +433,9 @@ mod tests {
             ([3, 5, 24, 23], [6, 3, 3], ConvOptions { padding: [(1, 1), (1, 1)], ..plain.clone() }),
             ([2, 4, 25, 30], [5, 2, 3], ConvOptions { padding: [(0, 1), (2, 0)], ..plain.clone() }),
             ([2, 4, 22, 31], [4, 3, 2], ConvOptions { dilation: [2, 3], padding: [(2, 1), (0, 3)], ..plain.clone() }),
-            ([3, 7, 16, 16], [9, 1, 1], plain),
+            ([3, 7, 16, 16], [9, 1, 1], plain.clone()),
+            // Several images a part, the last of them fewer.
+            ([45, 3, 16, 16], [5, 3, 3], ConvOptions { padding: [(1, 1), (1, 1)], ..plain }),
         ];
         for (input, [out, rows, columns], options) in cases {
             let weight = [out, input[1] / options.groups, rows, columns];

@@ -5,6 +5,7 @@
 //! for each place. Results at the ends of padded rows belong to no pixel and are dropped; where they would be many,
 //! patch matrices are better.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
@@ -49,11 +50,11 @@ impl Direct {
         let Convolution { input, output, kernel, before, .. } = *form;
         let reach = [0, 1].map(|axis| (kernel[axis] - 1) * form.dilation[axis]);
         let row = output[2] + reach[1];
-        let bytes = Arch::new().dispatch(Bytes);
-        let flat = ((output[1].max(1) - 1) * row + output[2]).next_multiple_of(COLUMNS * bytes / size_of::<T>());
+        let lanes = Arch::new().dispatch(Lanes::<T>(PhantomData));
+        let flat = ((output[1].max(1) - 1) * row + output[2]).next_multiple_of(COLUMNS * lanes);
         let few_dropped = 5 * output[1] * output[2] >= 4 * flat;
         let is_plain = form.stride == [1, 1] && form.groups == 1 && input[0] > 0 && output[0] >= ROWS;
-        if !is_plain || !few_dropped || !is_faster() {
+        if !is_plain || !few_dropped || !is_faster(lanes * size_of::<T>()) {
             return None;
         }
         let channel = flat + reach[0] * row + reach[1];
@@ -226,22 +227,19 @@ impl<T: Real> WithSimd for Blocks<'_, T> {
     }
 }
 
-/// Bytes of a vector of the instruction set of [`Arch`].
-struct Bytes;
+/// Numbers in a vector of the instruction set of [`Arch`].
+struct Lanes<T>(PhantomData<T>);
 
-impl WithSimd for Bytes {
+impl<T: Real> WithSimd for Lanes<T> {
     type Output = usize;
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> usize {
-        size_of::<S::f32s>()
+        T::lanes::<S>()
     }
 }
 
-/// Whether patch matrices are slower here: the machine multiplies and adds at once.
-fn is_faster() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return std::arch::is_x86_feature_detected!("fma");
-    #[cfg(not(target_arch = "x86_64"))]
-    return cfg!(target_arch = "aarch64");
+/// Whether patch matrices are slower here, by the bytes of a vector: as of AVX2 with fused products, or NEON.
+fn is_faster(bytes: usize) -> bool {
+    bytes >= 32 || cfg!(target_arch = "aarch64")
 }
