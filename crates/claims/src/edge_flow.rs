@@ -9,9 +9,9 @@ pub const CLAIM: Claim = Claim {
     family: Family::Edge,
     printed: "not in the notes: steps are taken to be small enough for gradient flow",
     exact: concat!(
-        "at the edge of stability the loss and the sharpness of gradient descent, averaged over its oscillation, are ",
-        "those of the edge flow to 10 and 5 %, while ",
-        "gradient flow's sharpness is beyond it by more than 10 %",
+        "at the edge of stability, over 1,200 steps, the loss and the sharpness of gradient descent, averaged over ",
+        "its oscillation, are those of the edge flow to 10 and 5 %, while gradient flow's sharpness is beyond it by ",
+        "more than 10 %",
     ),
     source: "Marion 2026",
     expected: Expectation::Supported,

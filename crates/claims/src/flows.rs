@@ -10,6 +10,9 @@ use super::networks::Architecture;
 use super::problem::gradient_descent;
 use super::{Effect, Evidence, FalseStatement, Plot, Series, Workbench};
 
+/// Steps of the method: the path of a flow leaves that of training with time, and what it says of the loss with it.
+const STEPS: usize = 1200;
+
 /// The false statements that a flow's evidence has to catch: what gradient flow says in its place.
 pub const FALSE: &[FalseStatement] = &[
     FalseStatement::samples("the flow leaves the edge, as gradient flow does", SHARPNESS, |samples| {
@@ -31,19 +34,19 @@ const STABLE: &str = "log of the sharpness on gradient flow's path over that of 
 /// steps, its loss and sharpness over those of training, and gradient flow's sharpness over that.
 pub fn beside(bench: &Workbench, kind: Kind) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
-    let (steps, seeds) = bench.effort.of((1200, 5), (4000, 8));
+    let seeds = bench.effort.of(5, 12);
     let (network, samples, config) = (Architecture::mlp([16, 16, 16]), 90, gradient_descent(0.08));
     let runs = (0..seeds).into_par_iter().map(|seed| -> Result<Vec<Look>, LabError> {
         let own = bench.seed_of(seed);
         let objective = bench.on_digits(&network, samples, 0.5, own)?;
         let start = objective.parameters();
         let flows = vec![Kind::Stable, kind];
-        let settings = Settings { flows, every: steps / 40, top: 1, seed: own };
+        let settings = Settings { flows, every: STEPS / 40, top: 1, seed: own };
         let modelled = bench.on_digits(&network, samples, 0.5, own)?;
         let mut comparison = Comparison::begin(modelled, &config, settings, &start)?;
         let mut looks = Vec::new();
         let function = |w: &_| Ok(objective.gradient(w)?);
-        descend(&config, start, steps, function, |at| {
+        descend(&config, start, STEPS, function, |at| {
             looks.extend(comparison.see(at.step, &at.w, || at.preconditioner())?);
             Ok(true)
         })?;
@@ -52,7 +55,7 @@ pub fn beside(bench: &Workbench, kind: Kind) -> Result<Evidence, LabError> {
     let runs: Vec<Vec<Look>> = runs.collect::<Result<_, _>>()?;
     // A flow that ended early says nothing.
     let ratio = |looks: &Vec<Look>, flow: &str, method: &str| {
-        let late = looks.iter().filter(|look| 2 * look.step >= steps);
+        let late = looks.iter().filter(|look| 2 * look.step >= STEPS);
         let sum =
             |name: &str| late.clone().map(|look| look.quantities.get(name).copied().unwrap_or(f64::NAN)).sum::<f64>();
         sum(flow) / sum(method)
