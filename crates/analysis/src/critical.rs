@@ -1,7 +1,7 @@
 //! Critical sharpness: the curvature along a step, from losses alone (arXiv 2601.16979; its text was read in part).
 //!
 //! `λ_c = 2/η_c`, η_c being the smallest rate at which a step along −d raises the loss, `L(w − η d) > L(w)`. On a
-//! quadratic it is the [directional](directional) sharpness `dᵀHd/(dᵀg)`, at most λ_max(H) for the gradient; along the
+//! quadratic it is the [`directional`] sharpness `dᵀHd/(dᵀg)`, at most λ_max(H) for the gradient; along the
 //! way of a network it takes five or six losses where a Hessian product takes the work of three.
 
 use burn::tensor::Tensor;
