@@ -51,7 +51,7 @@ pub const GD: Claim = claim(
     "Cohen et al. 2021",
     &[STAYS, FALLS, BELOW, ABOVE],
     |bench| {
-        let others = [Setting::new(Architecture::cnn(), 0.25, 4000), Setting::new(Architecture::resnet(), 0.2, 4000)];
+        let others = [Setting::new(Architecture::cnn(), 0.15, 4000), Setting::new(Architecture::resnet(), 0.2, 4000)];
         measure(bench, &OptimizerConfig::new(GradientDescentConfig {}, 0.04), 8000, others)
     },
 );

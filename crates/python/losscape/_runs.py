@@ -131,9 +131,14 @@ class Run:
         return dict(self._records["analysis"] or {})
 
     @property
+    def flows(self) -> dict[str, Any]:
+        """How the flows of ``[flow]`` did, by name: their ``errors``, or where and why they ``ended``; empty without."""
+        return dict((self._records["flows"] or {}).get("flows", {}))
+
+    @property
     def metrics(self) -> Table:
-        """Records along training, a row each; ``split`` is ``batch``, ``train`` or ``test``, and what ``[track]``
-        measured has columns of its own."""
+        """Records along training, a row each; ``split`` is ``batch``, ``train`` or ``test``, and what ``[track]`` and
+        ``[flow]`` measured has columns of its own, in rows of ``track`` and ``flow``."""
         rows = []
         for record in self._records["metrics"]:
             tracked = record.pop("tracked", None) or {}

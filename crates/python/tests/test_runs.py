@@ -43,6 +43,23 @@ def test_a_run_is_trained_and_read(tmp_path: Path) -> None:
         assert len(getattr(run.metrics, frame)()) == rows
 
 
+def test_flows_are_followed_beside_a_run(tmp_path: Path) -> None:
+    flowing = {
+        **CONFIG,
+        "optimizer": {"name": "gd", "learning_rate": 0.01},
+        "training": {"batch_size": "full", "steps": 40},
+        "flow": {"every": 5, "flows": ["stable", "edge"]},
+    }
+    run = losscape.train(flowing, out=tmp_path)
+    assert set(run.flows) == {"stable", "edge"}
+    # Far below the edge both are gradient flow, near which small steps are.
+    assert all(flow["errors"]["loss"] < 0.05 for flow in run.flows.values())
+    looks = run.metrics["split"] == "flow"
+    assert list(run.metrics["step"][looks]) == list(range(0, 40, 5))
+    assert run.figure("flow-sharpness").svg.startswith("<svg")
+    assert losscape.train(CONFIG, out=tmp_path).flows == {}
+
+
 def test_bad_configurations_say_where(tmp_path: Path) -> None:
     with pytest.raises(Error, match="unknown field `hiden`|hiden"):
         losscape.train({**CONFIG, "model": {"name": "mlp", "hiden": [8]}}, out=tmp_path)
