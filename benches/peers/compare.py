@@ -192,7 +192,9 @@ def works():
             Row("PyTorch", "torch", f"{case}/eager"),
         ]
         operations = named_operations(network, BATCH, 1)
-        found.append(Work(f"training step {words}, batch {BATCH}", operations, rows, 1e-3))
+        # Through twenty layers of batch norm rounding grows: the peers differ by 1e-2 from each other.
+        allowed = 5e-2 if network == "resnet" else 1e-3
+        found.append(Work(f"training step {words}, batch {BATCH}", operations, rows, allowed))
     operations = gradient_operations(SAMPLES, DIGITS), product_operations(SAMPLES, DIGITS)
     problems = [("digits", "digits", *operations, [1, 16])]
     for n in IMAGES:
