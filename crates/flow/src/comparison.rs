@@ -236,6 +236,8 @@ impl<N: Network> Comparison<N> {
                 Ok(())
             };
             if let Err(error) = go_on() {
+                let own = format!("{}_", running.kind);
+                quantities.retain(|name, _| !name.starts_with(&own));
                 running.ended = Some((at, error.to_string()));
             }
         }

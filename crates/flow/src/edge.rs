@@ -75,7 +75,7 @@ impl<N: Network> Flow<N> for Edge {
     fn advance(&mut self, objective: &Objective<N>) -> Result<Prediction, FlowError> {
         let (rate, r) = (self.rate, self.extent);
         let (c, u) = (self.middle.clone(), self.direction.clone());
-        let apart = r >= Space::of(&c).epsilon().cbrt() * norm(&c) / (c.dims()[0] as f64).sqrt();
+        let apart = r > 0.0 && r >= Space::of(&c).epsilon().cbrt() * norm(&c) / (c.dims()[0] as f64).sqrt();
         let (center, loss, g, product) = if apart {
             let (above, ahead) = gradient(objective, &(c.clone() + u.clone() * r))?;
             let (below, behind) = gradient(objective, &(c.clone() - u.clone() * r))?;

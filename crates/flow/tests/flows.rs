@@ -444,6 +444,26 @@ fn a_comparison_goes_on_to_the_bit() {
 }
 
 #[test]
+fn a_flow_that_ends_leaves_nothing_half_said() {
+    // Beyond the edge of a quartic without a third derivative the central flow ends at once; the others go on.
+    let objective = || objective(Quartic { s: 2.5, q: 1.0 }, &[0.0]);
+    let settings = Settings { flows: vec![Kind::Central, Kind::Edge], every: 1, top: 1, seed: 0 };
+    let (config, start) = (gd(1.0), objective().parameters());
+    let mut comparison = Comparison::begin(objective(), &config, settings, &start).expect("it begins");
+    let mut looks = Vec::new();
+    steps(&objective(), &config, &start, 5, |step, w, _| {
+        looks.extend(comparison.see(step, w, || None).expect("it goes on"));
+    });
+    let ended: Vec<_> = comparison.ended().map(|(kind, step, _)| (kind, step)).collect();
+    assert_eq!(ended, [(Kind::Central, 0)]);
+    assert_eq!(looks.len(), 5);
+    for look in looks {
+        let of = |flow: &str| look.quantities.keys().filter(|name| name.starts_with(flow)).count();
+        assert!(of("central_") == 0 && of("edge_") >= 3, "{look:?}");
+    }
+}
+
+#[test]
 fn a_flow_refuses_what_it_does_not_model() {
     let objective = small();
     let momentum = OptimizerConfig::new(RuleConfig::Momentum(MomentumConfig { momentum: 0.9 }), 0.1);
