@@ -42,6 +42,7 @@ pub mod exported;
 pub mod features;
 mod initial;
 mod input;
+pub mod label_noise;
 pub mod linear;
 pub mod loss;
 pub mod lstm;

@@ -34,6 +34,10 @@ pub enum Purpose {
     Augment = 10,
     /// Masks of dropout; the index is the step.
     Dropout = 11,
+    /// Label noise; the index is the step.
+    LabelNoise = 12,
+    /// Chains of a sampler; the index is the chain.
+    Chain = 13,
 }
 
 /// The generator of `(seed, purpose, index)`.

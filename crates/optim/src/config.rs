@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::adam::AdamConfig;
 use crate::amsgrad::AmsGradConfig;
+use crate::entropy_sgd::EntropySgdConfig;
 use crate::error::{OptimError, check_not_negative, check_positive, rounded};
 use crate::gradient_descent::GradientDescentConfig;
 use crate::lbfgs::LbfgsConfig;
@@ -26,6 +27,7 @@ use crate::rmsprop::RmsPropConfig;
 use crate::rule::{Rule, Settings};
 use crate::sam::SamConfig;
 use crate::schedule::ScheduleConfig;
+use crate::schedule_free::ScheduleFreeConfig;
 
 /// The table of rules: a variant with its settings, its names in a configuration, and what it is. The settings say all
 /// the rest, in the rule's own file.
@@ -68,6 +70,9 @@ rules! {
     Rmsprop(RmsPropConfig) = "rmsprop": "step over the root of the mean squared derivative";
     Adam(AdamConfig) = "adam": "Adam; epsilon_inside = true for the notes' form";
     Amsgrad(AmsGradConfig) = "amsgrad": "Adam divided by the largest second moment so far";
+    EntropySgd(EntropySgdConfig) = "entropy-sgd": "Entropy-SGD: inner steps drawn back to a point, which follows them";
+    ScheduleFree(ScheduleFreeConfig) =
+        "schedule-free": "Schedule-Free: the gradient between a fast sequence and its average; adaptive = true for AdamW";
     Adamw(AdamWConfig) = "adamw": "Burn's AdamW: decoupled weight decay";
     Muon(MuonConfig) = "muon": "Burn's Muon for matrices, AdamW for the rest";
     Lion(LionConfig) = "lion": "Burn's Lion";
@@ -176,8 +181,8 @@ impl OptimizerConfig {
         };
         if surrogate.is_some() && !matches!(rule, Rule::Module(_)) {
             return Err(OptimError::Combination(
-                "sam and sharpness_penalty go around rules that take one gradient a step, not around lbfgs or the \
-                 look-ahead form of nesterov",
+                "sam and sharpness_penalty go around rules that take one gradient a step, not around lbfgs, \
+                 schedule-free or the look-ahead form of nesterov",
             ));
         }
         if self.clip_norm.is_some() && matches!(rule, Rule::Lbfgs(_)) {

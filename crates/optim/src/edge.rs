@@ -8,10 +8,11 @@
 //! | RMSProp, `P = diag(√s + ϵ)` | `λ_max(P⁻¹H) < 2/ε` | Cohen et al. 2022, Appendix C |
 //! | Adam, `P = (1 − β₁ᵏ) diag(√v̂ + ϵ)` after k steps | `λ_max(P⁻¹H) < (2 + 2β₁)/((1 − β₁) ε)` | Cohen et al. 2022, eq. 2 |
 //! | gradient descent with SAM, radius ρ | `λ_max(H) < ‖g‖/(2ρ) · (√(1 + 8ρ/(ε‖g‖)) − 1)` | Long & Bartlett 2024, eq. 1 |
+//! | Schedule-Free gradient descent, interpolation β | `λ_max(H) < 2/((1 − β) ε)` | derived in [`schedule_free`](crate::schedule_free) |
 //!
 //! The preconditioner of a method at work is [`Method::preconditioner`](crate::Method::preconditioner). Coupled weight
 //! decay δ adds δ to every eigenvalue of H: it is taken off the right side of the first three, and off `2/ε` in SAM's
-//! condition `λ + ρλ²/‖g‖ < 2/ε`; with a preconditioner H stands for `H + δI`. Steps are full batches, and are not
+//! condition `λ + ρλ²/‖g‖ < 2/ε` (with a weight α of the perturbed gradient, αρ for ρ); with a preconditioner H stands for `H + δI`. Steps are full batches, and are not
 //! clipped.
 
 use crate::config::{OptimizerConfig, RuleConfig};
@@ -51,7 +52,7 @@ pub fn edge(config: &OptimizerConfig, learning_rate: f64, gradient_norm: f64) ->
         return None;
     }
     let plain = config.rule.settings().edge(rate, decay)?;
-    let value = match (&config.rule, config.sam.filter(|sam| sam.rho > 0.0)) {
+    let value = match (&config.rule, config.sam.filter(|sam| sam.rho > 0.0 && sam.weight > 0.0)) {
         (_, None) => plain,
         (RuleConfig::Gd(_), Some(sam)) => sam.edge(plain, gradient_norm)?,
         (_, Some(_)) => return None,

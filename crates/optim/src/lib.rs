@@ -11,6 +11,8 @@
 //! | [`nesterov`], [`look_ahead`] | Nesterov's gradient, re-parameterised and at the extended point |
 //! | [`rmsprop`] | RMSProp |
 //! | [`adam`], [`amsgrad`] | Adam; AMSGrad |
+//! | [`entropy_sgd`] | Entropy-SGD |
+//! | [`schedule_free`] | Schedule-Free gradient descent and AdamW |
 //! | [`sam`] | SAM and ASAM: the gradient at a perturbed point, for any rule |
 //! | [`penalty`] | the Hessian's largest eigenvalue added to the loss, for any rule |
 //! | [`weight_decay`] | `g + λ w` in front of any rule |
@@ -18,6 +20,7 @@
 //! | [`muon`] | Burn's Muon for matrices, AdamW for the rest |
 //! | [`lbfgs`] | Burn's L-BFGS over the parameters that have a gradient |
 //! | [`of_burn`] | the other rules of Burn: AdamW, LAMB, Lion, AdaGrad, Adafactor, Adan; its SGD, RMSProp and Adam |
+//! | [`average`] | averages of weights: exponential, SWA, the latest |
 //! | [`schedule`] | Burn's learning-rate schedules as factors |
 //! | [`config`] | all of this by name: the table of rules |
 //! | [`method`] | one step of whatever a configuration names |
@@ -55,9 +58,11 @@
 
 pub mod adam;
 pub mod amsgrad;
+pub mod average;
 pub mod clip;
 pub mod config;
 pub mod edge;
+pub mod entropy_sgd;
 mod error;
 pub mod gradient_descent;
 pub mod lbfgs;
@@ -73,11 +78,13 @@ pub mod rmsprop;
 mod rule;
 pub mod sam;
 pub mod schedule;
+pub mod schedule_free;
 pub mod shared;
 mod state;
 mod vector;
 pub mod weight_decay;
 
+pub use average::{Average, AverageConfig};
 pub use config::{OptimizerConfig, RuleConfig};
 pub use error::OptimError;
 pub use method::Method;

@@ -1,8 +1,10 @@
-//! Nesterov's accelerated gradient at the extended point: `v ← b v − ε ∇f(w + b v)`, `w ← w + v`.
+//! Rules whose gradient is taken at another point than the parameters, and which so take a closure.
 //!
-//! The notes: "extend the previous step, then calculate the gradient" (Nesterov 1983, in the words of Sutskever et al.
-//! 2013, eq. 3–4). The gradient is taken at another point than `w`, so this form takes a closure. The other form is
-//! [`nesterov`](crate::nesterov).
+//! **Nesterov's accelerated gradient** at the extended point: `v ← b v − ε ∇f(w + b v)`, `w ← w + v`. The notes:
+//! "extend the previous step, then calculate the gradient" (Nesterov 1983, in the words of Sutskever et al. 2013, eq.
+//! 3–4). The other form is [`nesterov`](crate::nesterov).
+//!
+//! [**Schedule-Free**](crate::schedule_free), between a fast sequence and its average.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsParams, LearningRate, ModuleOptimizer};
@@ -10,11 +12,14 @@ use burn::tensor::Tensor;
 
 use crate::shared::{self, visit_once};
 
-/// The look-ahead form: heavy ball with the gradient taken where the previous step, repeated, would lead.
+/// A rule with the gradient taken elsewhere: heavy ball where the previous step, repeated, would lead; Schedule-Free
+/// between its two sequences.
 #[derive(Clone)]
 pub struct LookAhead {
-    /// Heavy ball. Its step at rate 0 is exactly the extension `w + b v`.
-    pub(crate) momentum: ModuleOptimizer,
+    /// The rule. Its step at rate 0 is exactly the point where the gradient is taken.
+    pub(crate) rule: ModuleOptimizer,
+    /// Whether nothing moves at rate 0; otherwise the step at rate 0 is made.
+    pub(crate) rests: bool,
 }
 
 impl std::fmt::Debug for LookAhead {
@@ -27,17 +32,22 @@ impl LookAhead {
     /// Look-ahead around a [heavy ball](crate::momentum::Momentum), and nothing else:
     /// [`NesterovConfig::look_ahead`](crate::nesterov::NesterovConfig::look_ahead) builds it.
     pub(crate) fn new(momentum: impl Into<ModuleOptimizer>) -> Self {
-        Self { momentum: momentum.into() }
+        Self { rule: momentum.into(), rests: false }
     }
 
-    /// The extended point `w + b v`.
+    /// A rule that does not move at rate 0.
+    pub(crate) fn resting(rule: impl Into<ModuleOptimizer>) -> Self {
+        Self { rule: rule.into(), rests: true }
+    }
+
+    /// The point where the gradient is taken: of heavy ball `w + b v`.
     #[must_use]
     pub fn extend<M: Module>(&self, module: &M) -> M {
-        shared::step(&mut self.momentum.clone(), 0.0, module.clone(), zero_gradients(module))
+        shared::step(&mut self.rule.clone(), 0.0, module.clone(), zero_gradients(module))
     }
 
     /// One step; `closure` gives loss and gradients at the module it is handed. The loss returned is that of the
-    /// extended point.
+    /// point where the gradient is taken.
     pub fn step<M: Module>(
         &mut self,
         lr: LearningRate,
@@ -45,7 +55,10 @@ impl LookAhead {
         mut closure: impl FnMut(&M) -> (f64, GradientsParams),
     ) -> (M, f64) {
         let (loss, gradients) = closure(&self.extend(&module));
-        (shared::step(&mut self.momentum, lr, module, gradients), loss)
+        if self.rests && lr == 0.0 {
+            return (module, loss);
+        }
+        (shared::step(&mut self.rule, lr, module, gradients), loss)
     }
 }
 

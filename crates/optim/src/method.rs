@@ -135,7 +135,7 @@ impl Method {
     pub fn save(&self, path: &Path) -> Result<(), RecordError> {
         match &self.rule {
             Rule::Module(rule) => rule.save(path),
-            Rule::LookAhead(rule) => rule.momentum.save(path),
+            Rule::LookAhead(rule) => rule.rule.save(path),
             Rule::Lbfgs(rule) => rule.save(path),
         }
     }
@@ -149,7 +149,7 @@ impl Method {
     pub fn load(self, path: &Path) -> Result<Self, RecordError> {
         let rule = match self.rule {
             Rule::Module(rule) => Rule::Module(rule.load(path)?),
-            Rule::LookAhead(rule) => Rule::LookAhead(LookAhead { momentum: rule.momentum.load(path)? }),
+            Rule::LookAhead(rule) => Rule::LookAhead(LookAhead { rule: rule.rule.load(path)?, ..rule }),
             Rule::Lbfgs(rule) => Rule::Lbfgs(Box::new(rule.load(path)?)),
         };
         Ok(Self { rule, ..self })

@@ -11,15 +11,14 @@
 //! is between the two, and the penalty that of the curvature along it. Power iteration finds the eigenvalue of largest
 //! magnitude; where that is negative, it is lowered further. Running statistics are moved by the forward at `w` alone.
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::clip::global_norm;
 use crate::error::{OptimError, check, check_not_negative, check_positive};
 use crate::sam::Ascent;
-use crate::shared::{self, elsewhere, visit_once};
+use crate::shared::{self, combined, elsewhere};
 
 /// The most iterations: a step cannot be stopped in the middle.
 const MAX_ITERATIONS: usize = 1000;
@@ -110,23 +109,4 @@ impl SharpnessPenalty {
         }
         (loss, gradients)
     }
-}
-
-/// `Σ c_i g_i` over the parameters that every one has.
-fn combined<M: Module, const N: usize>(module: &M, parts: [(&GradientsParams, f64); N]) -> GradientsParams {
-    struct Combine<'a> {
-        parts: &'a [(&'a GradientsParams, f64)],
-        sum: GradientsParams,
-    }
-    impl ModuleVisitor for Combine<'_> {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let scaled = self.parts.iter().map(|(g, c)| Some(g.get::<D>(param.id)?.mul_scalar(*c)));
-            if let Some(sum) = scaled.reduce(|sum, next| Some(sum? + next?)).flatten() {
-                self.sum.register(param.id, sum);
-            }
-        }
-    }
-    let mut visitor = Combine { parts: &parts, sum: GradientsParams::new() };
-    visit_once(module, &mut visitor);
-    visitor.sum
 }

@@ -6,6 +6,12 @@
 //! **ASAM** (Kwon et al. 2021, eq. 8, elementwise normalization): with `T = |w| + η`, `ê = ρ T² g/‖T g‖`, which does
 //! not change when weights are rescaled. Biases are normalized like weights.
 //!
+//! **A weight** α mixes that gradient with the plain one, `(1 − α) g(w) + α g(w + ê)`. Between 0 and 1 this is the
+//! gradient of the loss with its gradient's norm as a penalty, `L + α ρ ‖g‖` to first order (Zhao, Zhang & Hu 2022,
+//! Algorithm 1, with their λ = α ρ); beyond 1 it is WSAM with γ = α/(1 + α) (Yue et al. 2023), given to the rule as one
+//! gradient. Their Algorithm 2 takes the rule's step with g(w) alone and the rest as a step of gradient descent, which
+//! is the same around gradient descent and nowhere else.
+//!
 //! The notes say that adding the largest eigenvalue to the loss "gives SAM". That is another method, an explicit
 //! [penalty](crate::penalty): SAM never computes an eigenvalue, and its ascent direction is the gradient.
 //!
@@ -20,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clip::global_norm;
 use crate::error::{OptimError, check_not_negative};
-use crate::shared::{self, elsewhere, visit_once};
+use crate::shared::{self, combined, elsewhere, visit_once};
 
 /// Configuration of [`Sam`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -35,6 +41,9 @@ pub struct SamConfig {
     /// ASAM's η, not negative. Default: 0.01 (Kwon et al. 2021, §5).
     #[serde(default = "eta")]
     pub eta: f64,
+    /// The weight α of the perturbed gradient, not negative. Default: 1.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub weight: f64,
 }
 
 fn rho() -> f64 {
@@ -45,27 +54,38 @@ fn eta() -> f64 {
     0.01
 }
 
+fn one() -> f64 {
+    1.0
+}
+
+/// Keys that came later are not written unless they are set, so that the identities of runs before them stay.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives references")]
+fn is_one(weight: &f64) -> bool {
+    *weight == one()
+}
+
 impl SamConfig {
     /// SAM with radius `rho`.
     #[must_use]
     pub fn new(rho: f64) -> Self {
-        Self { rho, adaptive: false, eta: eta() }
+        Self { rho, adaptive: false, eta: eta(), weight: one() }
     }
 
     /// ASAM with radius `rho`.
     #[must_use]
     pub fn adaptive(rho: f64) -> Self {
-        Self { rho, adaptive: true, eta: eta() }
+        Self { rho, adaptive: true, eta: eta(), weight: one() }
     }
 
-    /// The sharpness λ at the edge of gradient descent with SAM, whose own edge is a: the root of `λ + ρλ²/‖g‖ = a`
-    /// (Long & Bartlett 2024, eq. 1). None for ASAM, and where the gradient is zero.
+    /// The sharpness λ at the edge of gradient descent with SAM, whose own edge is a: the root of `λ + αρλ²/‖g‖ = a`
+    /// (Long & Bartlett 2024, eq. 1, at α = 1; on a quadratic the mixed gradient is SAM's with α ρ). None for ASAM, and
+    /// where the gradient is zero.
     pub(crate) fn edge(&self, a: f64, gradient_norm: f64) -> Option<f64> {
         if self.adaptive || gradient_norm <= 0.0 {
             return None;
         }
         // Written so that nothing cancels where ρ is small.
-        let slope = gradient_norm / self.rho;
+        let slope = gradient_norm / (self.weight * self.rho);
         Some(2.0 * a / (1.0 + (1.0 + 4.0 * a.max(0.0) / slope).sqrt()))
     }
 
@@ -73,10 +93,11 @@ impl SamConfig {
     ///
     /// # Errors
     ///
-    /// When ρ or η is negative or not finite.
+    /// When ρ, η or α is negative or not finite.
     pub fn build(&self) -> Result<Sam, OptimError> {
         check_not_negative("rho", self.rho)?;
         check_not_negative("eta", self.eta)?;
+        check_not_negative("weight", self.weight)?;
         Ok(Sam { config: *self })
     }
 }
@@ -88,26 +109,33 @@ pub struct Sam {
 }
 
 impl Sam {
-    /// Loss at `module`, and gradients at the perturbed point `w + ê`.
+    /// Loss at `module`, and gradients at the perturbed point `w + ê`, or those mixed with the ones at `module`.
     ///
-    /// `closure` gives loss and gradients at the module it is handed; it is called twice (once if ρ = 0 or the gradient
-    /// is zero).
+    /// `closure` gives loss and gradients at the module it is handed; it is called twice (once if ρ or α is 0, or the
+    /// gradient).
     pub fn gradients<M: Module>(
         &self,
         module: &M,
         closure: &mut impl FnMut(&M) -> (f64, GradientsParams),
     ) -> (f64, GradientsParams) {
         let (loss, gradients) = closure(module);
-        match self.perturb(module, gradients) {
-            Ok(perturbed) => (loss, closure(&perturbed).1),
-            Err(gradients) => (loss, gradients),
+        let weight = self.config.weight;
+        // Absent where the perturbed gradient is all.
+        let plain = (weight != 1.0).then(|| combined(module, [(&gradients, 1.0 - weight)]));
+        match (self.perturb(module, gradients), plain) {
+            (Ok(perturbed), None) => (loss, closure(&perturbed).1),
+            (Ok(perturbed), Some(plain)) => {
+                let there = closure(&perturbed).1;
+                (loss, combined(module, [(&plain, 1.0), (&there, weight)]))
+            }
+            (Err(gradients), _) => (loss, gradients),
         }
     }
 
     /// The module at `w + ê`, or the gradients back when there is nowhere to go.
     fn perturb<M: Module>(&self, module: &M, gradients: GradientsParams) -> Result<M, GradientsParams> {
-        let SamConfig { rho, adaptive, eta } = self.config;
-        if rho == 0.0 {
+        let SamConfig { rho, adaptive, eta, weight } = self.config;
+        if rho == 0.0 || weight == 0.0 {
             return Err(gradients);
         }
         let norm = if adaptive { adaptive_norm(module, &gradients, eta) } else { global_norm(module, &gradients) };

@@ -31,6 +31,9 @@ pub enum ScheduleConfig {
     Cosine(DecayConfig),
     /// `ε min(√(warmup/(t+1)), (t+1)/warmup)`: the shape of Vaswani et al. 2017, eq. 3, scaled to peak at ε.
     Noam(NoamConfig),
+    /// `ε` until half of `steps`, then in equal steps down to `ε · end` at nine tenths of them, and on at that rate: the
+    /// schedule in front of [stochastic weight averaging](crate::average::swa) (Izmailov et al. 2018, §4.1).
+    Swa(SwaScheduleConfig),
 }
 
 /// Settings of [`ScheduleConfig::Step`].
@@ -73,6 +76,22 @@ pub struct NoamConfig {
     pub warmup: usize,
 }
 
+/// Settings of [`ScheduleConfig::Swa`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SwaScheduleConfig {
+    /// Steps until weights are averaged. Default: three quarters of the run, as for the average.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<usize>,
+    /// Factor at the end, from 0 to 1. Default: 0.5 (the authors' program: a rate of 0.05 after 0.1).
+    #[serde(default = "half")]
+    pub end: f64,
+}
+
+fn half() -> f64 {
+    0.5
+}
+
 fn tenth() -> f64 {
     0.1
 }
@@ -96,6 +115,7 @@ impl ScheduleConfig {
         ("linear", "from ε to ε · end over `steps` (default: the whole run)"),
         ("cosine", "from ε to ε · end over `steps` (default: the whole run), along half a cosine"),
         ("noam", "rises for `warmup` steps to ε, then falls like 1/√t"),
+        ("swa", "ε, from half to nine tenths of `steps` (default: ¾ of the run) down to ε · end, and on at that rate"),
     ];
 
     /// The schedule for a run of `run_steps` steps.
@@ -107,6 +127,7 @@ impl ScheduleConfig {
         let count = |name, value: usize| check(name, value as f64, value > 0, "at least 1");
         let end = |value: f64| check("end", value, (0.0..=1.0).contains(&value), "from 0 to 1");
         let mut hold_after = None;
+        let mut hold_until = 0;
         let scheduler = match *self {
             Self::Constant {} => Ok(ModuleLrScheduler::new(ConstantLr::new(1.0))),
             Self::Step(StepConfig { every, factor }) => {
@@ -137,9 +158,16 @@ impl ScheduleConfig {
                 // warmup^(-1/2).
                 NoamLrSchedulerConfig::new((warmup as f64).sqrt()).with_warmup_steps(warmup).with_model_size(1).init()
             }
+            Self::Swa(swa) => {
+                let steps = swa.steps.unwrap_or((run_steps * 3).div_ceil(4));
+                count("steps", steps)?;
+                end(swa.end)?;
+                hold_until = steps / 2;
+                LinearLrSchedulerConfig::new(1.0, swa.end, (steps * 9 / 10 - hold_until).max(1)).init()
+            }
         };
         let scheduler = scheduler.expect("the settings were checked");
-        Ok(Schedule { scheduler, step: 0, hold_after, factor: 1.0 })
+        Ok(Schedule { scheduler, step: 0, hold_until, hold_after, factor: 1.0 })
     }
 }
 
@@ -148,6 +176,9 @@ impl ScheduleConfig {
 pub struct Schedule {
     scheduler: ModuleLrScheduler,
     step: usize,
+    /// The first step that the scheduler is asked for.
+    hold_until: usize,
+    /// The last one.
     hold_after: Option<usize>,
     factor: f64,
 }
@@ -161,7 +192,7 @@ impl std::fmt::Debug for Schedule {
 impl Schedule {
     /// The factor of the next step.
     pub fn next_factor(&mut self) -> f64 {
-        if self.hold_after.is_none_or(|last| self.step <= last) {
+        if self.step >= self.hold_until && self.hold_after.is_none_or(|last| self.step <= last) {
             self.factor = self.scheduler.step().base();
         }
         self.step += 1;

@@ -138,6 +138,25 @@ pub(crate) fn visit_once<M: Module>(module: &M, visitor: &mut impl ModuleVisitor
     module.visit(&mut Once { visitor, seen: HashSet::new() });
 }
 
+/// `Σ c_i g_i` over the parameters that every one has.
+pub(crate) fn combined<M: Module, const N: usize>(module: &M, parts: [(&GradientsParams, f64); N]) -> GradientsParams {
+    struct Combine<'a> {
+        parts: &'a [(&'a GradientsParams, f64)],
+        sum: GradientsParams,
+    }
+    impl ModuleVisitor for Combine<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let scaled = self.parts.iter().map(|(g, c)| Some(g.get::<D>(param.id)?.mul_scalar(*c)));
+            if let Some(sum) = scaled.reduce(|sum, next| Some(sum? + next?)).flatten() {
+                self.sum.register(param.id, sum);
+            }
+        }
+    }
+    let mut visitor = Combine { parts: &parts, sum: GradientsParams::new() };
+    visit_once(module, &mut visitor);
+    visitor.sum
+}
+
 /// Tensors of parameters: those first seen, which a mapper puts wherever it meets the parameter again.
 #[derive(Default)]
 struct Tensors(HashMap<ParamId, Box<dyn Any>>);

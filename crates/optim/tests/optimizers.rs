@@ -11,12 +11,14 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use losscape_optim::adam::AdamConfig;
 use losscape_optim::amsgrad::AmsGradConfig;
+use losscape_optim::entropy_sgd::EntropySgdConfig;
 use losscape_optim::gradient_descent::GradientDescentConfig;
 use losscape_optim::momentum::MomentumConfig;
 use losscape_optim::muon::MuonConfig;
 use losscape_optim::nesterov::{Form, NesterovConfig};
 use losscape_optim::rmsprop::RmsPropConfig;
 use losscape_optim::schedule::{DecayConfig, ScheduleConfig};
+use losscape_optim::schedule_free::ScheduleFreeConfig;
 use losscape_optim::{Method, OptimizerConfig, RuleConfig, SamConfig, SharpnessPenaltyConfig};
 use losscape_tangent::parameters::ravel;
 
@@ -76,6 +78,8 @@ mod trajectories {
         let adam =
             |epsilon_inside| RuleConfig::Adam(AdamConfig { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-3, epsilon_inside });
         let with = OptimizerConfig::new;
+        let entropy = EntropySgdConfig { inner: 7, scope: 0.5, growth: 0.1, share: 0.75, outer: 0.9 };
+        let free = |adaptive| ScheduleFreeConfig { beta: 0.9, adaptive, beta_2: 0.99, epsilon: 1e-3 };
         BTreeMap::from([
             ("gd", with(gd(), 0.3)),
             ("gd, weight decay", OptimizerConfig { weight_decay: Some(0.05), ..with(gd(), 0.3) }),
@@ -89,6 +93,19 @@ mod trajectories {
             ("adam, weight decay", OptimizerConfig { weight_decay: Some(0.05), ..with(adam(false), 0.02) }),
             ("adam, epsilon inside", with(adam(true), 0.02)),
             ("amsgrad", with(AmsGradConfig { beta_1: 0.9, beta_2: 0.9, epsilon: 1e-3 }.into(), 0.02)),
+            ("entropy-sgd", with(entropy.into(), 0.3)),
+            ("schedule-free", with(free(false).into(), 1.0)),
+            (
+                "schedule-free, weight decay",
+                OptimizerConfig { weight_decay: Some(0.05), ..with(free(false).into(), 1.0) },
+            ),
+            ("schedule-free, adaptive", with(free(true).into(), 0.1)),
+            (
+                "schedule-free, adaptive, weight decay",
+                OptimizerConfig { weight_decay: Some(0.05), ..with(free(true).into(), 0.1) },
+            ),
+            ("sam, gd, weight 0.5", with(gd(), 0.3).with_sam(SamConfig { weight: 0.5, ..SamConfig::new(0.1) })),
+            ("sam, gd, weight 1.5", with(gd(), 0.3).with_sam(SamConfig { weight: 1.5, ..SamConfig::new(0.1) })),
             ("sam, gd", with(gd(), 0.3).with_sam(SamConfig::new(0.1))),
             ("sam, momentum", with(momentum(), 0.02).with_sam(SamConfig::new(0.1))),
             ("asam, gd", with(gd(), 0.3).with_sam(SamConfig::adaptive(0.5))),
@@ -224,6 +241,9 @@ mod minima {
             ("rmsprop", "{}", [0.02, 0.01, 0.02]),
             ("adam", "{}", [0.1, 0.05, 0.1]),
             ("amsgrad", "{}", [0.1, 0.05, 0.1]),
+            // Without a pull back to the centre the inner path is gradient descent.
+            ("entropy-sgd", r#"{"inner": 5}"#, [0.1, 0.01, 0.5]),
+            ("schedule-free", "{}", [0.5, 0.05, 2.0]),
             ("adamw", "{}", [0.1, 0.05, 0.1]),
             ("muon", "{}", [0.1, 0.05, 0.05]),
             ("lion", "{}", [0.02, 0.01, 0.02]),
@@ -545,6 +565,7 @@ mod edges {
         let rmsprop = || RuleConfig::Rmsprop(RmsPropConfig { gamma: 0.9, epsilon: 1.0, epsilon_inside: false });
         let adam = || RuleConfig::Adam(AdamConfig { beta_1: 0.8, epsilon: 1.0, ..AdamConfig::default() });
         let sam = SamConfig::new(3e-101);
+        let free = ScheduleFreeConfig { beta: 0.8, adaptive: false, beta_2: 0.99, epsilon: 0.0 };
         // SAM's edge changes with the gradient: it is that of one step.
         let cases = [
             ("gd", config(gd(), 0.1, None), 400),
@@ -558,7 +579,10 @@ mod edges {
             ("rmsprop, decay", config(rmsprop(), 0.1, Some(3.0)), 400),
             ("adam", config(adam(), 0.1, None), 400),
             ("adam, decay", config(adam(), 0.1, Some(3.0)), 400),
+            ("schedule-free", config(free.into(), 0.1, None), 4000),
+            ("schedule-free, decay", config(free.into(), 0.1, Some(3.0)), 4000),
             ("sam", config(gd(), 0.1, None).with_sam(sam), 1),
+            ("sam, weight 3", config(gd(), 0.1, None).with_sam(SamConfig { weight: 3.0, ..sam }), 1),
             ("sam, decay", config(gd(), 0.1, Some(3.0)).with_sam(sam), 1),
         ];
         for (name, config, steps) in cases {
@@ -643,18 +667,22 @@ mod edges {
 
 mod schedules {
     use super::*;
-    use losscape_optim::schedule::{ExponentialConfig, NoamConfig, StepConfig};
+    use losscape_optim::schedule::{ExponentialConfig, NoamConfig, StepConfig, SwaScheduleConfig};
 
     #[test]
     fn give_the_factors_of_their_formulas() {
         let decay = DecayConfig { steps: Some(10), end: 0.2 };
         type Formula = fn(f64) -> f64;
-        let cases: [(ScheduleConfig, Formula); 6] = [
+        let cases: [(ScheduleConfig, Formula); 7] = [
             (ScheduleConfig::default(), |_| 1.0),
             (ScheduleConfig::Step(StepConfig { every: 4, factor: 0.5 }), |t| 0.5_f64.powf((t / 4.0).floor())),
             (ScheduleConfig::Exponential(ExponentialConfig { decay: 0.9 }), |t| 0.9_f64.powf(t)),
             (ScheduleConfig::Linear(decay), |t| 1.0 - 0.8 * t.min(10.0) / 10.0),
             (ScheduleConfig::Cosine(decay), |t| 0.2 + 0.4 * (1.0 + (std::f64::consts::PI * t.min(10.0) / 10.0).cos())),
+            // From half of 20 to nine tenths of them.
+            (ScheduleConfig::Swa(SwaScheduleConfig { steps: Some(20), end: 0.2 }), |t| {
+                1.0 - 0.8 * ((t - 10.0) / 8.0).clamp(0.0, 1.0)
+            }),
             (ScheduleConfig::Noam(NoamConfig { warmup: 5 }), |t| (5.0 / (t + 1.0)).sqrt().min((t + 1.0) / 5.0)),
         ];
         for (config, formula) in cases {
@@ -669,5 +697,100 @@ mod schedules {
                 }
             }
         }
+    }
+}
+
+mod averages {
+    use super::*;
+    use losscape_optim::AverageConfig;
+    use losscape_optim::average::ema::EmaConfig;
+    use losscape_optim::average::lawa::LawaConfig;
+    use losscape_optim::average::swa::SwaConfig;
+
+    /// Weights after step k of forty, in epochs of ten.
+    fn after(step: usize) -> f64 {
+        (step as f64).sin() + 0.1 * step as f64
+    }
+
+    fn seen(config: AverageConfig, steps: std::ops::RangeInclusive<usize>) -> losscape_optim::Average {
+        let mut average = config.init(40, 10).expect("the settings are possible");
+        for step in steps {
+            average.see(step, || tensor(&[after(step), -after(step)], [2], DType::F32).inner());
+        }
+        average
+    }
+
+    /// The mean of the weights after these steps, each with its share.
+    fn mean(shares: &[(usize, f64)]) -> f64 {
+        // As f32 has them.
+        let sum = shares.iter().map(|(step, share)| share * f64::from(after(*step) as f32)).sum::<f64>();
+        sum / shares.iter().map(|(_, share)| share).sum::<f64>()
+    }
+
+    #[test]
+    fn are_those_of_their_formulas() {
+        let alike = |steps: &[usize]| mean(&steps.iter().map(|step| (*step, 1.0)).collect::<Vec<_>>());
+        let exponential = |every: usize, beta: f64| {
+            let steps = (1..=40 / every).map(|k| (k * every, beta.powi((40 / every - k) as i32)));
+            mean(&steps.collect::<Vec<_>>())
+        };
+        let cases: [(AverageConfig, f64); 7] = [
+            (EmaConfig { decay: 0.9, every: 1 }.into(), exponential(1, 0.9)),
+            (EmaConfig { decay: 0.9, every: 4 }.into(), exponential(4, 0.9)),
+            (EmaConfig { decay: 0.0, every: 1 }.into(), alike(&[40])),
+            (SwaConfig::default().into(), alike(&[30, 40])),
+            (SwaConfig { start: Some(3), every: Some(7) }.into(), alike(&[3, 10, 17, 24, 31, 38])),
+            (LawaConfig { last: 3, every: None }.into(), alike(&[20, 30, 40])),
+            (LawaConfig { last: 9, every: Some(11) }.into(), alike(&[11, 22, 33])),
+        ];
+        for (config, expected) in cases {
+            let average = seen(config, 1..=40);
+            let found: Vec<f64> = average.weights().expect("weights were taken in").into_data().iter().collect();
+            assert!((found[0] - expected).abs() < 1e-14 && found[0] == -found[1], "{config:?}: {found:?}, {expected}");
+            assert!(average.kept().len() <= config.most());
+            // Put aside after half, to the bit.
+            let half = seen(config, 1..=20);
+            let fresh = config.init(40, 10).expect("as before");
+            let mut going_on = fresh.restored(half.taken(), half.kept(), &Device::flex());
+            for step in 21..=40 {
+                going_on.see(step, || tensor(&[after(step), -after(step)], [2], DType::F32).inner());
+            }
+            assert_eq!((going_on.taken(), going_on.kept()), (average.taken(), average.kept()), "{config:?}");
+        }
+    }
+
+    #[test]
+    fn every_average_is_made_of_its_defaults_and_refuses_what_is_not_possible() {
+        for (name, _) in AverageConfig::ALL {
+            let config: AverageConfig = serde_json::from_str(&format!("{{\"{name}\": {{}}}}")).expect("it is listed");
+            assert!(seen(config, 1..=40).weights().is_some(), "{name}");
+            assert!(config.init(40, 10).expect("as before").weights().is_none(), "{name}: nothing was taken in");
+        }
+        let cases: [(AverageConfig, &str); 6] = [
+            (EmaConfig { decay: 1.0, every: 1 }.into(), "decay"),
+            (EmaConfig { decay: 0.9, every: 0 }.into(), "every"),
+            (SwaConfig { start: Some(41), every: None }.into(), "start"),
+            (SwaConfig { start: Some(0), every: None }.into(), "start"),
+            (LawaConfig { last: 0, every: None }.into(), "last"),
+            (LawaConfig { last: 3, every: Some(0) }.into(), "every"),
+        ];
+        for (config, word) in cases {
+            let error = config.taken(40, 10).expect_err("it is not possible").to_string();
+            assert!(error.contains(word), "`{error}` should name {word}");
+        }
+    }
+
+    /// A schedule that comes to rest at 0: nothing moves, and what is kept of earlier steps stays.
+    #[test]
+    fn schedule_free_rests_at_rate_zero() {
+        let config =
+            OptimizerConfig::new(ScheduleFreeConfig { beta: 0.9, adaptive: true, beta_2: 0.99, epsilon: 1e-8 }, 0.1);
+        let loss = |at: &Affine| at.weight.val().square().sum() + at.bias.val().square().sum();
+        let start = || Affine::new(&[1.0, -2.0], &[0.5], DType::F64);
+        let path = |rates: &[f64]| {
+            let mut method = config.init().expect("valid");
+            rates.iter().fold(start(), |at, rate| method.step(*rate, at, closure(&loss)).0)
+        };
+        assert_eq!(values(&path(&[0.1, 0.1])), values(&path(&[0.1, 0.0, 0.1])));
     }
 }

@@ -1,13 +1,16 @@
 """Reference trajectories for crates/optim/tests/optimizers.rs.
 
 PyTorch is the reference where it has the method; what it lacks (the look-ahead form of Nesterov's gradient, epsilon inside the
-root, SAM, ASAM, clipping by the norm alone) is written out below from the papers, and so is AMSGrad. Made with: python3 optimizers.py > optimizers.json
+root, SAM, ASAM, Entropy-SGD, clipping by the norm alone) is written out below from the papers, and so is AMSGrad. Schedule-Free
+is the authors' package, schedulefree. Made with: python3 optimizers.py > optimizers.json
 """
 
+import importlib.metadata
 import json
 import sys
 
 import numpy as np
+import schedulefree
 import torch
 
 STEPS = 120
@@ -49,6 +52,40 @@ def with_torch(make):
         torch.nn.functional.cross_entropy(x @ w + b, labels).backward()
         optimizer.step()
         return [w.detach().numpy().copy(), b.detach().numpy().copy()]
+
+    return path(step)
+
+
+def with_schedule_free(make):
+    """The averages x, which the authors' optimizer puts in place of the parameters for evaluation."""
+    w, b = (torch.tensor(p, dtype=torch.float64, requires_grad=True) for p in (W0, B0))
+    x, labels = torch.tensor(X), torch.tensor(LABELS)
+    optimizer = make([w, b])
+
+    def step(k, parameters):
+        optimizer.train()
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(x @ w + b, labels).backward()
+        optimizer.step()
+        optimizer.eval()
+        return [w.detach().numpy().copy(), b.detach().numpy().copy()]
+
+    return path(step)
+
+
+def entropy_sgd(lr, inner, scope, growth, share, outer):
+    """Chaudhari et al. 2017, Algorithm 1, without the noise of its inner steps; each of them is a step."""
+    centre, mean = [W0.copy(), B0.copy()], [W0.copy(), B0.copy()]
+
+    def step(k, parameters):
+        g, now = gradient(*parameters), scope * (1 + growth) ** ((k - 1) // inner)
+        parameters = [p - lr * (d - now * (c - p)) for p, d, c in zip(parameters, g, centre)]
+        for i in range(2):
+            mean[i] = (1 - share) * mean[i] + share * parameters[i]
+            if k % inner == 0:
+                centre[i] = centre[i] - outer * (centre[i] - mean[i])
+                mean[i] = parameters[i] = centre[i].copy()
+        return parameters
 
     return path(step)
 
@@ -120,17 +157,18 @@ def rmsprop_inside(lr, gamma, eps):
     return path(step)
 
 
-def sam(lr, rho, eta=None, momentum=0.0):
-    """Foret et al. 2021, Algorithm 1; with eta the elementwise ASAM of Kwon et al. 2021, eq. 8. Heavy ball as the base rule."""
+def sam(lr, rho, eta=None, momentum=0.0, weight=1.0):
+    """Foret et al. 2021, Algorithm 1; with eta the elementwise ASAM of Kwon et al. 2021, eq. 8; with a weight the gradient of
+    Zhao et al. 2022, Algorithm 1, and at gamma/(1 - gamma) that of WSAM. Heavy ball as the base rule."""
     v = [0 * W0, 0 * B0]
 
     def step(k, parameters):
         t = [1.0 if eta is None else np.abs(p) + eta for p in parameters]
         g = gradient(*parameters)
         norm = np.sqrt(sum(((s * d) ** 2).sum() for s, d in zip(t, g)))
-        g = gradient(*(p + rho * s * s * d / norm for p, s, d in zip(parameters, t, g)))
+        there = gradient(*(p + rho * s * s * d / norm for p, s, d in zip(parameters, t, g)))
         for i in range(2):
-            v[i] = momentum * v[i] - lr * g[i]
+            v[i] = momentum * v[i] - lr * ((1 - weight) * g[i] + weight * there[i])
         return [p + u for p, u in zip(parameters, v)]
 
     return path(step)
@@ -198,6 +236,19 @@ reference = {
     "adam, weight decay": with_torch(lambda p: o.Adam(p, lr=0.02, betas=(0.9, 0.999), eps=1e-3, weight_decay=0.05)),
     "adam, epsilon inside": adam_inside(0.02, 0.9, 0.999, 1e-3),
     "amsgrad": amsgrad(0.02, 0.9, 0.9, 1e-3),
+    "entropy-sgd": entropy_sgd(0.3, 7, 0.5, 0.1, 0.75, 0.9),
+    "schedule-free": with_schedule_free(lambda p: schedulefree.SGDScheduleFree(p, lr=1.0, momentum=0.9)),
+    "schedule-free, weight decay": with_schedule_free(
+        lambda p: schedulefree.SGDScheduleFree(p, lr=1.0, momentum=0.9, weight_decay=0.05)
+    ),
+    "schedule-free, adaptive": with_schedule_free(
+        lambda p: schedulefree.AdamWScheduleFree(p, lr=0.1, betas=(0.9, 0.99), eps=1e-3)
+    ),
+    "schedule-free, adaptive, weight decay": with_schedule_free(
+        lambda p: schedulefree.AdamWScheduleFree(p, lr=0.1, betas=(0.9, 0.99), eps=1e-3, weight_decay=0.05)
+    ),
+    "sam, gd, weight 0.5": sam(0.3, 0.1, weight=0.5),
+    "sam, gd, weight 1.5": sam(0.3, 0.1, weight=1.5),
     "sam, gd": sam(0.3, 0.1),
     "sam, momentum": sam(0.02, 0.1, momentum=0.9),
     "asam, gd": sam(0.3, 0.5, eta=0.01),
@@ -214,7 +265,8 @@ burn = {
 }
 json.dump(
     {
-        "made_with": f"python {sys.version.split()[0]}, torch {torch.__version__}, numpy {np.__version__}",
+        "made_with": f"python {sys.version.split()[0]}, torch {torch.__version__}, numpy {np.__version__}, "
+        f"schedulefree {importlib.metadata.version('schedulefree')}",
         "seed": 7,
         "x": X.ravel().tolist(),
         "labels": LABELS.tolist(),
