@@ -9,6 +9,10 @@
 //!   a proof that it holds in a ball.
 //! - [`steps`]: step-size bounds; [`sharpness`]: how much the loss can rise nearby; [`basin`]: how far it takes to
 //!   rise.
+//! - [`critical`], [`batch_sharpness`](mod@batch_sharpness): the curvature that steps and batches feel;
+//!   [`covariance`]: gradient noise.
+//! - [`learning_coefficient`]: how the volume around a minimum shrinks with the loss.
+//! - [`connectivity`]: barriers on the way between two minima.
 //! - [`norms`]: norms of the parameters for studies of generalization.
 //! - [`slice`](mod@slice): the loss along lines and planes.
 //!
@@ -18,7 +22,10 @@
 //! Jacobian `J = ∂F/∂w`, tangent kernel `K_c = c J Jᵀ`, Gauss-Newton `G = Jᵀ (∂²L/∂F²) J`, Hessian `H = G + R`.
 
 pub mod basin;
+pub mod batch_sharpness;
 pub mod certificate;
+mod chains;
+pub mod connectivity;
 pub mod covariance;
 pub mod critical;
 mod error;
@@ -26,6 +33,7 @@ pub mod fisher;
 pub mod gauss_newton;
 mod gradient;
 pub mod hessian;
+pub mod learning_coefficient;
 pub mod norms;
 pub mod ntk;
 pub mod objective;

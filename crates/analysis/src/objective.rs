@@ -232,6 +232,18 @@ impl<N: Network> Objective<N> {
         self
     }
 
+    /// The loss over these samples alone, in the same mode and float type; what was recorded of the forward is shared.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such sample.
+    #[must_use]
+    pub fn of_rows(&self, rows: &[usize]) -> Self {
+        let (network, second, first) = (self.network.clone(), self.second.clone(), self.first.clone());
+        let (inputs, targets) = (self.inputs.clone(), self.targets.clone()).select(rows);
+        Self { network, inputs, targets, second, first, gradients: None, ..*self }
+    }
+
     /// The network with the parameters that it was given.
     #[must_use]
     pub fn network(&self) -> &N {

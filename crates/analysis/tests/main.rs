@@ -4,5 +4,6 @@
 
 mod certificate;
 mod common;
+mod landscape;
 mod measures;
 mod operators;

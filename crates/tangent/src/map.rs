@@ -81,8 +81,24 @@ pub struct Map<M, I, F> {
     precision: Option<DType>,
     /// Whether batch norm goes by the batch.
     pub(crate) of_batch: bool,
-    programs: Mutex<HashMap<Signature, Arc<Program>>>,
+    programs: Arc<Mutex<HashMap<Signature, Arc<Program>>>>,
     of: PhantomData<fn(&M, I)>,
+}
+
+/// Clones share what was recorded.
+impl<M, I, F: Clone> Clone for Map<M, I, F> {
+    fn clone(&self) -> Self {
+        Self {
+            forward: self.forward.clone(),
+            variables: self.variables,
+            batching: self.batching,
+            order: self.order,
+            precision: self.precision,
+            of_batch: self.of_batch,
+            programs: self.programs.clone(),
+            of: PhantomData,
+        }
+    }
 }
 
 /// What a recording depends on.
@@ -127,7 +143,7 @@ where
             order: Order::Second,
             precision: None,
             of_batch: false,
-            programs: Mutex::new(HashMap::new()),
+            programs: Arc::default(),
             of: PhantomData,
         }
     }
