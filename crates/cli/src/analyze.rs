@@ -1,7 +1,7 @@
 //! `losscape analyze`.
 
 use losscape_lab::config::{Mode, Precision};
-use losscape_lab::measure::{self, AnalysisSettings, Measure, Progress};
+use losscape_lab::measure::{AnalysisSettings, Measure, Progress};
 use losscape_lab::open::{Files, Made};
 use losscape_lab::pytorch::Layout;
 use losscape_lab::{Analysis, RunFolder, Subject};
@@ -20,7 +20,10 @@ pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
     let device = device::parse(&args.device)?;
     let (measures, settings) = (measures(args)?, settings(args)?);
     let folder = args.run.as_ref().or(args.out.as_ref()).map(RunFolder::new);
-    let (subject, notes) = match (&folder, &args.data, &args.model) {
+    let trained = folder.clone().filter(|_| args.run.is_some());
+    // What is measured of an average has a folder of its own in that of the run.
+    let folder = if args.average { folder.map(|folder| folder.average()) } else { folder };
+    let (subject, notes) = match (&trained, &args.data, &args.model) {
         (_, Some(data), Some(model)) => {
             let files = Files {
                 weights: args.weights.clone(),
@@ -39,7 +42,8 @@ pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
             };
             (Subject::of_files(&files, &device)?, Vec::new())
         }
-        (Some(folder), ..) => Subject::of_run(folder, &device)?,
+        (Some(run), ..) if args.average => Subject::of_average(run, &device)?,
+        (Some(run), ..) => Subject::of_run(run, &device)?,
         _ => return Err(CliError::Message("name a run folder, or --model and --data".to_owned())),
     };
     let subject = if args.mode == "batch" { subject.in_mode(Mode::Batch)? } else { subject };
@@ -68,7 +72,7 @@ pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
         return Err(error.into());
     }
     if let Some(folder) = folder.filter(|folder| folder.analysis_in(subject.mode).exists()) {
-        if args.run.is_some() {
+        if args.run.is_some() && !args.average {
             page::write(&folder)?;
         } else {
             page::write_landscape(&folder, &analysis)?;
@@ -107,9 +111,13 @@ fn settings(args: &AnalyzeArgs) -> Result<AnalysisSettings, CliError> {
     Ok(settings)
 }
 
-/// The measures asked for, or all.
+/// The measures asked for, or all but those that have to be.
 fn measures(args: &AnalyzeArgs) -> Result<Vec<&'static Measure>, CliError> {
-    if args.only.is_empty() { Ok(measure::ALL.to_vec()) } else { args.only.iter().map(|name| named(name)).collect() }
+    if args.only.is_empty() {
+        Ok(Measure::usual().collect())
+    } else {
+        args.only.iter().map(|name| named(name)).collect()
+    }
 }
 
 fn named(name: &str) -> Result<&'static Measure, CliError> {

@@ -51,6 +51,8 @@ pub enum Command {
         #[arg(required = true, num_args = 2..)]
         runs: Vec<PathBuf>,
     },
+    /// Look at what lies between two trained networks: barriers on the line and on a trained curve
+    Connect(ConnectArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -158,6 +160,9 @@ pub struct AnalyzeArgs {
     /// Folder for the results of a network made elsewhere [default: they are printed only]
     #[arg(long, value_name = "DIR", requires = "model")]
     pub out: Option<PathBuf>,
+    /// Measure the average of the run's weights that [average] asked for, instead of the last ones
+    #[arg(long, requires = "run")]
+    pub average: bool,
     /// Measure only these; `losscape list measures` tells what there is [default: all]
     #[arg(long, value_name = "MEASURE", value_delimiter = ',')]
     pub only: Vec<String>,
@@ -182,6 +187,51 @@ pub struct AnalyzeArgs {
     /// Seed of probes and directions
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+    /// Device to calculate on: flex, ndarray, cuda or wgpu, with an index like cuda:1
+    #[arg(long, default_value = "flex")]
+    pub device: String,
+}
+
+/// Arguments of `connect`.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  losscape connect runs/a runs/b
+  losscape connect runs/a runs/b --curve 2000 --out between
+
+The barrier is the largest rise of the loss above the straight line between the losses of the ends. Of multilayer
+perceptrons the line is looked at again after the units of one are put in the order of the other's.")]
+pub struct ConnectArgs {
+    /// Two run folders: of one network under one loss on one data set
+    #[arg(required = true, num_args = 2)]
+    pub runs: Vec<PathBuf>,
+    /// Equal steps on each way; more are looked at around the highest point
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub steps: usize,
+    /// Steps of Adam that a Bézier curve is trained for, four gradients each; 0 for no curve
+    #[arg(long, value_name = "STEPS", default_value_t = 500)]
+    pub curve: usize,
+    /// The rate that they begin at; it falls to 0 in a line
+    #[arg(long, default_value_t = 0.01)]
+    pub rate: f64,
+    /// Take the averages of the runs' weights that [average] asked for, instead of the last ones
+    #[arg(long)]
+    pub average: bool,
+    /// What batch norm goes by: running statistics (evaluation), or those of all samples as one batch (batch)
+    #[arg(long, default_value = "evaluation", value_parser = ["evaluation", "batch"])]
+    pub mode: String,
+    /// Float type to calculate in: f64 or f32
+    #[arg(long, default_value = "f64", value_parser = ["f64", "f32"])]
+    pub precision: String,
+    /// Seed of the order in which layers are matched, and of the points on the curve
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Folder for the results: connection.json and its figure [default: they are printed only]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print the results as one JSON object
+    #[arg(long)]
+    pub json: bool,
     /// Device to calculate on: flex, ndarray, cuda or wgpu, with an index like cuda:1
     #[arg(long, default_value = "flex")]
     pub device: String,
@@ -417,6 +467,8 @@ pub enum Names {
     Optimizers,
     /// Learning-rate schedules for `[optimizer] schedule`
     Schedules,
+    /// Averages of weights for `[average]`
+    Averages,
     /// Networks for `[model]`
     Models,
     /// Activations for `[model]`

@@ -4,7 +4,7 @@
 //!
 //! - `args`: the command line as types; `call`: how the command was called.
 //! - `device`: device names, and which devices this build has.
-//! - `train`, `analyze`, `claims`, `study`, `data`, `list`: the commands that need more than a call.
+//! - `train`, `analyze`, `connect`, `claims`, `study`, `data`, `list`: the commands that need more than a call.
 //! - `progress`: bars; `signals`: a word from outside that stops a run.
 //! - `terminal`: what goes to the user; `error`: when something is wrong, and the exit code.
 //! - `memory`, `threads`: how much of the machine there is.
@@ -15,6 +15,7 @@ mod analyze;
 mod args;
 mod call;
 mod claims;
+mod connect;
 mod data;
 mod device;
 mod error;
@@ -77,6 +78,7 @@ fn run(command: Command, call: &Call) -> Result<u8, CliError> {
             let table = compare::table(&records).map_err(|error| CliError::Message(error.to_string()))?;
             show!("{table}");
         }
+        Command::Connect(args) => connect::run(&args)?,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "losscape", &mut script);

@@ -4,7 +4,7 @@ use losscape_lab::config::Kind;
 use losscape_lab::measure;
 use losscape_model::data::Source;
 use losscape_model::{Activation, Loss, ModelConfig};
-use losscape_optim::{RuleConfig, ScheduleConfig};
+use losscape_optim::{AverageConfig, RuleConfig, ScheduleConfig};
 
 use crate::args::Names;
 use crate::terminal::say;
@@ -16,6 +16,7 @@ pub fn print(what: Names) {
     let rows = match what {
         Names::Optimizers => RuleConfig::ALL,
         Names::Schedules => ScheduleConfig::ALL,
+        Names::Averages => AverageConfig::ALL,
         Names::Models => ModelConfig::ALL,
         Names::Losses => Loss::ALL,
         Names::Data => Source::ALL,

@@ -49,11 +49,12 @@ fn follow(args: &TrainArgs, call: &Call, plan: Plan) -> Result<u8, CliError> {
         note!("note: {warning}");
     }
     let folder = run.folder().clone();
+    let averages = run.plan().config.average.is_some();
     if let Some(summary) = run.ended() {
         let how = if summary.outcome == State::Diverged { "diverged" } else { "ended" };
         note!("this run has {how} already; --fresh starts it over");
         page::write(&folder)?;
-        print(&folder, &summary)?;
+        print(&folder, &summary, averages)?;
         return Ok(0);
     }
     if run.resumes_at() > 0 {
@@ -65,29 +66,36 @@ fn follow(args: &TrainArgs, call: &Call, plan: Plan) -> Result<u8, CliError> {
     let (_, outcome, summary) = run.train(&mut progress, &stop)?;
     progress.bar.finish_and_clear();
     page::write(&folder)?;
-    print(&folder, &summary)?;
+    print(&folder, &summary, averages)?;
     Ok(match outcome {
         Outcome::Interrupted => INTERRUPTED,
         _ => 0,
     })
 }
 
-/// The curves and numbers of a run, and where the rest is.
-fn print(folder: &RunFolder, summary: &Summary) -> Result<(), CliError> {
+/// The curves and numbers of a run, which averages its weights or not, and where the rest is.
+fn print(folder: &RunFolder, summary: &Summary, averages: bool) -> Result<(), CliError> {
     let records = RunRecords::read(folder)?;
     if let Some(plot) = training::terminal(&records.metrics, 78) {
         terminal::out(&format!("{plot}\n"));
     }
     let cell = |value: Option<f64>, form: fn(f64) -> String| value.map_or_else(|| "–".to_owned(), form);
     let row = |name: &str, loss, accuracy| vec![name.to_owned(), cell(loss, number), cell(accuracy, percent)];
-    let table = Table {
+    let mut table = Table {
         head: vec![String::new(), "loss".to_owned(), "accuracy".to_owned()],
         rows: vec![
             row("train", summary.train_loss, summary.train_accuracy),
             row("test", summary.test_loss, summary.test_accuracy),
         ],
     };
+    if summary.average_train_loss.is_some() {
+        table.rows.push(row("average, train", summary.average_train_loss, summary.average_train_accuracy));
+        table.rows.push(row("average, test", summary.average_test_loss, summary.average_test_accuracy));
+    }
     say!("{table}");
+    if averages && summary.average_train_loss.is_none() && summary.outcome != State::Diverged {
+        say!("no weights were taken into the average: training ended before the first step to take them after");
+    }
     if let Some(flows) = &records.flows {
         say!("{}", losscape_report::flows::table(flows));
     }

@@ -97,6 +97,28 @@ fn in_the_configuration() {
         ("name = \"momentum\"", "name = \"adamw\"\nbeta_2 = 0.99999999", &["beta_2 = 1 is not possible"]),
         ("name = \"momentum\"", "name = \"adafactor\"\nweight_decay = 1e39", &["weight_decay = inf is not possible"]),
         ("name = \"momentum\"", "name = \"lbfgs\"\nclip_norm = 1", &["go around rules", "lbfgs"]),
+        ("steps = 100", "steps = 100\nlabel_noise = 1.5", &["label_noise = 1.5 is not possible", "from 0 to 1"]),
+        ("rho = 0.05", "rho = 0.05, weight = -1.0", &["weight = -1 is not possible", "run.toml:13"]),
+        (
+            "checkpoint_every = 10",
+            "checkpoint_every = 10\n[average]\nname = \"ema\"\ndecay = 1.0",
+            &["decay = 1 is not possible", "run.toml:20:9"],
+        ),
+        (
+            "checkpoint_every = 10",
+            "checkpoint_every = 10\n[average]\nname = \"swa\"\nstart = 101",
+            &["start = 101 is not possible"],
+        ),
+        (
+            "checkpoint_every = 10",
+            "checkpoint_every = 10\n[average]\nname = \"emma\"",
+            &["unknown name `emma`", "did you mean `ema`?"],
+        ),
+        (
+            "checkpoint_every = 10",
+            "checkpoint_every = 10\n[average]\nname = \"lawa\"\nlsat = 3",
+            &["unknown key `lsat`"],
+        ),
         ("[model]", "[model", &["run.toml"]),
         ("[data]", "label = \"a/b\"\n[data]", &["`a/b` cannot name a folder"]),
     ];

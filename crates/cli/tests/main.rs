@@ -3,6 +3,7 @@
 //! One program for all files: each would be linked with Burn on its own.
 
 mod analyze;
+mod averages;
 mod bad_input;
 mod claims;
 mod common;

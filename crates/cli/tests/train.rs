@@ -81,7 +81,13 @@ fn exported(network: &str) -> String {
 
 #[test]
 fn survives_kills_to_the_bit() {
-    for config in [long(), images(), normed(), exported("net"), exported("dropout"), FLOWING.to_owned()] {
+    let averaged = |average: &str| normed() + &format!("label_noise = 0.1\n[average]\n{average}\n");
+    let averages = [
+        averaged("name = \"ema\"\ndecay = 0.9"),
+        long() + "label_noise = 0.2\n[average]\nname = \"lawa\"\nlast = 4\nevery = 17\n",
+    ];
+    let others = [long(), images(), normed(), exported("net"), exported("dropout"), FLOWING.to_owned()];
+    for config in others.into_iter().chain(averages) {
         survives_kills(&config);
     }
 }
@@ -120,6 +126,9 @@ fn survives_kills(config: &str) {
         records
     };
     assert_eq!(records(&killed), records(&whole));
+    let average = |place: &Place| fs::read(RunFolder::new(place.run_folder()).average().weights()).ok();
+    assert_eq!(average(&killed), average(&whole));
+    assert_eq!(average(&whole).is_some(), config.contains("[average]"));
 }
 
 #[test]

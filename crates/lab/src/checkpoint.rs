@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use burn::module::Module;
 
+use crate::average;
 use crate::digest::{digest, hex};
 use crate::error::LabError;
 use crate::folder::{RunFolder, create, read_json, sync_folder, write_json, write_whole};
@@ -23,10 +24,11 @@ use crate::records::{CheckpointState, SCHEMA};
 const MODEL: &str = "model.bpk";
 const OPTIMIZER: &str = "optimizer.bpk";
 const FLOWS: &str = "flows.safetensors";
+const AVERAGE: &str = "average.safetensors";
 const STATE: &str = "state.json";
 
 /// The files of a checkpoint, and whether there may be a checkpoint without.
-const FILES: [(&str, bool); 3] = [(MODEL, false), (OPTIMIZER, false), (FLOWS, true)];
+const FILES: [(&str, bool); 4] = [(MODEL, false), (OPTIMIZER, false), (FLOWS, true), (AVERAGE, true)];
 
 /// Checkpoints kept: the newest, and one before it in case the newest turns out damaged.
 const KEPT: usize = 2;
@@ -57,6 +59,11 @@ impl Checkpoint {
         self.path.join(FLOWS)
     }
 
+    /// `average.safetensors`: what the average of the weights goes on from, where there is one.
+    pub(crate) fn average(&self) -> PathBuf {
+        self.path.join(AVERAGE)
+    }
+
     /// Writes a checkpoint of this moment, with the file of flows where there are some, and removes those no longer
     /// kept.
     pub(crate) fn write(
@@ -85,10 +92,13 @@ impl Checkpoint {
         if let Some(flows) = flows {
             write_whole(&draft.join(FLOWS), flows)?;
         }
+        if let Some(average) = moment.average() {
+            write_whole(&draft.join(AVERAGE), &average::bytes(average))?;
+        }
         let mut digests = BTreeMap::new();
-        for (file, _) in FILES {
+        for (file, optional) in FILES {
             let path = draft.join(file);
-            if file == FLOWS && flows.is_none() {
+            if optional && !path.exists() {
                 continue;
             }
             File::open(&path).and_then(|file| file.sync_all()).map_err(LabError::io("write", &path))?;

@@ -23,6 +23,9 @@
 //! samples = 200
 //! [flow]                       # optional: flows beside full-batch training
 //! every = 20
+//! [average]                    # optional: an average of the weights; losscape list averages
+//! name = "ema"
+//! decay = 0.99
 //! ```
 
 use burn::tensor::DType;
@@ -30,7 +33,7 @@ pub use losscape_analysis::Mode;
 pub use losscape_flow::Kind;
 use losscape_model::data::DataConfig;
 use losscape_model::{Augment, Loss, ModelConfig};
-use losscape_optim::OptimizerConfig;
+use losscape_optim::{AverageConfig, OptimizerConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::error::SettingError;
@@ -64,6 +67,10 @@ pub struct RunConfig {
     /// Differential equations that model the method, followed beside it; by default none are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flow: Option<FlowConfig>,
+    /// An average of the weights that training passes through, evaluated and kept beside the last ones; by default none
+    /// is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average: Option<AverageConfig>,
 }
 
 /// Flows beside full-batch training: what [`losscape_flow`] has, by name.
@@ -100,6 +107,9 @@ pub struct TrackConfig {
     /// Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub samples: Option<usize>,
+    /// The largest eigenvalues that `sharpness` looks for, at least 1. Default: 1.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub top: usize,
     /// The type measured in. Default: f64.
     #[serde(default = "double")]
     pub precision: Precision,
@@ -112,6 +122,11 @@ pub struct TrackConfig {
 /// Keys that came later are not written unless they are set, so that the identities of runs before them stay.
 pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives references")]
+fn is_one(number: &usize) -> bool {
+    *number == one()
 }
 
 fn sharpness() -> Vec<String> {
@@ -215,6 +230,10 @@ pub struct TrainingConfig {
     /// What is done to the images of a batch, each step anew; evaluations see them as they are. Default: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub augment: Option<Augment>,
+    /// Noise in the targets of a batch, each step anew: of labels the share that is drawn anew from all classes, of
+    /// numbers the standard deviation of what is added; evaluations see them as they are. Default: 0.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub label_noise: f64,
     /// Stop when the loss over the whole training part is at most this; looked at with each evaluation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_loss: Option<f64>,
@@ -301,6 +320,7 @@ impl TrainingConfig {
             epochs: Some(epochs),
             steps: None,
             augment: None,
+            label_noise: 0.0,
             target_loss: None,
             target_gradient_norm: None,
             log_every: ten(),

@@ -75,6 +75,7 @@ const NAMED: &[Named] = &[
     },
     Named { path: &["optimizer", "schedule"], field: None, common: &[] },
     Named { path: &["model", "features"], field: None, common: &[] },
+    Named { path: &["average"], field: None, common: &[] },
 ];
 
 /// A configuration file with its overrides.

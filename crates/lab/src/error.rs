@@ -168,6 +168,24 @@ pub enum LabError {
         /// Why not.
         problem: String,
     },
+    /// Two networks have no ways between them.
+    #[error(
+        "{a} and {b} differ in their {what}: ways are between weights of one network, under one loss on one data set"
+    )]
+    Apart {
+        /// What they differ in.
+        what: &'static str,
+        /// Where the first is from.
+        a: String,
+        /// Where the second is from.
+        b: String,
+    },
+    /// Running statistics are those of the ends.
+    #[error(
+        "running statistics are known at the ends alone, and on the way are those of another network: use batch mode, \
+         which takes them of the samples at every point"
+    )]
+    EndsAlone,
     /// The loss of training mode is no function of the parameters.
     #[error(
         "in training mode numbers are dropped at random ({layer}), so that the loss is no one function of the \

@@ -15,12 +15,11 @@ use losscape_model::data::Dataset;
 use losscape_model::{FromDataset, Loss, ModelConfig, Network};
 use losscape_optim::OptimizerConfig;
 use losscape_tangent::parameters;
-use safetensors::tensor::{Dtype, TensorView};
-use safetensors::{SafeTensors, serialize};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{FlowConfig, RunConfig};
 use crate::error::{LabError, SettingError};
+use crate::numbers;
 use crate::observe::Moment;
 use crate::records::{Metric, SCHEMA, Split, Tracked};
 
@@ -116,17 +115,7 @@ where
     /// All that they go on from, as a file.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
-        let state = self.comparison.state();
-        let bytes: Vec<(&String, Vec<u8>)> = state
-            .0
-            .iter()
-            .map(|(name, values)| (name, values.iter().flat_map(|value| value.to_le_bytes()).collect()))
-            .collect();
-        let views = bytes.iter().map(|(name, bytes)| {
-            let view = TensorView::new(Dtype::F64, vec![bytes.len() / 8], bytes);
-            (*name, view.expect("there are as many bytes as numbers"))
-        });
-        serialize(views, None).expect("names and sizes are in order")
+        numbers::bytes(&self.comparison.state().0)
     }
 
     /// Goes on from such a file.
@@ -135,17 +124,12 @@ where
     ///
     /// [`LabError::Damaged`] when it is none of such flows.
     pub fn restore(mut self, path: &Path) -> Result<Self, LabError> {
-        let damaged = |problem: String| LabError::Damaged { path: path.to_owned(), problem };
-        let bytes = std::fs::read(path).map_err(LabError::io("read", path))?;
-        let tensors = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
-        let numbers = |view: TensorView| -> Vec<f64> {
-            view.data().as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect()
-        };
-        let state = State(tensors.iter().map(|(name, view)| (name.to_owned(), numbers(view))).collect());
+        let state = State(numbers::read(path)?);
         if self.comparison.restore(&state) {
             Ok(self)
         } else {
-            Err(damaged("it is not the state of these flows".to_owned()))
+            let problem = "it is not the state of these flows".to_owned();
+            Err(LabError::Damaged { path: path.to_owned(), problem })
         }
     }
 }
@@ -199,6 +183,13 @@ pub(crate) fn check(config: &RunConfig, samples: usize) -> Result<(), (&'static 
     }
     if config.training.augment.is_some() {
         return wrong("training", "augment", "flows model training on the same samples at every step: leave it out");
+    }
+    if config.training.label_noise > 0.0 {
+        return wrong(
+            "training",
+            "label_noise",
+            "flows model training on the same targets at every step: leave it out",
+        );
     }
     if config.model.drops() {
         return wrong("model", "path", "flows model a loss that is one function, and this network drops at random");

@@ -27,6 +27,7 @@ use crate::records::{Manifest, Metric, Status, Summary};
 ///   summary.json      the run in one flat object
 ///   checkpoints/      step-<number>/{model.bpk, optimizer.bpk, state.json} and `latest`, the name of the newest
 ///   model.safetensors the trained weights under PyTorch's names
+///   average/          the average of the weights: its model.safetensors, and what was measured of it
 ///   analysis/         measurements of the newest checkpoint, a file a section, arrays as .npy
 ///   plots/            figures
 ///   report.html       all of it to read
@@ -95,6 +96,13 @@ impl RunFolder {
     #[must_use]
     pub fn weights(&self) -> PathBuf {
         self.path.join("model.safetensors")
+    }
+
+    /// `average/`: the average of the weights, where `[average]` asks for one, under the names that weights, analysis,
+    /// figures and page of a run have.
+    #[must_use]
+    pub fn average(&self) -> Self {
+        Self::new(self.path.join("average"))
     }
 
     /// `analysis/`: what was measured, a file a section.

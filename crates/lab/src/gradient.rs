@@ -117,6 +117,15 @@ impl<N: Network> Stepper<N> {
         }
     }
 
+    /// The weights `[P]` as they are now.
+    pub fn weights(&self) -> Tensor<1> {
+        match &self.way {
+            Way::Autodiff(network) => parameters::ravel(network.as_ref().expect("no step is under way"))
+                .expect("a network under training has parameters"),
+            Way::Compiled(on_vector) => on_vector.vector().values(),
+        }
+    }
+
     /// The diagonal of the method's preconditioner as the parameters of a network; see [`Method::preconditioner`].
     pub fn preconditioner(&self, method: &Method) -> Option<N> {
         preconditioner(method, self.network(), self.is_compiled())

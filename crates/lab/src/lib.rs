@@ -26,8 +26,10 @@
 
 pub mod analysis;
 mod applied;
+mod average;
 pub mod checkpoint;
 pub mod config;
+pub mod connectivity;
 mod digest;
 pub mod document;
 mod error;
@@ -36,9 +38,11 @@ pub mod folder;
 mod gradient;
 #[cfg(feature = "learner")]
 pub mod learner;
+mod matching;
 pub mod measure;
 pub mod memory;
 mod nearest;
+mod numbers;
 pub mod observe;
 pub mod open;
 pub mod outcome;
@@ -47,7 +51,7 @@ pub mod plan;
 pub mod pytorch;
 pub mod records;
 pub mod run;
-mod running;
+pub mod running;
 mod source_error;
 pub mod statistics;
 pub mod subject;
@@ -56,6 +60,7 @@ pub mod trainer;
 
 pub use analysis::Analysis;
 pub use config::RunConfig;
+pub use connectivity::Connection;
 pub use document::Document;
 pub use error::{LabError, SettingError};
 pub use flows::Flows;
@@ -66,7 +71,7 @@ pub use plan::Plan;
 pub use run::{Run, RunOptions};
 pub use source_error::SourceError;
 pub use subject::Subject;
-pub use trainer::{Evaluation, Trainer};
+pub use trainer::{Evaluation, Position, Trainer};
 
 /// The README's examples.
 #[cfg(doctest)]

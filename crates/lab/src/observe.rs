@@ -6,8 +6,9 @@
 use std::path::Path;
 
 use burn::store::RecordError;
+use burn::tensor::Tensor;
 use losscape_model::Network;
-use losscape_optim::Method;
+use losscape_optim::{Average, Method};
 
 use crate::error::LabError;
 use crate::gradient::Stepper;
@@ -23,6 +24,7 @@ pub struct Moment<'a, N: Network> {
     pub(crate) wall_s: f64,
     pub(crate) stepper: &'a Stepper<N>,
     pub(crate) method: &'a Method,
+    pub(crate) average: Option<&'a Average>,
 }
 
 impl<N: Network> std::fmt::Debug for Moment<'_, N> {
@@ -72,6 +74,18 @@ impl<'a, N: Network> Moment<'a, N> {
     #[must_use]
     pub fn network(&self) -> &'a N {
         self.stepper.network()
+    }
+
+    /// The average of the weights, where one is kept.
+    #[must_use]
+    pub fn average(&self) -> Option<&'a Average> {
+        self.average
+    }
+
+    /// Its weights `[P]`.
+    #[must_use]
+    pub fn weights(&self) -> Tensor<1> {
+        self.stepper.weights()
     }
 
     /// Whether gradients come from the compiled forward instead of Burn's autodiff; they agree to rounding.

@@ -15,10 +15,12 @@ use losscape_model::data::npz::Npz;
 use losscape_model::data::table::Task;
 use losscape_model::data::{Parts, Targets};
 use losscape_model::exported::{ExportedConfig, Program};
-use losscape_model::{Loss, LossKind, ModelConfig, Outputs, Parameterization};
+use losscape_model::{FromDataset, Loss, LossKind, ModelConfig, ModelInput, Outputs, Parameterization};
+use losscape_tangent::Inputs;
 use serde::Deserialize;
 
 use crate::applied;
+use crate::average;
 use crate::checkpoint::Checkpoint;
 use crate::document::{self, Document};
 use crate::error::LabError;
@@ -128,6 +130,7 @@ impl Subject {
             learning_rate: config.optimizer.learning_rate * schedule.next_factor(),
             optimizer: config.optimizer.clone(),
             full_batch: batch == samples,
+            batch_size: batch,
             initial,
             preconditioner,
         };
@@ -135,6 +138,39 @@ impl Subject {
         let setup = setup(&plan);
         let (loss, mode, training) = (config.loss, Mode::Evaluation, Some(training));
         Ok((Self { source, network, data, loss, training, mode, setup, notices }, notes))
+    }
+
+    /// The average of the weights of a run, as its newest checkpoint that is whole has it, with its training data. What
+    /// a step from there would be is not known: nothing is said of the method.
+    ///
+    /// # Errors
+    ///
+    /// As [`of_run`](Self::of_run); when the run keeps no average, or none was begun.
+    pub fn of_average(folder: &RunFolder, device: &Device) -> Result<(Self, Vec<String>), LabError> {
+        let (subject, mut notes) = Self::of_run(folder, device)?;
+        let plan = Plan::read(&folder.config(), &[])?;
+        let absent = |problem: &str| LabError::Damaged { path: folder.path().to_owned(), problem: problem.to_owned() };
+        let Some(average) = plan.config.average else {
+            return Err(absent("it keeps no average of its weights: [average] in the configuration asks for one"));
+        };
+        let Some((checkpoint, _)) = Checkpoint::newest(folder, &folder.read_manifest()?.run_id)? else {
+            return Err(absent("it has no checkpoint"));
+        };
+        let training = &plan.config.training;
+        let (samples, total) = (subject.data.len(), training.total_steps(subject.data.len())?);
+        let batch = training.samples_a_step(samples)?;
+        let (taken, kept) = average::read(&checkpoint.average(), subject.parameters())?;
+        let average = average.init(total, samples.div_ceil(batch))?.restored(taken, kept, device);
+        let Some(weights) = average.weights() else {
+            return Err(absent("no weights were taken into the average until its newest checkpoint"));
+        };
+        let inputs = ModelInput::from_dataset(&subject.data, device, plan.config.precision.into())?;
+        let batches = || (0..samples).step_by(batch).map(|at| inputs.narrow(at, batch.min(samples - at)));
+        let network = average::network_at(&subject.network, weights, batches);
+        let network = network.ok_or_else(|| absent("its average is not of its network"))?;
+        notes.push(format!("the average of the weights after {taken} of its steps"));
+        let source = format!("average of the weights, {}", subject.source);
+        Ok((Self { source, network, training: None, ..subject }, notes))
     }
 
     /// A network from PyTorch: an archive, or one that the `[model]` and `[loss]` tables of a file describe, with

@@ -131,13 +131,15 @@ impl Plan {
     ///
     /// When the network cannot be built.
     pub fn memory(&self) -> Result<TrainingMemory, ModelError> {
-        let RunConfig { model, loss, optimizer, training, precision, .. } = &self.config;
+        let RunConfig { model, loss, optimizer, training, average, precision, .. } = &self.config;
         let train = &self.data.train;
         let (_, outputs) = loss.on(train.target())?;
         let size = model.size(&train.sample, outputs)?;
         let bytes = DType::from(*precision).size();
         let around = 2 * usize::from(optimizer.sam.is_some()) + 4 * usize::from(optimizer.sharpness_penalty.is_some());
         let vectors = VECTORS + optimizer.rule.states() + around;
+        // Those that are kept, and two while one is taken in.
+        let averaged = average.map_or(0, |average| 8 * average.most().saturating_add(2));
         let of = |part: &Dataset| {
             let (inputs, outputs) = (part.inputs.columns, outputs.total());
             part.len().saturating_mul(inputs * (8 + bytes) + outputs * (8 + bytes))
@@ -146,7 +148,7 @@ impl Plan {
         let at_once = batch.max(memory::evaluated_at_once(model.is_flat(), size.units).min(train.len()));
         Ok(TrainingMemory {
             count: size.parameters,
-            parameters: size.parameters.saturating_mul(vectors * bytes).saturating_add(8 * size.widest),
+            parameters: size.parameters.saturating_mul(vectors * bytes + averaged).saturating_add(8 * size.widest),
             data: of(train).saturating_add(self.data.test.as_ref().map_or(0, of)),
             activations: at_once.saturating_mul(size.units).saturating_mul(NUMBERS * bytes),
         })
@@ -207,7 +209,7 @@ fn folder_name(label: &str, run_id: &str) -> String {
 }
 
 /// Identity and folder of the run of a configuration, checked as [`Plan::of`] checks it, with data that are not kept,
-/// and whether it can be measured in this mode.
+/// and whether it can be measured in this mode, and at the average of its weights if that is asked for.
 ///
 /// # Errors
 ///
@@ -216,11 +218,15 @@ pub fn identity(
     document: &Document,
     folder: &Path,
     stem: &str,
-    mode: Mode,
+    (mode, average): (Mode, bool),
     known: &mut KnownData,
 ) -> Result<(String, String), LabError> {
     let Checked { config, label, run_id, .. } = Checked::of(document, folder, stem, |config| known.facts(config))?;
     check_mode(mode, &config.model, document, &["model", "path"])?;
+    if average && config.average.is_none() {
+        let message = "the study measures averages of weights, and this run keeps none: add an [average] table";
+        return Err(document.error_at(&["average"], message).into());
+    }
     let folder = folder_name(&label, &run_id);
     Ok((run_id, folder))
 }
@@ -274,7 +280,7 @@ impl Checked {
                 );
             }
         }
-        config.optimizer.init().map_err(|error| optimizer_error(document, &error))?;
+        config.optimizer.init().map_err(|error| optimizer_error(&config, document, &error))?;
         if !config.optimizer.rule.restores(config.precision.into()) {
             let message = "Burn reads this optimizer's state in f32 only, so an f64 run could not go on from a \
                            checkpoint; use precision = \"f32\", or a rule that losscape list optimizers does not \
@@ -291,6 +297,13 @@ impl Checked {
         let steps = config.training.total_steps(facts.samples).map_err(wrong("training"))?;
         let schedule = config.optimizer.schedule.init(steps.max(1));
         schedule.map_err(|error| document.error_at(&["optimizer", "schedule"], error.to_string()))?;
+        if let Some(average) = &config.average {
+            let epoch = facts.samples.div_ceil(config.training.samples_a_step(facts.samples).unwrap_or(1));
+            average.taken(steps, epoch).map_err(|error| {
+                let key = if let OptimError::Setting { name, .. } = error { name } else { "name" };
+                document.error_at(&["average", key], error.to_string())
+            })?;
+        }
         if let Some(track) = &config.track {
             track::check(track, facts.samples, outputs.total()).map_err(wrong("track"))?;
             check_mode(track.mode, &config.model, document, &["track", "mode"])?;
@@ -353,9 +366,17 @@ impl KnownData {
     }
 }
 
-fn optimizer_error(document: &Document, error: &OptimError) -> Box<SourceError> {
+fn optimizer_error(config: &RunConfig, document: &Document, error: &OptimError) -> Box<SourceError> {
     let path = match error {
         OptimError::Setting { name: name @ ("rho" | "eta"), .. } => vec!["optimizer", "sam", name],
+        OptimError::Setting { name: "weight", .. } if config.optimizer.sam.is_some() => {
+            vec!["optimizer", "sam", "weight"]
+        }
+        OptimError::Setting { name: name @ ("weight" | "iterations" | "distance"), .. }
+            if config.optimizer.sharpness_penalty.is_some() =>
+        {
+            vec!["optimizer", "sharpness_penalty", name]
+        }
         OptimError::Setting { name, .. } => vec!["optimizer", name],
         _ => vec!["optimizer", "name"],
     };
@@ -418,9 +439,18 @@ fn check_model(
     })
 }
 
-/// Whether batches are what the network and their augmentation take.
+/// Whether batches are what the network, their augmentation and the noise in their labels take.
 fn check_batches(config: &RunConfig, facts: &Facts, document: &Document) -> Result<(), Box<SourceError>> {
     let Facts { samples, sample, .. } = facts;
+    let noise = config.training.label_noise;
+    let (possible, must) = match facts.target.classes() {
+        Some(_) => ((0.0..=1.0).contains(&noise), "a share of the labels, from 0 to 1"),
+        None => (noise.is_finite() && noise >= 0.0, "a standard deviation, finite and not negative"),
+    };
+    if !possible {
+        let message = format!("label_noise = {noise} is not possible: it must be {must}");
+        return Err(document.error_at(&["training", "label_noise"], message));
+    }
     if let Some(augment) = config.training.augment {
         let wrong = |message: String| document.error_at(&["training", "augment"], message);
         let image = sample.image().map_err(|_| wrong(format!("images are augmented, and these are {sample}")))?;

@@ -113,6 +113,12 @@ pub enum Split {
     Train,
     /// The whole test part.
     Test,
+    /// The whole training part, at the average of the weights.
+    #[serde(rename = "average-train")]
+    AverageTrain,
+    /// The whole test part, at the average of the weights.
+    #[serde(rename = "average-test")]
+    AverageTest,
     /// The whole training part, with curvature.
     Track,
     /// The whole training part, beside what flows say of it.
@@ -220,6 +226,19 @@ pub struct Summary {
     /// Accuracy over the test part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_accuracy: Option<f64>,
+    /// Loss over the training part at the average of the weights, where `[average]` asks for one and weights were taken
+    /// in; so for the three that follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average_train_loss: Option<f64>,
+    /// Accuracy over the training part there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average_train_accuracy: Option<f64>,
+    /// Loss over the test part there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average_test_loss: Option<f64>,
+    /// Accuracy over the test part there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average_test_accuracy: Option<f64>,
     /// Seconds of training, interruptions left out.
     pub wall_s: f64,
     /// Optimizer steps a second, evaluations and checkpoints included.

@@ -20,6 +20,7 @@ use losscape_model::Model;
 use losscape_tangent::parameters;
 
 use crate::applied;
+use crate::average;
 use crate::checkpoint::{Checkpoint, Records};
 use crate::config::{BatchSize, Mode, RunConfig, TrainingConfig};
 use crate::digest::digest;
@@ -32,9 +33,9 @@ use crate::observe::{Moment, Observe};
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::pytorch;
-use crate::records::{Extends, Manifest, Metric, SCHEMA, State, Status, Summary};
+use crate::records::{CheckpointState, Extends, Manifest, Metric, SCHEMA, State, Status, Summary};
 use crate::track::Tracker;
-use crate::trainer::Trainer;
+use crate::trainer::{Position, Trainer};
 
 /// Where and on what a run takes place.
 #[derive(Debug, Clone)]
@@ -191,6 +192,10 @@ impl Run {
         }
         if state == State::Done {
             pytorch::write(trainer.network(), &self.plan.config.model, &self.folder.weights())?;
+            if let Some(averaged) = trainer.averaged() {
+                create(self.folder.average().path())?;
+                pytorch::write(&averaged, &self.plan.config.model, &self.folder.average().weights())?;
+            }
         }
         let summary = self.summary(&trainer, state, reason)?;
         write_json(&self.folder.summary(), &summary)?;
@@ -200,7 +205,7 @@ impl Run {
 
     /// The trainer, at the last checkpoint if there is one.
     fn trainer(&self) -> Result<Trainer<Model>, LabError> {
-        let RunConfig { model, loss, optimizer, training, seed, precision, .. } = &self.plan.config;
+        let RunConfig { model, loss, optimizer, training, average, seed, precision, .. } = &self.plan.config;
         let data = &self.plan.data;
         let device = self.device.clone().autodiff();
         let dtype = (*precision).into();
@@ -213,6 +218,10 @@ impl Run {
         let start = network.clone();
         let trainer = Trainer::new(network, data, *loss, optimizer, training, *seed)?
             .evaluating_at_once(evaluated_at_once(model.is_flat(), units));
+        let trainer = match average {
+            Some(average) => trainer.averaging(average)?,
+            None => trainer,
+        };
         let Some(checkpoint) = &self.checkpoint else { return Ok(trainer) };
         if checkpoint.state.compiled != trainer.moment().is_compiled() {
             let [was, is] = [checkpoint.state.compiled, trainer.moment().is_compiled()]
@@ -226,7 +235,12 @@ impl Run {
         let path = checkpoint.model();
         let network =
             start.try_load_file(&path).map_err(|error| LabError::Damaged { path, problem: error.to_string() })?;
-        trainer.restore(network, &checkpoint.optimizer(), checkpoint.state.step, checkpoint.state.wall_s)
+        let average = match average {
+            Some(_) => Some(average::read(&checkpoint.average(), parameters::count(&network))?),
+            None => None,
+        };
+        let CheckpointState { step, wall_s, .. } = checkpoint.state;
+        trainer.restore(Position { network, method: checkpoint.optimizer(), average, step, wall_s })
     }
 
     fn summary(&self, trainer: &Trainer<Model>, outcome: State, reason: &str) -> Result<Summary, LabError> {
@@ -234,6 +248,9 @@ impl Run {
         let evaluation = (outcome != State::Diverged).then(|| trainer.evaluate());
         let train = evaluation.as_ref().map(|evaluation| &evaluation.train);
         let test = evaluation.as_ref().and_then(|evaluation| evaluation.test.as_ref());
+        let average = (outcome != State::Diverged).then(|| trainer.evaluate_average()).flatten();
+        let average_train = average.as_ref().map(|evaluation| &evaluation.train);
+        let average_test = average.as_ref().and_then(|evaluation| evaluation.test.as_ref());
         let finite = |value: f64| value.is_finite().then_some(value);
         let wall_s = trainer.wall_s();
         Ok(Summary {
@@ -251,6 +268,10 @@ impl Run {
             train_grad_norm: train.and_then(|_| finite(trainer.gradient_norm())),
             test_loss: test.and_then(|record| finite(record.loss)),
             test_accuracy: test.and_then(|record| record.accuracy),
+            average_train_loss: average_train.and_then(|record| finite(record.loss)),
+            average_train_accuracy: average_train.and_then(|record| record.accuracy),
+            average_test_loss: average_test.and_then(|record| finite(record.loss)),
+            average_test_accuracy: average_test.and_then(|record| record.accuracy),
             wall_s,
             steps_per_s: trainer.step() as f64 / wall_s,
             weights_digest: digest(&self.folder.weights()).ok().filter(|_| outcome == State::Done),
@@ -280,6 +301,8 @@ fn clear(folder: &RunFolder) -> Result<(), LabError> {
         folder.summary(),
         folder.flow(),
         folder.weights(),
+        folder.average().weights(),
+        folder.average().report(),
         folder.report(),
     ];
     let remove = |path: &Path, folder: bool| {
@@ -294,8 +317,12 @@ fn clear(folder: &RunFolder) -> Result<(), LabError> {
     let of_checkpoints: fn(&str) -> bool = |name| name == "latest" || name.starts_with("step-");
     let of_plots: fn(&str) -> bool = |name| name.ends_with(".svg");
     let of_analysis: fn(&str) -> bool = |name| name.ends_with(".json") || name.ends_with(".npy");
-    let [evaluation, batch] = [Mode::Evaluation, Mode::Batch].map(|mode| (folder.analysis_in(mode), of_analysis));
-    for (path, ours) in [(folder.checkpoints(), of_checkpoints), (folder.plots(), of_plots), evaluation, batch] {
+    let average = folder.average();
+    let analyses = [folder, &average]
+        .into_iter()
+        .flat_map(|folder| [Mode::Evaluation, Mode::Batch].map(|mode| (folder.analysis_in(mode), of_analysis)));
+    let plots = [(folder.plots(), of_plots), (average.plots(), of_plots)];
+    for (path, ours) in [(folder.checkpoints(), of_checkpoints)].into_iter().chain(plots).chain(analyses) {
         for entry in std::fs::read_dir(&path).into_iter().flatten().flatten() {
             if ours(&entry.file_name().to_string_lossy()) {
                 remove(&entry.path(), entry.file_type().is_ok_and(|kind| kind.is_dir()))?;
@@ -304,6 +331,7 @@ fn clear(folder: &RunFolder) -> Result<(), LabError> {
         // Left alone when something of somebody else is in it.
         let _ = std::fs::remove_dir(&path);
     }
+    let _ = std::fs::remove_dir(average.path());
     Ok(())
 }
 
@@ -346,14 +374,21 @@ fn extend(plan: &Plan, options: &RunOptions, from: &RunFolder, to: &RunFolder) -
         let config = &plan.config;
         let total = config.training.total_steps(plan.data.train.len()).map_err(|error| cannot(error.to_string()))?;
         let mut schedule = config.optimizer.schedule.init(total).map_err(|error| cannot(error.to_string()))?;
-        Ok::<_, LabError>((total, (0..step).map(|_| schedule.next_factor()).collect::<Vec<f64>>()))
+        let factors = (0..step).map(|_| schedule.next_factor()).collect::<Vec<f64>>();
+        let samples = plan.data.train.len();
+        let epoch = samples.div_ceil(config.training.samples_a_step(samples)?);
+        let averaged = config.average.map(|average| average.taken(total, epoch)).transpose()?;
+        Ok::<_, LabError>((total, factors, averaged))
     });
-    let ((_, then), (total, now)) = (then?, now?);
+    let ((_, then, averaged_then), (total, now, averaged)) = (then?, now?);
     if step > total {
         return Err(cannot(format!("it has done {step} steps, this run ends at {total}")));
     }
     if then != now {
         return Err(cannot("the schedule of the learning rate depends on the length of training".to_owned()));
+    }
+    if averaged_then != averaged {
+        return Err(cannot("the steps whose weights are averaged depend on the length of training".to_owned()));
     }
     checkpoint.hand_over(from, to, &plan.run_id)?;
     Ok(Extends { run_id: manifest.run_id, step })
@@ -434,9 +469,17 @@ impl<'a> Recorder<'a> {
             OpenOptions::new().append(true).open(&path)
         };
         let file = open().map_err(LabError::io("write", &path))?;
-        let RunConfig { track, flow, loss, optimizer, model, seed, .. } = &run.plan.config;
+        let RunConfig { track, flow, loss, optimizer, model, training, seed, precision, .. } = &run.plan.config;
         let train = &run.plan.data.train;
-        let tracker = |track| Tracker::new(track, network, train, *loss, optimizer, *seed);
+        let tracker = |track| {
+            let (_, outputs) = loss.on(train.target())?;
+            let device = run.device.clone().autodiff();
+            let initial = model.init(&train.sample, outputs, *seed, &device, (*precision).into())?;
+            let initial = parameters::ravel(&initial)
+                .ok_or_else(|| LabError::Network { problem: "it has no trainable parameters".to_owned() })?;
+            let batch_size = training.samples_a_step(train.len())?;
+            Tracker::new(track, (network, initial), (train, *loss), (optimizer, batch_size), *seed)
+        };
         let flows = |flow| {
             let flows = Flows::begin(flow, network, (train, *loss, flows::mode(model)), optimizer, *seed)?;
             match &run.checkpoint {

@@ -4,11 +4,17 @@
 //!
 //! Who visits a module does not see k and m. They are read off what one forward does to statistics that are zero, and
 //! to those that are one; where that is something else, there is no [`Running`].
+//!
+//! Weights that were not trained where they stand, as an average's, have no running statistics until they are
+//! [`recomputed`].
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Tensor, TensorData};
+use losscape_model::Network;
+use losscape_optim::shared::{apart, in_training};
+use losscape_tangent::{Inputs, parameters};
 
 /// What a batch has in the place of running statistics: the number of each among a module's float parameters and
 /// running statistics, each counted once, and its numbers.
@@ -68,6 +74,59 @@ impl Running {
             batch.into_iter().filter_map(|(number, statistic)| Some((number, (*self.shares.get(&number)?, statistic))));
         module.map(&mut Moves { moves: moves.collect(), numbers: HashMap::new() })
     }
+}
+
+/// A network with running statistics of these batches: the mean over them of what each has, variances as the layer takes
+/// them, as `torch.optim.swa_utils.update_bn` leaves them. A network without batch norm in training stays as it is.
+///
+/// What moves in a forward in training mode is a statistic; how far it moves towards that of the batch is read off as
+/// for [`Running`].
+pub fn recomputed<N: Network, B: Iterator<Item = N::Input>>(network: N, batches: impl Fn() -> B) -> N {
+    let of_batches = in_training(&network).iter().any(|layer| layer == "BatchNorm");
+    let Some(first) = batches().next().filter(|_| of_batches) else { return network };
+    let Some(w) = parameters::ravel(&network) else { return network };
+    let pass = |copy: &N, inputs: N::Input| {
+        copy.reseed(0);
+        let _ = copy.forward(inputs.autodiff());
+        floats(copy)
+    };
+    let with = |values: &BTreeMap<usize, Vec<f64>>| {
+        let statistics = values.iter().map(|(number, values)| {
+            let data = TensorData::new(values.clone(), [values.len()]);
+            (*number, Tensor::from_data(data, (&w.device(), w.dtype())))
+        });
+        let shares = values.keys().map(|number| (*number, [0.0, 1.0])).collect();
+        Running { shares }.step(apart(&network), statistics.collect())
+    };
+    let copy = apart(&network);
+    let before = floats(&copy);
+    let after = pass(&copy, first.clone());
+    let differ = |number: &usize| {
+        before[*number].iter().zip(&after[*number]).any(|(before, after)| before.to_bits() != after.to_bits())
+    };
+    let moved: Vec<usize> = (0..before.len()).filter(differ).collect();
+    let constants = |constant: &dyn Fn(usize) -> f64| {
+        with(&moved.iter().map(|&number| (number, vec![constant(number); before[number].len()])).collect())
+    };
+    let of_first = pass(&constants(&|_| 0.0), first.clone());
+    // From constants as large as what is added to them, so that neither is lost in the other's rounding.
+    let size = |number: usize| of_first[number].iter().fold(f64::MIN_POSITIVE, |size, value| size.max(value.abs()));
+    let from_constants = pass(&constants(&size), first);
+    let mut sums: BTreeMap<usize, Vec<f64>> =
+        moved.iter().map(|&number| (number, vec![0.0; before[number].len()])).collect();
+    let mut count = 0.0;
+    for inputs in batches() {
+        let of_batch = pass(&constants(&|_| 0.0), inputs);
+        for (number, sum) in &mut sums {
+            sum.iter_mut().zip(&of_batch[*number]).for_each(|(sum, value)| *sum += value);
+        }
+        count += 1.0;
+    }
+    for (number, sum) in &mut sums {
+        let kept = (from_constants[*number][0] - of_first[*number][0]) / size(*number);
+        sum.iter_mut().for_each(|value| *value /= count * (1.0 - kept));
+    }
+    with(&sums)
 }
 
 /// The numbers of a module's floats, each once; what Burn holds back of running statistics is in them.

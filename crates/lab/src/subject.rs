@@ -52,6 +52,8 @@ pub struct Training {
     pub learning_rate: f64,
     /// Whether every step saw all samples.
     pub full_batch: bool,
+    /// Samples of a batch.
+    pub batch_size: usize,
     /// The network before training: what distances and the kernel's change are taken from.
     pub initial: Model,
     /// The diagonal of the preconditioner, for methods that have one, as the parameters of a network.

@@ -13,11 +13,12 @@ use losscape_analysis::{AnalysisError, Objective};
 use losscape_model::data::Dataset;
 use losscape_model::{FromDataset, Loss, Network};
 use losscape_optim::OptimizerConfig;
+use losscape_optim::shared::in_training;
 use losscape_tangent::parameters;
 
 use crate::config::{Mode, TrackConfig};
 use crate::error::{LabError, SettingError};
-use crate::measure::{Along, Measure, Tracking};
+use crate::measure::{Along, Measure, Tracking, ntk};
 use crate::nearest::nearest;
 use crate::observe::Moment;
 use crate::records::{Metric, Split, Tracked};
@@ -34,23 +35,29 @@ pub struct Tracker<N: Network> {
     seed: u64,
     /// What measures keep from one measurement to the next.
     memory: BTreeMap<&'static str, Tensor<2>>,
+    batch_size: usize,
+    /// The parameters before training.
+    initial: Tensor<1>,
+    /// The tangent kernel there.
+    initial_kernel: Option<Tensor<2>>,
+    /// The parameters of the last steps, the oldest first, as far as a look needs them.
+    before: Vec<Tensor<1>>,
 }
 
 impl<N: Network> Tracker<N>
 where
     N::Input: FromDataset,
 {
-    /// A tracker for training `network` on `data`.
+    /// A tracker for training `network` on `data` in batches of so many samples, from the parameters `initial`.
     ///
     /// # Errors
     ///
     /// When the network cannot be differentiated twice, or a setting is not possible.
     pub fn new(
         config: &TrackConfig,
-        network: &N,
-        data: &Dataset,
-        loss: Loss,
-        optimizer: &OptimizerConfig,
+        (network, initial): (&N, Tensor<1>),
+        (data, loss): (&Dataset, Loss),
+        (optimizer, batch_size): (&OptimizerConfig, usize),
         seed: u64,
     ) -> Result<Self, LabError> {
         let (_, outputs) = loss.on(data.target())?;
@@ -63,7 +70,26 @@ where
         let of_part = measures.iter().filter_map(|measure| measure.tracking.as_ref()).any(|tracking| tracking.of_part);
         let part = if of_part { Some(on(&data.select(&rows))?) } else { None };
         let (config, optimizer, objective) = (config.clone(), optimizer.clone(), on(data)?);
-        Ok(Self { config, measures, optimizer, objective, part, seed, memory: BTreeMap::new() })
+        let initial = initial.cast(DType::from(config.precision));
+        // With running statistics the kernel of now is that of another function.
+        let same = config.mode == Mode::Batch || in_training(network).iter().all(|layer| layer != "BatchNorm");
+        let decomposed = measures.iter().any(|measure| measure.name == ntk::MEASURE.name) && same;
+        let of_kernel = part.as_ref().filter(|_| decomposed);
+        let initial_kernel = of_kernel.map(|part| part.kernel(&initial)).transpose()?;
+        let (memory, before) = (BTreeMap::new(), Vec::new());
+        Ok(Self {
+            config,
+            measures,
+            optimizer,
+            objective,
+            part,
+            seed,
+            memory,
+            batch_size,
+            initial,
+            initial_kernel,
+            before,
+        })
     }
 
     /// The record of this step, if it is one to be measured at; none where loss or gradient are not finite.
@@ -72,12 +98,20 @@ where
     ///
     /// When an iteration cannot go on.
     pub fn measure(&mut self, moment: &Moment<N>) -> Result<Option<Metric>, LabError> {
-        if !moment.step().is_multiple_of(self.config.every) {
+        let needed = self.measures.iter().filter_map(|measure| Some(measure.tracking.as_ref()?.before)).max();
+        let needed = needed.unwrap_or(0);
+        let until = (self.config.every - moment.step() % self.config.every) % self.config.every;
+        // The weights of a look are among those before the next, where looks are that near.
+        let kept = needed > 0 && (until > 0 && until <= needed || until == 0 && self.config.every <= needed);
+        if until > 0 && !kept {
             return Ok(None);
         }
         let began = Instant::now();
-        let Some(w) = parameters::ravel(moment.network()) else { return Ok(None) };
-        let w = w.cast(DType::from(self.config.precision));
+        let w = moment.weights().cast(DType::from(self.config.precision));
+        if until > 0 {
+            self.remember(w, needed);
+            return Ok(None);
+        }
         let point = match self.objective.at(&w) {
             Ok(point) => point,
             Err(AnalysisError::NotFinite { .. }) => return Ok(None),
@@ -91,33 +125,54 @@ where
             optimizer: &self.optimizer,
             rate: moment.rate(),
             step: moment.step(),
+            batch_size: self.batch_size,
+            top: self.config.top,
+            initial: &self.initial,
+            before: &self.before,
             preconditioner: &|| moment.preconditioner().and_then(|module| parameters::ravel(&module)),
             measures: &names,
             seed: self.seed,
             memory: &mut self.memory,
             kernel: OnceCell::new(),
+            initial_kernel: self.initial_kernel.as_ref(),
             found: BTreeMap::new(),
         };
         for Tracking { run, .. } in self.measures.iter().filter_map(|measure| measure.tracking.as_ref()) {
             run(&mut along)?;
         }
         let kernel_samples = self.part.as_ref().map_or(0, Objective::samples);
+        let quantities = along.found;
+        let (loss, norm) = (point.loss(), point.gradient_norm());
+        if kept {
+            self.remember(w, needed);
+        } else {
+            self.before.clear();
+        }
         Ok(Some(Metric {
             step: moment.step(),
             epoch: moment.epoch(),
             split: Split::Track,
-            loss: point.loss(),
+            loss,
             accuracy: None,
             learning_rate: moment.rate(),
-            grad_norm: Some(point.gradient_norm()),
-            tracked: Some(Tracked { kernel_samples, mode: self.config.mode, quantities: along.found }),
+            grad_norm: Some(norm),
+            tracked: Some(Tracked { kernel_samples, mode: self.config.mode, quantities }),
             wall_s: moment.wall_s() + began.elapsed().as_secs_f64(),
         }))
     }
 
-    /// Forgets the last measurement.
+    /// Forgets the last measurement, and the steps before.
     pub fn checkpoint(&mut self) {
         self.memory.clear();
+        self.before.clear();
+    }
+
+    /// Keeps the weights of a step beside those before it, as many as are needed.
+    fn remember(&mut self, w: Tensor<1>, needed: usize) {
+        if self.before.len() == needed {
+            self.before.remove(0);
+        }
+        self.before.push(w);
     }
 }
 
@@ -137,8 +192,10 @@ pub(crate) fn check(
     outputs: usize,
 ) -> Result<Vec<&'static Measure>, SettingError> {
     let used = config.samples.unwrap_or(samples);
-    if config.every == 0 {
-        return Err(SettingError::new("every", "every must be at least 1"));
+    for (key, value) in [("every", config.every), ("top", config.top)] {
+        if value == 0 {
+            return Err(SettingError::new(key, format!("{key} must be at least 1")));
+        }
     }
     if config.mode == Mode::Batch && used < samples {
         let message = "in batch mode all samples are one batch: statistics of fewer are those of another function";

@@ -1,12 +1,12 @@
 //! The training loop: one for every network and every method.
 //!
 //! Everything that decides a step is a function of configuration and step number: the batch order of epoch `e` is drawn
-//! from `(seed, Shuffle, e)`, its augmentation from `(seed, Augment, step)`, masks of dropout from
-//! `(seed, Dropout, step)`, the learning rate from the schedule. A trainer moved to step `t` by [`Trainer::restore`]
+//! from `(seed, Shuffle, e)`, its augmentation from `(seed, Augment, step)`, noise in its labels from
+//! `(seed, LabelNoise, step)`, masks of dropout from `(seed, Dropout, step)`, the learning rate from the schedule. A trainer moved to step `t` by [`Trainer::restore`]
 //! therefore goes on as if it had never stopped.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -14,15 +14,17 @@ use burn::optim::GradientsAccumulator;
 use burn::tensor::{DType, Device};
 use losscape_analysis::{AnalysisError, coupling};
 use losscape_model::data::{Dataset, Prepared};
+use losscape_model::label_noise::label_noise;
 use losscape_model::random::{Purpose, stream};
 use losscape_model::{Augment, FromDataset, Loss, Network, Reduction, Sample};
 use losscape_optim::clip::global_norm;
 use losscape_optim::shared::{at_inference, gradients};
-use losscape_optim::{Method, OptimizerConfig, Schedule};
+use losscape_optim::{Average, AverageConfig, Method, OptimizerConfig, Schedule};
 use losscape_tangent::{Inputs, parameters};
 use rand::Rng;
 use rand::seq::SliceRandom;
 
+use crate::average::network_at;
 use crate::config::TrainingConfig;
 use crate::error::LabError;
 use crate::gradient::{Batch, Samples, Stepper};
@@ -38,6 +40,21 @@ pub struct Evaluation {
     pub train: Metric,
     /// Over the test part, where there is one.
     pub test: Option<Metric>,
+}
+
+/// Where a [`Trainer`] takes up again.
+#[derive(Debug)]
+pub struct Position<N> {
+    /// The network.
+    pub network: N,
+    /// The file of the method's state.
+    pub method: PathBuf,
+    /// Of an average how many weights were taken in, and what was kept of them.
+    pub average: Option<(usize, Vec<Vec<f64>>)>,
+    /// Steps done.
+    pub step: usize,
+    /// Seconds spent.
+    pub wall_s: f64,
 }
 
 impl Evaluation {
@@ -99,6 +116,7 @@ pub struct Trainer<N: Network> {
     evaluate_every: usize,
     evaluated_at_once: usize,
     checkpoint_every: usize,
+    average: Option<Average>,
     step: usize,
     /// Whether it goes on from a checkpoint.
     restored: bool,
@@ -190,6 +208,7 @@ where
             evaluate_every,
             evaluated_at_once: EVALUATED_AT_ONCE,
             checkpoint_every: training.checkpoint_every.unwrap_or(evaluate_every),
+            average: None,
             step: 0,
             restored: false,
             order: None,
@@ -204,6 +223,16 @@ where
         self
     }
 
+    /// Keeps an average of the weights, too.
+    ///
+    /// # Errors
+    ///
+    /// When a setting of it is not possible.
+    pub fn averaging(mut self, config: &AverageConfig) -> Result<Self, LabError> {
+        self.average = Some(config.init(self.total_steps, self.epoch_steps())?);
+        Ok(self)
+    }
+
     /// The network as it is now.
     ///
     /// # Panics
@@ -214,12 +243,22 @@ where
         self.stepper.network()
     }
 
+    /// The network with the average of its weights, in the type that it is trained in; none before the first are taken
+    /// in. Running statistics are those of the training part, by batches in its own order
+    /// ([`recomputed`](crate::running::recomputed)).
+    #[must_use]
+    pub fn averaged(&self) -> Option<N> {
+        let weights = self.average.as_ref()?.weights()?;
+        network_at(self.network(), weights, || self.train.chunks(self.batch_size).map(|(inputs, _)| inputs))
+    }
+
     /// This moment, as observers see it.
     #[must_use]
     pub fn moment(&self) -> Moment<'_, N> {
-        let Self { step, total_steps, rate, stepper, method, .. } = self;
+        let Self { step, total_steps, rate, stepper, method, average, .. } = self;
         let (epoch, wall_s) = (self.epoch(), self.wall_s());
-        Moment { step: *step, total_steps: *total_steps, epoch, rate: *rate, wall_s, stepper, method }
+        let average = average.as_ref();
+        Moment { step: *step, total_steps: *total_steps, epoch, rate: *rate, wall_s, stepper, method, average }
     }
 
     /// Optimizer steps done.
@@ -252,18 +291,21 @@ where
         self.wall.before + self.wall.since.elapsed().as_secs_f64()
     }
 
-    /// Takes up where a checkpoint was taken: its network, its optimizer state, its step and the seconds spent until
-    /// then.
+    /// Takes up where a checkpoint was taken.
     ///
     /// # Errors
     ///
     /// When the optimizer's state cannot be read.
-    pub fn restore(mut self, network: N, method: &Path, step: usize, wall_s: f64) -> Result<Self, LabError> {
+    pub fn restore(mut self, position: Position<N>) -> Result<Self, LabError> {
+        let Position { network, method, average, step, wall_s } = position;
         self.method = self
             .method
-            .load(method)
-            .map_err(|error| LabError::Damaged { path: method.to_owned(), problem: error.to_string() })?;
+            .load(&method)
+            .map_err(|error| LabError::Damaged { path: method, problem: error.to_string() })?;
         self.stepper.set(network);
+        if let (Some(own), Some((taken, kept))) = (self.average.take(), average) {
+            self.average = Some(own.restored(taken, kept, &self.stepper.weights().device()));
+        }
         self.schedule.skip_to(step);
         self.step = step;
         self.restored = true;
@@ -359,13 +401,20 @@ where
         let logged = (self.step + 1).is_multiple_of(self.training.log_every);
         let at = self.step % self.epoch_steps() * self.batch_size;
         let rows = self.order.as_ref().map(|(_, order)| &order[at..(at + self.batch_size).min(self.samples)]);
-        let made = self.training.augment.map(|augment| {
-            let (inputs, targets) = match rows {
+        let TrainingConfig { augment, label_noise: noise, .. } = self.training;
+        let made = (augment.is_some() || noise > 0.0).then(|| {
+            let (mut inputs, mut targets) = match rows {
                 Some(rows) => self.train.samples.select(rows),
                 None => self.train.samples.clone(),
             };
-            let mut random = stream(self.seed, Purpose::Augment, self.step as u64);
-            (augment.apply(inputs, &mut random), targets)
+            let draws = |purpose| stream(self.seed, purpose, self.step as u64);
+            if let Some(augment) = augment {
+                inputs = augment.apply(inputs, &mut draws(Purpose::Augment));
+            }
+            if noise > 0.0 {
+                targets = label_noise(&targets, self.train.labels, noise, &mut draws(Purpose::LabelNoise));
+            }
+            (inputs, targets)
         });
         let batch = match (&made, rows) {
             (Some(made), _) => Batch::Made(made),
@@ -375,6 +424,9 @@ where
         self.network().reseed(stream(self.seed, Purpose::Dropout, self.step as u64).next_u64());
         let (value, norm) = self.stepper.step(&mut self.method, rate, &batch, logged);
         self.step += 1;
+        if let Some(average) = &mut self.average {
+            average.see(self.step, || self.stepper.weights());
+        }
         Metric {
             step: self.step,
             epoch: self.epoch(),
@@ -403,9 +455,19 @@ where
     /// network as at inference (running statistics, no dropout), which stays as it is.
     #[must_use]
     pub fn evaluate(&self) -> Evaluation {
-        let network = self.network().valid();
+        self.evaluate_as(self.network(), [Split::Train, Split::Test])
+    }
+
+    /// The same of [`averaged`](Self::averaged), where there is an average.
+    #[must_use]
+    pub fn evaluate_average(&self) -> Option<Evaluation> {
+        Some(self.evaluate_as(&self.averaged()?, [Split::AverageTrain, Split::AverageTest]))
+    }
+
+    fn evaluate_as(&self, network: &N, [train, test]: [Split; 2]) -> Evaluation {
+        let network = network.valid();
         let of = |split, part| self.evaluate_on(&network, split, part);
-        Evaluation { train: of(Split::Train, &self.train), test: self.test.as_ref().map(|test| of(Split::Test, test)) }
+        Evaluation { train: of(train, &self.train), test: self.test.as_ref().map(|part| of(test, part)) }
     }
 
     fn evaluate_on(&self, network: &N, split: Split, part: &Part<N::Input>) -> Metric {
@@ -450,7 +512,8 @@ where
         let (mut evaluation, step) = (self.evaluate(), self.step);
         let norm = self.training.target_gradient_norm.map(|target| (target, self.gradient_norm()));
         evaluation.train.grad_norm = norm.map(|(_, norm)| norm);
-        for record in evaluation.records() {
+        let average = self.evaluate_average();
+        for record in evaluation.records().chain(average.iter().flat_map(Evaluation::records)) {
             for observer in &mut *observers {
                 observer.evaluation(&self.moment(), record)?;
             }

@@ -2,6 +2,7 @@
 //!
 //! One program for all files: each would be linked with Burn on its own.
 
+mod averages;
 mod checkpoints;
 mod devices;
 mod networks;

@@ -3,8 +3,8 @@
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::tensor::{DType, Device, Tensor};
-use losscape_lab::Trainer;
 use losscape_lab::config::{BatchSize, TrainingConfig};
+use losscape_lab::{Position, Trainer};
 use losscape_model::data::generate::Moons;
 use losscape_model::data::{DataConfig, Prepared};
 use losscape_model::{Loss, Mlp, MlpConfig, Network};
@@ -117,7 +117,9 @@ fn going_on_from_a_checkpoint_changes_no_bit() {
     whole.moment().save_method(&file).expect("the folder can be written");
     let network = whole.network().clone();
     let begun = trainer(mlp(Device::flex(), DType::F32), &adam());
-    let mut resumed = begun.restore(network, &file, 23, 0.0).expect("the file was just written");
+    let mut resumed = begun
+        .restore(Position { network, method: file, average: None, step: 23, wall_s: 0.0 })
+        .expect("the file was just written");
     for _ in 0..17 {
         assert_eq!(whole.advance().loss.to_bits(), resumed.advance().loss.to_bits());
     }

@@ -272,8 +272,8 @@ impl Objective {
             kernel_size: usual.kernel_size.filter(|_| names.is_none()),
             rise,
         };
-        let measures = match names {
-            None => losscape_lab::measure::ALL.to_vec(),
+        let measures: Vec<_> = match names {
+            None => Measure::usual().collect(),
             Some(names) => names.iter().map(named).collect::<PyResult<_>>()?,
         };
         let optimizer = optimizer.map(method).transpose()?;
@@ -281,8 +281,10 @@ impl Objective {
         let analysis = run(py, &Caller::told(progress), move |desk| {
             let trained = optimizer.map(|optimizer| {
                 let (learning_rate, initial) = (optimizer.learning_rate, inner.subject.network.clone());
-                let (step, full_batch, preconditioner) = (0, true, None);
-                let training = Training { step, optimizer, learning_rate, full_batch, initial, preconditioner };
+                let (full_batch, batch_size) = (true, inner.subject.data.len());
+                let (step, preconditioner) = (0, None);
+                let training =
+                    Training { step, optimizer, learning_rate, full_batch, batch_size, initial, preconditioner };
                 Subject { training: Some(training), ..inner.subject.clone() }
             });
             let subject = trained.as_ref().unwrap_or(&inner.subject);

@@ -64,7 +64,7 @@ pub fn table(runs: &[RunRecords]) -> Result<Table, toml::de::Error> {
         .collect();
 
     type Column = (&'static str, fn(&Summary) -> Option<String>);
-    let results: [Column; 9] = [
+    let results: [Column; 12] = [
         ("outcome", |summary| Some(summary.outcome.to_string())),
         ("steps", |summary| Some(summary.steps.to_string())),
         ("train loss", |summary| summary.train_loss.map(number)),
@@ -72,6 +72,9 @@ pub fn table(runs: &[RunRecords]) -> Result<Table, toml::de::Error> {
         ("train accuracy", |summary| summary.train_accuracy.map(percent)),
         ("test accuracy", |summary| summary.test_accuracy.map(percent)),
         ("train gradient norm", |summary| summary.train_grad_norm.map(number)),
+        ("train loss, average", |summary| summary.average_train_loss.map(number)),
+        ("test loss, average", |summary| summary.average_test_loss.map(number)),
+        ("test accuracy, average", |summary| summary.average_test_accuracy.map(percent)),
         ("parameters", |summary| Some(summary.parameters.to_string())),
         ("time (s)", |summary| Some(number(summary.wall_s))),
     ];

@@ -11,6 +11,7 @@
 
 pub mod claims;
 pub mod compare;
+pub mod connection;
 pub mod figure;
 pub mod flows;
 pub mod landscape;

@@ -137,6 +137,9 @@ fn facts(records: &RunRecords) -> Vec<Fact> {
         ("test loss", summary.test_loss.map(number)),
         ("train loss", summary.train_loss.map(number)),
         ("train gradient norm", summary.train_grad_norm.map(number)),
+        ("test accuracy, average", summary.average_test_accuracy.map(percent)),
+        ("test loss, average", summary.average_test_loss.map(number)),
+        ("train loss, average", summary.average_train_loss.map(number)),
     ];
     measured.into_iter().filter_map(|(name, value)| Some(Fact { name, value: value? })).collect()
 }

@@ -23,6 +23,8 @@ fn loss(metrics: &[Metric]) -> Option<Chart> {
         curve("batch", GREY, Split::Batch),
         curve("train", BLUE, Split::Train),
         curve("test", ORANGE, Split::Test),
+        curve("average, train", BLUE, Split::AverageTrain).dashed(),
+        curve("average, test", ORANGE, Split::AverageTest).dashed(),
     ];
     Chart::new("step", "loss", true, curves)
 }
@@ -38,6 +40,8 @@ pub fn curves(metrics: &[Metric]) -> Vec<Figure> {
     let accuracy = vec![
         curve(metrics, "train", BLUE, Split::Train, |record| record.accuracy),
         curve(metrics, "test", ORANGE, Split::Test, |record| record.accuracy),
+        curve(metrics, "average, train", BLUE, Split::AverageTrain, |record| record.accuracy).dashed(),
+        curve(metrics, "average, test", ORANGE, Split::AverageTest, |record| record.accuracy).dashed(),
     ];
     let norm = vec![curve(metrics, "batch", BLUE, Split::Batch, |record| record.grad_norm)];
     let rate = vec![curve(metrics, "learning rate", BLUE, Split::Batch, |record| record.learning_rate)];

@@ -35,6 +35,9 @@ pub struct StudyConfig {
     /// What batch norm goes by. Default: evaluation.
     #[serde(default, skip_serializing_if = "is_evaluation")]
     pub mode: Mode,
+    /// Measure the averages of weights that `[average]` asks for, in place of the last ones. Default: false.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub average: bool,
     /// Largest and smallest eigenvalues to find of each operator. Default: as `losscape analyze`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub top: Option<usize>,
@@ -57,9 +60,17 @@ pub struct Measuring {
     /// What batch norm goes by. Default: evaluation.
     #[serde(default, skip_serializing_if = "is_evaluation")]
     pub mode: Mode,
+    /// Whether averages of weights are measured.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub average: bool,
     /// How many eigenvalues, where not as many as `losscape analyze` finds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub top: Option<usize>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives references")]
+fn is_not(flag: &bool) -> bool {
+    !*flag
 }
 
 fn is_evaluation(mode: &Mode) -> bool {
@@ -210,8 +221,8 @@ impl StudyConfig {
     /// How its networks are measured.
     #[must_use]
     pub fn measuring(&self) -> Measuring {
-        let Self { measures, samples, precision, mode, top, .. } = self.clone();
-        Measuring { measures, samples, precision, mode, top }
+        let Self { measures, samples, precision, mode, average, top, .. } = self.clone();
+        Measuring { measures, samples, precision, mode, average, top }
     }
 
     /// What to measure.

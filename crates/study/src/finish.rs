@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::tensor::Device;
 use losscape_lab::document;
 use losscape_lab::flows::{Errors, FlowSummary};
-use losscape_lab::folder::{lock, read_json, write_json};
+use losscape_lab::folder::{create, lock, read_json, write_json};
 use losscape_lab::measure::AnalysisSettings;
 use losscape_lab::plan::Plan;
 use losscape_lab::records::{SCHEMA, State, Summary};
@@ -51,6 +51,11 @@ pub fn finish(
         // A table must not take one checkpoint for another.
         if !notes.is_empty() {
             return Err(LabError::Damaged { path: folder.checkpoints(), problem: notes.join("; ") });
+        }
+        let folder = if config.average { folder.average() } else { folder };
+        if config.average {
+            subject = Subject::of_average(&study.run_folder(run), device)?.0;
+            create(folder.path())?;
         }
         if let Some(samples) = config.samples.filter(|samples| *samples < subject.data.len()) {
             subject.data = subject.data.select(&(0..samples).collect::<Vec<_>>());
@@ -115,6 +120,11 @@ fn training(summary: &Summary, plan: &Plan) -> BTreeMap<String, f64> {
         ("test_loss", summary.test_loss),
         ("test_accuracy", summary.test_accuracy),
         ("test_error", minus(Some(1.0), summary.test_accuracy)),
+        ("average_train_loss", summary.average_train_loss),
+        ("average_train_accuracy", summary.average_train_accuracy),
+        ("average_test_loss", summary.average_test_loss),
+        ("average_test_accuracy", summary.average_test_accuracy),
+        ("average_test_error", minus(Some(1.0), summary.average_test_accuracy)),
         ("loss_gap", minus(summary.test_loss, summary.train_loss)),
         ("error_gap", minus(summary.train_accuracy, summary.test_accuracy)),
         ("wall_s", Some(summary.wall_s)),

@@ -179,9 +179,9 @@ impl StudyFolder {
         let mut found = Vec::new();
         let asked = points.len();
         for set in points {
-            let planned = Document::parse(name.as_str(), &text, &set)
-                .map_err(LabError::from)
-                .and_then(|document| identity(&document.without("study"), &base, &stem, config.mode, &mut data));
+            let planned = Document::parse(name.as_str(), &text, &set).map_err(LabError::from).and_then(|document| {
+                identity(&document.without("study"), &base, &stem, (config.mode, config.average), &mut data)
+            });
             let (run_id, folder) = planned.map_err(|error| match error {
                 LabError::Config(error) => LabError::Config(relocate(error, &document, |key| config.place(key))),
                 error => error,

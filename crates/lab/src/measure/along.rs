@@ -4,14 +4,16 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use burn::tensor::Tensor;
+use losscape_analysis::batch_sharpness::batch_sharpness;
 use losscape_analysis::covariance::GradientCovariance;
 use losscape_analysis::critical::{Critical, critical, directional};
 use losscape_analysis::fisher::EmpiricalFisher;
 use losscape_analysis::gauss_newton::GaussNewton;
 use losscape_analysis::hessian::Hessian;
-use losscape_analysis::ntk::KernelSpectrum;
+use losscape_analysis::ntk::{KernelSpectrum, change};
 use losscape_analysis::residual::Residual;
 use losscape_analysis::{AnalysisError, Mode, Objective, Point};
+use losscape_krylov::Estimate;
 use losscape_model::random::{Purpose, stream};
 use losscape_model::{Loss, Network};
 use losscape_optim::OptimizerConfig;
@@ -53,6 +55,17 @@ pub trait AnyPoint {
     fn critical(&self, direction: &Tensor<1>, near: f64) -> Result<Option<Critical>, AnalysisError>;
     /// The directional sharpness; see [`critical`](losscape_analysis::critical).
     fn directional(&self, direction: &Tensor<1>) -> Option<f64>;
+    /// The batch sharpness; see [`batch_sharpness`].
+    ///
+    /// # Errors
+    ///
+    /// When samples see each other in evaluation mode.
+    fn batch_sharpness(
+        &self,
+        size: usize,
+        batches: usize,
+        random: &mut ChaCha12Rng,
+    ) -> Result<Option<Estimate>, AnalysisError>;
     /// What batch norm goes by.
     fn mode(&self) -> Mode;
 }
@@ -98,6 +111,15 @@ impl<N: Network> AnyPoint for Point<'_, N> {
         directional(self, direction)
     }
 
+    fn batch_sharpness(
+        &self,
+        size: usize,
+        batches: usize,
+        random: &mut ChaCha12Rng,
+    ) -> Result<Option<Estimate>, AnalysisError> {
+        batch_sharpness(self, size, batches, random)
+    }
+
     fn mode(&self) -> Mode {
         self.objective().mode()
     }
@@ -113,12 +135,18 @@ pub trait AnyObjective {
     ///
     /// When `w` has not P entries.
     fn gradient(&self, w: &Tensor<1>) -> Result<(f64, Tensor<1>), AnalysisError>;
-    /// The spectrum of the tangent kernel at `w`.
+    /// The tangent kernel at `w`.
     ///
     /// # Errors
     ///
-    /// When `w` has not P entries, or an entry of the kernel is not finite.
-    fn kernel(&self, w: &Tensor<1>) -> Result<KernelSpectrum, AnalysisError>;
+    /// When `w` has not P entries.
+    fn kernel(&self, w: &Tensor<1>) -> Result<Tensor<2>, AnalysisError>;
+    /// The spectrum of a kernel of these samples.
+    ///
+    /// # Errors
+    ///
+    /// When an entry of the kernel is not finite.
+    fn spectrum(&self, kernel: Tensor<2>) -> Result<KernelSpectrum, AnalysisError>;
 }
 
 impl<N: Network> AnyObjective for Objective<N> {
@@ -130,8 +158,12 @@ impl<N: Network> AnyObjective for Objective<N> {
         self.gradient(w)
     }
 
-    fn kernel(&self, w: &Tensor<1>) -> Result<KernelSpectrum, AnalysisError> {
-        KernelSpectrum::of(self.kernel(w)?, self.targets())
+    fn kernel(&self, w: &Tensor<1>) -> Result<Tensor<2>, AnalysisError> {
+        self.kernel(w)
+    }
+
+    fn spectrum(&self, kernel: Tensor<2>) -> Result<KernelSpectrum, AnalysisError> {
+        KernelSpectrum::of(kernel, self.targets())
     }
 }
 
@@ -149,12 +181,23 @@ pub struct Along<'a> {
     pub rate: Option<f64>,
     /// Optimizer steps done.
     pub step: usize,
+    /// Samples of a batch.
+    pub batch_size: usize,
+    /// The largest eigenvalues that are looked for.
+    pub top: usize,
+    /// The parameters `[P]` before training.
+    pub initial: &'a Tensor<1>,
+    /// Those before the last steps, the oldest first: as many as [`Tracking::before`](super::Tracking::before) says,
+    /// where they are known.
+    pub before: &'a [Tensor<1>],
     /// The diagonal of the method's preconditioner `[P]`, if it has one.
     pub preconditioner: &'a dyn Fn() -> Option<Tensor<1>>,
     pub(crate) measures: &'a [&'static str],
     pub(crate) seed: u64,
     pub(crate) memory: &'a mut BTreeMap<&'static str, Tensor<2>>,
-    pub(crate) kernel: OnceCell<KernelSpectrum>,
+    pub(crate) kernel: OnceCell<(KernelSpectrum, Option<f64>)>,
+    /// The tangent kernel before training, where it is that of the same function.
+    pub(crate) initial_kernel: Option<&'a Tensor<2>>,
     pub(crate) found: BTreeMap<String, f64>,
 }
 
@@ -178,16 +221,19 @@ impl Along<'_> {
         self.measures.contains(&name)
     }
 
-    /// The spectrum of the tangent kernel of [`part`](Self::part), decomposed once.
+    /// The spectrum of the tangent kernel of [`part`](Self::part), decomposed once, and its change `‖K − K₀‖_F/‖K₀‖_F`
+    /// since initialization.
     ///
     /// # Errors
     ///
     /// When an entry of it is not finite.
-    pub fn kernel(&self) -> Result<&KernelSpectrum, AnalysisError> {
+    pub fn kernel(&self) -> Result<&(KernelSpectrum, Option<f64>), AnalysisError> {
         if let Some(known) = self.kernel.get() {
             return Ok(known);
         }
-        let found = self.part.kernel(self.w)?;
+        let kernel = self.part.kernel(self.w)?;
+        let moved = self.initial_kernel.map(|initial| change(&kernel, initial));
+        let found = (self.part.spectrum(kernel)?, moved);
         Ok(self.kernel.get_or_init(|| found))
     }
 

@@ -28,6 +28,7 @@ pub const MEASURE: Measure = Measure {
     name: "basin",
     words: "distance to a given rise of the loss along random, gradient and eigen directions",
     needs: |_| Needs::HESSIAN,
+    on_request: false,
     parts: &[BASIN.part(|bench, into| {
         let (point, pairs) = (&bench.point, bench.sharpest()?);
         let mut random = bench.random(Draw::Basin);

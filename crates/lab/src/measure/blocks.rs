@@ -31,6 +31,7 @@ pub const MEASURE: Measure = Measure {
     name: "blocks",
     words: "both ends of the Hessian's diagonal block of every parameter",
     needs: |_| Needs::HESSIAN,
+    on_request: false,
     parts: &[BLOCKS.part(|bench, into| {
         let hessian = bench.point.hessian();
         let segments = bench.objective().segments().into_iter().enumerate();

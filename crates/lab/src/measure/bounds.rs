@@ -55,6 +55,7 @@ pub const MEASURE: Measure = Measure {
         kernel: if applicable(loss) { KernelPart::Largest } else { KernelPart::None },
         ..Needs::HESSIAN
     },
+    on_request: false,
     parts: &[BOUNDS.part(|bench, into| {
         let kernel = bench.kernel()?.map(Kernel::max);
         let steps = StepBounds::at(&bench.point, bench.sharpest()?.top[0], kernel);

@@ -38,6 +38,7 @@ pub const MEASURE: Measure = Measure {
     name: "critical",
     words: "sharpness along the method's direction: by a Hessian product, and from five or six losses",
     needs: |_| Needs::HESSIAN,
+    on_request: false,
     parts: &[CRITICAL.part(|bench, into| {
         let (point, training) = (&bench.point, bench.subject.training.as_ref());
         let preconditioner = training.and_then(|training| parameters::ravel(training.preconditioner.as_ref()?));
@@ -57,7 +58,7 @@ pub const MEASURE: Measure = Measure {
         put("directional_sharpness", found.directional);
         put("critical_sharpness", found.critical.map(|critical| critical.sharpness));
     },
-    tracking: Some(Tracking { of_part: false, kernel: false, run: track }),
+    tracking: Some(Tracking { of_part: false, kernel: false, before: 0, run: track }),
 };
 
 /// The same along training; none before the first step of a method with a preconditioner.

@@ -55,6 +55,7 @@ pub const MEASURE: Measure = Measure {
     name: "diagonal",
     words: "the Hessian's diagonal, in each parameter and entry by entry, with errors",
     needs: |_| Needs::HESSIAN,
+    on_request: false,
     parts: &[Part {
         arrays: &[VALUES, ERRORS],
         ..DIAGONAL.part(|bench, into| {

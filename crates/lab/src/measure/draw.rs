@@ -28,6 +28,8 @@ pub enum Draw {
     Diagonal = 11,
     /// The covariance of the samples' gradients.
     Noise = 12,
+    /// The batches of the batch sharpness.
+    Batch = 13,
     /// The blocks of the layers: this number and those behind it.
     Blocks = 100,
 }
@@ -41,4 +43,6 @@ pub enum TrackedDraw {
     Trace = 1,
     /// The covariance of the samples' gradients.
     Noise = 2,
+    /// The batches of the batch sharpness.
+    Batch = 3,
 }

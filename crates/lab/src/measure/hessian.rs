@@ -28,6 +28,7 @@ pub const MEASURE: Measure = Measure {
     name: "hessian",
     words: "both ends, trace, norm and density of Hessian, Gauss-Newton matrix and residual part",
     needs: |_| Needs::HESSIAN,
+    on_request: false,
     parts: &[
         HESSIAN.part(|bench, into| {
             let spectrum = bench.spectrum("Hessian", &bench.point.hessian(), &both_ends(bench), (Draw::Hessian, 0))?;
@@ -59,7 +60,7 @@ pub const MEASURE: Measure = Measure {
         }),
     ],
     scalars,
-    tracking: Some(Tracking { of_part: false, kernel: false, run: track }),
+    tracking: Some(Tracking { of_part: false, kernel: false, before: 0, run: track }),
 };
 
 fn both_ends(bench: &Bench) -> SpectrumSettings {

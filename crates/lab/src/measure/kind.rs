@@ -17,6 +17,8 @@ pub struct Measure {
     pub words: &'static str,
     /// What has to be at hand, with this loss.
     pub needs: fn(Loss) -> Needs,
+    /// Whether it is made only where it is named: it takes thousands of gradients.
+    pub on_request: bool,
     /// What it consists of; each is kept as soon as it is measured.
     pub parts: &'static [Part],
     /// Numbers for a table of runs, by name: handed out one by one, those that there are.
@@ -35,6 +37,8 @@ pub struct Tracking {
     pub of_part: bool,
     /// Whether the tangent kernel is decomposed for it.
     pub kernel: bool,
+    /// How many of the weights before a look it is made of.
+    pub before: usize,
     /// Measures at a moment, and gives its quantities by [`Along::put`].
     pub run: fn(&mut Along) -> Result<(), AnalysisError>,
 }

@@ -17,12 +17,14 @@ mod section;
 mod settings;
 
 pub mod basin;
+pub mod batch;
 pub mod blocks;
 pub mod bounds;
 pub mod critical;
 pub mod diagonal;
 mod draw;
 pub mod hessian;
+pub mod learning;
 pub mod noise;
 pub mod norms;
 pub mod ntk;
@@ -48,10 +50,12 @@ pub const ALL: &[&Measure] = &[
     &bounds::MEASURE,
     &sharpness::MEASURE,
     &critical::MEASURE,
+    &batch::MEASURE,
     &noise::MEASURE,
     &basin::MEASURE,
     &norms::MEASURE,
     &slices::MEASURE,
+    &learning::MEASURE,
 ];
 
 impl Measure {
@@ -59,6 +63,11 @@ impl Measure {
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
         ALL.iter().copied().find(|measure| measure.name == name)
+    }
+
+    /// Those that are made where none is named.
+    pub fn usual() -> impl Iterator<Item = &'static Self> {
+        ALL.iter().copied().filter(|measure| !measure.on_request)
     }
 
     /// Those that `[track]` takes.

@@ -38,6 +38,7 @@ pub const MEASURE: Measure = Measure {
     name: "noise",
     words: "covariance of the samples' gradients, the noise scale, gradient against sharpest direction",
     needs: |_| Needs::HESSIAN,
+    on_request: false,
     parts: &[NOISE.part(|bench, into| {
         if bench.objective().mode() == Mode::Batch {
             // Samples that see each other have no gradients of their own; the subject's notices say so.
@@ -54,7 +55,7 @@ pub const MEASURE: Measure = Measure {
             numbers(&noise, put);
         }
     },
-    tracking: Some(Tracking { of_part: false, kernel: false, run: track }),
+    tracking: Some(Tracking { of_part: false, kernel: false, before: 0, run: track }),
 };
 
 /// The noise, and the direction in which it is largest.

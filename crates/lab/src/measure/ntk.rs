@@ -48,6 +48,7 @@ pub const MEASURE: Measure = Measure {
     name: "ntk",
     words: "full spectrum of the tangent kernel: ends, rank, condition, alignment, change since initialization",
     needs: |_| Needs { kernel: KernelPart::Whole, change: true, ..Needs::NOTHING },
+    on_request: false,
     parts: &[Part {
         arrays: &[EIGENVALUES],
         // A largest eigenvalue alone does not take the place of the whole spectrum.
@@ -62,7 +63,7 @@ pub const MEASURE: Measure = Measure {
         })
     }],
     scalars,
-    tracking: Some(Tracking { of_part: true, kernel: true, run: track }),
+    tracking: Some(Tracking { of_part: true, kernel: true, before: 0, run: track }),
 };
 
 fn is_whole(analysis: &Analysis) -> bool {
@@ -77,6 +78,8 @@ fn scalars(analysis: &Analysis, put: &mut dyn FnMut(&str, Option<f64>)) {
     put("ntk_trace", kernel.trace);
     put("ntk_condition", kernel.condition);
     put("ntk_rank", kernel.rank.map(|rank| rank as f64));
+    // Near a solution where the kernel has this rank, the solutions are a manifold.
+    put("solution_dimension", kernel.rank.map(|rank| analysis.parameters as f64 - rank as f64));
     put("ntk_alignment", kernel.alignment);
     put("ntk_change", kernel.change);
 }
@@ -115,14 +118,15 @@ fn record(bench: &Bench, kernel: &Kernel) -> KernelRecord {
     }
 }
 
-/// Both ends, and below what an eigenvalue is rounding.
+/// Both ends, below what an eigenvalue is rounding, and how far the kernel moved.
 fn track(along: &mut Along) -> Result<(), AnalysisError> {
-    let (min, max, floor) = {
-        let kernel = along.kernel()?;
-        (kernel.min, kernel.max, kernel.floor)
+    let (min, max, floor, change) = {
+        let (kernel, change) = along.kernel()?;
+        (kernel.min, kernel.max, kernel.floor, *change)
     };
     along.put("ntk_min", Some(min));
     along.put("ntk_max", Some(max));
     along.put("ntk_floor", Some(floor));
+    along.put("ntk_change", change);
     Ok(())
 }

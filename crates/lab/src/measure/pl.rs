@@ -23,6 +23,7 @@ pub const MEASURE: Measure = Measure {
         kernel: if applicable(loss) { KernelPart::Whole } else { KernelPart::None },
         ..Needs::HESSIAN
     },
+    on_request: false,
     parts: &[PL_STAR.part(|bench, into| {
         let spectrum = bench.kernel()?.and_then(Kernel::spectrum);
         let beta = bench.sharpest()?.top[0];
@@ -34,13 +35,13 @@ pub const MEASURE: Measure = Measure {
         put("pl_mu", pl.mu);
         put("pl_radius", pl.radius);
     },
-    tracking: Some(Tracking { of_part: true, kernel: false, run: track }),
+    tracking: Some(Tracking { of_part: true, kernel: false, before: 0, run: track }),
 };
 
 /// The ratio `‖g‖²/(2L)`, and μ, which bounds it from below, where the kernel is measured with it.
 fn track(along: &mut Along) -> Result<(), AnalysisError> {
     if along.tracks(ntk::MEASURE.name) && applicable(along.part.loss()) {
-        let mu = along.kernel()?.trusted_min();
+        let mu = along.kernel()?.0.trusted_min();
         along.put("pl_mu", (mu > 0.0).then_some(mu));
     }
     let (loss, gradient) = along.part.gradient(along.w)?;

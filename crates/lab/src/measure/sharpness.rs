@@ -24,13 +24,14 @@ pub const MEASURE: Measure = Measure {
     name: "sharpness",
     words: "worst-case, average and adaptive sharpness, Keskar's box, PAC-Bayes sigma",
     needs: |_| Needs::NOTHING,
+    on_request: false,
     parts: &[SHARPNESS.part(|bench, into| {
         bench.begin("sharpness", 0);
         let found = Sharpness::at(&bench.point, &SharpnessSettings::default(), &mut bench.random(Draw::Sharpness))?;
         into.put(SHARPNESS, &found)
     })],
     scalars,
-    tracking: Some(Tracking { of_part: false, kernel: false, run: track }),
+    tracking: Some(Tracking { of_part: false, kernel: false, before: 0, run: track }),
 };
 
 fn scalars(analysis: &Analysis, put: &mut dyn FnMut(&str, Option<f64>)) {
@@ -53,7 +54,8 @@ fn scalars(analysis: &Analysis, put: &mut dyn FnMut(&str, Option<f64>)) {
 /// first step); and the edge.
 fn track(along: &mut Along) -> Result<(), AnalysisError> {
     // Eigenvalues cross: one that overtakes the last is seen by the probe alone.
-    let solver = Eigensolver { probes: 12, max_products: 300, ..Eigensolver::top(1) }.with_tolerance(1e-3);
+    let count = along.top.min(along.w.dims()[0]);
+    let solver = Eigensolver { probes: 12, max_products: 300, ..Eigensolver::top(count) }.with_tolerance(1e-3);
     let (mut random, start) = (along.random(TrackedDraw::Sharpness), along.kept("sharpness"));
     let mut solve = |operator: &dyn SymmetricOperator| solver.solve(operator, start.as_ref(), &mut random);
     let pairs = match edge::seen_by(along.optimizer) {
@@ -67,6 +69,9 @@ fn track(along: &mut Along) -> Result<(), AnalysisError> {
     let edge = along.rate.and_then(|rate| edge::edge(along.optimizer, rate, along.point.gradient_norm()));
     along.put("sharpness", Some(pairs.top[0].value));
     along.put("sharpness_error", Some(pairs.top[0].error_bound));
+    for (at, pair) in pairs.top.iter().enumerate().skip(1) {
+        along.put(&format!("sharpness_{}", at + 1), Some(pair.value));
+    }
     along.put("edge", edge.map(|edge| edge.value));
     along.keep("sharpness", pairs.vectors);
     Ok(())

@@ -32,6 +32,7 @@ pub const MEASURE: Measure = Measure {
     name: "slices",
     words: "the loss along lines and on a plane, filter-normalized",
     needs: |_| Needs::HESSIAN,
+    on_request: false,
     parts: &[SLICES.part(|bench, into| {
         let (objective, w, pairs) = (bench.objective(), bench.point.parameters(), bench.sharpest()?);
         let segments = objective.segments();

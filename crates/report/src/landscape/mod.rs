@@ -1,11 +1,13 @@
 //! Measurements of the landscape, a file a measure: tables for the terminal and the report, and figures.
 
 mod basin;
+mod batch;
 mod blocks;
 mod bounds;
 mod critical;
 mod diagonal;
 mod hessian;
+mod learning;
 mod noise;
 mod norms;
 mod ntk;
@@ -27,12 +29,14 @@ const PAGES: &[Page] = &[
     bounds::PAGE,
     sharpness::PAGE,
     critical::PAGE,
+    batch::PAGE,
     noise::PAGE,
     basin::PAGE,
     norms::PAGE,
     blocks::PAGE,
     diagonal::PAGE,
     slices::PAGE,
+    learning::PAGE,
 ];
 
 /// What a measure shows of an analysis.

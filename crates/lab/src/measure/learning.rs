@@ -1,0 +1,37 @@
+//! The local learning coefficient, from Markov chains around the point.
+
+use losscape_analysis::learning_coefficient::ChainSettings;
+pub use losscape_analysis::learning_coefficient::{Chains, LearningCoefficient};
+use losscape_model::random::{Purpose, stream};
+
+use super::kind::Measure;
+use super::needs::Needs;
+use crate::analysis::Section;
+
+/// `learning_coefficient`: λ̂ with its error, and what its chains did.
+pub const LEARNING: Section<LearningCoefficient> = Section::new("learning_coefficient");
+
+/// See the [module](self).
+pub const MEASURE: Measure = Measure {
+    name: "learning",
+    words: "local learning coefficient, by chains of thousands of gradients: made where it is named",
+    needs: |_| Needs::NOTHING,
+    on_request: true,
+    parts: &[LEARNING.part(|bench, into| {
+        let settings = ChainSettings::default();
+        bench.begin("learning coefficient", settings.gradients());
+        let random = |chain: usize| stream(bench.settings.seed, Purpose::Chain, chain as u64);
+        let (objective, w) = (bench.objective(), bench.point.parameters());
+        let found = LearningCoefficient::at(objective, w, &settings, random, |gradients| bench.done(gradients))?;
+        into.put(LEARNING, &found)
+    })],
+    scalars: |analysis, put| {
+        if let Some(found) = analysis.get(LEARNING) {
+            put("learning_coefficient", found.value);
+            put("learning_coefficient_error", found.error);
+            put("learning_coefficient_rhat", found.chains[0].rhat);
+            put("learning_coefficient_effective", Some(found.chains[0].effective));
+        }
+    },
+    tracking: None,
+};
