@@ -96,7 +96,8 @@ fn on(
     let runs = jobs.into_par_iter().map(|(seed, (rate, batch))| -> Result<Option<Trial>, LabError> {
         let own = bench.seed_of(seed as u64);
         let data = bench.digits_split(samples, own)?;
-        let training = Training { optimizer: &gradient_descent(rate), batch, target: 0.02, most: 40_000 };
+        let training =
+            Training { optimizer: &gradient_descent(rate), average: None, batch, target: 0.02, most: 40_000 };
         let Some(found) = bench.minimum(network, &data, training, own)? else { return Ok(None) };
         let point = found.objective.here()?;
         let sharpest = found.sharpest(&point, own)?;

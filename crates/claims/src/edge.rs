@@ -112,6 +112,21 @@ pub const SAM: Claim = claim(
     },
 );
 
+pub const GRADIENT_NORM: Claim = claim(
+    "edge-gradient-norm",
+    concat!(
+        r"with the norm of the gradient as a penalty, $L+\alpha\rho\|g\|$, taken as SAM's gradient with weight ",
+        r"$\alpha$, it hovers where SAM with the radius $\alpha\rho$ does",
+    ),
+    "Zhao, Zhang & Hu 2022; the edge: Long & Bartlett 2024, eq. 1, with αρ",
+    &[STAYS, FALLS, BELOW, ABOVE, AT_PLAIN, plain(|samples| scaled(samples, 0.4))],
+    |bench| {
+        let rule = RuleConfig::Gd(GradientDescentConfig {});
+        let sam = SamConfig { weight: 0.5, ..SamConfig::new(0.04) };
+        measure(bench, &OptimizerConfig::new(rule, 0.032).with_sam(sam), 3000, [])
+    },
+);
+
 /// A run: the ratio of sharpness and edge at the start and over the last third, that of sharpness and gradient
 /// descent's edge there, and what was seen at which step.
 #[derive(Default)]

@@ -12,6 +12,7 @@ mod claim;
 mod descent;
 mod evidence;
 mod false_statement;
+mod flattens;
 mod flows;
 mod networks;
 mod problem;
@@ -29,6 +30,7 @@ mod convergence_theorem;
 mod descent_lemma;
 mod edge;
 mod edge_flow;
+mod entropy_sgd_flattens;
 mod flat_generalizes;
 mod full_batch_sharper;
 mod gradient_formula;
@@ -37,7 +39,9 @@ mod hessian_width;
 mod initialization_distance;
 mod interpolating_sgd;
 mod lazy_kernel;
+mod linear_mode_connectivity;
 mod lipschitz_pessimism;
+mod llc_rank;
 mod local_nonconvexity;
 mod minimum_norm;
 mod momentum_average;
@@ -45,11 +49,13 @@ mod momentum_rate;
 mod momentum_variance;
 mod nesterov_rate;
 mod newton_step;
+mod noise_covariance_hessian;
 mod optimality_gap;
 mod oscillation;
 mod overparameterization;
 mod pl_inequality;
 mod pl_star;
+mod progressive_sharpening;
 mod quadratic_hessian;
 mod reparameterization;
 mod rmsprop_scaling;
@@ -58,6 +64,7 @@ mod sam_flattens;
 mod smoothness_bound;
 mod spectrum_outliers;
 mod step_bound;
+mod swa_flattens;
 mod tangent_kernel;
 
 pub use claim::{Claim, Family};
@@ -80,6 +87,11 @@ pub const ALL: &[Claim] = &[
     full_batch_sharper::CLAIM,
     flat_generalizes::CLAIM,
     sam_flattens::CLAIM,
+    swa_flattens::CLAIM,
+    entropy_sgd_flattens::CLAIM,
+    linear_mode_connectivity::CLAIM,
+    noise_covariance_hessian::CLAIM,
+    llc_rank::CLAIM,
     oscillation::CLAIM,
     momentum_average::CLAIM,
     momentum_variance::CLAIM,
@@ -104,6 +116,8 @@ pub const ALL: &[Claim] = &[
     edge::NESTEROV,
     edge::ADAM,
     edge::SAM,
+    edge::GRADIENT_NORM,
+    progressive_sharpening::CLAIM,
     central_flow::CLAIM,
     rod_flow::CLAIM,
     edge_flow::CLAIM,

@@ -3,15 +3,14 @@
 use burn::tensor::Tensor;
 use losscape_analysis::AnalysisError;
 use losscape_krylov::Eigensolver;
-use losscape_krylov::trace::hutchinson;
-use losscape_optim::{OptimizerConfig, SamConfig, SharpnessPenaltyConfig};
+use losscape_optim::{SamConfig, SharpnessPenaltyConfig};
 use rayon::prelude::*;
 
 use super::false_statement::{doubled, negated, none};
+use super::flattens::{Contender, compared, mean};
 use super::networks::Architecture;
 use super::problem::{draws, geometric, gradient_descent, inner, log_slope, norm, solve};
-use super::training::Training;
-use super::{Check, Claim, Effect, Evidence, Expectation, FalseStatement, Family, Pair, Plot, Series, Workbench};
+use super::{Check, Claim, Evidence, Expectation, FalseStatement, Family, Pair, Workbench};
 use losscape_lab::LabError;
 
 pub const CLAIM: Claim = Claim {
@@ -39,97 +38,57 @@ pub const CLAIM: Claim = Claim {
     measure,
 };
 
-/// Training loss at which minima are compared.
-const TARGET: f64 = 0.02;
-
 fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     let mut evidence = Evidence::default();
     let (sgd, rho) = (|| gradient_descent(0.1), SamConfig::new);
-    let methods = [
-        ("SGD", sgd()),
-        ("SAM, ρ = 0.05", sgd().with_sam(rho(0.05))),
-        ("SAM, ρ = 0.1", sgd().with_sam(rho(0.1))),
-        ("ASAM, ρ = 0.5", sgd().with_sam(SamConfig::adaptive(0.5))),
-        ("penalty, 0.01 λ_max", sgd().with_sharpness_penalty(SharpnessPenaltyConfig::new(0.01))),
-    ];
-    let digits = (usize::MAX, bench.effort.of(3, 8));
-    trained(bench, &Architecture::mlp([64, 64]), &methods, digits, &mut evidence)?;
+    let methods = || {
+        [
+            Contender::new("SGD", sgd()),
+            Contender::new("SAM, ρ = 0.05", sgd().with_sam(rho(0.05))),
+            Contender::new("SAM, ρ = 0.1", sgd().with_sam(rho(0.1))),
+            Contender::new("ASAM, ρ = 0.5", sgd().with_sam(SamConfig::adaptive(0.5))),
+            Contender::new("penalty, 0.01 λ_max", sgd().with_sharpness_penalty(SharpnessPenaltyConfig::new(0.01))),
+        ]
+    };
+    let digits = (usize::MAX, bench.effort.of(3, 10));
+    trained(bench, &Architecture::mlp([64, 64]), &methods(), digits, &mut evidence)?;
     for network in Architecture::others(bench.effort) {
         // A penalty takes Hessian products at every step, which on these networks are hours.
-        trained(bench, &network, &methods[..4], (300, 4), &mut evidence)?;
+        trained(bench, &network, &methods()[..4], (300, 4), &mut evidence)?;
     }
     ideal(bench, &mut evidence)?;
     Ok(evidence)
 }
 
-/// A network trained by each method on so many digits, with so many seeds.
+/// A network trained by each method; and whether what SAM adds to the gradient at SGD's minima, and the gradient of the
+/// largest eigenvalue, are the same direction.
 fn trained(
     bench: &Workbench,
     network: &Architecture,
-    methods: &[(&str, OptimizerConfig)],
-    (samples, seeds): (usize, u64),
+    methods: &[Contender],
+    digits: (usize, u64),
     evidence: &mut Evidence,
 ) -> Result<(), LabError> {
-    let jobs: Vec<(u64, usize)> = (0..seeds).flat_map(|seed| (0..methods.len()).map(move |at| (seed, at))).collect();
-    let runs = jobs.into_par_iter().map(|(seed, at)| -> Result<Option<[f64; 5]>, LabError> {
-        let own = bench.seed_of(seed);
-        let data = bench.digits_split(samples, own)?;
-        let training = Training { optimizer: &methods[at].1, batch: 32, target: TARGET, most: 40_000 };
-        let Some(found) = bench.minimum(network, &data, training, own)? else { return Ok(None) };
-        let point = found.objective.here()?;
-        let sharpest = found.sharpest(&point, own)?;
-        let (trace, _) = hutchinson(&point.hessian(), 10, &mut draws(own, 22)).map_err(AnalysisError::from)?;
-        // What SAM adds to the gradient, and the gradient of the largest eigenvalue: the same direction?
-        let gradient_at = |w: Tensor<1>| -> Result<Tensor<1>, LabError> { Ok(found.objective.gradient(&w)?.1) };
-        let (w, g, v) = (point.parameters(), point.gradient(), sharpest.direction.clone());
-        let added = gradient_at(w.clone() + g.clone() * (0.1 / norm(g)))? - g.clone();
+    let runs = compared(bench, network, methods, digits, evidence)?;
+    let of_sgd: Vec<_> = runs.iter().step_by(methods.len()).collect();
+    let cosines = of_sgd.into_par_iter().map(|run| -> Result<f64, LabError> {
+        let Some(found) = run else { return Ok(f64::NAN) };
+        let objective = &found.minimum.objective;
+        let gradient_at = |w: Tensor<1>| -> Result<Tensor<1>, LabError> { Ok(objective.gradient(&w)?.1) };
+        let (w, v) = (objective.parameters(), found.sharpest.direction.clone());
+        let g = gradient_at(w.clone())?;
+        let added = gradient_at(w.clone() + g.clone() * (0.1 / norm(&g)))? - g.clone();
         let h = 1e-3;
         let [high, low] = [h, -h].map(|h| gradient_at(w.clone() + v.clone() * h));
-        let eigenvalue = high? - g.clone() * 2.0 + low?;
-        let cosine = inner(&added, &eigenvalue) / (norm(&added) * norm(&eigenvalue));
-        Ok(Some([sharpest.largest, sharpest.largest / sharpest.fifth, trace.mean, cosine, found.loss]))
+        let eigenvalue = high? - g * 2.0 + low?;
+        Ok(inner(&added, &eigenvalue) / (norm(&added) * norm(&eigenvalue)))
     });
-    let runs: Vec<Option<[f64; 5]>> = runs.collect::<Result<_, _>>()?;
-    let of = |at: usize, measure: usize| {
-        let runs = runs.iter().skip(at).step_by(methods.len());
-        runs.map(|run| run.map_or(f64::NAN, |run| run[measure])).collect::<Vec<_>>()
-    };
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-    let plain = of(0, 0);
-    let cosines = of(0, 3);
+    let cosines: Vec<f64> = cosines.collect::<Result<_, _>>()?;
     let name = |what: &str| network.of(what);
-    evidence.figure(name("mean cosine of what SAM adds to the gradient and ∇λ_max, at SGD's minima"), mean(&cosines));
+    let (cosine, _) = mean(&cosines);
+    evidence.figure(name("mean cosine of what SAM adds to the gradient and ∇λ_max, at SGD's minima"), cosine);
     let cosine = name("SGD's minima: cosine of what SAM adds to the gradient and ∇λ_max = 1");
     evidence.check(Check::equal(cosine, 0.1, cosines.into_iter().map(|cosine| (cosine, 1.0))).printed());
-    let losses = runs.iter().map(|run| (run.map_or(f64::NAN, |run| run[4]), TARGET));
-    evidence.check(Check::equal(name("their losses = 0.02"), 0.1, losses.collect::<Vec<_>>()));
-    let mut series = Vec::new();
-    for (at, (method, _)) in methods.iter().enumerate() {
-        let sharpness = of(at, 0);
-        if at > 0 {
-            let ratios = sharpness.iter().zip(&plain).map(|(with, without)| -(with / without).ln());
-            evidence.effect(Effect::above(name(&format!("{method}: −log of λ_max over that of SGD")), 0.0, ratios));
-        }
-        evidence.figure(name(&format!("mean λ_max, {method}")), mean(&sharpness));
-        evidence.figure(name(&format!("mean λ₁/λ₅, {method}")), mean(&of(at, 1)));
-        evidence.figure(name(&format!("mean tr H, {method}")), mean(&of(at, 2)));
-        series.push(Series::measured(
-            *method,
-            sharpness.into_iter().enumerate().map(|(seed, value)| (seed as f64, value)),
-        ));
-    }
-    evidence.plot(Plot {
-        title: name("Sharpness at equal training loss"),
-        reading: format!(
-            "{} on digits, learning rate 0.1, batches of 32, cross-entropy to 0.02; one point for each seed.",
-            network.words()
-        ),
-        x: "seed".to_owned(),
-        y: "λ_max(H)".to_owned(),
-        log_y: true,
-        series,
-        ..Plot::default()
-    });
     Ok(())
 }
 

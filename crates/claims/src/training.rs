@@ -6,7 +6,7 @@ use losscape_krylov::Eigensolver;
 use losscape_model::data::digits::Digits;
 use losscape_model::data::{DataConfig, Prepared};
 use losscape_model::{Loss, Model};
-use losscape_optim::OptimizerConfig;
+use losscape_optim::{AverageConfig, OptimizerConfig};
 
 use super::Workbench;
 use super::networks::Architecture;
@@ -29,6 +29,8 @@ pub struct Minimum {
 /// How a network is trained.
 pub struct Training<'a> {
     pub optimizer: &'a OptimizerConfig,
+    /// The average of the weights that is to reach the loss, in place of these.
+    pub average: Option<AverageConfig>,
     /// Samples of a batch; all for more than there are.
     pub batch: usize,
     /// The loss of the whole training part that is to be reached.
@@ -66,12 +68,12 @@ impl Workbench {
 
     /// Trains a network with cross-entropy, in f32, until the whole training part has the loss that is to be reached;
     /// none if it does not get there. From 1.3 times that loss on, it is looked at after every step, so that runs are
-    /// stopped at equal losses.
+    /// stopped at equal losses; weights are averaged from four times that loss on, and their average is looked at.
     pub(super) fn minimum(
         &self,
         network: &Architecture,
         data: &Prepared,
-        Training { optimizer, batch, target, most }: Training,
+        Training { optimizer, average, batch, target, most }: Training,
         seed: u64,
     ) -> Result<Option<Minimum>, LabError> {
         let device = self.device.clone().autodiff();
@@ -93,9 +95,27 @@ impl Workbench {
             let evaluation = trainer.evaluate();
             Ok((evaluation.train.loss <= target).then(|| (trainer.network().clone(), evaluation)))
         };
-        let Some((near, _)) = train(network, 1.3 * target, 10, seed)? else { return Ok(None) };
+        let start = if average.is_some() { 4.0 } else { 1.3 };
+        let Some((near, _)) = train(network, start * target, 10, seed)? else { return Ok(None) };
         // Another order of samples for what follows.
-        let Some((network, evaluation)) = train(near, target, 1, seed.wrapping_add(1 << 40))? else { return Ok(None) };
+        let seed = seed.wrapping_add(1 << 40);
+        let end = match average {
+            None => train(near, target, 1, seed)?,
+            Some(average) => {
+                self.note("weights averaged from a training loss of 0.08 on, until their average is at 0.02", []);
+                let training = TrainingConfig::steps(most, batch);
+                let trainer = Trainer::new(near, data, Loss::cross_entropy(), optimizer, &training, seed)?;
+                let mut trainer = trainer.averaging(&average)?;
+                let mut found = None;
+                while found.is_none() && trainer.step() < most && trainer.advance().loss.is_finite() {
+                    let evaluation = trainer.evaluate_average();
+                    let there = evaluation.filter(|evaluation| evaluation.train.loss <= target);
+                    found = there.and_then(|evaluation| Some((trainer.averaged()?, evaluation)));
+                }
+                found
+            }
+        };
+        let Some((network, evaluation)) = end else { return Ok(None) };
         let objective = Objective::on(network, &data.train, Loss::cross_entropy())?.precision(DType::F64);
         let test = evaluation.test.as_ref();
         let test_loss = test.map_or(f64::NAN, |record| record.loss);

@@ -9,7 +9,7 @@ use losscape_claims::{
 };
 
 /// Every statement of the notes and of the literature that is to be measured.
-const IDS: [&str; 42] = [
+const IDS: [&str; 49] = [
     "gradient-formula",
     "quadratic-hessian",
     "step-bound",
@@ -20,6 +20,11 @@ const IDS: [&str; 42] = [
     "full-batch-sharper",
     "flat-generalizes",
     "sam-flattens",
+    "swa-flattens",
+    "entropy-sgd-flattens",
+    "linear-mode-connectivity",
+    "noise-covariance-hessian",
+    "llc-rank",
     "oscillation",
     "momentum-average",
     "momentum-variance",
@@ -44,6 +49,8 @@ const IDS: [&str; 42] = [
     "edge-nesterov",
     "edge-adam",
     "edge-sam",
+    "edge-gradient-norm",
+    "progressive-sharpening",
     "central-flow",
     "rod-flow",
     "edge-flow",
