@@ -12,9 +12,9 @@ pub fn rhat(chains: &[Vec<f64>]) -> f64 {
     (over / within).sqrt()
 }
 
-/// The effective sample size of chains of equal length: `mn/(1 + 2 Σρ_t)` with their autocorrelations up to the first
-/// pair of lags whose sum is not positive (Geyer 1992, §3.3), correlations over all chains as in Gelman et al. 2013,
-/// §11.5. At most the number of draws.
+/// The effective sample size of chains of equal length: `mn/(2 Σ(ρ_{2k} + ρ_{2k+1}) − 1)` with their autocorrelations,
+/// up to the first pair whose sum is not positive (Geyer 1992, §3.3), correlations over all chains as in Gelman et al.
+/// 2013, §11.5. At most the number of draws.
 #[must_use]
 pub fn effective(chains: &[Vec<f64>]) -> f64 {
     let draws = chains.iter().map(Vec::len).min().unwrap_or(0);
@@ -31,14 +31,14 @@ pub fn effective(chains: &[Vec<f64>]) -> f64 {
         1.0 - 0.5 * squares.sum::<f64>() / chains.len() as f64 / over
     };
     let mut sum = 0.0;
-    for lag in (1..draws.saturating_sub(1)).step_by(2) {
+    for lag in (0..draws.saturating_sub(1)).step_by(2) {
         let pair = correlation(lag) + correlation(lag + 1);
         if pair.is_nan() || pair <= 0.0 {
             break;
         }
         sum += pair;
     }
-    (all / (1.0 + 2.0 * sum)).min(all)
+    (all / (2.0 * sum - 1.0).max(1.0)).min(all)
 }
 
 pub(crate) fn mean(values: &[f64]) -> f64 {

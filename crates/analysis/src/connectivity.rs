@@ -133,6 +133,9 @@ pub fn barrier<N: Network>(objective: &Objective<N>, way: &Way, steps: usize) ->
     }
     seen.sort_by(|a, b| a.0.total_cmp(&b.0));
     seen.dedup_by(|a, b| a.0 == b.0);
+    if let Some((at, _)) = seen.iter().find(|(_, loss)| !loss.is_finite()) {
+        return Ok(record(&seen, None, None, *at));
+    }
     let top = highest(&seen);
     let height = rise(&top).max(0.0);
     Ok(record(&seen, Some(height), Some((error - height).max(0.0)), top.0))

@@ -12,7 +12,8 @@
 //! largest one, since the valleys of a degenerate minimum are wide near it and narrow far away; the largest is found in
 //! the burn-in, for an acceptance of 0.574 (Roberts & Rosenthal 1998). And a second temperature, `t/10`, says how far
 //! off the limit is: where more than one direction is degenerate at once, `λ̂ = λ − b/ln t` to leading order, so that b
-//! follows from the two. `2|b|/ln t` is a part of the error, twice since what follows is of a similar size.
+//! follows from the two. `2|b|/ln t` is a part of the error, twice since what follows is of a similar size, and at least
+//! as much as the two are apart.
 
 use burn::tensor::Tensor;
 use losscape_krylov::{Space, inner, norm};
@@ -28,7 +29,7 @@ use crate::objective::Objective;
 /// How chains are run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ChainSettings {
-    /// The inverse temperature t, above 10. Default: `n/ln n` (Watanabe 2013; Lau et al. 2025, §3.2).
+    /// The inverse temperature t, at least 10 e, below which a tenth of it says nothing. Default: `n/ln n` (Watanabe 2013; Lau et al. 2025, §3.2).
     pub inverse_temperature: Option<f64>,
     /// The localization γ, positive. Default: 1, the precision of weights of the order one.
     pub localization: f64,
@@ -53,6 +54,9 @@ impl ChainSettings {
         2 * self.chains * (1 + self.burn_in + self.draws)
     }
 }
+
+/// The least inverse temperature: at a tenth of it the logarithm is 1.
+const LEAST: f64 = 27.2;
 
 /// Halves of chains are alike below this (Vehtari et al. 2021 ask for 1.01, Gelman et al. 2013 for 1.1).
 const MIXED: f64 = 1.05;
@@ -86,13 +90,13 @@ pub struct LearningCoefficient {
     /// λ̂ at the larger inverse temperature; absent where chains do not mix, or the point is no minimum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<f64>,
-    /// Three standard errors, and `2|b|/ln t`.
+    /// Three standard errors, and the larger of `2|b|/ln t` and the difference between the two temperatures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<f64>,
     /// γ.
     pub localization: f64,
-    /// At t, and at `t/10`.
-    pub chains: [Chains; 2],
+    /// At t, and at `t/10`; none where there are too few samples.
+    pub chains: Vec<Chains>,
     /// Why there is no value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
@@ -108,7 +112,7 @@ impl LearningCoefficient {
     ///
     /// # Panics
     ///
-    /// When a setting is out of its range.
+    /// When a setting but the temperature is out of its range.
     pub fn at<N: Network>(
         objective: &Objective<N>,
         w: &Tensor<1>,
@@ -119,7 +123,13 @@ impl LearningCoefficient {
         let ChainSettings { localization, chains, draws, .. } = *settings;
         let samples = objective.samples() as f64;
         let t = settings.inverse_temperature.unwrap_or(samples / samples.ln());
-        assert!(t > 10.0 && localization > 0.0 && chains > 1 && draws > 3, "settings out of their range");
+        assert!(localization > 0.0 && chains > 1 && draws > 3, "settings out of their range");
+        if !(t >= LEAST && t.is_finite()) {
+            let why = format!(
+                "the inverse temperature is {t:.1}, and has to be {LEAST:.1} at least; n/ln n is so from 132 samples on"
+            );
+            return Ok(Self { value: None, error: None, localization, chains: Vec::new(), refused: Some(why) });
+        }
         let mut done = 0;
         let mut found = Vec::new();
         for (number, inverse_temperature) in [t, 0.1 * t].into_iter().enumerate() {
@@ -134,11 +144,10 @@ impl LearningCoefficient {
             }
             found.push(summarized(inverse_temperature, &runs));
         }
-        let found = [found[0], found[1]];
         let refused = found.iter().find_map(Chains::problem);
-        let [cold, warm] = found;
+        let (cold, warm) = (found[0], found[1]);
         let b = (cold.mean - warm.mean) / (1.0 / warm.inverse_temperature.ln() - 1.0 / t.ln());
-        let error = 3.0 * cold.sem + 2.0 * b.abs() / t.ln();
+        let error = 3.0 * cold.sem + (2.0 * b.abs() / t.ln()).max((cold.mean - warm.mean).abs());
         let of = |value: f64| Some(value).filter(|_| refused.is_none());
         Ok(Self { value: of(cold.mean), error: of(error), localization, chains: found, refused })
     }

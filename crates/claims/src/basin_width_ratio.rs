@@ -97,7 +97,7 @@ fn on(
         let own = bench.seed_of(seed as u64);
         let data = bench.digits_split(samples, own)?;
         let training =
-            Training { optimizer: &gradient_descent(rate), average: None, batch, target: 0.02, most: 40_000 };
+            Training { optimizer: &gradient_descent(rate), average: None, look: 1, batch, target: 0.02, most: 40_000 };
         let Some(found) = bench.minimum(network, &data, training, own)? else { return Ok(None) };
         let point = found.objective.here()?;
         let sharpest = found.sharpest(&point, own)?;

@@ -119,7 +119,16 @@ pub const GRADIENT_NORM: Claim = claim(
         r"$\alpha$, it hovers where SAM with the radius $\alpha\rho$ does",
     ),
     "Zhao, Zhang & Hu 2022; the edge: Long & Bartlett 2024, eq. 1, with αρ",
-    &[STAYS, FALLS, BELOW, ABOVE, AT_PLAIN, plain(|samples| scaled(samples, 0.4))],
+    &[
+        STAYS,
+        FALLS,
+        BELOW,
+        ABOVE,
+        AT_PLAIN,
+        plain(|samples| scaled(samples, 0.34)),
+        // At 0.34 of 2/ε, ρλ²/‖g‖ is 0.66 of it, and with twice the radius the edge is lower by a quarter.
+        FalseStatement::samples("the weight does nothing: ρ for αρ", OVER_EDGE, |samples| scaled(samples, 1.3)),
+    ],
     |bench| {
         let rule = RuleConfig::Gd(GradientDescentConfig {});
         let sam = SamConfig { weight: 0.5, ..SamConfig::new(0.04) };

@@ -37,8 +37,9 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
     };
     let contenders = [
         Contender::new("SGD", gradient_descent(0.1)),
-        Contender::new("Entropy-SGD, γ = 0.01", entropy(0.01)),
-        Contender::new("Entropy-SGD, γ = 1", entropy(1.0)),
+        // It is where it aims at after every twentieth step.
+        Contender { look: 20, ..Contender::new("Entropy-SGD, γ = 0.01", entropy(0.01)) },
+        Contender { look: 20, ..Contender::new("Entropy-SGD, γ = 1", entropy(1.0)) },
     ];
     let digits = (usize::MAX, bench.effort.of(3, 10));
     compared(bench, &Architecture::mlp([64, 64]), &contenders, digits, &mut evidence)?;

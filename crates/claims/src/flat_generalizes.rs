@@ -68,8 +68,14 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
         let data = bench.digits_split(300, own)?;
         let mut optimizer = gradient_descent(rates[cell[0]]);
         optimizer.sam = (cell[2] == 1).then(|| SamConfig::new(0.1));
-        let training =
-            Training { optimizer: &optimizer, average: None, batch: batches[cell[1]], target: 0.02, most: 40_000 };
+        let training = Training {
+            optimizer: &optimizer,
+            average: None,
+            look: 1,
+            batch: batches[cell[1]],
+            target: 0.02,
+            most: 40_000,
+        };
         let found = bench.minimum(&Architecture::mlp([64, 64]), &data, training, own)?;
         let Some(found) = found else { return Ok(None) };
         let point = found.objective.here()?;

@@ -21,15 +21,17 @@ pub struct Contender {
     pub name: &'static str,
     pub optimizer: OptimizerConfig,
     pub average: Option<AverageConfig>,
+    /// Steps between looks at the loss.
+    pub look: usize,
 }
 
 impl Contender {
     pub fn new(name: &'static str, optimizer: OptimizerConfig) -> Self {
-        Self { name, optimizer, average: None }
+        Self { name, optimizer, average: None, look: 1 }
     }
 
     pub fn averaged(name: &'static str, optimizer: OptimizerConfig, average: impl Into<AverageConfig>) -> Self {
-        Self { name, optimizer, average: Some(average.into()) }
+        Self { name, optimizer, average: Some(average.into()), look: 1 }
     }
 }
 
@@ -55,8 +57,8 @@ pub fn compared(
     let runs = jobs.into_par_iter().map(|(seed, at)| -> Result<Option<Found>, LabError> {
         let own = bench.seed_of(seed);
         let data = bench.digits_split(samples, own)?;
-        let Contender { optimizer, average, .. } = &contenders[at];
-        let training = Training { optimizer, average: *average, batch: 32, target: TARGET, most: 40_000 };
+        let Contender { optimizer, average, look, .. } = &contenders[at];
+        let training = Training { optimizer, average: *average, look: *look, batch: 32, target: TARGET, most: 40_000 };
         let Some(minimum) = bench.minimum(network, &data, training, own)? else { return Ok(None) };
         let point = minimum.objective.here()?;
         let sharpest = minimum.sharpest(&point, own)?;
@@ -72,7 +74,7 @@ pub fn compared(
     };
     let name = |what: &str| network.of(what);
     let losses = runs.iter().map(|run| (run.as_ref().map_or(f64::NAN, |run| run.minimum.loss), TARGET));
-    evidence.check(Check::equal(name("their losses = 0.02"), 0.1, losses.collect::<Vec<_>>()));
+    evidence.check(Check::equal(name("their losses = 0.02"), 0.1, losses.collect::<Vec<_>>()).condition());
     type Measure = fn(&Found) -> f64;
     let measures: [(&str, Measure); 5] = [
         ("λ_max", |run| run.sharpest.largest),

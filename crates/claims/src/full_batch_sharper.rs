@@ -119,7 +119,8 @@ fn pairs(bench: &Workbench, target: f64) -> Result<Vec<[Measures; 2]>, LabError>
     let runs = jobs.into_par_iter().map(|(seed, batch)| -> Result<Measures, LabError> {
         let own = bench.seed_of(seed);
         let data = bench.digits_split(300, own)?;
-        let training = Training { optimizer: &gradient_descent(RATE), average: None, batch, target, most: 400_000 };
+        let training =
+            Training { optimizer: &gradient_descent(RATE), average: None, look: 1, batch, target, most: 400_000 };
         let Some(found) = bench.minimum(&Architecture::mlp([64, 64]), &data, training, own)? else {
             return Ok([f64::NAN; 6]);
         };

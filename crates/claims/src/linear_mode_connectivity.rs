@@ -80,6 +80,7 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
             data: data.train.clone(),
             loss: Loss::cross_entropy(),
             training: None,
+            batch_size: None,
             mode: Mode::Evaluation,
             setup: BTreeMap::new(),
             notices: Vec::new(),
@@ -103,8 +104,9 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
         evidence.figure(format!("mean barrier: {name}"), heights.iter().sum::<f64>() / heights.len() as f64);
     }
     let ends = runs.iter().flatten().flatten().flat_map(|found| {
-        let losses = &found.line.losses;
-        [losses[0], losses[losses.len() - 1]].map(|loss| (loss.unwrap_or(f64::NAN), TARGET))
+        let ways = [Some(&found.line), found.matched.as_ref(), found.curve.as_ref()];
+        let ends = ways.into_iter().flatten().flat_map(|way| [way.losses[0], way.losses[way.losses.len() - 1]]);
+        ends.map(|loss| (loss.unwrap_or(f64::NAN), TARGET)).collect::<Vec<_>>()
     });
     evidence.check(Check::at_most("losses of the ends ≤ 0.02", 1e-3, ends.collect::<Vec<_>>()).condition());
     let over: Vec<f64> = line.iter().map(|height| height / TARGET).collect();

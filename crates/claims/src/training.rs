@@ -31,6 +31,8 @@ pub struct Training<'a> {
     pub optimizer: &'a OptimizerConfig,
     /// The average of the weights that is to reach the loss, in place of these.
     pub average: Option<AverageConfig>,
+    /// Steps between looks at the loss near the end: more than one for methods that are where they aim at after so many.
+    pub look: usize,
     /// Samples of a batch; all for more than there are.
     pub batch: usize,
     /// The loss of the whole training part that is to be reached.
@@ -73,7 +75,7 @@ impl Workbench {
         &self,
         network: &Architecture,
         data: &Prepared,
-        Training { optimizer, average, batch, target, most }: Training,
+        Training { optimizer, average, look, batch, target, most }: Training,
         seed: u64,
     ) -> Result<Option<Minimum>, LabError> {
         let device = self.device.clone().autodiff();
@@ -96,11 +98,11 @@ impl Workbench {
             Ok((evaluation.train.loss <= target).then(|| (trainer.network().clone(), evaluation)))
         };
         let start = if average.is_some() { 4.0 } else { 1.3 };
-        let Some((near, _)) = train(network, start * target, 10, seed)? else { return Ok(None) };
+        let Some((near, _)) = train(network, start * target, look.max(10), seed)? else { return Ok(None) };
         // Another order of samples for what follows.
         let seed = seed.wrapping_add(1 << 40);
         let end = match average {
-            None => train(near, target, 1, seed)?,
+            None => train(near, target, look, seed)?,
             Some(average) => {
                 self.note("weights averaged from a training loss of 0.08 on, until their average is at 0.02", []);
                 let training = TrainingConfig::steps(most, batch);

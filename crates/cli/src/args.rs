@@ -163,7 +163,7 @@ pub struct AnalyzeArgs {
     /// Measure the average of the run's weights that [average] asked for, instead of the last ones
     #[arg(long, requires = "run")]
     pub average: bool,
-    /// Measure only these; `losscape list measures` tells what there is [default: all]
+    /// Measure only these; `losscape list measures` tells what there is [default: all but `learning`]
     #[arg(long, value_name = "MEASURE", value_delimiter = ',')]
     pub only: Vec<String>,
     /// Print the results as one JSON object instead of tables

@@ -50,9 +50,11 @@ fn an_average_is_evaluated_kept_and_measured() {
     assert!(folder.average().report().exists() && folder.average().analysis().join("norms.json").exists());
     assert!(folder.analysis().join("norms.json").exists());
 
-    // Starting over leaves nothing of it.
-    let output = place.run(&["train", "run.toml", "--fresh", "-s", "training.steps=20"]);
+    // Starting over leaves nothing of what was measured.
+    let output = place.run(&["train", "run.toml", "--fresh"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(!folder.average().report().exists() && !folder.average().analysis().exists());
+    assert!(folder.average().weights().exists());
 }
 
 #[test]

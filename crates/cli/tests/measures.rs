@@ -98,3 +98,54 @@ fn what_two_measures_say_together_is_tracked() {
         metrics.iter().filter_map(|record| record.tracked.as_ref()?.get("gradient_alignment")).collect();
     assert!(shares.len() > 5 && shares.iter().all(|share| (0.0..=1.0 + 1e-12).contains(share)), "{shares:?}");
 }
+
+/// Looks one, two and three steps apart see the same, and what gradient descent at a fixed rate does: a step is as long
+/// as ε‖g‖, and the kernel has moved as far as `analyze` says.
+#[test]
+fn steps_are_as_long_as_they_are() {
+    let config = CONFIG
+        .replace("name = \"momentum\"", "name = \"gd\"")
+        .replace("schedule = { name = \"cosine\" }\nsam = { rho = 0.05 }\n", "")
+        .replace("batch_size = 20\nsteps = 100", "batch_size = \"full\"\nsteps = 12\ncheckpoint_every = 12")
+        .replace("checkpoint_every = 10\n", "");
+    let looks = |every: usize| {
+        let track = format!("[track]\nevery = {every}\ntop = 3\nmeasures = [\"norms\", \"ntk\", \"sharpness\"]\n");
+        let place = Place::new(&format!("precision = \"f64\"\n{config}{track}"));
+        let output = place.run(&["train", "run.toml"]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let metrics = RunFolder::new(place.run_folder()).read_metrics().expect("it is trained");
+        let of = metrics.into_iter().filter_map(|record| Some((record.step, record.grad_norm?, record.tracked?)));
+        (place, of.collect::<Vec<_>>())
+    };
+    let (place, all) = looks(1);
+    for (at, (step, _, tracked)) in all.iter().enumerate() {
+        assert_eq!((at, tracked.get("step_length").is_some()), (*step, at > 0), "at {step}");
+        assert_eq!(tracked.get("step_cosine").is_some(), at > 1, "at {step}");
+        if at > 0 {
+            let expected = 0.1 * all[at - 1].1;
+            let length = tracked.get("step_length").expect("there was a step before");
+            assert!((length / expected - 1.0).abs() < 1e-9, "{step}: {length} {expected}");
+        }
+    }
+    for every in [2, 3] {
+        for (step, _, tracked) in looks(every).1 {
+            for name in ["step_length", "step_cosine", "distance"] {
+                let (own, other) = (tracked.get(name), all[step].2.get(name));
+                assert_eq!(own.map(f64::to_bits), other.map(f64::to_bits), "{name} at {step}, every {every}");
+            }
+        }
+    }
+    let run = place.run_folder().display().to_string();
+    let output = place.run(&["analyze", &run, "--only", "ntk,hessian,norms", "-k", "3", "--json"]);
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+    let last = &all.last().expect("there are looks").2;
+    for (name, value) in [
+        ("ntk_change", &found["ntk"]["change"]),
+        ("distance", &found["norms"]["distance"]),
+        ("sharpness", &found["hessian"]["top"][0]["value"]),
+        ("sharpness_3", &found["hessian"]["top"][2]["value"]),
+    ] {
+        let (own, other) = (last.get(name).expect("it was measured"), value.as_f64().expect("it was measured"));
+        assert!((own / other - 1.0).abs() < 1e-3, "{name}: {own} {other}");
+    }
+}

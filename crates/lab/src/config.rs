@@ -278,6 +278,22 @@ impl TrainingConfig {
         }
     }
 
+    /// Whether targets, labels or numbers, can be given such noise.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot.
+    pub(crate) fn check_noise(&self, labels: bool) -> Result<(), SettingError> {
+        let noise = self.label_noise;
+        let (possible, must) = if labels {
+            ((0.0..=1.0).contains(&noise), "a share of the labels, from 0 to 1")
+        } else {
+            (noise.is_finite() && noise >= 0.0, "a standard deviation, finite and not negative")
+        };
+        let message = || format!("label_noise = {noise} is not possible: it must be {must}");
+        if possible { Ok(()) } else { Err(SettingError::new("label_noise", message())) }
+    }
+
     /// Steps of the whole run on so many samples.
     ///
     /// # Errors

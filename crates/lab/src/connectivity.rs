@@ -74,6 +74,10 @@ impl Connection {
     ///
     /// When they are not two weights of one network under one loss on one data set, or have running statistics, which
     /// are known at the ends alone, in evaluation mode.
+    ///
+    /// # Panics
+    ///
+    /// With less than two steps.
     pub fn between(a: &Subject, b: &Subject, settings: &ConnectionSettings) -> Result<Self, LabError> {
         let apart = |what: &'static str| {
             let [a, b] = [&a.source, &b.source].map(Clone::clone);
@@ -102,6 +106,17 @@ impl Connection {
         let distance = norm(&(to.clone() - from.clone()));
         let on = |way: &Way| Ok::<_, LabError>(barrier(&objective, way, settings.steps)?);
         let line = on(&Way::of([from.clone(), to.clone()]))?;
+        // What is neither parameter nor configuration, as random features, is that of the first network on all of the
+        // way: at its end the second one has to be found.
+        let own = Objective::on(b.network.clone(), &b.data, b.loss)?;
+        let own = own.precision(settings.precision.into()).in_mode(b.mode).value(&to)?;
+        let arrived = |way: &Barrier| {
+            let last = way.losses.last().copied().flatten();
+            last.is_none_or(|last| (last - own).abs() <= 1e-4 * own.abs().max(1e-4))
+        };
+        if !arrived(&line) {
+            return Err(apart("network"));
+        }
         let order = stream(settings.seed, Purpose::Probes, MATCHING);
         let matched = match (&a.network, &b.network) {
             (Model::Mlp(a), Model::Mlp(b)) => matched(a, b, &mut { order }).map(Model::Mlp),
@@ -109,6 +124,7 @@ impl Connection {
         };
         let matched = matched.and_then(|network| weights(&network));
         let matched = matched.map(|to| on(&Way::of([from.clone(), to]))).transpose()?;
+        debug_assert!(matched.as_ref().is_none_or(arrived), "the order of units changed the function");
         let curve = if settings.curve > 0 {
             let random = &mut stream(settings.seed, Purpose::Probes, CURVE);
             Some(on(&curve(&objective, [from, to], settings, random)?)?)

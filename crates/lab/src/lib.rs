@@ -22,6 +22,7 @@
 //! - [L-BFGS](losscape_optim::lbfgs) on more than 4,194,304 parameters in f32;
 //! - measuring within a memory budget so small that chunks shrink, as they shrink more with more threads
 //!   ([`Map::within`](losscape_tangent::Map::within));
+//! - what [`track`] measures between a checkpoint that a signal asked for and the next one;
 //! - another device, or a processor with other instructions, by which flex chooses its kernels: they agree to rounding.
 
 pub mod analysis;

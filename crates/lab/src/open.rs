@@ -83,6 +83,12 @@ impl Subject {
     ///
     /// When the folder is no run's, its data changed, or it has no checkpoint that is whole.
     pub fn of_run(folder: &RunFolder, device: &Device) -> Result<(Self, Vec<String>), LabError> {
+        let (subject, notes, ..) = Self::checkpointed(folder, device)?;
+        Ok((subject, notes))
+    }
+
+    /// The newest checkpoint that is whole, with what it is of.
+    fn checkpointed(folder: &RunFolder, device: &Device) -> Result<(Self, Vec<String>, Plan, Checkpoint), LabError> {
         let manifest = folder.read_manifest()?;
         let plan = Plan::read(&folder.config(), &[])?;
         plan.check_folder(folder, &manifest)?;
@@ -130,14 +136,14 @@ impl Subject {
             learning_rate: config.optimizer.learning_rate * schedule.next_factor(),
             optimizer: config.optimizer.clone(),
             full_batch: batch == samples,
-            batch_size: batch,
             initial,
             preconditioner,
         };
         let source = format!("{} at step {step}", folder.path().display());
         let setup = setup(&plan);
-        let (loss, mode, training) = (config.loss, Mode::Evaluation, Some(training));
-        Ok((Self { source, network, data, loss, training, mode, setup, notices }, notes))
+        let (loss, mode, training, batch_size) = (config.loss, Mode::Evaluation, Some(training), Some(batch));
+        let subject = Self { source, network, data, loss, training, batch_size, mode, setup, notices };
+        Ok((subject, notes, plan, checkpoint))
     }
 
     /// The average of the weights of a run, as its newest checkpoint that is whole has it, with its training data. What
@@ -147,14 +153,10 @@ impl Subject {
     ///
     /// As [`of_run`](Self::of_run); when the run keeps no average, or none was begun.
     pub fn of_average(folder: &RunFolder, device: &Device) -> Result<(Self, Vec<String>), LabError> {
-        let (subject, mut notes) = Self::of_run(folder, device)?;
-        let plan = Plan::read(&folder.config(), &[])?;
+        let (subject, notes, plan, checkpoint) = Self::checkpointed(folder, device)?;
         let absent = |problem: &str| LabError::Damaged { path: folder.path().to_owned(), problem: problem.to_owned() };
         let Some(average) = plan.config.average else {
             return Err(absent("it keeps no average of its weights: [average] in the configuration asks for one"));
-        };
-        let Some((checkpoint, _)) = Checkpoint::newest(folder, &folder.read_manifest()?.run_id)? else {
-            return Err(absent("it has no checkpoint"));
         };
         let training = &plan.config.training;
         let (samples, total) = (subject.data.len(), training.total_steps(subject.data.len())?);
@@ -168,8 +170,7 @@ impl Subject {
         let batches = || (0..samples).step_by(batch).map(|at| inputs.narrow(at, batch.min(samples - at)));
         let network = average::network_at(&subject.network, weights, batches);
         let network = network.ok_or_else(|| absent("its average is not of its network"))?;
-        notes.push(format!("the average of the weights after {taken} of its steps"));
-        let source = format!("average of the weights, {}", subject.source);
+        let source = format!("average of the weights after {taken} steps of it, {}", subject.source);
         Ok((Self { source, network, training: None, ..subject }, notes))
     }
 
@@ -295,7 +296,7 @@ impl Subject {
         }
         let setup = setup.into_iter().map(|(topic, words)| (topic.to_owned(), words)).collect();
         let (source, mode) = (source.display().to_string(), Mode::Evaluation);
-        Ok(Self { source, network, data, loss, training: None, mode, setup, notices })
+        Ok(Self { source, network, data, loss, training: None, batch_size: None, mode, setup, notices })
     }
 }
 

@@ -15,7 +15,7 @@ use losscape_analysis::Mode;
 use losscape_model::data::{DataConfig, DataError, Dataset, Parts, Prepared, Source, Target, Targets};
 use losscape_model::exported::Program;
 use losscape_model::{Loss, ModelConfig, ModelError, Outputs, Sample};
-use losscape_optim::OptimError;
+use losscape_optim::{OptimError, RuleConfig};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -136,7 +136,10 @@ impl Plan {
         let (_, outputs) = loss.on(train.target())?;
         let size = model.size(&train.sample, outputs)?;
         let bytes = DType::from(*precision).size();
-        let around = 2 * usize::from(optimizer.sam.is_some()) + 4 * usize::from(optimizer.sharpness_penalty.is_some());
+        let mixed = optimizer.sam.is_some_and(|sam| sam.weight != 1.0);
+        let around = 2 * usize::from(optimizer.sam.is_some())
+            + 2 * usize::from(mixed)
+            + 4 * usize::from(optimizer.sharpness_penalty.is_some());
         let vectors = VECTORS + optimizer.rule.states() + around;
         // Those that are kept, and two while one is taken in.
         let averaged = average.map_or(0, |average| 8 * average.most().saturating_add(2));
@@ -442,14 +445,12 @@ fn check_model(
 /// Whether batches are what the network, their augmentation and the noise in their labels take.
 fn check_batches(config: &RunConfig, facts: &Facts, document: &Document) -> Result<(), Box<SourceError>> {
     let Facts { samples, sample, .. } = facts;
-    let noise = config.training.label_noise;
-    let (possible, must) = match facts.target.classes() {
-        Some(_) => ((0.0..=1.0).contains(&noise), "a share of the labels, from 0 to 1"),
-        None => (noise.is_finite() && noise >= 0.0, "a standard deviation, finite and not negative"),
-    };
-    if !possible {
-        let message = format!("label_noise = {noise} is not possible: it must be {must}");
-        return Err(document.error_at(&["training", "label_noise"], message));
+    let checked = config.training.check_noise(facts.target.classes().is_some());
+    checked.map_err(|error| document.error_at(&["training", error.key], error.message))?;
+    if config.model.sees_batch() && matches!(config.optimizer.rule, RuleConfig::ScheduleFree(_)) {
+        let message = "schedule-free takes its gradients, and batch norm its statistics, at another point than the \
+                       network's: evaluations would go by statistics of other weights; take group norm or another rule";
+        return Err(document.error_at(&["optimizer", "name"], message));
     }
     if let Some(augment) = config.training.augment {
         let wrong = |message: String| document.error_at(&["training", "augment"], message);

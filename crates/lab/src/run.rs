@@ -354,8 +354,8 @@ fn extend(plan: &Plan, options: &RunOptions, from: &RunFolder, to: &RunFolder) -
     other.check_folder(from, &manifest)?;
     // What a longer run may have of its own.
     let alike = |plan: &Plan| {
-        let training =
-            TrainingConfig { batch_size: plan.config.training.batch_size, ..TrainingConfig::steps(1, BatchSize::Full) };
+        let TrainingConfig { batch_size, augment, label_noise, .. } = plan.config.training;
+        let training = TrainingConfig { batch_size, augment, label_noise, ..TrainingConfig::steps(1, BatchSize::Full) };
         let mut config = RunConfig { label: None, training, ..plan.config.clone() };
         config.data.source.paths_mut().into_iter().for_each(PathBuf::clear);
         document::write(&config)

@@ -100,7 +100,8 @@ pub fn recomputed<N: Network, B: Iterator<Item = N::Input>>(network: N, batches:
     };
     let copy = apart(&network);
     let before = floats(&copy);
-    let after = pass(&copy, first.clone());
+    batches().for_each(|inputs| drop(pass(&copy, inputs)));
+    let after = floats(&copy);
     let differ = |number: &usize| {
         before[*number].iter().zip(&after[*number]).any(|(before, after)| before.to_bits() != after.to_bits())
     };
@@ -109,8 +110,8 @@ pub fn recomputed<N: Network, B: Iterator<Item = N::Input>>(network: N, batches:
         with(&moved.iter().map(|&number| (number, vec![constant(number); before[number].len()])).collect())
     };
     let of_first = pass(&constants(&|_| 0.0), first.clone());
-    // From constants as large as what is added to them, so that neither is lost in the other's rounding.
-    let size = |number: usize| of_first[number].iter().fold(f64::MIN_POSITIVE, |size, value| size.max(value.abs()));
+    // From constants no smaller than what is added to them, or it is lost in their sum's rounding.
+    let size = |number: usize| of_first[number].iter().fold(1.0_f64, |size, value| size.max(value.abs()));
     let from_constants = pass(&constants(&size), first);
     let mut sums: BTreeMap<usize, Vec<f64>> =
         moved.iter().map(|&number| (number, vec![0.0; before[number].len()])).collect();

@@ -33,6 +33,8 @@ pub struct Subject {
     pub loss: Loss,
     /// How it was trained, when that is known.
     pub training: Option<Training>,
+    /// Samples of a batch that it was trained with, when that is known.
+    pub batch_size: Option<usize>,
     /// What batch norm goes by while it is measured; see [`in_mode`](Self::in_mode).
     pub mode: Mode,
     /// How network and data were made, in words, by topic.
@@ -52,8 +54,6 @@ pub struct Training {
     pub learning_rate: f64,
     /// Whether every step saw all samples.
     pub full_batch: bool,
-    /// Samples of a batch.
-    pub batch_size: usize,
     /// The network before training: what distances and the kernel's change are taken from.
     pub initial: Model,
     /// The diagonal of the preconditioner, for methods that have one, as the parameters of a network.
@@ -177,6 +177,7 @@ mod tests {
             data: losscape_model::data::digits::load().select(&[0, 1]),
             loss: Loss::cross_entropy(),
             training: None,
+            batch_size: None,
             mode: Mode::Evaluation,
             setup: BTreeMap::new(),
             notices: Vec::new(),

@@ -2,7 +2,8 @@
 //!
 //! Eigenvalues are looked for from those of the measurement before. A checkpoint forgets them, so that a run that goes
 //! on from one measures the same, to the bit, as one that was never stopped at that checkpoint. A checkpoint that a
-//! signal asks for is one more: behind it eigenvalues agree to their errors, until the next.
+//! signal asks for is one more: behind it eigenvalues agree to their errors, until the next, and the first look has no
+//! steps before it to compare.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -182,6 +183,9 @@ impl<N: Network> std::fmt::Debug for Tracker<N> {
     }
 }
 
+/// The most eigenvalues that are looked for again and again.
+const MAX_TOP: usize = 100;
+
 /// The largest kernel that is decomposed again and again.
 const MAX_KERNEL: usize = 5000;
 
@@ -192,6 +196,12 @@ pub(crate) fn check(
     outputs: usize,
 ) -> Result<Vec<&'static Measure>, SettingError> {
     let used = config.samples.unwrap_or(samples);
+    if config.top > MAX_TOP {
+        return Err(SettingError::new(
+            "top",
+            format!("top = {} is not possible: it must be at most {MAX_TOP}", config.top),
+        ));
+    }
     for (key, value) in [("every", config.every), ("top", config.top)] {
         if value == 0 {
             return Err(SettingError::new(key, format!("{key} must be at least 1")));

@@ -49,7 +49,7 @@ pub struct Position<N> {
     pub network: N,
     /// The file of the method's state.
     pub method: PathBuf,
-    /// Of an average how many weights were taken in, and what was kept of them.
+    /// Of an average how many weights were taken in, and what was kept of them; without, it begins anew.
     pub average: Option<(usize, Vec<Vec<f64>>)>,
     /// Steps done.
     pub step: usize,
@@ -169,6 +169,7 @@ where
         };
         let (inner, dtype) = (w.device(), w.dtype());
         let samples = data.train.len();
+        training.check_noise(data.train.target().classes().is_some())?;
         let batch_size = training.samples_a_step(samples)?;
         let total_steps = training.total_steps(samples)?;
         let epoch = samples.div_ceil(batch_size);
@@ -303,8 +304,9 @@ where
             .load(&method)
             .map_err(|error| LabError::Damaged { path: method, problem: error.to_string() })?;
         self.stepper.set(network);
-        if let (Some(own), Some((taken, kept))) = (self.average.take(), average) {
-            self.average = Some(own.restored(taken, kept, &self.stepper.weights().device()));
+        if let Some((taken, kept)) = average {
+            let device = self.stepper.weights().device();
+            self.average = self.average.map(|own| own.restored(taken, kept, &device));
         }
         self.schedule.skip_to(step);
         self.step = step;

@@ -156,18 +156,9 @@ fn an_average_with_batch_norm_has_statistics_of_its_own() {
 }
 
 fn subject(network: Model, loss: Loss) -> Subject {
-    let (mode, training) = (Mode::Evaluation, None);
-    let data = data().train;
-    Subject {
-        source: String::new(),
-        network,
-        data,
-        loss,
-        training,
-        mode,
-        setup: Default::default(),
-        notices: Vec::new(),
-    }
+    let (mode, training, batch_size) = (Mode::Evaluation, None, None);
+    let (data, setup) = (data().train, std::collections::BTreeMap::new());
+    Subject { source: String::new(), network, data, loss, training, batch_size, mode, setup, notices: Vec::new() }
 }
 
 fn network(seed: u64) -> losscape_model::Mlp {
@@ -175,10 +166,19 @@ fn network(seed: u64) -> losscape_model::Mlp {
     config.init(2, 2, seed, &Device::flex().autodiff(), DType::F64).expect("the widths are valid")
 }
 
+fn vector(values: &[f64]) -> Param<Tensor<1>> {
+    let data = TensorData::new(values.to_vec(), [values.len()]);
+    Param::from_tensor(Tensor::from_data(data, (&Device::flex().autodiff(), DType::F64)))
+}
+
 /// A network and itself with its units in another order: apart in weights, and at one point once they are matched.
 #[test]
 fn units_in_another_order_are_found_again() {
-    let plain = network(1);
+    let mut plain = network(1);
+    for layer in &mut plain.layers {
+        let values: Vec<f64> = (0..layer.weight.dims()[0]).map(|at| (at as f64 + 0.3).sin()).collect();
+        layer.bias = Some(vector(&values));
+    }
     let mut shuffled = plain.clone();
     let orders = [vec![3, 0, 6, 1, 5, 2, 4], vec![4, 2, 0, 1, 3], vec![0, 1]];
     let mut before = vec![0, 1];
@@ -194,6 +194,8 @@ fn units_in_another_order_are_found_again() {
         let device = layer.weight.val().device();
         let tensor = Tensor::from_data(TensorData::new(moved, [rows, columns]), (&device, DType::F64));
         layer.weight = Param::from_tensor(tensor);
+        let bias: Vec<f64> = layer.bias.as_ref().expect("it has one").val().into_data().iter().collect();
+        layer.bias = Some(vector(&order.iter().map(|&unit| bias[unit]).collect::<Vec<_>>()));
         before.clone_from(order);
     }
     let loss = Loss::cross_entropy();
@@ -203,7 +205,7 @@ fn units_in_another_order_are_found_again() {
     let (line, matched) = (&found.line, found.matched.as_ref().expect("they are multilayer perceptrons"));
     let ends = [line.losses[0], line.losses[line.losses.len() - 1]].map(|loss| loss.expect("finite"));
     assert!(found.distance > 1.0 && (ends[0] - ends[1]).abs() < 1e-13, "{ends:?}");
-    // Biases are zero at the start; the loss on the way to itself is the same everywhere.
+    // The loss on the way to itself is the same everywhere.
     let flat = matched.losses.iter().all(|loss| (loss.expect("finite") - ends[0]).abs() < 1e-13);
     assert!(flat, "{matched:?}");
     assert!(line.losses.iter().any(|loss| (loss.expect("finite") - ends[0]).abs() > 1e-3));

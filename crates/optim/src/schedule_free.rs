@@ -10,7 +10,8 @@
 //! ```
 //!
 //! The network's parameters are x at every moment, so that nothing has to be switched for evaluation; the authors'
-//! program keeps y in training. `adaptive` is their AdamW (Algorithm 1). Weights c are those of that algorithm; their
+//! program keeps y in training. Running statistics are those of y, where the gradient is taken: they are to be taken
+//! anew at x. `adaptive` is their AdamW (Algorithm 1). Weights c are those of that algorithm; their
 //! program takes the largest rate so far in place of γ, which is the same at a constant or rising rate. At rate 0
 //! nothing moves.
 //!

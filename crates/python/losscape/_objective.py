@@ -164,9 +164,11 @@ class Objective:
         )
 
     @classmethod
-    def from_run(cls, folder: str | Path, *, mode: Mode = "evaluation", precision: Precision = "f64") -> Objective:
-        """Of the newest checkpoint of a run, on its training data."""
-        return cls._told(_losscape.Objective.from_run(Path(folder), mode, precision))
+    def from_run(
+        cls, folder: str | Path, *, average: bool = False, mode: Mode = "evaluation", precision: Precision = "f64"
+    ) -> Objective:
+        """Of the newest checkpoint of a run, on its training data; or of the average of its weights there."""
+        return cls._told(_losscape.Objective.from_run(Path(folder), average, mode, precision))
 
     @classmethod
     def of_network(

@@ -135,11 +135,12 @@ impl Objective {
         })
     }
 
-    /// Of the newest checkpoint of a run.
+    /// Of the newest checkpoint of a run, or of the average of its weights.
     #[staticmethod]
-    fn from_run(py: Python<'_>, folder: PathBuf, mode: String, precision: String) -> PyResult<Self> {
+    fn from_run(py: Python<'_>, folder: PathBuf, average: bool, mode: String, precision: String) -> PyResult<Self> {
         run(py, &Caller::default(), move |_| {
-            let (subject, notes) = Subject::of_run(&RunFolder::new(folder), &Device::flex())?;
+            let of = if average { Subject::of_average } else { Subject::of_run };
+            let (subject, notes) = of(&RunFolder::new(folder), &Device::flex())?;
             let subject = in_mode(subject, &mode)?;
             Inner::new(subject, notes, &precision).map(|inner| Self(Arc::new(inner)))
         })
@@ -281,10 +282,8 @@ impl Objective {
         let analysis = run(py, &Caller::told(progress), move |desk| {
             let trained = optimizer.map(|optimizer| {
                 let (learning_rate, initial) = (optimizer.learning_rate, inner.subject.network.clone());
-                let (full_batch, batch_size) = (true, inner.subject.data.len());
-                let (step, preconditioner) = (0, None);
-                let training =
-                    Training { step, optimizer, learning_rate, full_batch, batch_size, initial, preconditioner };
+                let (step, full_batch, preconditioner) = (0, true, None);
+                let training = Training { step, optimizer, learning_rate, full_batch, initial, preconditioner };
                 Subject { training: Some(training), ..inner.subject.clone() }
             });
             let subject = trained.as_ref().unwrap_or(&inner.subject);

@@ -43,6 +43,15 @@ def test_a_run_is_trained_and_read(tmp_path: Path) -> None:
         assert len(getattr(run.metrics, frame)()) == rows
 
 
+def test_the_average_of_a_runs_weights_is_an_objective(tmp_path: Path) -> None:
+    run = losscape.train({**CONFIG, "average": {"name": "ema", "decay": 0.9}}, out=tmp_path)
+    averaged = run.objective(average=True)
+    assert averaged.value() == pytest.approx(run.summary["average_train_loss"], rel=1e-5)
+    assert averaged.value() != pytest.approx(run.objective().value(), rel=1e-5)
+    with pytest.raises(Error, match="keeps no average"):
+        losscape.train(CONFIG, out=tmp_path).objective(average=True)
+
+
 def test_flows_are_followed_beside_a_run(tmp_path: Path) -> None:
     flowing = {
         **CONFIG,

@@ -48,7 +48,10 @@ pub fn terminal(found: &Connection, columns: usize) -> Option<String> {
 pub fn text(found: &Connection) -> String {
     let row = |(name, _, way): (&str, _, &Barrier)| {
         let height = match (way.height, way.error) {
-            (Some(height), Some(error)) => format!("{} ± {}", number(height), number(error)),
+            (Some(height), Some(error)) if error > 0.0 => {
+                format!("{}, up to {} more", number(height), number(error))
+            }
+            (Some(height), _) => number(height),
             _ => "the loss is not finite".to_owned(),
         };
         vec![name.to_owned(), height, number(way.at)]

@@ -44,19 +44,19 @@ pub fn finish(
         measured: None,
         measures: BTreeMap::new(),
     };
-    if summary.outcome == State::Done && !wanted.is_empty() {
+    // Training may end before the first weights are averaged: then there is nothing to measure.
+    let there = !config.average || summary.average_train_loss.is_some();
+    if summary.outcome == State::Done && there && !wanted.is_empty() {
         // Whatever becomes of the measuring, what was trained has its row.
         write_json(&path, &result)?;
-        let (mut subject, notes) = Subject::of_run(&folder, device)?;
+        let of = if config.average { Subject::of_average } else { Subject::of_run };
+        let (mut subject, notes) = of(&folder, device)?;
         // A table must not take one checkpoint for another.
         if !notes.is_empty() {
             return Err(LabError::Damaged { path: folder.checkpoints(), problem: notes.join("; ") });
         }
         let folder = if config.average { folder.average() } else { folder };
-        if config.average {
-            subject = Subject::of_average(&study.run_folder(run), device)?.0;
-            create(folder.path())?;
-        }
+        create(folder.path())?;
         if let Some(samples) = config.samples.filter(|samples| *samples < subject.data.len()) {
             subject.data = subject.data.select(&(0..samples).collect::<Vec<_>>());
         }

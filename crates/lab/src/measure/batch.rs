@@ -37,7 +37,7 @@ pub const MEASURE: Measure = Measure {
     on_request: false,
     parts: &[BATCH.part(|bench, into| {
         let samples = bench.objective().samples();
-        let size = bench.subject.training.as_ref().map_or(samples, |training| training.batch_size).min(samples);
+        let size = bench.subject.batch_size.unwrap_or(samples).min(samples);
         bench.begin("batch sharpness", 0);
         match batch_sharpness(&bench.point, size, BATCHES, &mut bench.random(Draw::Batch))? {
             Some(sharpness) => into.put(BATCH, &BatchSharpness { size, sharpness }),

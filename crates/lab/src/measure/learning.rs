@@ -29,8 +29,8 @@ pub const MEASURE: Measure = Measure {
         if let Some(found) = analysis.get(LEARNING) {
             put("learning_coefficient", found.value);
             put("learning_coefficient_error", found.error);
-            put("learning_coefficient_rhat", found.chains[0].rhat);
-            put("learning_coefficient_effective", Some(found.chains[0].effective));
+            put("learning_coefficient_rhat", found.chains.first().and_then(|chains| chains.rhat));
+            put("learning_coefficient_effective", found.chains.first().map(|chains| chains.effective));
         }
     },
     tracking: None,

@@ -3,6 +3,7 @@
 
 use losscape_analysis::AnalysisError;
 use losscape_krylov::{Eigenvalue, SymmetricOperator};
+use losscape_model::LossKind;
 use serde::{Deserialize, Serialize};
 
 use super::along::Along;
@@ -78,8 +79,9 @@ fn scalars(analysis: &Analysis, put: &mut dyn FnMut(&str, Option<f64>)) {
     put("ntk_trace", kernel.trace);
     put("ntk_condition", kernel.condition);
     put("ntk_rank", kernel.rank.map(|rank| rank as f64));
-    // Near a solution where the kernel has this rank, the solutions are a manifold.
-    put("solution_dimension", kernel.rank.map(|rank| analysis.parameters as f64 - rank as f64));
+    // With a kernel of full rank solutions of F = y nearby are a manifold, by the implicit function theorem.
+    let full = kernel.rank.filter(|rank| *rank == kernel.size && analysis.loss.name == LossKind::SquaredError);
+    put("solution_dimension", full.map(|rank| analysis.parameters as f64 - rank as f64));
     put("ntk_alignment", kernel.alignment);
     put("ntk_change", kernel.change);
 }

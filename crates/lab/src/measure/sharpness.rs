@@ -55,7 +55,8 @@ fn scalars(analysis: &Analysis, put: &mut dyn FnMut(&str, Option<f64>)) {
 fn track(along: &mut Along) -> Result<(), AnalysisError> {
     // Eigenvalues cross: one that overtakes the last is seen by the probe alone.
     let count = along.top.min(along.w.dims()[0]);
-    let solver = Eigensolver { probes: 12, max_products: 300, ..Eigensolver::top(count) }.with_tolerance(1e-3);
+    let max_products = 250 + 50 * count;
+    let solver = Eigensolver { probes: 12, max_products, ..Eigensolver::top(count) }.with_tolerance(1e-3);
     let (mut random, start) = (along.random(TrackedDraw::Sharpness), along.kept("sharpness"));
     let mut solve = |operator: &dyn SymmetricOperator| solver.solve(operator, start.as_ref(), &mut random);
     let pairs = match edge::seen_by(along.optimizer) {
@@ -71,6 +72,7 @@ fn track(along: &mut Along) -> Result<(), AnalysisError> {
     along.put("sharpness_error", Some(pairs.top[0].error_bound));
     for (at, pair) in pairs.top.iter().enumerate().skip(1) {
         along.put(&format!("sharpness_{}", at + 1), Some(pair.value));
+        along.put(&format!("sharpness_{}_error", at + 1), Some(pair.error_bound));
     }
     along.put("edge", edge.map(|edge| edge.value));
     along.keep("sharpness", pairs.vectors);
