@@ -2,7 +2,8 @@
 //! al. 2020).
 //!
 //! The barrier of a way `w(s)`, `s ∈ [0, 1]`, is the largest `L(w(s)) − ((1 − s) L(w(0)) + s L(w(1)))` (Frankle et al.
-//! 2020, §2, with the linear interpolation of the ends in place of their mean, as Entezari et al. 2022, Definition 2.1).
+//! 2020, §2, with the line between the losses of the ends in place of their mean, as Entezari et al. 2022, Definition
+//! 2.1).
 //! It is zero where the way is nowhere above the straight line between the losses of its ends.
 
 use burn::tensor::Tensor;
@@ -12,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::AnalysisError;
 use crate::objective::Objective;
 
-/// A Bézier curve through parameters: with two points the line, with three the quadratic curve `(1 − s)² a + 2 s (1 − s)
-/// θ + s² b` with the bend θ (Garipov et al. 2018, eq. 3).
+/// A Bézier curve through parameters: with two points the line, with three the quadratic curve
+/// `(1 − s)² a + 2 s (1 − s) θ + s² b` with the bend θ (Garipov et al. 2018, eq. 3).
 #[derive(Debug, Clone)]
 pub struct Way {
     points: Vec<Tensor<1>>,

@@ -1,19 +1,19 @@
-//! The local learning coefficient λ of a minimum w*: how the volume of parameters near it, with a loss at most δ higher,
-//! shrinks with δ: like `δ^λ` (Watanabe 2009; Lau et al. 2025). It is P/2 where the Hessian is invertible, and less where
-//! the minimum is degenerate.
+//! The local learning coefficient λ of a minimum w*: how the volume of parameters near it, with a loss at most δ
+//! higher, shrinks with δ: like `δ^λ` (Watanabe 2009; Lau et al. 2025). It is P/2 where the Hessian is invertible, and
+//! less where the minimum is degenerate.
 //!
 //! Estimated as there (Definition 2): with a distribution of parameters `∝ exp(−t (L(w) − L(w*)) − ½γ‖w − w*‖²)`,
 //! `λ̂ = t E[L(w) − L(w*)]`, at the inverse temperature `t = nβ = n/ln n`. L has to be the mean negative log-likelihood
 //! of a sample: cross-entropy, or squared error `½‖r‖²` for noise of variance one.
 //!
-//! Departures. Chains are Metropolis-adjusted (MALA; Roberts & Tweedie 1996) and take gradients of all samples, in place
-//! of stochastic gradient Langevin dynamics: they draw from the distribution itself at any step size, while the other
-//! method's bias is not known from its chains. Step sizes are drawn anew for each proposal, over two decades below a
-//! largest one, since the valleys of a degenerate minimum are wide near it and narrow far away; the largest is found in
-//! the burn-in, for an acceptance of 0.574 (Roberts & Rosenthal 1998). And a second temperature, `t/10`, says how far
-//! off the limit is: where more than one direction is degenerate at once, `λ̂ = λ − b/ln t` to leading order, so that b
-//! follows from the two. `2|b|/ln t` is a part of the error, twice since what follows is of a similar size, and at least
-//! as much as the two are apart.
+//! Departures. Chains are Metropolis-adjusted (MALA; Roberts & Tweedie 1996) and take gradients of all samples, in
+//! place of stochastic gradient Langevin dynamics: they draw from the distribution itself at any step size, while the
+//! other method's bias is not known from its chains. Step sizes are drawn anew for each proposal, over two decades
+//! below a largest one, since the valleys of a degenerate minimum are wide near it and narrow far away; the largest is
+//! found in the burn-in, for an acceptance of 0.574 (Roberts & Rosenthal 1998). And a second temperature, `t/10`, says
+//! how far off the limit is: where more than one direction is degenerate at once, `λ̂ = λ − b/ln t` to leading order,
+//! so that b follows from the two. `2|b|/ln t` is a part of the error, twice since what follows is of a similar size,
+//! and at least as much as the two are apart.
 
 use burn::tensor::Tensor;
 use losscape_krylov::{Space, inner, norm};
@@ -29,7 +29,8 @@ use crate::objective::Objective;
 /// How chains are run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ChainSettings {
-    /// The inverse temperature t, at least 10 e, below which a tenth of it says nothing. Default: `n/ln n` (Watanabe 2013; Lau et al. 2025, §3.2).
+    /// The inverse temperature t, at least 10 e, below which a tenth of it says nothing. Default: `n/ln n` (Watanabe
+    /// 2013; Lau et al. 2025, §3.2).
     pub inverse_temperature: Option<f64>,
     /// The localization γ, positive. Default: 1, the precision of weights of the order one.
     pub localization: f64,

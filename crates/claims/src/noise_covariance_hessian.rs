@@ -16,8 +16,8 @@ pub const CLAIM: Claim = Claim {
     id: "noise-covariance-hessian",
     family: Family::Flatness,
     printed: concat!(
-        r"not in the notes; behind the width $\frac\epsilon B$ stands that the covariance C of the samples' gradients is ",
-        r"the Hessian H",
+        r"not in the notes; behind the width $\frac\epsilon B$ stands that the covariance C of the samples' gradients ",
+        r"is the Hessian H",
     ),
     exact: concat!(
         r"for squared error of one output, late in training, $C\approx2L\,H$: its directions are those of H, its size ",

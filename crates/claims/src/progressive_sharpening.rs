@@ -18,8 +18,8 @@ pub const CLAIM: Claim = Claim {
     family: Family::Edge,
     printed: "not in the notes: $\\beta$ is taken to be given",
     exact: concat!(
-        r"on the way of gradient flow, until the loss is a fiftieth of the first one, $\lambda_{\max}(H)$ rises, and less ",
-        r"in wider networks",
+        r"on the way of gradient flow, until the loss is a fiftieth of the first one, $\lambda_{\max}(H)$ rises, and ",
+        r"less in wider networks",
     ),
     source: "Cohen et al. 2021, §3.1 and Appendix D",
     expected: Expectation::Supported,

@@ -15,9 +15,9 @@ pub const CLAIM: Claim = Claim {
     family: Family::Flatness,
     printed: r"not in the notes, which ask for other ways to wider basins",
     exact: concat!(
-        r"the average of the weights that SGD at a constant rate passes through is at a flatter place than the weights ",
-        r"that SGD ends in; put to a comparison at equal training loss, of which the source says nothing: is its ",
-        r"$\lambda_{\max}(H)$ lower there?",
+        r"the average of the weights that SGD at a constant rate passes through is at a flatter place than the ",
+        r"weights that SGD ends in; put to a comparison at equal training loss, of which the source says nothing: is ",
+        r"its $\lambda_{\max}(H)$ lower there?",
     ),
     source: "Izmailov et al. 2018, §3.4 and §4.5, who compare the ends of training, at different losses",
     expected: Expectation::Any,

@@ -31,7 +31,8 @@ pub struct Training<'a> {
     pub optimizer: &'a OptimizerConfig,
     /// The average of the weights that is to reach the loss, in place of these.
     pub average: Option<AverageConfig>,
-    /// Steps between looks at the loss near the end: more than one for methods that are where they aim at after so many.
+    /// Steps between looks at the loss near the end: more than one for methods that are where they aim at after so
+    /// many.
     pub look: usize,
     /// Samples of a batch; all for more than there are.
     pub batch: usize,

@@ -119,8 +119,8 @@ fn replaced<const D: usize>(param: &Param<Tensor<D>>, values: Vec<f64>) -> Param
     Param::initialized(param.id, tensor).set_require_grad(trained)
 }
 
-/// For each row of a square matrix the column, each once, so that the sum is the largest: of values rounded to a part in
-/// 2⁴⁰ of the largest.
+/// For each row of a square matrix the column, each once, so that the sum is the largest: of values rounded to a part
+/// in 2⁴⁰ of the largest.
 fn assignment(values: &[f64], size: usize) -> Vec<usize> {
     let largest = values.iter().fold(f64::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
     let rounded = values.iter().map(|value| (value / largest * 2.0_f64.powi(40)).round() as i64).collect();

@@ -76,8 +76,9 @@ impl Running {
     }
 }
 
-/// A network with running statistics of these batches: the mean over them of what each has, variances as the layer takes
-/// them, as `torch.optim.swa_utils.update_bn` leaves them. A network without batch norm in training stays as it is.
+/// A network with running statistics of these batches: the mean over them of what each has, variances as the layer
+/// takes them, as `torch.optim.swa_utils.update_bn` leaves them. A network without batch norm in training stays as it
+/// is.
 ///
 /// What moves in a forward in training mode is a statistic; how far it moves towards that of the batch is read off as
 /// for [`Running`].

@@ -1,9 +1,9 @@
 //! The training loop: one for every network and every method.
 //!
 //! Everything that decides a step is a function of configuration and step number: the batch order of epoch `e` is drawn
-//! from `(seed, Shuffle, e)`, its augmentation from `(seed, Augment, step)`, noise in its labels from
-//! `(seed, LabelNoise, step)`, masks of dropout from `(seed, Dropout, step)`, the learning rate from the schedule. A trainer moved to step `t` by [`Trainer::restore`]
-//! therefore goes on as if it had never stopped.
+//! from `(seed, Shuffle, e)`, its augmentation from `(seed, Augment, step)`, noise in its labels from `(seed,
+//! LabelNoise, step)`, masks of dropout from `(seed, Dropout, step)`, the learning rate from the schedule. A trainer
+//! moved to step `t` by [`Trainer::restore`] therefore goes on as if it had never stopped.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;

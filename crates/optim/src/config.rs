@@ -72,7 +72,7 @@ rules! {
     Amsgrad(AmsGradConfig) = "amsgrad": "Adam divided by the largest second moment so far";
     EntropySgd(EntropySgdConfig) = "entropy-sgd": "Entropy-SGD: inner steps drawn back to a point, which follows them";
     ScheduleFree(ScheduleFreeConfig) =
-        "schedule-free": "Schedule-Free: the gradient between a fast sequence and its average; adaptive = true for AdamW";
+        "schedule-free": "Schedule-Free: the gradient between a fast sequence and its average; adaptive = true: AdamW";
     Adamw(AdamWConfig) = "adamw": "Burn's AdamW: decoupled weight decay";
     Muon(MuonConfig) = "muon": "Burn's Muon for matrices, AdamW for the rest";
     Lion(LionConfig) = "lion": "Burn's Lion";

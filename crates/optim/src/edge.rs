@@ -11,9 +11,9 @@
 //! | Schedule-Free gradient descent, interpolation β | `λ_max(H) < 2/((1 − β) ε)` | derived in [`schedule_free`](crate::schedule_free) |
 //!
 //! The preconditioner of a method at work is [`Method::preconditioner`](crate::Method::preconditioner). Coupled weight
-//! decay δ adds δ to every eigenvalue of H: it is taken off the right side of the first three, and off `2/ε` in SAM's
-//! condition `λ + ρλ²/‖g‖ < 2/ε` (with a weight α of the perturbed gradient, αρ for ρ); with a preconditioner H stands for `H + δI`. Steps are full batches, and are not
-//! clipped.
+//! decay δ adds δ to every eigenvalue of H: it is taken off the right side of the first three and of Schedule-Free's,
+//! and off `2/ε` in SAM's condition `λ + ρλ²/‖g‖ < 2/ε` (with a weight α of the perturbed gradient, αρ for ρ); with a
+//! preconditioner H stands for `H + δI`. Steps are full batches, and are not clipped.
 
 use crate::config::{OptimizerConfig, RuleConfig};
 

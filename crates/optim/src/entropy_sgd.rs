@@ -40,9 +40,9 @@ pub struct EntropySgdConfig {
     /// How much the scope grows with every outer step, as a share, not negative. Default: 0 (likewise, `g1`).
     #[serde(default)]
     pub growth: f64,
-    /// The share α of the newest point in the average, above 0 and at most 1. Default: 0.25, as in the authors' program,
-    /// whose `beta1 = 0.75` is the share of the average; their paper's α of 0.75, read in its recursion, is the other
-    /// one, with which the average hardly lags behind the path.
+    /// The share α of the newest point in the average, above 0 and at most 1. Default: 0.25, as in the authors'
+    /// program, whose `beta1 = 0.75` is the share of the average; their paper's α of 0.75, read in its recursion, is
+    /// the other one, with which the average hardly lags behind the path.
     #[serde(default = "share")]
     pub share: f64,
     /// The outer rate η, above 0. Default: 1, which goes to the average.

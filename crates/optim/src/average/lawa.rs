@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::{Averaging, Taken};
+use super::averaging::{Averaging, Taken};
 use crate::error::{OptimError, check};
 
 /// The most weights that are kept: a limit against slips of the pen.

@@ -10,6 +10,7 @@
 //! kept in f64, since what a step adds to it would be lost in the rounding of f32. Running statistics are no weights:
 //! those of the averaged network are to be taken anew (Izmailov et al. 2018, Algorithm 1, last line).
 
+mod averaging;
 pub mod ema;
 pub mod lawa;
 pub mod swa;
@@ -17,31 +18,13 @@ pub mod swa;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
+pub use averaging::Taken;
+
 use crate::error::OptimError;
+use averaging::Averaging;
 use ema::EmaConfig;
 use lawa::LawaConfig;
 use swa::SwaConfig;
-
-/// When weights are taken into an average.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Taken {
-    /// The first step after which they are.
-    pub from: usize,
-    /// Steps between two of them.
-    pub every: usize,
-}
-
-/// What an average says of itself.
-pub(crate) trait Averaging {
-    /// Checks the settings, and says when weights are taken in a run of so many steps, an epoch being so many.
-    fn taken(&self, run_steps: usize, epoch_steps: usize) -> Result<Taken, OptimError>;
-
-    /// Takes weights into what is kept; so many were taken before.
-    fn take(&self, kept: &mut Vec<Tensor<1>>, taken: usize, weights: Tensor<1>);
-
-    /// The most vectors that are kept.
-    fn most(&self) -> usize;
-}
 
 /// The table of averages.
 macro_rules! averages {

@@ -7,7 +7,7 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::{Averaging, Taken};
+use super::averaging::{Averaging, Taken};
 use crate::error::{OptimError, check};
 
 /// Settings of stochastic weight averaging.

@@ -28,8 +28,8 @@ fn section(analysis: &Analysis) -> Option<Section> {
     ];
     Some(Section {
         title: "Local learning coefficient",
-        reading: "How the volume near the minimum with a loss at most δ higher shrinks, like δ^λ: P/2 where no direction \
-                  is flat, less where some are.",
+        reading: "How the volume near the minimum with a loss at most δ higher shrinks, like δ^λ: P/2 where no \
+                  direction is flat, less where some are.",
         table: Table { head: head(["", "at t", "at t/10"]), rows },
     })
 }
