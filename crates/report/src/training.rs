@@ -3,7 +3,7 @@
 use kuva::plot::legend::LegendPosition;
 use losscape_lab::records::{Metric, Split, Tracked};
 
-use crate::figure::{BLUE, Chart, Curve, Figure, GREEN, GREY, ORANGE, PURPLE};
+use crate::figure::{AMBER, BLUE, Chart, Curve, Figure, GREEN, GREY, ORANGE, PURPLE};
 
 /// A quantity of the records of a split.
 fn curve(
@@ -50,7 +50,11 @@ pub fn curves(metrics: &[Metric]) -> Vec<Figure> {
         tracked(metrics, "sharpness", BLUE, |at| at.get("sharpness")),
         tracked(metrics, "along the step", GREEN, |at| at.get("directional_sharpness")),
         tracked(metrics, "along it, from losses", PURPLE, |at| at.get("critical_sharpness")),
+        tracked(metrics, "along batches", AMBER, |at| at.get("batch_sharpness")),
     ];
+    let change = vec![tracked(metrics, "‖K − K₀‖/‖K₀‖", BLUE, |at| at.get("ntk_change"))];
+    let distance = vec![tracked(metrics, "‖w − w₀‖", BLUE, |at| at.get("distance"))];
+    let turn = vec![tracked(metrics, "cosine", BLUE, |at| at.get("step_cosine"))];
     let kernel = vec![
         tracked(metrics, "λ max", ORANGE, |at| at.get("ntk_max")),
         tracked(metrics, "λ min", BLUE, |at| {
@@ -93,6 +97,24 @@ pub fn curves(metrics: &[Metric]) -> Vec<Figure> {
             "Of the samples that [track] names: while λ min is above the floor of rounding, their outputs can be \
              moved independently of each other; flat curves mean a lazy network.",
             Chart::new("step", "eigenvalues of K_c", true, kernel).map(Chart::headroom),
+        ),
+        (
+            "kernel-change",
+            "Change of the tangent kernel",
+            "Since initialization, relative and in the Frobenius norm; near zero a network is lazy.",
+            Chart::new("step", "‖K − K₀‖/‖K₀‖", false, change),
+        ),
+        (
+            "distance",
+            "Distance from the start",
+            "How far the weights are from where they began.",
+            Chart::new("step", "‖w − w₀‖", false, distance),
+        ),
+        (
+            "turn",
+            "Turn of the steps",
+            "The cosine of a step with the one before: near 1 training goes straight on, below 0 it swings.",
+            Chart::new("step", "cosine", false, turn),
         ),
         (
             "pl",
