@@ -1,4 +1,4 @@
-//! Batch sharpness: the curvature that the gradients of batches feel (Andreyev & Beneventano 2024, Definition 1):
+//! Batch sharpness: the curvature that the gradients of batches feel (Andreyev & Beneventano 2024):
 //! `E_B[g_BᵀH_Bg_B/‖g_B‖²]`, with loss, gradient and Hessian of the same batch B.
 //!
 //! With all samples in a batch it is `gᵀHg/‖g‖²`, at most λ_max(H). Under SGD it is this that comes to `2/ε`.

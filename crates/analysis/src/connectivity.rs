@@ -2,8 +2,7 @@
 //! al. 2020).
 //!
 //! The barrier of a way `w(s)`, `s ∈ [0, 1]`, is the largest `L(w(s)) − ((1 − s) L(w(0)) + s L(w(1)))` (Frankle et al.
-//! 2020, §2, with the line between the losses of the ends in place of their mean, as Entezari et al. 2022, Definition
-//! 2.1).
+//! 2020, with the line between the losses of the ends in place of their mean, as Entezari et al. 2022).
 //! It is zero where the way is nowhere above the straight line between the losses of its ends.
 
 use burn::tensor::Tensor;
@@ -14,7 +13,7 @@ use crate::error::AnalysisError;
 use crate::objective::Objective;
 
 /// A Bézier curve through parameters: with two points the line, with three the quadratic curve
-/// `(1 − s)² a + 2 s (1 − s) θ + s² b` with the bend θ (Garipov et al. 2018, eq. 3).
+/// `(1 − s)² a + 2 s (1 − s) θ + s² b` with the bend θ (Garipov et al. 2018).
 #[derive(Debug, Clone)]
 pub struct Way {
     points: Vec<Tensor<1>>,

@@ -2,7 +2,7 @@
 //! higher, shrinks with δ: like `δ^λ` (Watanabe 2009; Lau et al. 2025). It is P/2 where the Hessian is invertible, and
 //! less where the minimum is degenerate.
 //!
-//! Estimated as there (Definition 2): with a distribution of parameters `∝ exp(−t (L(w) − L(w*)) − ½γ‖w − w*‖²)`,
+//! Estimated as there: with a distribution of parameters `∝ exp(−t (L(w) − L(w*)) − ½γ‖w − w*‖²)`,
 //! `λ̂ = t E[L(w) − L(w*)]`, at the inverse temperature `t = nβ = n/ln n`. L has to be the mean negative log-likelihood
 //! of a sample: cross-entropy, or squared error `½‖r‖²` for noise of variance one.
 //!
@@ -30,7 +30,7 @@ use crate::objective::Objective;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ChainSettings {
     /// The inverse temperature t, at least 10 e, below which a tenth of it says nothing. Default: `n/ln n` (Watanabe
-    /// 2013; Lau et al. 2025, §3.2).
+    /// 2013; Lau et al. 2025).
     pub inverse_temperature: Option<f64>,
     /// The localization γ, positive. Default: 1, the precision of weights of the order one.
     pub localization: f64,
@@ -62,7 +62,7 @@ const LEAST: f64 = 27.2;
 /// Halves of chains are alike below this (Vehtari et al. 2021 ask for 1.01, Gelman et al. 2013 for 1.1).
 const MIXED: f64 = 1.05;
 
-/// Draws that chains must be worth together (Vehtari et al. 2021, §2).
+/// Draws that chains must be worth together (Vehtari et al. 2021).
 const WORTH: f64 = 400.0;
 
 /// What came of the chains at one temperature.

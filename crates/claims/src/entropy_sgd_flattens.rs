@@ -18,7 +18,7 @@ pub const CLAIM: Claim = Claim {
         r"Entropy-SGD, which goes down the loss averaged around a point, ends in wider valleys than SGD; put to a ",
         r"comparison at equal training loss, of which the source says nothing: is $\lambda_{\max}(H)$ lower there?",
     ),
-    source: "Chaudhari et al. 2017, §5, who compare the ends of training, at different losses",
+    source: "Chaudhari et al. 2017, who compare the ends of training, at different losses",
     expected: Expectation::Any,
     false_statements: &[
         FalseStatement::samples("it leaves λ_max where SGD has it", "−log of λ_max", none),

@@ -21,7 +21,7 @@ pub const CLAIM: Claim = Claim {
         r"closed form: below $\frac P2$, and higher for a higher rank; chains find it within their own error in nine ",
         r"cases of ten",
     ),
-    source: "Aoyagi 2024, Theorem 1; Lau et al. 2025, §3",
+    source: "Aoyagi 2024; Lau et al. 2025",
     expected: Expectation::Supported,
     false_statements: &[
         FalseStatement::samples("it is P/2 whatever the rank", "estimate over the known", |samples| {
@@ -151,7 +151,7 @@ fn deep_linear(bench: &Workbench, widths: &[usize], rank: usize) -> Result<(Obje
     Ok((Objective::new(network, x, y, Loss::squared_error())?, w))
 }
 
-/// The learning coefficient of a deep linear network of these widths at a solution of rank r (Aoyagi 2024, Theorem 1):
+/// The learning coefficient of a deep linear network of these widths at a solution of rank r (Aoyagi 2024):
 /// with `Δ_i = H_i − r`, and those ℓ + 1 of them, the smallest, whose sum is at least ℓ times the largest of them and
 /// below ℓ times every other one, `S = ΣΔ`, `a = S − (⌈S/ℓ⌉ − 1) ℓ`:
 ///

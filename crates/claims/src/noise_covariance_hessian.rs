@@ -23,7 +23,7 @@ pub const CLAIM: Claim = Claim {
         r"for squared error of one output, late in training, $C\approx2L\,H$: its directions are those of H, its size ",
         r"falls with the loss, so that the noise of SGD dies out where the data is fitted",
     ),
-    source: "Jastrzębski et al. 2017, §2.2; against: Mori et al. 2022, eq. 11; Wojtowytsch 2024",
+    source: "Jastrzębski et al. 2017; against: Mori et al. 2022",
     expected: Expectation::HoldsAsCorrected,
     false_statements: &[
         // Of two positive semidefinite matrices the cosine is not zero: of unrelated ones of rank 60, 0.26.

@@ -21,7 +21,7 @@ pub const CLAIM: Claim = Claim {
         r"on the way of gradient flow, until the loss is a fiftieth of the first one, $\lambda_{\max}(H)$ rises, and ",
         r"less in wider networks",
     ),
-    source: "Cohen et al. 2021, §3.1 and Appendix D",
+    source: "Cohen et al. 2021",
     expected: Expectation::Supported,
     false_statements: &[
         FalseStatement::samples("the sharpness stays", "log of λ_max at the end over that", none),

@@ -19,7 +19,7 @@ pub const CLAIM: Claim = Claim {
         r"weights that SGD ends in; put to a comparison at equal training loss, of which the source says nothing: is ",
         r"its $\lambda_{\max}(H)$ lower there?",
     ),
-    source: "Izmailov et al. 2018, §3.4 and §4.5, who compare the ends of training, at different losses",
+    source: "Izmailov et al. 2018, who compare the ends of training, at different losses",
     expected: Expectation::Any,
     false_statements: &[
         FalseStatement::samples("the average is where SGD ends", "−log of λ_max", none),

@@ -1,5 +1,5 @@
 //! Two trained networks, and what lies between them: the line, the line after the units of one are put in the order of
-//! the other's, and a curve that is trained to stay low (Garipov et al. 2018, §3).
+//! the other's, and a curve that is trained to stay low (Garipov et al. 2018).
 
 use burn::optim::LearningRate;
 use burn::tensor::{DType, Tensor};
@@ -143,7 +143,7 @@ const CURVE: u64 = MATCHING + 1;
 /// Points on the curve at a step, one in each of as many equal parts of it.
 const POINTS: usize = 4;
 
-/// A Bézier curve whose bend lowers `E_s[L(w(s))]` with s drawn uniformly (Garipov et al. 2018, eq. 2), from the middle
+/// A Bézier curve whose bend lowers `E_s[L(w(s))]` with s drawn uniformly (Garipov et al. 2018), from the middle
 /// of the line. `∂/∂θ L(w(s)) = 2 s (1 − s) ∇L(w(s))`.
 fn curve(
     objective: &Objective<Model>,

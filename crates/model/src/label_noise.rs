@@ -9,8 +9,8 @@ use rand_distr::{Distribution, StandardNormal};
 /// Targets `[n, C]` of a batch with noise; draws are of the caller's generator, in the order of the targets.
 ///
 /// With so many `labels` a sample, one-hot or 0 and 1, each is replaced with probability `noise` by one drawn from all
-/// classes alike, itself among them (Damian, Ma & Lee 2021, §2, for classification). Where there are none, `noise`
-/// times a standard normal number is added to every target (their §2, for squared error).
+/// classes alike, itself among them (Damian, Ma & Lee 2021, for classification). Where there are none, `noise`
+/// times a standard normal number is added to every target (likewise for squared error).
 #[must_use]
 pub fn label_noise(targets: &Tensor<2>, labels: Option<usize>, noise: f64, random: &mut ChaCha12Rng) -> Tensor<2> {
     let ([rows, columns], place) = (targets.dims(), (targets.device(), targets.dtype()));

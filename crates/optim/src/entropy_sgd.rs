@@ -31,7 +31,7 @@ use crate::state::{put, take};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EntropySgdConfig {
-    /// Inner steps L, at least 1. Default: 20 (Chaudhari et al. 2017, §5).
+    /// Inner steps L, at least 1. Default: 20 (Chaudhari et al. 2017).
     #[serde(default = "inner")]
     pub inner: usize,
     /// The scope γ at the start, not negative. Default: 0.01 (the authors' program, `g0`).

@@ -32,7 +32,7 @@ pub enum ScheduleConfig {
     /// `ε min(√(warmup/(t+1)), (t+1)/warmup)`: the shape of Vaswani et al. 2017, eq. 3, scaled to peak at ε.
     Noam(NoamConfig),
     /// `ε` until half of `steps`, then in equal steps down to `ε · end` at nine tenths of them, and on at that rate:
-    /// the schedule in front of [stochastic weight averaging](crate::average::swa) (Izmailov et al. 2018, §4.1).
+    /// the schedule in front of [stochastic weight averaging](crate::average::swa) (Izmailov et al. 2018).
     Swa(SwaScheduleConfig),
 }
 

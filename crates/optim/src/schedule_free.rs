@@ -1,4 +1,4 @@
-//! Schedule-Free (Defazio et al. 2024, eq. 3–5): the gradient is taken between a fast sequence and its average, and the
+//! Schedule-Free (Defazio et al. 2024): the gradient is taken between a fast sequence and its average, and the
 //! average is the network.
 //!
 //! At step `k = 1, 2, …` at rate γ, with `z = x = w` at the start:
@@ -34,7 +34,7 @@ use crate::state::{put, take};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScheduleFreeConfig {
-    /// The interpolation β, from 0 to below 1. Default: 0.9 (Defazio et al. 2024, §4).
+    /// The interpolation β, from 0 to below 1. Default: 0.9 (Defazio et al. 2024).
     #[serde(default = "beta")]
     pub beta: f64,
     /// Whether z takes steps of Adam without momentum. Default: false.

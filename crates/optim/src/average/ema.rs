@@ -14,7 +14,7 @@ use crate::error::{OptimError, check, check_factor};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EmaConfig {
-    /// The factor β, from 0 to below 1. Default: 0.999 (Tarvainen & Valpola 2017, §3; also PyTorch's).
+    /// The factor β, from 0 to below 1. Default: 0.999 (Tarvainen & Valpola 2017; also PyTorch's).
     #[serde(default = "decay")]
     pub decay: f64,
     /// Steps between weights, at least 1. Default: 1.

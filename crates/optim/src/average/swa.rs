@@ -14,11 +14,11 @@ use crate::error::{OptimError, check};
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SwaConfig {
-    /// The first step whose weights are in it, at least 1. Default: three quarters of the run (Izmailov et al. 2018,
-    /// §4.1: 75 % of the training budget).
+    /// The first step whose weights are in it, at least 1. Default: three quarters of the run (Izmailov et al. 2018:
+    /// 75 % of the training budget).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<usize>,
-    /// Steps between weights, at least 1. Default: an epoch (Izmailov et al. 2018, §3.2, for a constant rate).
+    /// Steps between weights, at least 1. Default: an epoch (Izmailov et al. 2018, for a constant rate).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub every: Option<usize>,
 }
