@@ -627,6 +627,10 @@ mod edges {
         for (name, config, rate, gradient) in cases {
             assert_eq!(edge(&config, rate, gradient), None, "{name}");
         }
+        // Without a weight SAM is not there.
+        let momentum = || OptimizerConfig::new(MomentumConfig { momentum: 0.9 }, 0.1);
+        let without = momentum().with_sam(SamConfig { weight: 0.0, ..SamConfig::new(0.1) });
+        assert_eq!(edge(&without, 0.1, 1.0), edge(&momentum(), 0.1, 1.0));
         // SAM is gradient descent in the end.
         for (rho, gradient) in [(0.0, 0.0), (1e-20, 1.0)] {
             let still = edge(&gd(0.1).with_sam(SamConfig::new(rho)), 0.1, gradient).expect("there is one");
@@ -777,6 +781,21 @@ mod averages {
         for (config, word) in cases {
             let error = config.taken(40, 10).expect_err("it is not possible").to_string();
             assert!(error.contains(word), "`{error}` should name {word}");
+        }
+    }
+
+    /// Under a constant gradient g at rates γ the fast sequence is `z_k = −g Σγ`, and the average weighs it by γ².
+    #[test]
+    fn schedule_free_weighs_by_the_square_of_the_rate() {
+        let mut method = OptimizerConfig::new(ScheduleFreeConfig::default(), 0.1).init().expect("valid");
+        let loss = |at: &Affine| (at.weight.val().sum() + at.bias.val().sum()).mul_scalar(0.3);
+        let (mut at, mut fast, mut sum, mut weights) = (Affine::new(&[0.0, 0.0], &[0.0], DType::F64), 0.0, 0.0, 0.0);
+        for rate in [0.1, 0.5, 0.2, 0.4] {
+            at = method.step(rate, at, closure(&loss)).0;
+            fast -= 0.3 * rate;
+            sum += rate * rate * fast;
+            weights += rate * rate;
+            assert!((values(&at)[0] - sum / weights).abs() < 1e-14, "{} {}", values(&at)[0], sum / weights);
         }
     }
 
