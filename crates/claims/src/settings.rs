@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Effort {
-    /// All claims in under three minutes on two cores.
+    /// All claims in a few minutes on two cores.
     Quick,
     /// More seeds, widths and steps, and other networks.
     Full,

@@ -263,7 +263,7 @@ pub struct ClaimsArgs {
     /// Claims to measure [default: all]
     #[arg(value_name = "ID")]
     pub ids: Vec<String>,
-    /// Spend under three minutes on all of them, on two cores [default]
+    /// Spend a few minutes on all of them, on two cores [default]
     #[arg(long, conflicts_with = "full")]
     pub quick: bool,
     /// Spend many times as long: more seeds, widths and steps, and other networks
