@@ -335,12 +335,15 @@ mod tests {
         let images = TensorData::new(images, Shape::from([64, 3, 32, 32])).convert_dtype(DType::F32);
         let targets = TensorData::new(targets, Shape::from([64, 10])).convert_dtype(DType::F32);
         let samples = (ModelInput::Images(Tensor::from_data(images, &inner)), Tensor::<2>::from_data(targets, &inner));
-        // With these weights both gradients are 2e-3 apart, six times √ϵ, by rounding.
-        let config = ResNetConfig { norm: Norm::Batch, ..ResNetConfig::new(20, 16) };
+        // With some of these weights both gradients are further apart than √ϵ by rounding, up to 2e-3; with which, is a
+        // matter of the processor.
+        let config = ModelConfig::from(ResNetConfig { norm: Norm::Batch, ..ResNetConfig::new(20, 16) });
         let sample = Sample::Image { channels: 3, height: 32, width: 32 };
-        let network: Model =
-            ModelConfig::from(config).init(&sample, 10, 5, &device, DType::F32).expect("it can be built");
-        assert!(Stepper::new(network, Loss::squared_error(), samples, &[64], true).is_compiled());
+        for seed in 0..6 {
+            let network: Model = config.init(&sample, 10, seed, &device, DType::F32).expect("it can be built");
+            let stepper = Stepper::new(network, Loss::squared_error(), samples.clone(), &[64], true);
+            assert!(stepper.is_compiled(), "seed {seed}");
+        }
     }
 
     #[test]
