@@ -1,9 +1,7 @@
 //! What lies between two solutions: a barrier, unless they share the first part of training.
 
-use std::collections::BTreeMap;
-
 use burn::tensor::DType;
-use losscape_lab::config::{BatchSize, Mode, TrainingConfig};
+use losscape_lab::config::{BatchSize, TrainingConfig};
 use losscape_lab::connectivity::ConnectionSettings;
 use losscape_lab::{Connection, LabError, Subject, Trainer};
 use losscape_model::data::Prepared;
@@ -74,17 +72,7 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
         let end = |network: Model, order: u64| trained(network, &data, &to_target(), own.wrapping_add(order << 42));
         let [one, sibling] = [end(parent.clone(), 1)?, end(parent, 2)?];
         let other = end(second, 3)?;
-        let subject = |network: Model| Subject {
-            source: String::new(),
-            network,
-            data: data.train.clone(),
-            loss: Loss::cross_entropy(),
-            training: None,
-            batch_size: None,
-            mode: Mode::Evaluation,
-            setup: BTreeMap::new(),
-            notices: Vec::new(),
-        };
+        let subject = |network: Model| Subject::new(network, data.train.clone(), Loss::cross_entropy());
         let [one, sibling, other] = [one, sibling, other].map(subject);
         let apart = Connection::between(&one, &other, &ConnectionSettings { seed: own, ..Default::default() })?;
         let near = Connection::between(&one, &sibling, &ConnectionSettings { curve: 0, ..Default::default() })?;

@@ -117,14 +117,14 @@ impl Connection {
         if !arrived(&line) {
             return Err(apart("network"));
         }
-        let order = stream(settings.seed, Purpose::Probes, MATCHING);
+        let mut order = stream(settings.seed, Purpose::Probes, MATCHING);
         let matched = match (&a.network, &b.network) {
-            (Model::Mlp(a), Model::Mlp(b)) => matched(a, b, &mut { order }).map(Model::Mlp),
+            (Model::Mlp(a), Model::Mlp(b)) => matched(a, b, &mut order).map(Model::Mlp),
             _ => None,
         };
         let matched = matched.and_then(|network| weights(&network));
         let matched = matched.map(|to| on(&Way::of([from.clone(), to]))).transpose()?;
-        debug_assert!(matched.as_ref().is_none_or(arrived), "the order of units changed the function");
+        assert!(matched.as_ref().is_none_or(arrived), "the order of units changed the function");
         let curve = if settings.curve > 0 {
             let random = &mut stream(settings.seed, Purpose::Probes, CURVE);
             Some(on(&curve(&objective, [from, to], settings, random)?)?)

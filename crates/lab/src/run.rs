@@ -80,7 +80,10 @@ impl Run {
         create(folder.path())?;
         let mut lock = lock(&folder.lock(), folder.path())?;
         let [of_evaluation, of_batch] = [Mode::Evaluation, Mode::Batch].map(|mode| folder.analysis_in(mode));
-        for path in [&folder.metrics(), &folder.checkpoints(), &folder.plots(), &of_evaluation, &of_batch] {
+        let average = folder.average();
+        for path in
+            [&folder.metrics(), &folder.checkpoints(), &folder.plots(), &of_evaluation, &of_batch, average.path()]
+        {
             no_link(path)?;
         }
         // What stands in a folder without a manifest was cut off before it was a run.
@@ -96,7 +99,7 @@ impl Run {
         }
         create(&folder.checkpoints())?;
         create(&folder.plots())?;
-        for path in [folder.path(), &folder.checkpoints(), &folder.plots(), &of_evaluation, &of_batch] {
+        for path in [folder.path(), &folder.checkpoints(), &folder.plots(), &of_evaluation, &of_batch, average.path()] {
             sweep(path);
         }
         let mut found = Checkpoint::newest(&folder, &plan.run_id)?;

@@ -61,6 +61,22 @@ pub struct Training {
 }
 
 impl Subject {
+    /// A network with data and loss, of which nothing else is known: in evaluation mode.
+    #[must_use]
+    pub fn new(network: Model, data: Dataset, loss: Loss) -> Self {
+        Self {
+            source: String::new(),
+            network,
+            data,
+            loss,
+            training: None,
+            batch_size: None,
+            mode: Mode::Evaluation,
+            setup: BTreeMap::new(),
+            notices: Vec::new(),
+        }
+    }
+
     /// Measures in this mode. Default: evaluation.
     ///
     /// # Errors
@@ -171,17 +187,8 @@ mod tests {
     #[test]
     fn statistics_are_what_is_no_parameter() {
         let device = burn::tensor::Device::flex().autodiff();
-        let subject = |network: Model| Subject {
-            source: String::new(),
-            network,
-            data: losscape_model::data::digits::load().select(&[0, 1]),
-            loss: Loss::cross_entropy(),
-            training: None,
-            batch_size: None,
-            mode: Mode::Evaluation,
-            setup: BTreeMap::new(),
-            notices: Vec::new(),
-        };
+        let digits = losscape_model::data::digits::load().select(&[0, 1]);
+        let subject = |network: Model| Subject::new(network, digits.clone(), Loss::cross_entropy());
         let dtype = burn::tensor::DType::F64;
         let plain = MlpConfig::new([4]).init(64, 10, 0, &device, dtype).expect("it fits");
         assert!(subject(Model::Mlp(plain)).statistics().is_empty());

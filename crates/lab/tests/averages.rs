@@ -156,9 +156,7 @@ fn an_average_with_batch_norm_has_statistics_of_its_own() {
 }
 
 fn subject(network: Model, loss: Loss) -> Subject {
-    let (mode, training, batch_size) = (Mode::Evaluation, None, None);
-    let (data, setup) = (data().train, std::collections::BTreeMap::new());
-    Subject { source: String::new(), network, data, loss, training, batch_size, mode, setup, notices: Vec::new() }
+    Subject::new(network, data().train, loss)
 }
 
 fn network(seed: u64) -> losscape_model::Mlp {

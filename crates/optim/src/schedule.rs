@@ -13,6 +13,7 @@ use burn::optim::lr_scheduler::noam::NoamLrSchedulerConfig;
 use burn::optim::lr_scheduler::step::StepLrSchedulerConfig;
 use serde::{Deserialize, Serialize};
 
+use crate::average::swa::three_quarters;
 use crate::error::{OptimError, check};
 
 /// How the learning rate changes from step to step; `t` counts steps from 0.
@@ -159,7 +160,7 @@ impl ScheduleConfig {
                 NoamLrSchedulerConfig::new((warmup as f64).sqrt()).with_warmup_steps(warmup).with_model_size(1).init()
             }
             Self::Swa(swa) => {
-                let steps = swa.steps.unwrap_or((run_steps * 3).div_ceil(4));
+                let steps = swa.steps.unwrap_or(three_quarters(run_steps));
                 count("steps", steps)?;
                 end(swa.end)?;
                 hold_until = steps / 2;

@@ -36,7 +36,7 @@ pub struct StudyConfig {
     #[serde(default, skip_serializing_if = "is_evaluation")]
     pub mode: Mode,
     /// Measure the averages of weights that `[average]` asks for, in place of the last ones. Default: false.
-    #[serde(default, skip_serializing_if = "is_not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub average: bool,
     /// Largest and smallest eigenvalues to find of each operator. Default: as `losscape analyze`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -61,16 +61,11 @@ pub struct Measuring {
     #[serde(default, skip_serializing_if = "is_evaluation")]
     pub mode: Mode,
     /// Whether averages of weights are measured.
-    #[serde(default, skip_serializing_if = "is_not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub average: bool,
     /// How many eigenvalues, where not as many as `losscape analyze` finds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub top: Option<usize>,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives references")]
-fn is_not(flag: &bool) -> bool {
-    !*flag
 }
 
 fn is_evaluation(mode: &Mode) -> bool {

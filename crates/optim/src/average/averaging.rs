@@ -24,3 +24,12 @@ pub(crate) trait Averaging {
     /// The most vectors that are kept.
     fn most(&self) -> usize;
 }
+
+/// Moves the one vector kept, `a ← a + share (w − a)`; the first weights are taken as they are.
+pub(crate) fn towards(kept: &mut Vec<Tensor<1>>, weights: Tensor<1>, share: f64) {
+    let moved = match kept.pop() {
+        Some(average) => average.mul_scalar(1.0 - share) + weights.mul_scalar(share),
+        None => weights,
+    };
+    kept.push(moved);
+}

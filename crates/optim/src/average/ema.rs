@@ -7,7 +7,7 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::averaging::{Averaging, Taken};
+use super::averaging::{Averaging, Taken, towards};
 use crate::error::{OptimError, check, check_factor};
 
 /// Settings of the exponential moving average.
@@ -38,10 +38,9 @@ impl Averaging for EmaConfig {
     }
 
     fn take(&self, kept: &mut Vec<Tensor<1>>, taken: usize, weights: Tensor<1>) {
-        let Some(average) = kept.pop() else { return kept.push(weights) };
         // a + (1 − β)/(1 − βᵏ) (w − a).
         let share = (1.0 - self.decay) / (1.0 - self.decay.powf(taken as f64 + 1.0));
-        kept.push(average.mul_scalar(1.0 - share) + weights.mul_scalar(share));
+        towards(kept, weights, share);
     }
 
     fn most(&self) -> usize {

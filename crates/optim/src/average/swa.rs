@@ -7,7 +7,7 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::averaging::{Averaging, Taken};
+use super::averaging::{Averaging, Taken, towards};
 use crate::error::{OptimError, check};
 
 /// Settings of stochastic weight averaging.
@@ -23,18 +23,21 @@ pub struct SwaConfig {
     pub every: Option<usize>,
 }
 
+/// Where averaging begins in a run of so many steps, and the rate has come down.
+pub(crate) fn three_quarters(run_steps: usize) -> usize {
+    (run_steps * 3).div_ceil(4)
+}
+
 impl Averaging for SwaConfig {
     fn taken(&self, run_steps: usize, epoch_steps: usize) -> Result<Taken, OptimError> {
-        let (from, every) = (self.start.unwrap_or((run_steps * 3).div_ceil(4)), self.every.unwrap_or(epoch_steps));
+        let (from, every) = (self.start.unwrap_or(three_quarters(run_steps)), self.every.unwrap_or(epoch_steps));
         check("start", from as f64, (1..=run_steps).contains(&from), "from 1 to the steps of the run")?;
         check("every", every as f64, every > 0, "at least 1")?;
         Ok(Taken { from, every })
     }
 
     fn take(&self, kept: &mut Vec<Tensor<1>>, taken: usize, weights: Tensor<1>) {
-        let Some(average) = kept.pop() else { return kept.push(weights) };
-        let share = 1.0 / (taken as f64 + 1.0);
-        kept.push(average.mul_scalar(1.0 - share) + weights.mul_scalar(share));
+        towards(kept, weights, 1.0 / (taken as f64 + 1.0));
     }
 
     fn most(&self) -> usize {
