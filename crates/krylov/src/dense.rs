@@ -1,14 +1,19 @@
-//! Matrices small enough to be written down: an operator as a matrix, and all eigenvalues of a matrix, in f64 on the
-//! host.
+//! Matrices small enough to be written down: an operator as a matrix, all eigenvalues of a matrix, and an orthonormal
+//! basis of its columns, in f64 on the host.
 //!
 //! faer divides a decomposition into as many parts as it is told, and results depend on how many: here that is a
 //! function of the matrix alone, so that results do not depend on the number of threads.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
-use faer::{Mat, MatMut, MatRef, Par, Spec};
+use faer::linalg::householder::{
+    apply_block_householder_sequence_on_the_left_in_place_scratch,
+    apply_block_householder_sequence_on_the_left_in_place_with_conj,
+};
+use faer::linalg::qr::no_pivoting::factor::{qr_in_place, qr_in_place_scratch, recommended_block_size};
+use faer::{Conj, Mat, MatMut, MatRef, Par, Spec};
 
 use crate::basis::host;
 use crate::error::KrylovError;
@@ -73,12 +78,48 @@ pub fn eigenpairs_of(dim: usize, values: &[f64]) -> Result<(Vec<f64>, Vec<Vec<f6
     Ok((values, vectors.col_iter().map(|column| column.iter().copied().collect()).collect()))
 }
 
+/// The Q of a square matrix's QR decomposition, by Householder reflections: orthogonal to rounding, also where columns
+/// depend on each other. In the type and on the device of the matrix.
+///
+/// # Errors
+///
+/// [`KrylovError::NotFinite`] when an entry is not.
+pub fn orthonormal(matrix: Tensor<2>) -> Result<Tensor<2>, KrylovError> {
+    let [dim, _] = matrix.dims();
+    let place = (&matrix.device(), matrix.dtype());
+    let values = finite(host(matrix))?;
+    let mut factors = MatRef::from_row_major_slice(&values, dim, dim).to_owned();
+    let block = recommended_block_size::<f64>(dim, dim);
+    let parallel = parts(dim);
+    let mut coefficients = Mat::zeros(block, dim);
+    let mut memory = MemBuffer::new(qr_in_place_scratch::<f64>(dim, dim, block, parallel, Spec::default()));
+    let stack = MemStack::new(&mut memory);
+    qr_in_place(factors.as_mut(), coefficients.as_mut(), parallel, stack, Spec::default());
+    let scratch = apply_block_householder_sequence_on_the_left_in_place_scratch::<f64>(dim, block, dim);
+    let mut basis = Mat::identity(dim, dim);
+    apply_block_householder_sequence_on_the_left_in_place_with_conj(
+        factors.as_ref(),
+        coefficients.as_ref(),
+        Conj::No,
+        basis.as_mut(),
+        parallel,
+        MemStack::new(&mut MemBuffer::new(scratch)),
+    );
+    let rows: Vec<f64> = basis.row_iter().flat_map(|row| row.iter().copied().collect::<Vec<_>>()).collect();
+    Ok(Tensor::from_data(TensorData::new(rows, [dim, dim]).convert_dtype(place.1), place))
+}
+
+/// How a decomposition is divided.
+fn parts(dim: usize) -> Par {
+    if dim < DIVIDED { Par::Seq } else { Par::rayon(PARTS) }
+}
+
 /// Eigenvalues in ascending order, and eigenvectors into the columns of `vectors`.
 fn decompose(dim: usize, values: &[f64], vectors: Option<MatMut<f64>>) -> Result<Vec<f64>, KrylovError> {
     if dim == 0 {
         return Ok(Vec::new());
     }
-    let parallel = if dim < DIVIDED { Par::Seq } else { Par::rayon(PARTS) };
+    let parallel = parts(dim);
     let wanted = if vectors.is_some() { ComputeEigenvectors::Yes } else { ComputeEigenvectors::No };
     let scratch = self_adjoint_evd_scratch::<f64>(dim, wanted, parallel, Spec::default());
     let mut memory = MemBuffer::new(scratch);

@@ -3,17 +3,38 @@
 use std::sync::Arc;
 
 use crate::common::{Prescribed, random};
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use losscape_krylov::trace::{frobenius, hutch_plus_plus, hutchinson, xtrace};
 use losscape_krylov::{
     Congruence, ConjugateGradient, Counted, Deflated, Diagonal, Eigensolver, Ended, Estimate, Inverse, KrylovError,
-    MinRes, Quadrature, Restricted, Scaled, Shifted, SpectralDensity, Sum, SymmetricMatrix, SymmetricOperator, dense,
-    diagonal,
+    MinRes, Quadrature, Restricted, Scaled, Shifted, Space, SpectralDensity, Sum, SymmetricMatrix, SymmetricOperator,
+    dense, diagonal,
 };
 
 fn difference(a: Tensor<2>, b: Tensor<2>) -> f64 {
     let largest: f64 = (a - b).abs().max().into_scalar();
     if largest.is_nan() { f64::INFINITY } else { largest }
+}
+
+#[test]
+fn a_basis_of_columns_is_orthogonal_and_makes_them() {
+    let space = |dim| Space { dim, device: Device::flex(), dtype: DType::F64 };
+    for (dim, rank) in [(1, 1), (7, 7), (7, 3), (600, 600)] {
+        let random = &mut random(dim as u64);
+        let columns = space(dim * rank).normal(random).reshape([dim, rank]);
+        let matrix = columns.matmul(space(rank * dim).normal(random).reshape([rank, dim]));
+        let basis = dense::orthonormal(matrix.clone()).expect("it is finite");
+        let rounding = 1e-13 * dim as f64;
+        let identity = Tensor::<2>::eye(dim, &Device::flex()).cast(DType::F64);
+        assert!(difference(basis.clone().transpose().matmul(basis.clone()), identity) < rounding, "{dim}, {rank}");
+        // The first columns of the one make the first columns of the other.
+        let factor = basis.transpose().matmul(matrix.clone());
+        let size: f64 = matrix.abs().max().into_scalar();
+        let below: f64 = factor.tril(-1).abs().max().into_scalar();
+        assert!(below < rounding * size, "{dim}, {rank}: {below:e}");
+    }
+    let nan = Tensor::<2>::full([2, 2], f64::NAN, (&Device::flex(), DType::F64));
+    assert!(dense::orthonormal(nan).is_err());
 }
 
 fn twice_inverted<A: SymmetricOperator>(operator: A) -> Inverse<Inverse<A>> {
