@@ -23,12 +23,13 @@ use crate::records::{CheckpointState, SCHEMA};
 
 const MODEL: &str = "model.bpk";
 const OPTIMIZER: &str = "optimizer.bpk";
+const MEAN: &str = "optimizer.mean.bpk";
 const FLOWS: &str = "flows.safetensors";
 const AVERAGE: &str = "average.safetensors";
 const STATE: &str = "state.json";
 
 /// The files of a checkpoint, and whether there may be a checkpoint without.
-const FILES: [(&str, bool); 4] = [(MODEL, false), (OPTIMIZER, false), (FLOWS, true), (AVERAGE, true)];
+const FILES: [(&str, bool); 5] = [(MODEL, false), (OPTIMIZER, false), (MEAN, true), (FLOWS, true), (AVERAGE, true)];
 
 /// Checkpoints kept: the newest, and one before it in case the newest turns out damaged.
 const KEPT: usize = 2;
@@ -48,7 +49,7 @@ impl Checkpoint {
         self.path.join(MODEL)
     }
 
-    /// `optimizer.bpk`: the state of the method.
+    /// `optimizer.bpk`: the state of the method; that of Friendly SAM lies beside it, in `optimizer.mean.bpk`.
     #[must_use]
     pub fn optimizer(&self) -> PathBuf {
         self.path.join(OPTIMIZER)

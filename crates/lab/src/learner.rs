@@ -112,8 +112,8 @@ where
             let gradients = shared::gradients(item.loss.backward(), at);
             (item, gradients)
         };
-        let (item, grads) = match self.surrogate {
-            Some(surrogate) => {
+        let (item, grads) = match self.surrogate.clone() {
+            Some(mut surrogate) => {
                 let mut first = None;
                 let (_, gradients) = surrogate.gradients(self, &mut |at: &Self| {
                     let (item, gradients) = differentiated(at);

@@ -10,7 +10,7 @@ use losscape_model::data::{DataConfig, Prepared};
 use losscape_model::{Loss, Mlp, MlpConfig, Network};
 use losscape_optim::adam::AdamConfig;
 use losscape_optim::muon::MuonConfig;
-use losscape_optim::{OptimizerConfig, RuleConfig, SamConfig};
+use losscape_optim::{FriendlyConfig, OptimizerConfig, RuleConfig, SamConfig};
 use losscape_tangent::parameters::ravel;
 use std::path::PathBuf;
 
@@ -110,18 +110,26 @@ fn both_ways_lead_to_the_same_weights() {
 #[test]
 fn going_on_from_a_checkpoint_changes_no_bit() {
     let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("trainer-optimizer.bpk");
-    let mut whole = trainer(mlp(Device::flex(), DType::F32), &adam());
-    for _ in 0..23 {
-        whole.advance();
+    let friendly = SamConfig { friendly: Some(FriendlyConfig::default()), ..SamConfig::new(0.05) };
+    let with = |name: &str| {
+        let rule: RuleConfig =
+            serde_json::from_str(&format!("{{\"{name}\": {{}}}}")).expect("every setting has a default");
+        OptimizerConfig::new(rule, 0.01)
+    };
+    for optimizer in [adam(), with("momentum").with_sam(friendly), with("scalar-rmsprop"), with("soap")] {
+        let begin = || trainer(mlp(Device::flex(), DType::F32), &optimizer);
+        let mut whole = begin();
+        for _ in 0..23 {
+            whole.advance();
+        }
+        whole.moment().save_method(&file).expect("the folder can be written");
+        let network = whole.network().clone();
+        let mut resumed = begin()
+            .restore(Position { network, method: file.clone(), average: None, step: 23, wall_s: 0.0 })
+            .expect("the file was just written");
+        for _ in 0..17 {
+            assert_eq!(whole.advance().loss.to_bits(), resumed.advance().loss.to_bits(), "{optimizer:?}");
+        }
+        assert_eq!(weights(&whole), weights(&resumed), "{optimizer:?}");
     }
-    whole.moment().save_method(&file).expect("the folder can be written");
-    let network = whole.network().clone();
-    let begun = trainer(mlp(Device::flex(), DType::F32), &adam());
-    let mut resumed = begun
-        .restore(Position { network, method: file, average: None, step: 23, wall_s: 0.0 })
-        .expect("the file was just written");
-    for _ in 0..17 {
-        assert_eq!(whole.advance().loss.to_bits(), resumed.advance().loss.to_bits());
-    }
-    assert_eq!(weights(&whole), weights(&resumed));
 }

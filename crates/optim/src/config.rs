@@ -26,8 +26,10 @@ use crate::penalty::SharpnessPenaltyConfig;
 use crate::rmsprop::RmsPropConfig;
 use crate::rule::{Rule, Settings};
 use crate::sam::SamConfig;
+use crate::scalar_rmsprop::ScalarRmsPropConfig;
 use crate::schedule::ScheduleConfig;
 use crate::schedule_free::ScheduleFreeConfig;
+use crate::soap::SoapConfig;
 
 /// The table of rules: a variant with its settings, its names in a configuration, and what it is. The settings say all
 /// the rest, in the rule's own file.
@@ -68,6 +70,8 @@ rules! {
     Nesterov(NesterovConfig) =
         "nesterov": "Nesterov's gradient; form = \"reparameterised\" (default) or \"look-ahead\"";
     Rmsprop(RmsPropConfig) = "rmsprop": "step over the root of the mean squared derivative";
+    ScalarRmsprop(ScalarRmsPropConfig) =
+        "scalar-rmsprop": "the whole gradient over the root of its mean squared length";
     Adam(AdamConfig) = "adam": "Adam; epsilon_inside = true for the notes' form";
     Amsgrad(AmsGradConfig) = "amsgrad": "Adam divided by the largest second moment so far";
     EntropySgd(EntropySgdConfig) = "entropy-sgd": "Entropy-SGD: inner steps drawn back to a point, which follows them";
@@ -75,6 +79,7 @@ rules! {
         "schedule-free": "Schedule-Free: the gradient between a fast sequence and its average; adaptive = true: AdamW";
     Adamw(AdamWConfig) = "adamw": "Burn's AdamW: decoupled weight decay";
     Muon(MuonConfig) = "muon": "Burn's Muon for matrices, AdamW for the rest";
+    Soap(SoapConfig) = "soap": "SOAP: Adam in the eigenbasis of Shampoo's preconditioner";
     Lion(LionConfig) = "lion": "Burn's Lion";
     Adagrad(AdaGradConfig) = "adagrad": "Burn's AdaGrad";
     Adafactor(AdafactorConfig) = "adafactor": "Burn's Adafactor, at the configured rate";
@@ -96,8 +101,8 @@ impl RuleConfig {
         dtype == DType::F32 || self.settings().facts().restores
     }
 
-    /// Whether every number is stepped on its own, whatever tensor it stands in: parameters may then be joined into one
-    /// [`Vector`](crate::Vector).
+    /// Whether the step of a number does not depend on the tensor that it stands in: parameters may then be joined into
+    /// one [`Vector`](crate::Vector).
     #[must_use]
     pub fn is_elementwise(&self) -> bool {
         self.settings().facts().elementwise
@@ -179,7 +184,7 @@ impl OptimizerConfig {
                 return Err(OptimError::Combination("sam and sharpness_penalty do not go together: leave one out"));
             }
         };
-        if surrogate.is_some() && !matches!(rule, Rule::Module(_)) {
+        if surrogate.is_some() && !matches!(rule, Rule::Module(_) | Rule::Scalar(_)) {
             return Err(OptimError::Combination(
                 "sam and sharpness_penalty go around rules that take one gradient a step, not around lbfgs, \
                  schedule-free or the look-ahead form of nesterov",

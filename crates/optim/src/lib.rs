@@ -9,11 +9,12 @@
 //! | [`gradient_descent`] | `w − ε g`; SGD when g is a mini-batch's |
 //! | [`momentum`] | heavy ball |
 //! | [`nesterov`], [`look_ahead`] | Nesterov's gradient, re-parameterised and at the extended point |
-//! | [`rmsprop`] | RMSProp |
+//! | [`rmsprop`], [`scalar_rmsprop`] | RMSProp; the same with one mean square for all parameters |
 //! | [`adam`], [`amsgrad`] | Adam; AMSGrad |
 //! | [`entropy_sgd`] | Entropy-SGD |
 //! | [`schedule_free`] | Schedule-Free gradient descent and AdamW |
-//! | [`sam`] | SAM and ASAM: the gradient at a perturbed point, for any rule |
+//! | [`soap`] | SOAP: Adam in the eigenbasis of Shampoo's preconditioner |
+//! | [`sam`] | SAM, ASAM and Friendly SAM: the gradient at a perturbed point, for any rule |
 //! | [`penalty`] | the Hessian's largest eigenvalue added to the loss, for any rule |
 //! | [`weight_decay`] | `g + λ w` in front of any rule |
 //! | [`clip`] | clipping by the global norm |
@@ -77,9 +78,11 @@ mod preconditioner;
 pub mod rmsprop;
 mod rule;
 pub mod sam;
+pub mod scalar_rmsprop;
 pub mod schedule;
 pub mod schedule_free;
 pub mod shared;
+pub mod soap;
 mod state;
 mod vector;
 pub mod weight_decay;
@@ -89,7 +92,7 @@ pub use config::{OptimizerConfig, RuleConfig};
 pub use error::OptimError;
 pub use method::Method;
 pub use penalty::{SharpnessPenalty, SharpnessPenaltyConfig};
-pub use sam::{Sam, SamConfig};
+pub use sam::{FriendlyConfig, Sam, SamConfig};
 pub use schedule::{Schedule, ScheduleConfig};
 pub use vector::Vector;
 

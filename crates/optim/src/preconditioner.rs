@@ -1,10 +1,10 @@
 //! The diagonal preconditioner by which RMSProp and Adam divide their steps, from a state at work.
 
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::optim::{GradientsParams, LearningRate, ModuleOptimizer, Optimizer, RecordState, StateSink, StateSource};
+use burn::module::Module;
+use burn::optim::{LearningRate, ModuleOptimizer, Optimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Device, Tensor};
 
-use crate::shared::{self, visit_once};
+use crate::shared;
 use crate::state::{put, take};
 
 /// `√s + ϵ`, or `√(s + ϵ)`.
@@ -68,21 +68,8 @@ impl Reveal {
         // What is written into statistics is written into those of every clone.
         let module = shared::apart(module);
         // A parameter is only stepped when it has a gradient: the parameters themselves serve.
-        let gradients = own(&module);
+        let gradients = shared::own(&module);
         let mut reveal = ModuleOptimizer::from(self.clone()).load_record(optimizer.to_record());
         shared::step(&mut reveal, 0.0, module, gradients)
     }
-}
-
-/// Every float parameter as its own gradient.
-fn own<M: Module>(module: &M) -> GradientsParams {
-    struct Own(GradientsParams);
-    impl ModuleVisitor for Own {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.0.register(param.id, param.val().inner());
-        }
-    }
-    let mut own = Own(GradientsParams::new());
-    visit_once(module, &mut own);
-    own.0
 }

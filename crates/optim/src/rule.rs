@@ -9,6 +9,7 @@ use burn::optim::{LBFGS, ModuleOptimizer, Optimizer};
 use crate::error::OptimError;
 use crate::look_ahead::LookAhead;
 use crate::preconditioner::Reveal;
+use crate::scalar_rmsprop::ScalarRmsProp;
 use crate::weight_decay::WithWeightDecay;
 
 /// How a step is made from gradients.
@@ -16,6 +17,8 @@ use crate::weight_decay::WithWeightDecay;
 pub(crate) enum Rule {
     /// A rule that takes one gradient, at the parameters.
     Module(ModuleOptimizer),
+    /// Scalar RMSProp, which takes the whole gradient at once.
+    Scalar(Box<ScalarRmsProp>),
     /// Nesterov's look-ahead.
     LookAhead(LookAhead),
     /// L-BFGS.
@@ -34,7 +37,7 @@ impl Rule {
 
 /// What a rule is like.
 pub(crate) struct Facts {
-    /// Whether every number is stepped on its own, whatever tensor it stands in.
+    /// Whether the step of a number does not depend on the tensor that it stands in.
     pub elementwise: bool,
     /// Whether a saved state comes back as it was in every float type, not in f32 alone: see [`state`](crate::state).
     pub restores: bool,

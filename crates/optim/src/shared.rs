@@ -157,6 +157,19 @@ pub(crate) fn combined<M: Module, const N: usize>(module: &M, parts: [(&Gradient
     visitor.sum
 }
 
+/// Every float parameter as its own gradient.
+pub(crate) fn own<M: Module>(module: &M) -> GradientsParams {
+    struct Own(GradientsParams);
+    impl ModuleVisitor for Own {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0.register(param.id, param.val().inner());
+        }
+    }
+    let mut own = Own(GradientsParams::new());
+    visit_once(module, &mut own);
+    own.0
+}
+
 /// Tensors of parameters: those first seen, which a mapper puts wherever it meets the parameter again.
 #[derive(Default)]
 struct Tensors(HashMap<ParamId, Box<dyn Any>>);

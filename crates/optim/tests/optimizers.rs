@@ -17,9 +17,11 @@ use losscape_optim::momentum::MomentumConfig;
 use losscape_optim::muon::MuonConfig;
 use losscape_optim::nesterov::{Form, NesterovConfig};
 use losscape_optim::rmsprop::RmsPropConfig;
+use losscape_optim::scalar_rmsprop::ScalarRmsPropConfig;
 use losscape_optim::schedule::{DecayConfig, ScheduleConfig};
 use losscape_optim::schedule_free::ScheduleFreeConfig;
-use losscape_optim::{Method, OptimizerConfig, RuleConfig, SamConfig, SharpnessPenaltyConfig};
+use losscape_optim::soap::SoapConfig;
+use losscape_optim::{FriendlyConfig, Method, OptimizerConfig, RuleConfig, SamConfig, SharpnessPenaltyConfig};
 use losscape_tangent::parameters::ravel;
 
 fn tensor<const D: usize>(values: &[f64], shape: [usize; D], dtype: DType) -> Tensor<D> {
@@ -78,6 +80,9 @@ mod trajectories {
         let adam =
             |epsilon_inside| RuleConfig::Adam(AdamConfig { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-3, epsilon_inside });
         let with = OptimizerConfig::new;
+        let scalar = || RuleConfig::ScalarRmsprop(ScalarRmsPropConfig { gamma: 0.9, epsilon: 1e-3 });
+        let soap = SoapConfig { beta_1: 0.9, beta_2: 0.95, epsilon: 1e-3, frequency: 7, ..SoapConfig::default() };
+        let friendly = Some(FriendlyConfig { sigma: 0.8, lambda: 0.7 });
         let entropy = EntropySgdConfig { inner: 7, scope: 0.5, growth: 0.1, share: 0.75, outer: 0.9 };
         let free = |adaptive| ScheduleFreeConfig { beta: 0.9, adaptive, beta_2: 0.99, epsilon: 1e-3 };
         BTreeMap::from([
@@ -89,10 +94,14 @@ mod trajectories {
             ("nesterov, look-ahead", with(nesterov(Form::LookAhead), 0.1)),
             ("rmsprop", with(rmsprop(false), 0.01)),
             ("rmsprop, epsilon inside", with(rmsprop(true), 0.01)),
+            ("scalar-rmsprop", with(scalar(), 0.01)),
+            ("scalar-rmsprop, weight decay", OptimizerConfig { weight_decay: Some(0.05), ..with(scalar(), 0.01) }),
             ("adam", with(adam(false), 0.02)),
             ("adam, weight decay", OptimizerConfig { weight_decay: Some(0.05), ..with(adam(false), 0.02) }),
             ("adam, epsilon inside", with(adam(true), 0.02)),
             ("amsgrad", with(AmsGradConfig { beta_1: 0.9, beta_2: 0.9, epsilon: 1e-3 }.into(), 0.02)),
+            ("soap", with(soap.into(), 0.02)),
+            ("soap, weight decay", OptimizerConfig { weight_decay: Some(0.05), ..with(soap.into(), 0.02) }),
             ("entropy-sgd", with(entropy.into(), 0.3)),
             ("schedule-free", with(free(false).into(), 1.0)),
             (
@@ -109,6 +118,8 @@ mod trajectories {
             ("sam, gd", with(gd(), 0.3).with_sam(SamConfig::new(0.1))),
             ("sam, momentum", with(momentum(), 0.02).with_sam(SamConfig::new(0.1))),
             ("asam, gd", with(gd(), 0.3).with_sam(SamConfig::adaptive(0.5))),
+            ("friendly sam, gd", with(gd(), 0.1).with_sam(SamConfig { friendly, ..SamConfig::new(0.05) })),
+            ("friendly asam, gd", with(gd(), 0.1).with_sam(SamConfig { friendly, ..SamConfig::adaptive(0.2) })),
         ])
     }
 
@@ -239,6 +250,7 @@ mod minima {
             ("momentum", "{}", [0.02, 0.002, 0.1]),
             ("nesterov", "{}", [0.02, 0.002, 0.1]),
             ("rmsprop", "{}", [0.02, 0.01, 0.02]),
+            ("scalar-rmsprop", "{}", [0.02, 0.01, 0.02]),
             ("adam", "{}", [0.1, 0.05, 0.1]),
             ("amsgrad", "{}", [0.1, 0.05, 0.1]),
             // Without a pull back to the centre the inner path is gradient descent.
@@ -246,6 +258,7 @@ mod minima {
             ("schedule-free", "{}", [0.5, 0.05, 2.0]),
             ("adamw", "{}", [0.1, 0.05, 0.1]),
             ("muon", "{}", [0.1, 0.05, 0.05]),
+            ("soap", "{}", [0.1, 0.05, 0.1]),
             ("lion", "{}", [0.02, 0.01, 0.02]),
             ("adagrad", "{}", [0.5, 0.5, 0.5]),
             ("adafactor", "{}", [0.05, 0.02, 0.05]),
@@ -378,8 +391,60 @@ mod identities {
         assert!((end[0] / end[1] - 1.0).abs() < 1e-9, "ratio of the steps {}", end[0] / end[1]);
     }
 
-    fn bases() -> [(&'static str, RuleConfig, f64); 4] {
+    /// A tensor of three dimensions.
+    #[derive(Module, Debug)]
+    struct Cube {
+        w: Param<Tensor<3>>,
+    }
+
+    /// Where the loss is seen in other coordinates, SOAP takes the same steps in these; Adam takes others.
+    #[test]
+    fn soap_steps_alike_in_rotated_coordinates() {
+        let (sine, cosine) = 0.6_f64.sin_cos();
+        let rotation: Tensor<3> =
+            tensor(&[cosine, sine, 0.0, -sine, cosine, 0.0, 0.0, 0.0, 1.0], [1, 3, 3], DType::F64).inner();
+        let rotated = |w: Tensor<3>, rotation: Tensor<3>| w.swap_dims(1, 2).matmul(rotation).swap_dims(1, 2);
+        let scales: Vec<f64> = (0..24).map(|at| 1.0 + f64::from(at * 7 % 11)).collect();
+        let scales: Tensor<3> = tensor(&scales, [2, 3, 4], DType::F64);
+        let loss = |w: Tensor<3>| {
+            let away = w - scales.clone().sin();
+            (away.clone().square() * scales.clone() + away.square().square()).sum()
+        };
+        let back = Tensor::from_inner(rotation.clone().transpose());
+        let train = |rule: RuleConfig, turned: bool| {
+            let mut method = OptimizerConfig::new(rule, 0.02).init().expect("valid");
+            let mut at = Cube { w: Param::from_tensor(tensor(&[0.0; 24], [2, 3, 4], DType::F64)) };
+            for _ in 0..40 {
+                let of = |at: &Cube| loss(if turned { rotated(at.w.val(), back.clone()) } else { at.w.val() });
+                at = method.step(0.02, at, closure(&of)).0;
+            }
+            let end = at.w.val().inner();
+            if turned { rotated(end, rotation.clone().transpose()) } else { end }
+        };
+        for (rule, alike) in
+            [(RuleConfig::from(SoapConfig::default()), true), (RuleConfig::from(AdamConfig::default()), false)]
+        {
+            let apart: f64 = (train(rule.clone(), false) - train(rule, true)).abs().max().into_scalar();
+            assert_eq!(apart < 1e-9, alike, "{apart}");
+        }
+    }
+
+    #[test]
+    fn soap_without_bases_is_adam() {
+        let soap = SoapConfig { epsilon: 0.0, largest: 0, beta_1: 0.9, beta_2: 0.999, ..SoapConfig::default() };
+        let adam = AdamConfig { epsilon: 0.0, ..AdamConfig::default() };
+        // The first gradient makes the bases.
+        let by_soap = steps(&mut OptimizerConfig::new(soap, 0.01).init().expect("valid"), 0.01, origin(), 31);
+        let by_adam = steps(&mut OptimizerConfig::new(adam, 0.01).init().expect("valid"), 0.01, origin(), 30);
+        for (a, b) in values(&by_soap).into_iter().zip(values(&by_adam)) {
+            assert!((a - b).abs() < 1e-12, "{a} {b}");
+        }
+    }
+
+    fn bases() -> [(&'static str, RuleConfig, f64); 6] {
         [
+            ("scalar-rmsprop", RuleConfig::ScalarRmsprop(ScalarRmsPropConfig { gamma: 0.9, epsilon: 1e-8 }), 0.05),
+            ("soap", RuleConfig::Soap(SoapConfig::default()), 0.05),
             ("gd", RuleConfig::Gd(GradientDescentConfig {}), 0.05),
             ("momentum", RuleConfig::Momentum(MomentumConfig { momentum: 0.9 }), 0.01),
             ("adam", RuleConfig::Adam(AdamConfig::default()), 0.01),
@@ -387,10 +452,15 @@ mod identities {
         ]
     }
 
+    fn friendly(rho: f64) -> SamConfig {
+        // With σ = 1 nothing is left of a gradient that stays.
+        SamConfig { friendly: Some(FriendlyConfig { sigma: 0.9, lambda: 0.9 }), ..SamConfig::new(rho) }
+    }
+
     #[test]
     fn sam_without_radius_is_its_base_rule_to_the_bit() {
         for (name, rule, rate) in bases() {
-            for sam in [SamConfig::new(0.0), SamConfig::adaptive(0.0)] {
+            for sam in [SamConfig::new(0.0), SamConfig::adaptive(0.0), friendly(0.0)] {
                 let base = OptimizerConfig::new(rule.clone(), rate);
                 let plain = steps(&mut base.init().expect("valid"), rate, origin(), 20);
                 let around = steps(&mut base.with_sam(sam).init().expect("valid"), rate, origin(), 20);
@@ -402,7 +472,7 @@ mod identities {
     #[test]
     fn sam_asks_twice_and_goes_down_around_every_base() {
         for (name, rule, rate) in bases() {
-            for sam in [SamConfig::new(0.05), SamConfig::adaptive(0.05)] {
+            for sam in [SamConfig::new(0.05), SamConfig::adaptive(0.05), friendly(0.05)] {
                 let mut method = OptimizerConfig::new(rule.clone(), rate).with_sam(sam).init().expect("valid");
                 let (mut calls, mut at) = (0, origin());
                 let (mut first_loss, mut last_loss) = (f64::NAN, f64::NAN);
@@ -483,6 +553,7 @@ mod identities {
                 (None, None),
                 (Some(SamConfig::new(0.1)), None),
                 (Some(SamConfig::adaptive(0.1)), None),
+                (Some(friendly(0.1)), None),
                 (None, Some(SharpnessPenaltyConfig::new(0.1))),
             ] {
                 let plain = OptimizerConfig::new(rule.clone(), rate);
@@ -508,8 +579,11 @@ mod identities {
                 _ => "{}",
             };
             let rule: RuleConfig = serde_json::from_str(&format!("{{\"{name}\": {settings}}}")).expect("known");
-            let config = OptimizerConfig::new(rule, 0.01);
-            for dtype in [DType::F64, DType::F32].into_iter().filter(|dtype| config.rule.restores(*dtype)) {
+            let plain = OptimizerConfig::new(rule, 0.01);
+            let around = plain.clone().with_sam(friendly(0.05));
+            let configs = [Some(plain), around.init().is_ok().then_some(around)].into_iter().flatten();
+            let cases = configs.flat_map(|config| [DType::F64, DType::F32].map(|dtype| (config.clone(), dtype)));
+            for (config, dtype) in cases.filter(|(config, dtype)| config.rule.restores(*dtype)) {
                 let start = || Affine::new(&[0.1, 0.2], &[0.3], dtype);
                 let whole = steps(&mut config.init().expect("valid"), 0.01, start(), 10);
                 let mut method = config.init().expect("valid");
@@ -517,7 +591,7 @@ mod identities {
                 let path = folder.path().join(format!("{name}.bpk"));
                 method.save(&path).expect("the folder can be written");
                 let mut method = config.init().expect("valid").load(&path).expect("the file was just written");
-                assert_eq!(values(&steps(&mut method, 0.01, half, 5)), values(&whole), "{name}, {dtype:?}");
+                assert_eq!(values(&steps(&mut method, 0.01, half, 5)), values(&whole), "{config:?}, {dtype:?}");
             }
         }
     }
@@ -525,12 +599,15 @@ mod identities {
     #[test]
     fn settings_out_of_range_are_refused() {
         let gd = || OptimizerConfig::new(GradientDescentConfig {}, 0.1);
+        let lambda = |lambda| Some(FriendlyConfig { lambda, ..FriendlyConfig::default() });
         let cases = [
             (OptimizerConfig { learning_rate: -0.1, ..gd() }, "learning_rate"),
             (OptimizerConfig { learning_rate: f64::NAN, ..gd() }, "learning_rate"),
             (OptimizerConfig { weight_decay: Some(-1.0), ..gd() }, "weight_decay"),
             (OptimizerConfig { clip_norm: Some(0.0), ..gd() }, "clip_norm"),
             (gd().with_sam(SamConfig::new(-0.1)), "rho"),
+            (gd().with_sam(SamConfig { friendly: lambda(1.0), ..SamConfig::new(0.1) }), "lambda"),
+            (OptimizerConfig::new(SoapConfig { frequency: 0, ..SoapConfig::default() }, 0.1), "frequency"),
             (OptimizerConfig::new(MomentumConfig { momentum: 1.0 }, 0.1), "momentum"),
             (OptimizerConfig::new(AdamConfig { beta_2: 1.5, ..AdamConfig::default() }, 0.1), "beta_2"),
         ];
@@ -563,6 +640,7 @@ mod edges {
         let nesterov = |form| RuleConfig::Nesterov(NesterovConfig { momentum: 0.8, form });
         // With ϵ = 1 and gradients of 1e-100 and more the preconditioner is one.
         let rmsprop = || RuleConfig::Rmsprop(RmsPropConfig { gamma: 0.9, epsilon: 1.0, epsilon_inside: false });
+        let scalar = || RuleConfig::ScalarRmsprop(ScalarRmsPropConfig { gamma: 0.9, epsilon: 1.0 });
         let adam = || RuleConfig::Adam(AdamConfig { beta_1: 0.8, epsilon: 1.0, ..AdamConfig::default() });
         let sam = SamConfig::new(3e-101);
         let free = ScheduleFreeConfig { beta: 0.8, adaptive: false, beta_2: 0.99, epsilon: 0.0 };
@@ -577,6 +655,8 @@ mod edges {
             ("nesterov, decay", config(nesterov(Form::Reparameterised), 0.1, Some(3.0)), 400),
             ("rmsprop", config(rmsprop(), 0.1, None), 400),
             ("rmsprop, decay", config(rmsprop(), 0.1, Some(3.0)), 400),
+            ("scalar-rmsprop", config(scalar(), 0.1, None), 400),
+            ("scalar-rmsprop, decay", config(scalar(), 0.1, Some(3.0)), 400),
             ("adam", config(adam(), 0.1, None), 400),
             ("adam, decay", config(adam(), 0.1, Some(3.0)), 400),
             ("schedule-free", config(free.into(), 0.1, None), 4000),
@@ -616,10 +696,13 @@ mod edges {
         let gd = |rate| OptimizerConfig::new(GradientDescentConfig {}, rate);
         let momentum = OptimizerConfig::new(MomentumConfig { momentum: 0.9 }, 0.1);
         let muon = OptimizerConfig::new(MuonConfig { momentum: 0.95 }, 0.1);
+        let friendly = SamConfig { friendly: Some(FriendlyConfig::default()), ..SamConfig::new(0.1) };
         let cases = [
             ("a rate of zero", gd(0.1), 0.0, 1.0),
             ("a gradient of zero", gd(0.1).with_sam(SamConfig::new(0.1)), 0.1, 0.0),
             ("ASAM", gd(0.1).with_sam(SamConfig::adaptive(0.1)), 0.1, 1.0),
+            ("Friendly SAM", gd(0.1).with_sam(friendly), 0.1, 1.0),
+            ("soap", OptimizerConfig::new(SoapConfig::default(), 0.1), 0.1, 1.0),
             ("SAM around momentum", momentum.with_sam(SamConfig::new(0.1)), 0.1, 1.0),
             ("muon", muon, 0.1, 1.0),
             ("decay beyond 2/ε", OptimizerConfig { weight_decay: Some(30.0), ..gd(0.1) }, 0.1, 1.0),
@@ -643,14 +726,19 @@ mod edges {
     fn preconditioners_are_the_denominators_of_the_steps() {
         let rmsprop = RuleConfig::Rmsprop(RmsPropConfig { gamma: 0.9, epsilon: 1e-8, epsilon_inside: false });
         let adam = RuleConfig::Adam(AdamConfig { beta_1: 0.8, beta_2: 0.9, ..AdamConfig::default() });
+        let scalar = RuleConfig::ScalarRmsprop(ScalarRmsPropConfig { gamma: 0.9, epsilon: 1e-8 });
         let loss = valley(3.0);
-        for (name, rule, corrected) in [("rmsprop", rmsprop, false), ("adam", adam, true)] {
+        let cases = [("rmsprop", rmsprop, false), ("scalar-rmsprop", scalar, false), ("adam", adam, true)];
+        for (name, rule, corrected) in cases {
             let config = OptimizerConfig::new(rule, 0.1);
             let mut method = config.init().expect("valid");
             let mut at = Affine::new(&[0.5], &[0.0], DType::F64);
             let (mut mean, mut weight) = (0.0_f64, 0.0);
             for step in 0..5 {
-                let now = values(&method.preconditioner(&at).expect("it has one"))[0];
+                let diagonal = values(&method.preconditioner(&at).expect("it has one"));
+                let now = diagonal[0];
+                // The bias has no gradient: alone the scalar form has all parameters under one ν.
+                assert_eq!(diagonal[1] == now, name == "scalar-rmsprop" || step == 0, "{name}: {diagonal:?}");
                 let expected = match step {
                     0 => 1.0,
                     _ if corrected => (1.0 - 0.8f64.powi(step)) * (mean / weight).sqrt(),

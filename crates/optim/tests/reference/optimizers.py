@@ -1,7 +1,7 @@
 """Reference trajectories for crates/optim/tests/optimizers.rs.
 
 PyTorch is the reference where it has the method; what it lacks (the look-ahead form of Nesterov's gradient, epsilon inside the
-root, SAM, ASAM, Entropy-SGD, clipping by the norm alone) is written out below from the papers, and so is AMSGrad. Schedule-Free
+root, SAM, ASAM, Friendly SAM, Entropy-SGD, scalar RMSProp, SOAP, clipping by the norm alone) is written out below from the papers, and so is AMSGrad. Schedule-Free
 is the authors' package, schedulefree. Made with: python3 optimizers.py > optimizers.json
 """
 
@@ -157,6 +157,70 @@ def rmsprop_inside(lr, gamma, eps):
     return path(step)
 
 
+def scalar_rmsprop(lr, gamma, eps, decay=0.0):
+    """Cohen et al. 2025: one mean square, of the whole gradient's length."""
+    nu = 0.0
+
+    def step(k, parameters):
+        nonlocal nu
+        g = [d + decay * p for d, p in zip(gradient(*parameters), parameters)]
+        nu = gamma * nu + (1 - gamma) * sum((d**2).sum() for d in g)
+        return [p - lr * d / (np.sqrt(nu) + eps) for p, d in zip(parameters, g)]
+
+    return path(step)
+
+
+def soap(lr, b1, b2, eps, frequency, decay=0.0):
+    """Vyas et al. 2025, Algorithms 3 and 4, with what the authors' program does besides: the first gradient moves nothing,
+    columns are ordered by their eigenvalues, the bias is Adam's. It is of the matrix; the bias b has the coordinates it has."""
+    m, s = [0 * W0, 0 * B0], [0 * W0, 0 * B0]
+    averages, bases = [], []
+
+    def outer(g):
+        return [g @ g.T, g.T @ g]
+
+    def step(k, parameters):
+        g = gradient(*parameters)
+        if k == 1:
+            averages.extend((1 - b2) * a for a in outer(g[0]))
+            bases.extend(np.linalg.eigh(a)[1][:, ::-1] for a in averages)
+            return parameters
+        t, result = k - 1, []
+        for i, p in enumerate(parameters):
+            into = (lambda x: bases[0].T @ x @ bases[1]) if i == 0 else (lambda x: x)
+            back = (lambda x: bases[0] @ x @ bases[1].T) if i == 0 else (lambda x: x)
+            m[i] = b1 * m[i] + (1 - b1) * g[i]
+            s[i] = b2 * s[i] + (1 - b2) * into(g[i]) ** 2
+            rate = lr * np.sqrt(1 - b2**t) / (1 - b1**t)
+            moved = p - rate * back(into(m[i]) / (np.sqrt(s[i]) + eps))
+            result.append(moved - lr * decay * moved)
+        for i, a in enumerate(outer(g[0])):
+            averages[i] = b2 * averages[i] + (1 - b2) * a
+            if t % frequency == 0:
+                order = np.argsort(-np.diag(bases[i].T @ averages[i] @ bases[i]))
+                bases[i] = np.linalg.qr(averages[i] @ bases[i][:, order])[0]
+                s[0] = np.take(s[0], order, axis=i)
+        return result
+
+    return path(step)
+
+
+def friendly_sam(lr, rho, sigma, lam, eta=None):
+    """Li et al. 2024 as their program has it: the average begins with the first gradient and lacks the newest."""
+    m = []
+
+    def step(k, parameters):
+        g = gradient(*parameters)
+        d = [x - sigma * y for x, y in zip(g, m)] if m else g
+        m[:] = [lam * y + (1 - lam) * x for x, y in zip(g, m)] if m else g
+        t = [1.0 if eta is None else np.abs(p) + eta for p in parameters]
+        norm = np.sqrt(sum(((s * x) ** 2).sum() for s, x in zip(t, d)))
+        there = gradient(*(p + rho * s * s * x / norm for p, s, x in zip(parameters, t, d)))
+        return [p - lr * x for p, x in zip(parameters, there)]
+
+    return path(step)
+
+
 def sam(lr, rho, eta=None, momentum=0.0, weight=1.0):
     """Foret et al. 2021, Algorithm 1; with eta the elementwise ASAM of Kwon et al. 2021, eq. 8; with a weight the gradient of
     Zhao et al. 2022, Algorithm 1, and at gamma/(1 - gamma) that of WSAM. Heavy ball as the base rule."""
@@ -232,10 +296,14 @@ reference = {
     "nesterov, look-ahead": look_ahead(0.1, 0.9),
     "rmsprop": with_torch(lambda p: o.RMSprop(p, lr=0.01, alpha=0.9, eps=1e-3)),
     "rmsprop, epsilon inside": rmsprop_inside(0.01, 0.9, 1e-3),
+    "scalar-rmsprop": scalar_rmsprop(0.01, 0.9, 1e-3),
+    "scalar-rmsprop, weight decay": scalar_rmsprop(0.01, 0.9, 1e-3, decay=0.05),
     "adam": with_torch(lambda p: o.Adam(p, lr=0.02, betas=(0.9, 0.999), eps=1e-3)),
     "adam, weight decay": with_torch(lambda p: o.Adam(p, lr=0.02, betas=(0.9, 0.999), eps=1e-3, weight_decay=0.05)),
     "adam, epsilon inside": adam_inside(0.02, 0.9, 0.999, 1e-3),
     "amsgrad": amsgrad(0.02, 0.9, 0.9, 1e-3),
+    "soap": soap(0.02, 0.9, 0.95, 1e-3, 7),
+    "soap, weight decay": soap(0.02, 0.9, 0.95, 1e-3, 7, decay=0.05),
     "entropy-sgd": entropy_sgd(0.3, 7, 0.5, 0.1, 0.75, 0.9),
     "schedule-free": with_schedule_free(lambda p: schedulefree.SGDScheduleFree(p, lr=1.0, momentum=0.9)),
     "schedule-free, weight decay": with_schedule_free(
@@ -252,6 +320,8 @@ reference = {
     "sam, gd": sam(0.3, 0.1),
     "sam, momentum": sam(0.02, 0.1, momentum=0.9),
     "asam, gd": sam(0.3, 0.5, eta=0.01),
+    "friendly sam, gd": friendly_sam(0.1, 0.05, 0.8, 0.7),
+    "friendly asam, gd": friendly_sam(0.1, 0.2, 0.8, 0.7, eta=0.01),
 }
 burn = {
     "adamw": with_torch(lambda p: o.AdamW(p, lr=0.02, betas=(0.9, 0.999), eps=1e-3, weight_decay=0.05)),
