@@ -27,6 +27,7 @@ fn flows_that_do_not_model_the_training() {
         ("every = 7", "every = 0", &["every must be at least 1"]),
         ("every = 7", "every = 60", &["400 steps have no 8 looks 60 steps apart"]),
         ("every = 7", "every = 7\ntop = 0", &["top must be at least 1"]),
+        ("every = 7", "every = 7\nstart = 201", &["over the last half of 400 steps: begin at 200"]),
         ("every = 7", "every = 7\nflows = []", &["no flow is named"]),
         ("every = 7", "every = 7\nflows = [\"rod\", \"rod\"]", &["rod is named twice"]),
         ("every = 7", "every = 7\nflows = [\"rid\"]", &["rid", "rod"]),
@@ -41,9 +42,17 @@ fn flows_that_do_not_model_the_training() {
         refused(&Place::new(&FLOWING.replace(from, to)), &["train", "run.toml"], words);
     }
     let momentum = FLOWING.replace("\"gd\"", "\"momentum\"");
+    let late = momentum.replace("every = 7", "every = 7\nstart = 1");
+    refused(&Place::new(&late), &["flow", "run.toml"], &["begin where these do"]);
     let edge = momentum.replace("every = 7", "every = 7\nflows = [\"edge\"]");
     refused(&Place::new(&edge), &["flow", "run.toml"], &["the edge flow models gd"]);
     refused(&Place::new(CONFIG), &["flow", "run.toml"], &["no [flow] table"]);
+    // What they take is known before anything is done.
+    let wide = FLOWING.replace("[8]", "[300, 300]");
+    let within = &["train", "run.toml", "--memory", "100MB"];
+    refused(&Place::new(&wide), within, &["for the flows beside it"]);
+    let (alone, _) = wide.split_once("[flow]").expect("it is the last table");
+    assert!(Place::new(alone).run(within).status.success());
 }
 
 #[test]

@@ -82,11 +82,13 @@ fn exported(network: &str) -> String {
 #[test]
 fn survives_kills_to_the_bit() {
     let averaged = |average: &str| normed() + &format!("label_noise = 0.1\n[average]\n{average}\n");
+    let friendly = long().replace("rho = 0.05", "rho = 0.05, friendly = {}");
     let averages = [
         averaged("name = \"ema\"\ndecay = 0.9"),
-        long() + "label_noise = 0.2\n[average]\nname = \"lawa\"\nlast = 4\nevery = 17\n",
+        friendly + "label_noise = 0.2\n[average]\nname = \"lawa\"\nlast = 4\nevery = 17\n",
     ];
-    let others = [long(), images(), normed(), exported("net"), exported("dropout"), FLOWING.to_owned()];
+    let joined = FLOWING.replace("every = 7", "start = 100\nevery = 7");
+    let others = [long(), images(), normed(), exported("net"), exported("dropout"), FLOWING.to_owned(), joined];
     for config in others.into_iter().chain(averages) {
         survives_kills(&config);
     }

@@ -6,8 +6,9 @@
 //!
 //! `dw/dt = −ε P⁻¹ [∇L(w) + ½ ∇_w ⟨Σ, H(w)⟩]`, `dν/dt = (1 − γ)/γ (g² + diag(H Σ H) − ν)`,
 //!
-//! and Σ is what keeps the curvature at the edge: `Σ ⪰ 0`, `2P/ε − H ⪰ 0`, `⟨Σ, 2P/ε − H⟩ = 0` at all times (Cohen et
-//! al. 2025, companion site, parts 1 to 3; their equations without numbers, the paper's own text was not at hand).
+//! (with ‖g‖² and `tr HΣH` for scalar RMSProp), and Σ is what keeps the curvature at the edge: `Σ ⪰ 0`, `2P/ε − H ⪰ 0`,
+//! `⟨Σ, 2P/ε − H⟩ = 0` at all times (Cohen et al. 2025, companion site, parts 1 to 3; their equations without numbers,
+//! the paper's own text was not at hand).
 //!
 //! # How it is followed
 //!
@@ -37,7 +38,7 @@ use crate::stable::{Phase, follow};
 use crate::state::State;
 use crate::symmetric::{Symmetric, places, weight};
 use crate::third::{contracted, derivatives};
-use crate::update::Update;
+use crate::update::{Start, Update};
 
 /// Steps of the flow for one of the method (Cohen et al. 2025, their program).
 const PARTS: usize = 4;
@@ -54,7 +55,7 @@ const CENTRAL: u64 = 1 << 40;
 /// The most eigenvalues that are followed: with as many at the edge the flow ends.
 const MOST: usize = 12;
 
-/// The central flow of gradient descent or RMSProp, at a moment.
+/// The central flow of gradient descent, RMSProp or scalar RMSProp, at a moment.
 #[derive(Debug, Clone)]
 pub struct Central {
     update: Update,
@@ -67,18 +68,18 @@ pub struct Central {
 }
 
 impl Central {
-    /// The flow of a method without momentum from `w`.
+    /// The flow of a method without momentum from there.
     ///
     /// # Errors
     ///
-    /// When loss or gradient are not finite at `w`.
+    /// When loss or gradient are not finite there.
     pub(crate) fn begin<N: Network>(
         update: Update,
         objective: &Objective<N>,
-        w: &Tensor<1>,
+        start: &Start,
         seed: u64,
     ) -> Result<Self, FlowError> {
-        let phase = Phase::begin(&update, objective, w)?;
+        let phase = Phase::begin(&update, objective, start)?;
         Ok(Self { update, phase, vectors: None, seed, size: 0.25 })
     }
 
@@ -146,10 +147,10 @@ impl Central {
                 .iter()
                 .map(|&(a, b)| {
                     let edge = root.clone().powi_scalar(2) * (2.0 / rate);
-                    directions[a].clone() * directions[b].clone() * edge.powi_scalar(2) * pull
+                    square.of(directions[a].clone() * directions[b].clone() * edge.powi_scalar(2)) * pull
                 })
                 .collect();
-            let still = (g.clone().powi_scalar(2) - nu.clone()) * pull;
+            let still = (square.of(g.clone().powi_scalar(2)) - nu.clone()) * pull;
             (slope, still, oscillations)
         });
         let along = |(a, b): (usize, usize), change: &Tensor<1>, slope: &Tensor<1>| {

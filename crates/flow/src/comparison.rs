@@ -20,7 +20,7 @@ use crate::error::FlowError;
 use crate::flow::Flow;
 use crate::kind::Kind;
 use crate::state::State;
-use crate::update::Update;
+use crate::update::{Start, Update};
 
 /// What to compare, and how often.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +33,16 @@ pub struct Settings {
     pub top: usize,
     /// Seed of what is drawn.
     pub seed: u64,
+}
+
+impl Settings {
+    /// Bytes that a comparison takes over so many parameters, each of so many bytes, about; the values of the samples
+    /// on top.
+    #[must_use]
+    pub fn memory(&self, parameters: usize, bytes: usize) -> usize {
+        let kept: usize = self.flows.iter().map(|flow| flow.vectors() + self.top).sum();
+        solver(self.top).memory(parameters, bytes).saturating_add(kept.saturating_mul(parameters).saturating_mul(bytes))
+    }
 }
 
 /// What was seen at a step of the method.
@@ -124,6 +134,19 @@ impl<N: Network> std::fmt::Debug for Comparison<N> {
     }
 }
 
+fn begun<N: Network>(
+    settings: &Settings,
+    update: &Update,
+    objective: &Objective<N>,
+    start: &Start,
+) -> Result<Vec<Running<N>>, FlowError> {
+    let running = |&kind: &Kind| {
+        let flow = kind.join(update, objective, start, settings.seed)?;
+        Ok(Running { kind, flow, sums: Sums::default(), vectors: None, ended: None })
+    };
+    settings.flows.iter().map(running).collect()
+}
+
 impl<N: Network> Comparison<N> {
     /// The flows of a configured method, all from `w`.
     ///
@@ -145,14 +168,27 @@ impl<N: Network> Comparison<N> {
             let (value, must) = (settings.top as f64, "no more than there are parameters");
             return Err(AnalysisError::Setting { name: "top", value, must }.into());
         }
-        let update = Update::of(config)?;
-        let running = |&kind: &Kind| -> Result<Running<N>, FlowError> {
-            let flow = kind.begin(&update, &objective, w, settings.seed)?;
-            Ok(Running { kind, flow, sums: Sums::default(), vectors: None, ended: None })
-        };
-        let flows = settings.flows.iter().map(running).collect::<Result<_, _>>()?;
+        let start = Start { w: w.clone(), nu: None };
+        let flows = begun(&settings, &Update::of(config)?, &objective, &start)?;
         let config = config.clone();
         Ok(Self { objective, config, settings, flows, past: Vec::new(), sums: Sums::default(), vectors: None })
+    }
+
+    /// Begins again where a method without momentum has come to, its last step divided by this preconditioner, if it
+    /// has one. What was seen before is forgotten.
+    ///
+    /// # Errors
+    ///
+    /// [`FlowError::Joined`] for a method with momentum; when a flow cannot begin there.
+    pub fn join(&mut self, w: &Tensor<1>, preconditioner: Option<&Tensor<1>>) -> Result<(), FlowError> {
+        let update = Update::of(&self.config)?;
+        if !update.can_be_joined() {
+            return Err(FlowError::Joined);
+        }
+        let start = Start { w: w.clone(), nu: preconditioner.and_then(|diagonal| update.nu(diagonal)) };
+        self.flows = begun(&self.settings, &update, &self.objective, &start)?;
+        (self.past, self.sums, self.vectors) = (Vec::new(), Sums::default(), None);
+        Ok(())
     }
 
     /// The flows.
@@ -169,8 +205,8 @@ impl<N: Network> Comparison<N> {
     }
 
     /// The method is at `w` after so many steps, its last one divided by this preconditioner, if it has one, which is
-    /// asked for where it is looked at; to be shown from step 0 on, each once. What was seen at the step before, where
-    /// it was one to look at.
+    /// asked for where it is looked at; to be shown every step, from that on where the flows begin. What was seen at
+    /// the step before, where it was one to look at.
     ///
     /// # Errors
     ///
@@ -316,6 +352,11 @@ fn put(quantities: &mut BTreeMap<String, f64>, prefix: &str, sharpest: &[f64]) {
 /// The first index of the streams of the looks' probes.
 const LOOKS: u64 = 4 << 40;
 
+/// How the looks search.
+fn solver(top: usize) -> Eigensolver {
+    Eigensolver { probes: 12, ..Eigensolver::top(top) }.with_tolerance(1e-3)
+}
+
 /// The largest eigenvalues of `P^{−½} H P^{−½}` at `w`; their vectors are where the next search begins.
 fn sharpness<N: Network>(
     (objective, top, (seed, step)): (&Objective<N>, usize, (u64, u64)),
@@ -324,7 +365,7 @@ fn sharpness<N: Network>(
     vectors: &mut Option<Tensor<2>>,
 ) -> Result<Vec<f64>, FlowError> {
     let point = objective.at(w)?;
-    let solver = Eigensolver { probes: 12, ..Eigensolver::top(top) }.with_tolerance(1e-3);
+    let solver = solver(top);
     let random = &mut stream(seed, Purpose::Probes, LOOKS + step);
     let solve = |operator: &dyn SymmetricOperator, random: &mut _| solver.solve(operator, vectors.as_ref(), random);
     let found = match preconditioner {

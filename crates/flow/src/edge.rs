@@ -26,7 +26,7 @@ use losscape_model::random::{Purpose, stream};
 use crate::error::FlowError;
 use crate::flow::{Flow, Prediction, gradient};
 use crate::state::State;
-use crate::update::Update;
+use crate::update::{Start, Update};
 
 /// The index of the stream of the probes at the start.
 const EDGE: u64 = 3 << 40;
@@ -41,16 +41,16 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// The flow of gradient descent from `w`, its direction the sharpest there and its extent that of the first half
+    /// The flow of gradient descent from there, its direction the sharpest there and its extent that of the first half
     /// step along it.
     ///
     /// # Errors
     ///
-    /// When loss or gradient are not finite at `w`.
+    /// When loss or gradient are not finite there.
     pub(crate) fn begin<N: Network>(
         update: &Update,
         objective: &Objective<N>,
-        w: &Tensor<1>,
+        Start { w, .. }: &Start,
         seed: u64,
     ) -> Result<Self, FlowError> {
         let point = objective.at(w)?;

@@ -12,8 +12,8 @@ pub enum FlowError {
     Analysis(#[from] AnalysisError),
     /// The method is one that no flow models.
     #[error(
-        "no flow models {what}: take gd, momentum, nesterov (re-parameterised), rmsprop or adam at their usual \
-         settings, with nothing around them"
+        "no flow models {what}: take gd, momentum, nesterov (re-parameterised), rmsprop, scalar-rmsprop or adam at \
+         their usual settings, with nothing around them"
     )]
     Method {
         /// What is in the way.
@@ -27,6 +27,11 @@ pub enum FlowError {
         /// What it models.
         models: &'static str,
     },
+    /// A method with momentum has a state that flows cannot begin with.
+    #[error(
+        "flows of methods with momentum begin where these do: leave start out, or take gd, rmsprop or scalar-rmsprop"
+    )]
+    Joined,
     /// More directions are at the edge than are followed.
     #[error("more than {most} eigenvalues are at the edge, and no more are followed")]
     TooMany {

@@ -11,7 +11,7 @@ use crate::error::FlowError;
 use crate::flow::Flow;
 use crate::rod::Rod;
 use crate::stable::Stable;
-use crate::update::Update;
+use crate::update::{Start, Update};
 
 /// The table of flows: a variant with its name, what it models, and what it is.
 macro_rules! flows {
@@ -55,17 +55,30 @@ macro_rules! flows {
 }
 
 flows! {
-    Stable = "stable", of "gd, momentum, nesterov, rmsprop, adam":
+    Stable = "stable", of "gd, momentum, nesterov, rmsprop, scalar-rmsprop, adam":
         "the path at small steps; of gradient descent, gradient flow";
-    Central = "central", of "gd, rmsprop":
+    Central = "central", of "gd, rmsprop, scalar-rmsprop":
         "the path averaged over the oscillation that keeps the curvature at the edge";
-    Rod = "rod", of "gd, momentum, nesterov, rmsprop, adam with averages of up to 0.96":
+    Rod = "rod", of "gd, momentum, nesterov, rmsprop, scalar-rmsprop, adam with averages of up to 0.96":
         "two successive steps as the ends of a rod that moves and grows";
     Edge = "edge", of "gd":
         "a middle, the direction of the oscillation around it, and its extent";
 }
 
 impl Kind {
+    /// Vectors as long as the parameters that it holds while it goes on, about, besides those of its searches for
+    /// eigenvalues.
+    pub(crate) fn vectors(self) -> usize {
+        match self {
+            // The stages of a Runge-Kutta step, of up to three blocks.
+            Self::Stable => 30,
+            // With six directions at the edge, the third derivatives along their pairs, and what these make of ν.
+            Self::Central => 60,
+            Self::Rod => 30,
+            Self::Edge => 10,
+        }
+    }
+
     /// Whether it models a method.
     #[must_use]
     pub fn models_update(self, update: &Update) -> bool {
@@ -90,15 +103,26 @@ impl Kind {
         w: &Tensor<1>,
         seed: u64,
     ) -> Result<Box<dyn Flow<N>>, FlowError> {
+        self.join(update, objective, &Start { w: w.clone(), nu: None }, seed)
+    }
+
+    /// The flow of a method that has been at work.
+    pub(crate) fn join<N: Network>(
+        self,
+        update: &Update,
+        objective: &Objective<N>,
+        start: &Start,
+        seed: u64,
+    ) -> Result<Box<dyn Flow<N>>, FlowError> {
         if !self.models_update(update) {
             return Err(FlowError::Unmodelled { flow: self.name(), models: self.models() });
         }
         let own = update.clone();
         Ok(match self {
-            Self::Stable => Box::new(Stable::begin(own, objective, w)?),
-            Self::Central => Box::new(Central::begin(own, objective, w, seed)?),
-            Self::Rod => Box::new(Rod::begin(own, objective, w, seed)?),
-            Self::Edge => Box::new(Edge::begin(update, objective, w, seed)?),
+            Self::Stable => Box::new(Stable::begin(own, objective, start)?),
+            Self::Central => Box::new(Central::begin(own, objective, start, seed)?),
+            Self::Rod => Box::new(Rod::begin(own, objective, start, seed)?),
+            Self::Edge => Box::new(Edge::begin(update, objective, start, seed)?),
         })
     }
 }

@@ -42,7 +42,7 @@ use crate::flow::{Flow, Prediction, gradient};
 use crate::stable::Phase;
 use crate::state::State;
 use crate::symmetric::Symmetric;
-use crate::update::Update;
+use crate::update::{Start, Update};
 
 /// Steps of the flow for one of the method.
 const PARTS: usize = 4;
@@ -82,18 +82,20 @@ struct Ends {
 }
 
 impl Rod {
-    /// The flow of a method from `w`, its extent along the sharpest directions as long as the method's first half step.
+    /// The flow of a method from there, its extent along the sharpest directions as long as the method's first half
+    /// step.
     ///
     /// # Errors
     ///
-    /// When loss or gradient are not finite at `w`, or the sharpest directions cannot be found.
+    /// When loss or gradient are not finite there, or the sharpest directions cannot be found.
     pub(crate) fn begin<N: Network>(
         update: Update,
         objective: &Objective<N>,
-        w: &Tensor<1>,
+        start: &Start,
         seed: u64,
     ) -> Result<Self, FlowError> {
-        let phase = Phase::begin(&update, objective, w)?;
+        let phase = Phase::begin(&update, objective, start)?;
+        let w = &start.w;
         let point = objective.at(w)?;
         let diagonal = phase.preconditioner(&update).unwrap_or_else(|| w.ones_like());
         let operator = preconditioned(point.hessian(), diagonal.clone(), None);
@@ -163,7 +165,7 @@ impl Rod {
             m: m.zip(turn.zip(twist)).map(|(m, (turn, twist))| m + (turn - twist * 0.5) * h),
             nu: nu.zip(self.update.square.as_ref()).map(|(nu, square)| {
                 let kept = (-square.pull() * h).exp();
-                (nu * kept + squares * (1.0 - kept)).clamp_min(0.0)
+                (nu * kept + square.of(squares) * (1.0 - kept)).clamp_min(0.0)
             }),
         };
         self.untangle(diagonal.as_ref())?;

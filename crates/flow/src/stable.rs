@@ -16,7 +16,7 @@ use crate::error::FlowError;
 use crate::flow::{Flow, Prediction, gradient};
 use crate::runge_kutta::{Blocks, integrate};
 use crate::state::State;
-use crate::update::Update;
+use crate::update::{Start, Update};
 
 /// Error of a step of the integration, relative to the norm of what is integrated.
 pub(crate) const TOLERANCE: f64 = 1e-7;
@@ -40,14 +40,18 @@ pub(crate) struct Phase {
 }
 
 impl Phase {
-    /// Where a method is at w before its first step, ν behind its first gradient, which the first step is divided by.
+    /// Where a method is at w, its ν behind the gradient there, which the step from w is divided by. Where it comes
+    /// from nowhere, ν was zero before, and m is.
     pub(crate) fn begin<N: Network>(
         update: &Update,
         objective: &Objective<N>,
-        w: &Tensor<1>,
+        Start { w, nu }: &Start,
     ) -> Result<Self, FlowError> {
         let (_, g) = gradient(objective, w)?;
-        let nu = update.square.as_ref().map(|square| g.powi_scalar(2) * (1.0 - square.beta));
+        let nu = update.square.as_ref().map(|square| {
+            let fresh = square.of(g.powi_scalar(2)) * (1.0 - square.beta);
+            nu.clone().map_or_else(|| fresh.clone(), |nu| nu * square.beta + fresh.clone())
+        });
         Ok(Self { time: 0.0, w: w.clone(), m: update.momentum.map(|_| w.zeros_like()), nu })
     }
 
@@ -104,14 +108,14 @@ pub(crate) fn follow<N: Network>(
         value.get_or_insert(loss);
         let (w, m) = update.change(&g, at.m.as_ref(), at.preconditioner(update).as_ref());
         let square = update.square.as_ref().zip(at.nu.as_ref());
-        let nu = square.map(|(square, nu)| (g.powi_scalar(2) - nu.clone()) * square.pull());
+        let nu = square.map(|(square, nu)| (square.of(g.powi_scalar(2)) - nu.clone()) * square.pull());
         Ok([Some(w), m, nu].into_iter().flatten().collect())
     })?;
     Ok((phase.with(phase.time + span, blocks), value.unwrap_or(f64::NAN)))
 }
 
 impl Stable {
-    /// The flow of a method from `w`.
+    /// The flow of a method from there.
     ///
     /// # Errors
     ///
@@ -119,9 +123,9 @@ impl Stable {
     pub(crate) fn begin<N: Network>(
         update: Update,
         objective: &Objective<N>,
-        w: &Tensor<1>,
+        start: &Start,
     ) -> Result<Self, FlowError> {
-        let phase = Phase::begin(&update, objective, w)?;
+        let phase = Phase::begin(&update, objective, start)?;
         Ok(Self { update, phase, size: 0.25 })
     }
 }

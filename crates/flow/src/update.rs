@@ -8,17 +8,25 @@
 //! | gradient descent | `−η g` | | ε |
 //! | heavy ball, factor b | `−η m⁺` | `(1 − b)(g − m)` | `ε/(1 − b)` |
 //! | Nesterov, re-parameterised | `−η (b m⁺ + (1 − b) g)` | `(1 − b)(g − m)` | `ε/(1 − b)` |
-//! | RMSProp | `−η P⁻¹ g` | | ε |
+//! | RMSProp, scalar RMSProp | `−η P⁻¹ g` | | ε |
 //! | Adam | `−η P⁻¹ m⁺` | `(1 − b)(g − m)` | ε |
 //!
-//! with [`optim`](losscape_optim::edge)'s P. The velocity of the heavy ball is `v = −η m`. All changes are linear in g
-//! and m.
+//! with [`optim`](losscape_optim::edge)'s P. Scalar RMSProp's ν is one number, that of all parameters. The velocity of
+//! the heavy ball is `v = −η m`. All changes are linear in g and m.
 
 use burn::tensor::Tensor;
 use losscape_optim::nesterov::Form;
 use losscape_optim::{OptimizerConfig, RuleConfig, ScheduleConfig};
 
 use crate::error::FlowError;
+
+/// Where a flow begins.
+#[derive(Debug, Clone)]
+pub(crate) struct Start {
+    pub w: Tensor<1>,
+    /// The ν of a method that has been at work; none for one that begins.
+    pub nu: Option<Tensor<1>>,
+}
 
 /// What a step does.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +48,8 @@ pub(crate) struct Square {
     epsilon_inside: bool,
     /// Whether averages are corrected for their start at zero.
     corrected: bool,
+    /// Whether all parameters have one ν, of the squared length.
+    scalar: bool,
 }
 
 impl Square {
@@ -47,6 +57,11 @@ impl Square {
     /// (g_t² − ν_t)`.
     pub fn pull(&self) -> f64 {
         (1.0 - self.beta) / self.beta
+    }
+
+    /// What ν is an average of, from squares entry by entry: these, or their sum in the place of each.
+    pub fn of(&self, squares: Tensor<1>) -> Tensor<1> {
+        if self.scalar { squares.clone().sum().expand(squares.dims()) } else { squares }
     }
 }
 
@@ -78,11 +93,19 @@ impl Update {
             }
             RuleConfig::Rmsprop(rmsprop) if rmsprop.gamma > 0.0 => {
                 let (beta, epsilon, epsilon_inside) = (rmsprop.gamma, rmsprop.epsilon, rmsprop.epsilon_inside);
-                Self { square: Some(Square { beta, epsilon, epsilon_inside, corrected: false }), ..plain }
+                Self {
+                    square: Some(Square { beta, epsilon, epsilon_inside, corrected: false, scalar: false }),
+                    ..plain
+                }
+            }
+            RuleConfig::ScalarRmsprop(rmsprop) if rmsprop.gamma > 0.0 => {
+                let (beta, epsilon) = (rmsprop.gamma, rmsprop.epsilon);
+                let square = Square { beta, epsilon, epsilon_inside: false, corrected: false, scalar: true };
+                Self { square: Some(square), ..plain }
             }
             RuleConfig::Adam(adam) if adam.beta_2 > 0.0 => {
                 let (beta, epsilon, epsilon_inside) = (adam.beta_2, adam.epsilon, adam.epsilon_inside);
-                let square = Some(Square { beta, epsilon, epsilon_inside, corrected: true });
+                let square = Some(Square { beta, epsilon, epsilon_inside, corrected: true, scalar: false });
                 Self { momentum: Some(adam.beta_1), square, ..plain }
             }
             _ => return Err(FlowError::Method { what: "this rule at these settings" }),
@@ -93,6 +116,21 @@ impl Update {
     #[must_use]
     pub fn is_preconditioned(&self) -> bool {
         self.square.is_some()
+    }
+
+    /// Whether flows can begin where a method has been at work: its state is then known from its preconditioner.
+    #[must_use]
+    pub fn can_be_joined(&self) -> bool {
+        self.momentum.is_none()
+    }
+
+    /// The ν of an uncorrected average, from the preconditioner that was made of it.
+    pub(crate) fn nu(&self, preconditioner: &Tensor<1>) -> Option<Tensor<1>> {
+        let square = self.square.as_ref()?;
+        Some(match square.epsilon_inside {
+            true => preconditioner.clone().powi_scalar(2).sub_scalar(square.epsilon),
+            false => preconditioner.clone().sub_scalar(square.epsilon).powi_scalar(2),
+        })
     }
 
     /// The diagonal of P at time t, by which the step from t to t + 1 is divided.

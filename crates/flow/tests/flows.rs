@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Device, Tensor};
 use losscape_analysis::Objective;
-use losscape_flow::{Comparison, Kind, Settings, State, Update, errors};
+use losscape_flow::{Comparison, FlowError, Kind, Settings, State, Update, errors};
 use losscape_krylov::norm;
 use losscape_model::{LinearModelConfig, Loss, MlpConfig, Network};
 use losscape_optim::adam::AdamConfig;
@@ -12,6 +12,7 @@ use losscape_optim::gradient_descent::GradientDescentConfig;
 use losscape_optim::momentum::MomentumConfig;
 use losscape_optim::nesterov::{Form, NesterovConfig};
 use losscape_optim::rmsprop::RmsPropConfig;
+use losscape_optim::scalar_rmsprop::ScalarRmsPropConfig;
 use losscape_optim::{OptimizerConfig, RuleConfig, Vector};
 
 /// A function of a few parameters as half the sum of the squares of these outputs.
@@ -221,6 +222,34 @@ fn central_flow_of_rmsprop_rests_where_its_cycle_is() {
     assert!((y - (y0 - rate * rate / (8.0 * m))).abs() <= 2e-4, "{y}");
 }
 
+/// At rest ν is the mean `y² ⟨x²⟩` of ‖g‖² and the sharpness y is `2√ν/ε`: so that `⟨x²⟩ = ε²/4`, and y where
+/// `½ ⟨x²⟩ + m (y − y₀)` is zero.
+#[test]
+fn central_flow_of_scalar_rmsprop_rests_where_its_cycle_is() {
+    let (rate, m, y0) = (0.02, 0.01, 3.0);
+    let objective = objective(Valley { m, y0 }, &[0.003, 2.99]);
+    let rule = RuleConfig::ScalarRmsprop(ScalarRmsPropConfig { gamma: 0.99, epsilon: 0.0 });
+    let config = OptimizerConfig::new(rule, rate);
+    let (mut last, mut mean) = (vec![0.0; 2], 0.0);
+    steps(&objective, &config, &objective.parameters(), 6000, |step, w, _| {
+        let now = host(w);
+        if step > 5000 {
+            mean += (0.5 * (now[0] - last[0])).powi(2) / 1000.0;
+        }
+        last = now;
+    });
+    let update = Update::of(&config).expect("it is modelled");
+    let mut flow = Kind::Central.begin(&update, &objective, &objective.parameters(), 0).expect("it begins");
+    let mut oscillation = 0.0;
+    for _ in 0..6000 {
+        oscillation = flow.advance(&objective).expect("it goes on").oscillation;
+    }
+    let y = host(flow.parameters())[1];
+    assert!((oscillation / (0.25 * rate * rate) - 1.0).abs() <= 0.01, "{oscillation}");
+    assert!((oscillation / mean - 1.0).abs() <= 0.01, "{oscillation} {mean}");
+    assert!((y - (y0 - rate * rate / (8.0 * m))).abs() <= 2e-4, "{y}");
+}
+
 #[test]
 fn central_flow_says_where_no_oscillation_can_lower_the_sharpness() {
     // At w = 0 the quartic has no third derivative.
@@ -272,7 +301,8 @@ fn rod_flow_of_momentum_has_the_cycle_of_a_quartic_at_its_own_edge() {
 fn a_flow_begins_with_the_preconditioner_of_the_first_step() {
     let adam = RuleConfig::Adam(AdamConfig { beta_1: 0.8, beta_2: 0.9, epsilon: 0.1, epsilon_inside: false });
     let rmsprop = RuleConfig::Rmsprop(RmsPropConfig { gamma: 0.9, epsilon: 0.1, epsilon_inside: true });
-    for rule in [adam, rmsprop] {
+    let scalar = RuleConfig::ScalarRmsprop(ScalarRmsPropConfig { gamma: 0.9, epsilon: 0.1 });
+    for rule in [adam, rmsprop, scalar] {
         let config = OptimizerConfig::new(rule, 0.1);
         let objective = small();
         let update = Update::of(&config).expect("it is modelled");
@@ -291,6 +321,7 @@ fn stable_flows_are_what_methods_do_at_small_rates() {
     let problem = Valley { m: 0.5, y0: 2.0 };
     let adam = AdamConfig { beta_1: 0.5, beta_2: 0.99, ..AdamConfig::default() };
     let rmsprop = RmsPropConfig { gamma: 0.99, epsilon: 1e-8, epsilon_inside: false };
+    let scalar = ScalarRmsPropConfig { gamma: 0.99, epsilon: 1e-8 };
     // Rates, and how far apart the paths may be: of the order of a few steps.
     let cases = [
         (gd(1e-3), 1e-3),
@@ -304,6 +335,7 @@ fn stable_flows_are_what_methods_do_at_small_rates() {
         ),
         // Its first step is ten times as long as the later ones.
         (OptimizerConfig::new(RuleConfig::Rmsprop(rmsprop), 1e-4), 1e-3),
+        (OptimizerConfig::new(RuleConfig::ScalarRmsprop(scalar), 1e-4), 1e-3),
         (OptimizerConfig::new(RuleConfig::Adam(adam), 1e-4), 2e-4),
     ];
     for (config, apart) in cases {
@@ -441,6 +473,42 @@ fn a_comparison_goes_on_to_the_bit() {
         assert!(!late.is_empty());
         assert_eq!(late, others);
     }
+}
+
+#[test]
+fn flows_join_a_method_at_work_with_its_preconditioner() {
+    let rmsprop = RmsPropConfig { gamma: 0.9, epsilon: 1e-3, epsilon_inside: false };
+    let scalar = ScalarRmsPropConfig { gamma: 0.9, epsilon: 1e-3 };
+    let cases = [
+        gd(0.1),
+        OptimizerConfig::new(rmsprop, 2e-3),
+        OptimizerConfig::new(RmsPropConfig { epsilon_inside: true, ..rmsprop }, 2e-3),
+        OptimizerConfig::new(scalar, 2e-3),
+    ];
+    for config in cases {
+        let settings = Settings { flows: vec![Kind::Stable], every: 30, top: 1, seed: 3 };
+        let objective = small();
+        let mut comparison = Comparison::begin(small(), &config, settings, &objective.parameters()).expect("it begins");
+        let mut seen = None;
+        steps(&objective, &config, &objective.parameters(), 31, |step, w, diagonal| {
+            if step == 30 {
+                comparison.join(w, diagonal).expect("it has no momentum");
+            }
+            if step >= 30 {
+                seen = comparison.see(step, w, || diagonal.cloned()).expect("it goes on");
+            }
+        });
+        // Where they begin they see what the method sees.
+        let quantities = seen.expect("step 30 is looked at").quantities;
+        let [there, here] = ["sharpness", "stable_sharpness"].map(|name| quantities[name]);
+        assert!((here / there - 1.0).abs() <= 1e-9, "{:?}: {here} {there}", config.rule);
+        assert!(quantities["stable_distance"] == 0.0, "{quantities:?}");
+    }
+    let momentum = OptimizerConfig::new(MomentumConfig { momentum: 0.5 }, 0.1);
+    let settings = Settings { flows: vec![Kind::Stable], every: 30, top: 1, seed: 3 };
+    let w = small().parameters();
+    let mut comparison = Comparison::begin(small(), &momentum, settings, &w).expect("it begins");
+    assert_eq!(comparison.join(&w, None), Err(FlowError::Joined));
 }
 
 #[test]

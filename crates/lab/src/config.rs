@@ -80,6 +80,10 @@ pub struct FlowConfig {
     /// The flows. Default: all that model the method.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flows: Option<Vec<Kind>>,
+    /// The step of the training at which they begin, in its first half; above 0 for methods without momentum. Default:
+    /// 0.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub start: usize,
     /// Steps between looks at sharpness and distance, at least 1.
     pub every: usize,
     /// The largest eigenvalues that are looked at, at least 1. Default: 1.

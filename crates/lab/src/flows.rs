@@ -1,8 +1,8 @@
 //! Flows beside training: what `[flow]` asks for.
 //!
-//! They begin at the initial weights and are followed a step at a time, as training goes on; what was seen becomes a
-//! record of [`Split::Flow`] a step later, when the step behind it is known. A checkpoint holds all that they go on
-//! from.
+//! They begin at the initial weights, or at those of a step, and are followed a step at a time, as training goes on;
+//! what was seen becomes a record of [`Split::Flow`] a step later, when the step behind it is known. A checkpoint holds
+//! all that they go on from.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -55,12 +55,7 @@ where
         seed: u64,
     ) -> Result<Self, LabError> {
         let objective = Objective::on(network.clone(), data, loss)?.precision(config.precision.into()).in_mode(mode);
-        let update = Update::of(optimizer)?;
-        let flows = config
-            .flows
-            .clone()
-            .unwrap_or_else(|| Kind::ALL.iter().copied().filter(|kind| kind.models_update(&update)).collect());
-        let settings = Settings { flows, every: config.every, top: config.top, seed };
+        let settings = settings(config, &Update::of(optimizer)?, seed);
         let w = objective.parameters();
         let comparison = Comparison::begin(objective, optimizer, settings, &w)?;
         Ok(Self { config: config.clone(), mode, comparison, lost: false })
@@ -73,9 +68,16 @@ where
     /// When an eigenvalue cannot be found.
     pub fn see(&mut self, moment: &Moment<N>) -> Result<Option<Metric>, LabError> {
         let flat = |network: &N| parameters::ravel(network).map(|w| w.cast(DType::from(self.config.precision)));
+        if moment.step() < self.config.start {
+            return Ok(None);
+        }
         let Some(w) = flat(moment.network()).filter(|_| !self.lost) else { return Ok(None) };
         let preconditioner = || moment.preconditioner().and_then(|diagonal| flat(&diagonal));
-        let look = match self.comparison.see(moment.step(), &w, preconditioner) {
+        let joined = match moment.step() {
+            step if step > 0 && step == self.config.start => self.comparison.join(&w, preconditioner().as_ref()),
+            _ => Ok(()),
+        };
+        let look = match joined.and_then(|()| self.comparison.see(moment.step(), &w, preconditioner)) {
             // Training goes on for as long as it can, and says itself where it diverges.
             Err(error) if error.is_not_finite() => {
                 self.lost = true;
@@ -132,6 +134,18 @@ where
             Err(LabError::Damaged { path: path.to_owned(), problem })
         }
     }
+}
+
+/// What is compared: the flows that are named, or all that model the method.
+fn settings(config: &FlowConfig, update: &Update, seed: u64) -> Settings {
+    let all = || Kind::ALL.iter().copied().filter(|kind| kind.models_update(update)).collect();
+    Settings { flows: config.flows.clone().unwrap_or_else(all), every: config.every, top: config.top, seed }
+}
+
+/// Bytes that flows take beside a training of so many parameters.
+pub(crate) fn memory(config: &FlowConfig, optimizer: &OptimizerConfig, parameters: usize) -> usize {
+    let bytes = DType::from(config.precision).size();
+    Update::of(optimizer).map_or(0, |update| settings(config, &update, 0).memory(parameters, bytes))
 }
 
 /// `flow.json`: how the flows beside a training did.
@@ -200,12 +214,20 @@ pub(crate) fn check(config: &RunConfig, samples: usize) -> Result<(), (&'static 
         }
     }
     let steps = config.training.total_steps(samples).unwrap_or(usize::MAX);
+    if flow.start > steps / 2 {
+        let message =
+            format!("flows are compared over the last half of {steps} steps: begin at {} or before", steps / 2);
+        return wrong("flow", "start", &message);
+    }
     if flow.every.saturating_mul(LOOKS) > steps {
         let message = format!("{steps} steps have no {LOOKS} looks {} steps apart: take a smaller every", flow.every);
         return wrong("flow", "every", &message);
     }
     let update =
         Update::of(&config.optimizer).map_err(|error| ("optimizer", SettingError::new("name", error.to_string())))?;
+    if flow.start > 0 && !update.can_be_joined() {
+        return wrong("flow", "start", &FlowError::Joined.to_string());
+    }
     let asked = flow.flows.as_deref().unwrap_or_default();
     if flow.flows.is_some() && asked.is_empty() {
         return wrong("flow", "flows", "no flow is named; leave flows out for all that model the method");

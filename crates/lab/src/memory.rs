@@ -12,6 +12,8 @@ pub struct TrainingMemory {
     pub data: usize,
     /// Activations of a batch, or of what is evaluated at once.
     pub activations: usize,
+    /// Flows beside it, with the values of all samples that they differentiate; 0 without.
+    pub flows: usize,
 }
 
 /// The most samples that are evaluated at once: enough to keep matrix products efficient.
@@ -33,13 +35,13 @@ impl TrainingMemory {
     /// All of it, with what the program itself takes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        [self.parameters, self.data, self.activations].into_iter().fold(PROGRAM, usize::saturating_add)
+        [self.parameters, self.data, self.activations, self.flows].into_iter().fold(PROGRAM, usize::saturating_add)
     }
 }
 
 impl std::fmt::Display for TrainingMemory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { count, parameters, data, activations } = *self;
+        let Self { count, parameters, data, activations, flows } = *self;
         write!(
             f,
             "{} for {count} parameters with gradient and the optimizer's state, {} for the data, {} for the \
@@ -47,7 +49,8 @@ impl std::fmt::Display for TrainingMemory {
             amount(parameters),
             amount(data),
             amount(activations)
-        )
+        )?;
+        if flows == 0 { Ok(()) } else { write!(f, ", {} for the flows beside it", amount(flows)) }
     }
 }
 

@@ -131,7 +131,7 @@ impl Plan {
     ///
     /// When the network cannot be built.
     pub fn memory(&self) -> Result<TrainingMemory, ModelError> {
-        let RunConfig { model, loss, optimizer, training, average, precision, .. } = &self.config;
+        let RunConfig { model, loss, optimizer, training, average, flow, precision, .. } = &self.config;
         let train = &self.data.train;
         let (_, outputs) = loss.on(train.target())?;
         let size = model.size(&train.sample, outputs)?;
@@ -139,6 +139,7 @@ impl Plan {
         let mixed = optimizer.sam.is_some_and(|sam| sam.weight != 1.0);
         let around = 2 * usize::from(optimizer.sam.is_some())
             + 2 * usize::from(mixed)
+            + 2 * usize::from(optimizer.sam.is_some_and(|sam| sam.friendly.is_some()))
             + 4 * usize::from(optimizer.sharpness_penalty.is_some());
         let vectors = VECTORS + optimizer.rule.states() + around;
         // Those that are kept, and two while one is taken in.
@@ -149,7 +150,13 @@ impl Plan {
         };
         let batch = training.samples_a_step(train.len()).unwrap_or(train.len());
         let at_once = batch.max(memory::evaluated_at_once(model.is_flat(), size.units).min(train.len()));
+        let beside = flow.as_ref().map_or(0, |flow| {
+            let bytes = DType::from(flow.precision).size();
+            let values = train.len().saturating_mul(size.units).saturating_mul(NUMBERS * bytes);
+            flows::memory(flow, optimizer, size.parameters).saturating_add(values)
+        });
         Ok(TrainingMemory {
+            flows: beside,
             count: size.parameters,
             parameters: size.parameters.saturating_mul(vectors * bytes + averaged).saturating_add(8 * size.widest),
             data: of(train).saturating_add(self.data.test.as_ref().map_or(0, of)),
