@@ -1,6 +1,8 @@
 //! `losscape analyze`.
 
 use losscape_lab::config::{Mode, Precision};
+use losscape_lab::folder::no_link;
+use losscape_lab::measure::llc::ChainSettings;
 use losscape_lab::measure::{AnalysisSettings, Measure, Progress};
 use losscape_lab::open::{Files, Made};
 use losscape_lab::pytorch::Layout;
@@ -52,15 +54,17 @@ pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
     }
     let bar = Measuring::new();
     let show = |progress: Progress| bar.show(&progress);
+    let begun = |folder: &RunFolder| {
+        // A run's own folder may be reached by a link, one within it may not.
+        let own = if args.average { no_link(folder.path()) } else { Ok(()) };
+        own.and_then(|()| folder.begin_analysis(subject.mode))
+            .map_err(|error| note!("{error}; the results are printed, and not kept"))
+            .is_ok()
+    };
+    let folder = folder.filter(begun);
     let (analysis, unkept) = match &folder {
         None => (Analysis::measure(&subject, &measures, &settings, &show)?, None),
-        Some(folder) => match folder.begin_analysis(subject.mode) {
-            Ok(()) => Analysis::measure_in(folder, &subject, &measures, &settings, &show)?,
-            Err(error) => {
-                note!("{error}; the results are printed, and not kept");
-                (Analysis::measure(&subject, &measures, &settings, &show)?, None)
-            }
-        },
+        Some(folder) => Analysis::measure_in(folder, &subject, &measures, &settings, &show)?,
     };
     bar.clear();
     if args.json {
@@ -71,7 +75,7 @@ pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
     if let Some(error) = unkept {
         return Err(error.into());
     }
-    if let Some(folder) = folder.filter(|folder| folder.analysis_in(subject.mode).exists()) {
+    if let Some(folder) = folder {
         if args.run.is_some() && !args.average {
             page::write(&folder)?;
         } else {
@@ -101,6 +105,7 @@ fn settings(args: &AnalyzeArgs) -> Result<AnalysisSettings, CliError> {
         // Who names a measure that a kernel is decomposed for waits for it.
         kernel_size: default.kernel_size.filter(|_| args.only.is_empty()),
         rise: args.rise,
+        chains: ChainSettings { draws: args.draws, localization: args.localization, ..default.chains },
     };
     if !(args.rise > 0.0 && args.rise.is_finite()) {
         return Err(CliError::Message(format!("--rise {} is not possible: it must be positive", args.rise)));

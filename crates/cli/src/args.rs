@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use losscape_lab::measure::llc::ChainSettings;
 
 /// Trains overparameterized networks and measures the loss landscape they move through.
 #[derive(Parser)]
@@ -163,7 +164,7 @@ pub struct AnalyzeArgs {
     /// Measure the average of the run's weights that [average] asked for, instead of the last ones
     #[arg(long, requires = "run")]
     pub average: bool,
-    /// Measure only these; `losscape list measures` tells what there is [default: all but `learning`]
+    /// Measure only these; `losscape list measures` tells what there is [default: all but `llc`]
     #[arg(long, value_name = "MEASURE", value_delimiter = ',')]
     pub only: Vec<String>,
     /// Print the results as one JSON object instead of tables
@@ -184,6 +185,12 @@ pub struct AnalyzeArgs {
     /// Rise of the loss that defines basin width
     #[arg(long, value_name = "DELTA", default_value_t = 0.1)]
     pub rise: f64,
+    /// Draws of each chain that the local learning coefficient is made of
+    #[arg(long, value_name = "N", default_value_t = ChainSettings::default().draws)]
+    pub draws: usize,
+    /// How firmly these chains are held at the weights: the precision of a normal distribution around them
+    #[arg(long, value_name = "GAMMA", default_value_t = ChainSettings::default().localization)]
+    pub localization: f64,
     /// Seed of probes and directions
     #[arg(long, default_value_t = 0)]
     pub seed: u64,

@@ -75,6 +75,8 @@ class Objective:
         seed: int,
         memory: int | None,
         rise: float,
+        draws: int,
+        localization: float,
         progress: Told,
     ) -> Measured: ...
 

@@ -351,14 +351,25 @@ class Objective:
         seed: int = 0,
         memory: int | None = None,
         rise: float = 0.1,
+        draws: int = 1500,
+        localization: float = 1.0,
         progress: Progress = None,
     ) -> Measurements:
         """Measures by name, as ``losscape analyze --only``, or all; ``losscape list measures`` tells what there is.
 
         ``memory`` bounds the bytes used; what does not fit is refused before anything is measured. ``rise`` of the loss
-        defines basin width.
+        defines basin width. ``draws`` and ``localization`` are those of the chains of ``llc``.
         """
-        return self._measure(list(names) or None, top=top, seed=seed, memory=memory, rise=rise, progress=progress)
+        return self._measure(
+            list(names) or None,
+            top=top,
+            seed=seed,
+            memory=memory,
+            rise=rise,
+            draws=draws,
+            localization=localization,
+            progress=progress,
+        )
 
     def _measure(
         self,
@@ -369,13 +380,23 @@ class Objective:
         seed: int = 0,
         memory: int | None = None,
         rise: float = 0.1,
+        draws: int = 1500,
+        localization: float = 1.0,
         progress: Progress = None,
     ) -> Measurements:
         whole(seed=seed)
         method = None if optimizer is None else f"optimizer = {toml(dict(optimizer))}\n"
         with shown(progress) as told:
             measured = self._objective.measure(
-                names, optimizer=method, top=top, seed=seed, memory=memory, rise=rise, progress=told
+                names,
+                optimizer=method,
+                top=top,
+                seed=seed,
+                memory=memory,
+                rise=rise,
+                draws=draws,
+                localization=localization,
+                progress=told,
             )
         return Measurements(measured)
 

@@ -7,6 +7,7 @@ use burn::tensor::Device;
 use losscape_analysis::{Mode, Objective as Loss};
 use losscape_exchange::Program;
 use losscape_lab::config::Precision;
+use losscape_lab::measure::llc::ChainSettings;
 use losscape_lab::measure::{AnalysisSettings, Measure, Progress};
 use losscape_lab::open::{Files, Made};
 use losscape_lab::subject::Training;
@@ -248,7 +249,7 @@ impl Objective {
 
     /// Makes measures, by their names or all; as if a method, from the table `[optimizer]` of a configuration as text,
     /// trained it with full batches.
-    #[pyo3(signature = (names, *, optimizer, top, seed, memory, rise, progress))]
+    #[pyo3(signature = (names, *, optimizer, top, seed, memory, rise, draws, localization, progress))]
     #[expect(clippy::too_many_arguments, reason = "they have names in Python")]
     fn measure(
         &self,
@@ -259,6 +260,8 @@ impl Objective {
         seed: u64,
         memory: Option<usize>,
         rise: f64,
+        draws: usize,
+        localization: f64,
         progress: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Measured> {
         let unknown = |name: &str| Error::new_err(format!("unknown measure `{name}`; known are {}", Measure::names()));
@@ -272,6 +275,7 @@ impl Objective {
             // Who names a measure that a kernel is decomposed for waits for it.
             kernel_size: usual.kernel_size.filter(|_| names.is_none()),
             rise,
+            chains: ChainSettings { draws, localization, ..usual.chains },
         };
         let measures: Vec<_> = match names {
             None => Measure::usual().collect(),

@@ -24,7 +24,7 @@ pub mod critical;
 pub mod diagonal;
 mod draw;
 pub mod hessian;
-pub mod learning;
+pub mod llc;
 pub mod noise;
 pub mod norms;
 pub mod ntk;
@@ -55,7 +55,7 @@ pub const ALL: &[&Measure] = &[
     &basin::MEASURE,
     &norms::MEASURE,
     &slices::MEASURE,
-    &learning::MEASURE,
+    &llc::MEASURE,
 ];
 
 impl Measure {

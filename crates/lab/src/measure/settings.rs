@@ -4,6 +4,8 @@
 //! third power of its rows, memory with the second, and of 18,000 rows they are minutes and gigabytes. Otherwise its
 //! largest eigenvalue alone is found, matrix-free, and the record says so.
 
+use losscape_analysis::learning_coefficient::ChainSettings;
+
 use crate::config::Precision;
 
 /// Kernels of at most so many rows are small: they take seconds, and there is room for two.
@@ -25,10 +27,20 @@ pub struct AnalysisSettings {
     pub kernel_size: Option<usize>,
     /// The rise of the loss that defines basin width. Default: 0.1.
     pub rise: f64,
+    /// The chains of the local learning coefficient.
+    pub chains: ChainSettings,
 }
 
 impl Default for AnalysisSettings {
     fn default() -> Self {
-        Self { precision: Precision::F64, seed: 0, top: None, memory: None, kernel_size: Some(SMALL_KERNEL), rise: 0.1 }
+        Self {
+            precision: Precision::F64,
+            seed: 0,
+            top: None,
+            memory: None,
+            kernel_size: Some(SMALL_KERNEL),
+            rise: 0.1,
+            chains: ChainSettings::default(),
+        }
     }
 }

@@ -7,7 +7,7 @@ mod bounds;
 mod critical;
 mod diagonal;
 mod hessian;
-mod learning;
+mod llc;
 mod noise;
 mod norms;
 mod ntk;
@@ -36,7 +36,7 @@ const PAGES: &[Page] = &[
     blocks::PAGE,
     diagonal::PAGE,
     slices::PAGE,
-    learning::PAGE,
+    llc::PAGE,
 ];
 
 /// What a measure shows of an analysis.

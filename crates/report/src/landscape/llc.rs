@@ -1,16 +1,16 @@
 //! The local learning coefficient.
 
 use losscape_lab::Analysis;
-use losscape_lab::measure::learning::{Chains, LEARNING};
+use losscape_lab::measure::llc::{Chains, LLC};
 
 use super::{Page, Section, head, maybe, row};
 use crate::compare::Table;
 use crate::{number, percent};
 
-pub(super) const PAGE: Page = Page { measure: "learning", section, figures: |_| Vec::new() };
+pub(super) const PAGE: Page = Page { measure: "llc", section, figures: |_| Vec::new() };
 
 fn section(analysis: &Analysis) -> Option<Section> {
-    let found = analysis.get(LEARNING)?;
+    let found = analysis.get(LLC)?;
     let value = match (&found.refused, found.value, found.error) {
         (None, Some(value), Some(error)) => format!("{} ± {}", number(value), number(error)),
         (Some(why), ..) => format!("none: {why}"),
