@@ -64,10 +64,62 @@ impl Curve {
     }
 
     fn line(&self, width: f64, named: bool) -> Plot {
-        let line = LinePlot::new().with_data(self.points.clone()).with_color(self.color).with_stroke_width(width);
+        self.lifted_line([Lift::default(); 2], width, named)
+    }
+
+    fn lifted_line(&self, lifts: [Lift; 2], width: f64, named: bool) -> Plot {
+        let line = LinePlot::new().with_data(lifted(&self.points, lifts));
+        let line = line.with_color(self.color).with_stroke_width(width);
         let line = if self.dashed { line.with_dashed() } else { line };
         Plot::Line(if named { line.with_legend(self.name.as_str()) } else { line })
     }
+}
+
+/// How a logarithmic axis is drawn of which the library would set everything below 1e-10 to that: all values are
+/// multiplied by a power of ten, and the labels of the ticks divided by it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Lift {
+    /// The power.
+    power: i32,
+    /// Decades from label to label, where not all of them have room.
+    every: i32,
+}
+
+impl Lift {
+    /// The most decades that have a label each.
+    const LABELS: i32 = 12;
+
+    /// The lift of a logarithmic axis with these positive values.
+    fn of(values: impl Iterator<Item = f64>) -> Self {
+        let (low, high) = values.fold((f64::INFINITY, 0.0f64), |(low, high), at| (low.min(at), high.max(at)));
+        if low > high {
+            return Self::default();
+        }
+        let [low, high] = [low, high].map(|value| value.log10().floor() as i32);
+        Self { power: if low < -8 { -low } else { 0 }, every: (high - low) / Self::LABELS + 1 }
+    }
+
+    fn value(self, value: f64) -> f64 {
+        let exponent = value.log10() + f64::from(self.power);
+        // A power of ten is one but for rounding, or the axis would have a decade more.
+        let whole = (exponent - exponent.round()).abs() < 1e-9;
+        if self.power != 0 && whole { 10f64.powi(exponent.round() as i32) } else { value * 10f64.powi(self.power) }
+    }
+
+    /// Labels where those of the library will not do.
+    fn ticks(self) -> Option<TickFormat> {
+        let label = move |drawn: f64| {
+            let exponent = drawn.log10().round() as i32 - self.power;
+            if exponent % self.every.max(1) == 0 { format!("1e{exponent}") } else { String::new() }
+        };
+        (self.every > 1).then(|| TickFormat::Custom(Arc::new(label))).or_else(|| {
+            (self.power != 0).then(|| TickFormat::Custom(Arc::new(move |drawn| tick(drawn / 10f64.powi(self.power)))))
+        })
+    }
+}
+
+fn lifted(points: &[(f64, f64)], [of_x, of_y]: [Lift; 2]) -> Vec<(f64, f64)> {
+    points.iter().map(|&(x, y)| (of_x.value(x), of_y.value(y))).collect()
 }
 
 /// What is drawn in one figure.
@@ -117,13 +169,21 @@ impl Chart {
     }
 
     fn plots(&self, names: bool) -> Vec<Plot> {
-        self.curves.iter().map(|curve| curve.line(if curve.color == GREY { 1.0 } else { 2.2 }, names)).collect()
+        let (lifts, width) = (self.lifts(), |curve: &Curve| if curve.color == GREY { 1.0 } else { 2.2 });
+        self.curves.iter().map(|curve| curve.lifted_line(lifts, width(curve), names)).collect()
+    }
+
+    fn lifts(&self) -> [Lift; 2] {
+        let points = || self.curves.iter().flat_map(|curve| &curve.points);
+        let of = |log: bool, of: fn(&(f64, f64)) -> f64| if log { Lift::of(points().map(of)) } else { Lift::default() };
+        [of(self.log_x, |point| point.0), of(self.log_y, |point| point.1)]
     }
 
     fn layout(&self, plots: &[Plot]) -> Layout {
         let mut layout = Layout::auto_from_plots(plots).with_x_label(self.x.as_str()).with_y_label(self.y.as_str());
+        let [of_x, of_y] = self.lifts();
         if self.headroom {
-            let values = || self.curves.iter().flat_map(|curve| &curve.points).map(|(_, y)| *y);
+            let values = || self.curves.iter().flat_map(|curve| &curve.points).map(|(_, y)| of_y.value(*y));
             let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
             // A logarithmic axis begins at a power of ten.
             let decades = || (high.log10() - low.log10().floor()).max(1.0);
@@ -131,12 +191,19 @@ impl Chart {
             layout = layout.with_y_axis_max(top);
         }
         let layout = if self.log_y { layout.with_log_y() } else { layout };
+        let layout = match of_y.ticks() {
+            Some(ticks) => layout.with_y_tick_format(ticks),
+            None => layout,
+        };
         if !self.log_x {
             return layout;
         }
         // Written out, numbers that long reach over the edge of the figure.
         let long = self.curves.iter().flat_map(|curve| &curve.points).any(|(x, _)| *x >= 1e5);
-        let layout = if long { layout.with_x_tick_format(TickFormat::Sci) } else { layout };
+        let layout = match of_x.ticks().or_else(|| long.then_some(TickFormat::Sci)) {
+            Some(ticks) => layout.with_x_tick_format(ticks),
+            None => layout,
+        };
         layout.with_log_x()
     }
 
@@ -147,7 +214,7 @@ impl Chart {
         embeddable(&SvgBackend::new().render_scene(&render_multiple(plots, layout)), name)
     }
 
-    /// Without the grey curve, drawn with characters, `columns` wide, coloured by ANSI codes.
+    /// Without the grey curve, drawn with characters, `columns` wide, in the terminal's own colours.
     pub fn terminal(self, columns: usize) -> Option<String> {
         const ROWS: usize = 16;
         let chart = Self { curves: self.curves.into_iter().filter(|curve| curve.color != GREY).collect(), ..self };
@@ -164,17 +231,24 @@ impl Chart {
             .with_height(16.0 * ROWS as f64)
             .with_term_rows(ROWS as u32);
         let drawing = TerminalBackend::new(columns, ROWS).render_scene(&render_multiple(plots, layout));
-        let names: Vec<String> = chart
-            .curves
-            .iter()
-            .map(|curve| {
-                let rgb = u32::from_str_radix(&curve.color[1..], 16).unwrap_or(0);
-                let (r, g, b) = (rgb >> 16, (rgb >> 8) & 255, rgb & 255);
-                format!("\x1b[38;2;{r};{g};{b}m{}\x1b[0m", curve.name)
-            })
-            .collect();
-        Some(format!("{} on {}\n{drawing}", chart.y, names.join(", ")))
+        let named = |curve: &Curve| format!("{}{}\x1b[0m", escape(curve.color), curve.name);
+        let names: Vec<String> = chart.curves.iter().map(named).collect();
+        Some(themed(format!("{} on {}\n{drawing}", chart.y, names.join(", "))))
     }
+}
+
+/// The colours of figures as those of a terminal's theme, which are legible on its ground; black is its foreground.
+const THEME: [(&str, u8); 7] =
+    [("#000000", 39), (BLUE, 34), (ORANGE, 33), (GREEN, 32), (PURPLE, 35), (AMBER, 31), (SKY, 36)];
+
+/// The escape sequence of a colour.
+fn escape(color: &str) -> String {
+    let rgb = u32::from_str_radix(&color[1..], 16).unwrap_or(0);
+    format!("\x1b[38;2;{};{};{}m", rgb >> 16, (rgb >> 8) & 255, rgb & 255)
+}
+
+fn themed(text: String) -> String {
+    THEME.iter().fold(text, |text, (color, code)| text.replace(&escape(color), &format!("\x1b[{code}m")))
 }
 
 /// Dots by group, with the groups' names at the side. `None` where there are fewer than two dots. An axis whose values
@@ -190,18 +264,20 @@ pub(crate) fn scatter(name: &str, [x, y]: [&str; 2], groups: &[Curve]) -> Option
         low > 0.0 && high > 30.0 * low
     };
     let (log_x, log_y) = (spans(|point| point.0), spans(|point| point.1));
+    let lift = |log: bool, of: fn(&(f64, f64)) -> f64| if log { Lift::of(points().map(of)) } else { Lift::default() };
+    let lifts = [lift(log_x, |point| point.0), lift(log_y, |point| point.1)];
     let named = groups.len() > 1;
     let plots: Vec<Plot> = groups
         .iter()
         .map(|group| {
             let dots: Vec<(f64, f64)> = group.points.iter().filter(finite).copied().collect();
-            let dots = ScatterPlot::new().with_data(dots).with_color(group.color).with_size(3.2);
+            let dots = ScatterPlot::new().with_data(lifted(&dots, lifts)).with_color(group.color).with_size(3.2);
             Plot::Scatter(if named { dots.with_legend(group.name.as_str()) } else { dots })
         })
         .collect();
-    let ticks = || TickFormat::Custom(Arc::new(tick));
+    let ticks = |lift: Lift| lift.ticks().unwrap_or_else(|| TickFormat::Custom(Arc::new(tick)));
     let layout = Layout::auto_from_plots(&plots).with_x_label(x).with_y_label(y);
-    let layout = layout.with_x_tick_format(ticks()).with_y_tick_format(ticks());
+    let layout = layout.with_x_tick_format(ticks(lifts[0])).with_y_tick_format(ticks(lifts[1]));
     let layout = if log_x { layout.with_log_x() } else { layout };
     let layout = if log_y { layout.with_log_y() } else { layout };
     let layout = sized(layout).with_legend_box(false).with_legend_position(LegendPosition::OutsideRightTop);
@@ -267,7 +343,7 @@ fn thin(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BLUE, Chart, Curve, ORANGE, scatter};
+    use super::{AMBER, BLUE, Chart, Curve, GREEN, ORANGE, PURPLE, SKY, scatter};
 
     #[test]
     fn words_stay_words() {
@@ -279,5 +355,40 @@ mod tests {
             assert!(svg.contains("&lt;script&gt;"), "{svg}");
             assert!(!svg.contains("<script") && !svg.contains("</text>\"") && !svg.contains("id=\"<"), "{svg}");
         }
+    }
+
+    /// The library sets values below 1e-10 to that: an eigenvalue of 1e-13 would stand where one of 1e-10 does.
+    #[test]
+    fn small_values_stand_where_they_belong() {
+        let points = |scale: f64| (0..7).map(|at| (f64::from(at), scale * 10f64.powi(-at))).collect::<Vec<_>>();
+        let drawn = |scale: f64| {
+            let svg = Chart::new("k", "eigenvalue", true, vec![Curve::new("", BLUE, points(scale))]);
+            let svg = svg.expect("there are points").svg("s");
+            let (_, path) = svg.split_once("<path d=\"").expect("there is a curve");
+            let numbers = path.split('"').next().unwrap_or_default().split(' ').filter_map(|word| word.parse().ok());
+            (numbers.skip(1).step_by(2).collect::<Vec<f64>>(), svg)
+        };
+        let (usual, _) = drawn(1.0);
+        for (scale, label) in [(1e-9, "1e-12"), (1e-40, "1e-43"), (1e20, "1e20")] {
+            let (heights, svg) = drawn(scale);
+            assert_eq!(heights, usual, "{scale:e}");
+            assert!(svg.contains(&format!(">{label}<")), "{svg}");
+        }
+        // Of many decades not all have a label.
+        let wide = vec![Curve::new("", BLUE, vec![(0.0, 1.0), (1.0, 1e-46)])];
+        let svg = Chart::new("k", "gap", true, wide).expect("there are points").svg("s");
+        assert!(svg.matches(">1e-").count() <= 14 && svg.contains(">1e-44<"), "{svg}");
+    }
+
+    /// What is legible on a dark ground and on a light one is known to the terminal alone.
+    #[test]
+    fn a_terminal_is_drawn_on_in_its_own_colours() {
+        let colors = [BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY];
+        let points = |at: usize| vec![(0.0, 1.0 + at as f64), (1.0, 2.0 + at as f64)];
+        let curves = colors.iter().enumerate().map(|(at, color)| Curve::new("curve", color, points(at))).collect();
+        let chart = Chart::new("step", "loss", false, curves).expect("there are points");
+        let drawing = chart.terminal(60).expect("there are curves");
+        assert!(drawing.contains("\x1b[39m") && drawing.contains("\x1b[34m"), "{drawing:?}");
+        assert!(!drawing.contains("38;2;"), "{drawing:?}");
     }
 }
