@@ -49,6 +49,23 @@ impl Default for ChainSettings {
 }
 
 impl ChainSettings {
+    /// Whether chains can be run so; at which temperature, the samples decide.
+    ///
+    /// # Errors
+    ///
+    /// [`AnalysisError::Setting`] where they cannot.
+    pub fn check(&self) -> Result<(), AnalysisError> {
+        let Self { localization, chains, draws, .. } = *self;
+        let possible = localization > 0.0 && localization.is_finite();
+        let rows = [
+            ("localization", localization, possible, "it must be positive and finite"),
+            ("chains", chains as f64, chains >= 2, "it must be at least 2"),
+            ("draws", draws as f64, draws >= 4, "it must be at least 4"),
+        ];
+        let wrong = rows.into_iter().find(|(.., possible, _)| !possible);
+        wrong.map_or(Ok(()), |(name, value, _, must)| Err(AnalysisError::Setting { name, value, must }))
+    }
+
     /// Gradients that are calculated, of all samples each.
     #[must_use]
     pub fn gradients(&self) -> usize {
@@ -109,11 +126,7 @@ impl LearningCoefficient {
     ///
     /// # Errors
     ///
-    /// When samples see each other in evaluation mode, or `w` has not P entries.
-    ///
-    /// # Panics
-    ///
-    /// When a setting but the temperature is out of its range.
+    /// When a setting is out of its range, samples see each other in evaluation mode, or `w` has not P entries.
     pub fn at<N: Network>(
         objective: &Objective<N>,
         w: &Tensor<1>,
@@ -121,10 +134,10 @@ impl LearningCoefficient {
         mut random: impl FnMut(usize) -> ChaCha12Rng,
         mut each: impl FnMut(usize),
     ) -> Result<Self, AnalysisError> {
-        let ChainSettings { localization, chains, draws, .. } = *settings;
+        settings.check()?;
+        let ChainSettings { localization, chains, .. } = *settings;
         let samples = objective.samples() as f64;
         let t = settings.inverse_temperature.unwrap_or(samples / samples.ln());
-        assert!(localization > 0.0 && chains > 1 && draws > 3, "settings out of their range");
         if !(t >= LEAST && t.is_finite()) {
             let why = format!(
                 "the inverse temperature is {t:.1}, and has to be {LEAST:.1} at least; n/ln n is so from 132 samples on"

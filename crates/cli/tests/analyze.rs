@@ -169,6 +169,11 @@ fn bad_files_get_a_clear_word() {
             vec!["unknown measure `hesian`", "hessian"],
         ),
         ([files(&weights, &data, "model.toml"), vec!["--rise=-1"]].concat(), vec!["--rise -1 is not possible"]),
+        ([files(&weights, &data, "model.toml"), vec!["--draws", "3"]].concat(), vec!["draws = 3 is not possible"]),
+        (
+            [files(&weights, &data, "model.toml"), vec!["--localization", "nan"]].concat(),
+            vec!["localization = NaN is not possible"],
+        ),
         (vec!["analyze", "--weights", &weights], vec!["--data"]),
         (vec!["analyze"], vec!["required"]),
         (vec!["analyze", "nowhere"], vec!["cannot read nowhere/manifest.json"]),

@@ -56,6 +56,16 @@ fn flows_that_do_not_model_the_training() {
 }
 
 #[test]
+fn a_state_that_does_not_fit() {
+    // Each dimension of 2,000 has two matrices of 32 MB.
+    let wide = CONFIG.replace("[16]", "[2000]").replace("\"momentum\"", "\"soap\"");
+    let within = &["train", "run.toml", "--memory", "90MB", "-s", "training.steps=2"];
+    refused(&Place::new(&wide), within, &["training needs about", "for 10002 parameters"]);
+    let short = wide.replace("\"soap\"", "\"soap\"\nlargest = 100");
+    assert!(Place::new(&short).run(within).status.success());
+}
+
+#[test]
 fn in_the_configuration() {
     // What is replaced in the configuration, by what, and what the message must say.
     let cases: &[(&str, &str, &[&str])] = &[

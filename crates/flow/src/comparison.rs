@@ -134,19 +134,6 @@ impl<N: Network> std::fmt::Debug for Comparison<N> {
     }
 }
 
-fn begun<N: Network>(
-    settings: &Settings,
-    update: &Update,
-    objective: &Objective<N>,
-    start: &Start,
-) -> Result<Vec<Running<N>>, FlowError> {
-    let running = |&kind: &Kind| {
-        let flow = kind.join(update, objective, start, settings.seed)?;
-        Ok(Running { kind, flow, sums: Sums::default(), vectors: None, ended: None })
-    };
-    settings.flows.iter().map(running).collect()
-}
-
 impl<N: Network> Comparison<N> {
     /// The flows of a configured method, all from `w`.
     ///
@@ -159,19 +146,40 @@ impl<N: Network> Comparison<N> {
         settings: Settings,
         w: &Tensor<1>,
     ) -> Result<Self, FlowError> {
+        let mut waiting = Self::waiting(objective, config, settings)?;
+        waiting.start(&Start { w: w.clone(), nu: None })?;
+        Ok(waiting)
+    }
+
+    /// The flows of a configured method, which begin where they [join](Self::join) it.
+    ///
+    /// # Errors
+    ///
+    /// When a setting is out of its range, or no flow models the method.
+    pub fn waiting(objective: Objective<N>, config: &OptimizerConfig, settings: Settings) -> Result<Self, FlowError> {
         for (name, value) in [("every", settings.every), ("top", settings.top)] {
             if value == 0 {
                 return Err(AnalysisError::Setting { name, value: 0.0, must: "at least 1" }.into());
             }
         }
-        if settings.top > w.dims()[0] {
+        if settings.top > objective.parameters().dims()[0] {
             let (value, must) = (settings.top as f64, "no more than there are parameters");
             return Err(AnalysisError::Setting { name: "top", value, must }.into());
         }
-        let start = Start { w: w.clone(), nu: None };
-        let flows = begun(&settings, &Update::of(config)?, &objective, &start)?;
-        let config = config.clone();
-        Ok(Self { objective, config, settings, flows, past: Vec::new(), sums: Sums::default(), vectors: None })
+        Update::of(config)?;
+        let (config, flows, past) = (config.clone(), Vec::new(), Vec::new());
+        Ok(Self { objective, config, settings, flows, past, sums: Sums::default(), vectors: None })
+    }
+
+    fn start(&mut self, start: &Start) -> Result<(), FlowError> {
+        let update = Update::of(&self.config)?;
+        let running = |&kind: &Kind| {
+            let flow = kind.join(&update, &self.objective, start, self.settings.seed)?;
+            Ok(Running { kind, flow, sums: Sums::default(), vectors: None, ended: None })
+        };
+        self.flows = self.settings.flows.iter().map(running).collect::<Result<_, FlowError>>()?;
+        (self.past, self.sums, self.vectors) = (Vec::new(), Sums::default(), None);
+        Ok(())
     }
 
     /// Begins again where a method without momentum has come to, its last step divided by this preconditioner, if it
@@ -185,15 +193,12 @@ impl<N: Network> Comparison<N> {
         if !update.can_be_joined() {
             return Err(FlowError::Joined);
         }
-        let start = Start { w: w.clone(), nu: preconditioner.and_then(|diagonal| update.nu(diagonal)) };
-        self.flows = begun(&self.settings, &update, &self.objective, &start)?;
-        (self.past, self.sums, self.vectors) = (Vec::new(), Sums::default(), None);
-        Ok(())
+        self.start(&Start { w: w.clone(), nu: preconditioner.and_then(|diagonal| update.nu(diagonal)) })
     }
 
     /// The flows.
     pub fn flows(&self) -> impl Iterator<Item = Kind> {
-        self.flows.iter().map(|running| running.kind)
+        self.settings.flows.iter().copied()
     }
 
     /// Flows that ended before the method: at which step, and why.
@@ -309,7 +314,8 @@ impl<N: Network> Comparison<N> {
         state
     }
 
-    /// Goes on from where another was; false where the state is none of such a comparison.
+    /// Goes on from where another was, which had begun if this one has; false where the state is none of such a
+    /// comparison.
     #[must_use]
     pub fn restore(&mut self, state: &State) -> bool {
         let like = &self.objective.parameters();

@@ -80,7 +80,8 @@ pub struct FlowConfig {
     /// The flows. Default: all that model the method.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flows: Option<Vec<Kind>>,
-    /// The step of the training at which they begin, in its first half; above 0 for methods without momentum. Default:
+    /// The step of the training at which they begin, in its first half; a value above 0 is
+    /// possible for methods without momentum only. Default:
     /// 0.
     #[serde(default, skip_serializing_if = "is_default")]
     pub start: usize,

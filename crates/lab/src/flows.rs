@@ -42,7 +42,8 @@ impl<N: Network> Flows<N>
 where
     N::Input: FromDataset,
 {
-    /// The flows of a method that trains `network` on `data`, from where it is.
+    /// The flows of a method that trains `network` on `data`, from where it is after so many steps, or waiting for the
+    /// step at which they begin.
     ///
     /// # Errors
     ///
@@ -52,12 +53,15 @@ where
         network: &N,
         (data, loss, mode): (&Dataset, Loss, Mode),
         optimizer: &OptimizerConfig,
-        seed: u64,
+        (step, seed): (usize, u64),
     ) -> Result<Self, LabError> {
         let objective = Objective::on(network.clone(), data, loss)?.precision(config.precision.into()).in_mode(mode);
         let settings = settings(config, &Update::of(optimizer)?, seed);
         let w = objective.parameters();
-        let comparison = Comparison::begin(objective, optimizer, settings, &w)?;
+        let comparison = match config.start <= step {
+            true => Comparison::begin(objective, optimizer, settings, &w)?,
+            false => Comparison::waiting(objective, optimizer, settings)?,
+        };
         Ok(Self { config: config.clone(), mode, comparison, lost: false })
     }
 

@@ -2,7 +2,8 @@
 //!
 //! [`Learned`] implements Burn's `TrainStep` and `InferenceStep`; with SAM both gradients are taken inside one train
 //! step. What Burn's loop does not have stays behind: exact resume (it resumes by epoch and draws another order of
-//! samples), L-BFGS and the look-ahead form of Nesterov's gradient. With gradient accumulation SAM perturbs each
+//! samples), and methods that are no optimizer of Burn's or have a state that it would not keep: L-BFGS, the look-ahead
+//! form of Nesterov's gradient, scalar RMSProp, Friendly SAM. With gradient accumulation SAM perturbs each
 //! accumulated batch by itself (m-SAM).
 
 use std::sync::Arc;
@@ -84,7 +85,8 @@ pub struct Learned<N: Module + ModuleDisplay> {
 impl<N: Network + ModuleDisplay> Learned<N> {
     /// The network ready for a `Learner`, and the optimizer to hand to it.
     ///
-    /// `None` for L-BFGS and look-ahead, which are no `ModuleOptimizer`.
+    /// `None` for methods without a `ModuleOptimizer` that keeps all of their state, as
+    /// [`Method::into_module_optimizer`] says.
     #[must_use]
     pub fn new(network: N, loss: Loss, method: Method) -> Option<(Self, ModuleOptimizer)> {
         let (rule, surrogate, clip_norm) = method.into_module_optimizer()?;
@@ -112,6 +114,7 @@ where
             let gradients = shared::gradients(item.loss.backward(), at);
             (item, gradients)
         };
+        // Those with a state are not here.
         let (item, grads) = match self.surrogate.clone() {
             Some(mut surrogate) => {
                 let mut first = None;

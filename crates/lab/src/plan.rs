@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
-use burn::tensor::DType;
+use burn::tensor::{DType, Device};
 use losscape_analysis::Mode;
 use losscape_model::data::{DataConfig, DataError, Dataset, Parts, Prepared, Source, Target, Targets};
 use losscape_model::exported::Program;
@@ -171,8 +171,26 @@ impl Plan {
     /// [`LabError::Memory`] when it does not, and when the network cannot be built.
     pub fn check_memory(&self, allowed: Option<usize>) -> Result<(), LabError> {
         let Some(allowed) = allowed.or_else(memory::available) else { return Ok(()) };
-        let needed = self.memory()?;
-        if needed.bytes() <= allowed { Ok(()) } else { Err(LabError::Memory { needed, allowed }) }
+        let fits = |needed: TrainingMemory| match needed.bytes() <= allowed {
+            true => Ok(needed),
+            false => Err(LabError::Memory { needed, allowed }),
+        };
+        let needed = fits(self.memory()?)?;
+        // There is room for the network, whose shapes say the rest.
+        fits(TrainingMemory { parameters: needed.parameters.saturating_add(self.squares()?), ..needed }).map(drop)
+    }
+
+    /// Bytes of the optimizer's state that depend on the shapes of the parameters.
+    fn squares(&self) -> Result<usize, ModelError> {
+        let RunConfig { model, loss, optimizer, seed, precision, .. } = &self.config;
+        if !optimizer.rule.sees_shapes() {
+            return Ok(0);
+        }
+        let train = &self.data.train;
+        let (_, outputs) = loss.on(train.target())?;
+        let dtype = DType::from(*precision);
+        let network = model.init(&train.sample, outputs, *seed, &Device::default(), dtype)?;
+        Ok(optimizer.rule.squares(&network).saturating_mul(dtype.size()))
     }
 
     /// The `[training]` table of a configuration file, if it can be read.

@@ -484,7 +484,8 @@ impl<'a> Recorder<'a> {
             Tracker::new(track, (network, initial), (train, *loss), (optimizer, batch_size), *seed)
         };
         let flows = |flow| {
-            let flows = Flows::begin(flow, network, (train, *loss, flows::mode(model)), optimizer, *seed)?;
+            let step = run.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.state.step);
+            let flows = Flows::begin(flow, network, (train, *loss, flows::mode(model)), optimizer, (step, *seed))?;
             match &run.checkpoint {
                 Some(checkpoint) => flows.restore(&checkpoint.flows()),
                 None => Ok(flows),

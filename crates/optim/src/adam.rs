@@ -74,7 +74,7 @@ impl Settings for AdamConfig {
     }
 
     fn facts(&self) -> Facts {
-        Facts { elementwise: true, restores: true, states: 2 }
+        Facts { elementwise: true, restores: true, states: 2, squares: None }
     }
 
     /// `(2 + 2β₁)/((1 − β₁) ε)`, with `P = (1 − β₁ᵏ) diag(√v̂ + ϵ)` after k steps (Cohen et al. 2022, eq. 2).

@@ -65,7 +65,7 @@ impl Settings for AmsGradConfig {
     }
 
     fn facts(&self) -> Facts {
-        Facts { elementwise: true, restores: true, states: 3 }
+        Facts { elementwise: true, restores: true, states: 3, squares: None }
     }
 
     /// Not known: what it divides by never falls, so that the sharpness at the edge moves with the past.

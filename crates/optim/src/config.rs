@@ -1,6 +1,7 @@
 //! Optimizers by name: the `[optimizer]` table of a training configuration.
 
-use burn::tensor::DType;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{DType, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::adam::AdamConfig;
@@ -29,6 +30,7 @@ use crate::sam::SamConfig;
 use crate::scalar_rmsprop::ScalarRmsPropConfig;
 use crate::schedule::ScheduleConfig;
 use crate::schedule_free::ScheduleFreeConfig;
+use crate::shared::visit_once;
 use crate::soap::SoapConfig;
 
 /// The table of rules: a variant with its settings, its names in a configuration, and what it is. The settings say all
@@ -108,10 +110,32 @@ impl RuleConfig {
         self.settings().facts().elementwise
     }
 
-    /// Numbers in the rule's state for each parameter.
+    /// Numbers in the rule's state for each parameter, besides its [`squares`](Self::squares).
     #[must_use]
     pub fn states(&self) -> usize {
         self.settings().facts().states
+    }
+
+    /// Whether the size of the rule's state depends on the shapes of the parameters: [`squares`](Self::squares).
+    #[must_use]
+    pub fn sees_shapes(&self) -> bool {
+        self.settings().facts().squares.is_some()
+    }
+
+    /// Numbers in the rule's state that depend on the shapes of a module's parameters.
+    #[must_use]
+    pub fn squares<M: Module>(&self, module: &M) -> usize {
+        struct Squares(usize, usize);
+        impl ModuleVisitor for Squares {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                let dims = param.lazy_shape();
+                let dims = dims.iter().filter(|&&dim| D > 1 && dim <= self.0);
+                self.1 = dims.fold(self.1, |sum, dim| sum.saturating_add(dim.saturating_mul(2 * dim)));
+            }
+        }
+        let mut squares = Squares(self.settings().facts().squares.unwrap_or(0), 0);
+        visit_once(module, &mut squares);
+        squares.1
     }
 }
 

@@ -83,7 +83,7 @@ impl Settings for EntropySgdConfig {
     }
 
     fn facts(&self) -> Facts {
-        Facts { elementwise: true, restores: true, states: 2 }
+        Facts { elementwise: true, restores: true, states: 2, squares: None }
     }
 
     fn edge(&self, _: f64, _: f64) -> Option<f64> {

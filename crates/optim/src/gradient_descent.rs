@@ -29,7 +29,7 @@ impl Settings for GradientDescentConfig {
     }
 
     fn facts(&self) -> Facts {
-        Facts { elementwise: true, restores: true, states: 0 }
+        Facts { elementwise: true, restores: true, states: 0, squares: None }
     }
 
     /// `2/ε − δ` (Cohen et al. 2021, §2).

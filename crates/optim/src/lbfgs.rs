@@ -62,7 +62,12 @@ impl Settings for LbfgsConfig {
 
     fn facts(&self) -> Facts {
         // Pairs of steps and of differences of gradients.
-        Facts { elementwise: false, restores: false, states: self.history.saturating_mul(2).saturating_add(4) }
+        Facts {
+            elementwise: false,
+            restores: false,
+            states: self.history.saturating_mul(2).saturating_add(4),
+            squares: None,
+        }
     }
 
     fn edge(&self, _: f64, _: f64) -> Option<f64> {

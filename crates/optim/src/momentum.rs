@@ -46,7 +46,7 @@ impl Settings for MomentumConfig {
     }
 
     fn facts(&self) -> Facts {
-        Facts { elementwise: true, restores: true, states: 1 }
+        Facts { elementwise: true, restores: true, states: 1, squares: None }
     }
 
     /// `(2 + 2b)/ε − δ` (Cohen et al. 2021, eq. 1).

@@ -54,7 +54,7 @@ impl Settings for MuonConfig {
     }
 
     fn facts(&self) -> Facts {
-        Facts { elementwise: false, restores: false, states: 2 }
+        Facts { elementwise: false, restores: false, states: 2, squares: None }
     }
 
     fn edge(&self, _: f64, _: f64) -> Option<f64> {

@@ -74,7 +74,7 @@ impl Settings for NesterovConfig {
     }
 
     fn facts(&self) -> Facts {
-        Facts { elementwise: true, restores: true, states: 1 }
+        Facts { elementwise: true, restores: true, states: 1, squares: None }
     }
 
     /// `(2 + 2b)/(ε (1 + 2b)) − δ` (Cohen et al. 2021, eq. 1).

@@ -57,7 +57,7 @@ impl Settings for RmsPropConfig {
     }
 
     fn facts(&self) -> Facts {
-        Facts { elementwise: true, restores: true, states: 1 }
+        Facts { elementwise: true, restores: true, states: 1, squares: None }
     }
 
     /// `2/ε`, with `P = diag(√s + ϵ)` (Cohen et al. 2022, Appendix C).

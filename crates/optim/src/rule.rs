@@ -43,6 +43,8 @@ pub(crate) struct Facts {
     pub restores: bool,
     /// Numbers in the state for each parameter.
     pub states: usize,
+    /// For rules that keep two matrices of each dimension of a tensor, with as many rows: the longest that has them.
+    pub squares: Option<usize>,
 }
 
 /// The settings of a rule, and what follows from them. Nothing has a default, so that no rule is silent.

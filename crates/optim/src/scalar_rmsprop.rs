@@ -60,7 +60,7 @@ impl Settings for ScalarRmsPropConfig {
     }
 
     fn facts(&self) -> Facts {
-        Facts { elementwise: true, restores: true, states: 0 }
+        Facts { elementwise: true, restores: true, states: 0, squares: None }
     }
 
     /// `2/ε`, with `P = (√ν + ϵ) I` (Cohen et al. 2025).

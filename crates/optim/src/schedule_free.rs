@@ -68,7 +68,7 @@ impl Settings for ScheduleFreeConfig {
     }
 
     fn facts(&self) -> Facts {
-        Facts { elementwise: true, restores: true, states: 1 + usize::from(self.adaptive) }
+        Facts { elementwise: true, restores: true, states: 1 + usize::from(self.adaptive), squares: None }
     }
 
     fn edge(&self, rate: f64, decay: f64) -> Option<f64> {

@@ -74,8 +74,7 @@ impl Settings for SoapConfig {
     }
 
     fn facts(&self) -> Facts {
-        // Of square matrices: two moments, two averages and their bases.
-        Facts { elementwise: false, restores: true, states: 6 }
+        Facts { elementwise: false, restores: true, states: 2, squares: Some(self.largest) }
     }
 
     fn edge(&self, _: f64, _: f64) -> Option<f64> {
@@ -173,26 +172,27 @@ fn out_of_bases<const D: usize>(tensor: Tensor<D>, axes: &[Option<Axis>]) -> Ten
     axes.iter().fold(tensor, |tensor, axis| turned(tensor, axis.as_ref().map(|axis| axis.basis.clone().transpose())))
 }
 
-/// `G Gᵀ` for each dimension.
-fn outer<const D: usize>(g: &Tensor<D>) -> Vec<Tensor<2>> {
-    let mut turning = g.clone();
-    let of_first = |_| {
-        let rows = flat(turning.clone());
-        turning = turned(turning.clone(), None);
-        rows.clone().matmul(rows.transpose())
-    };
-    (0..D).map(of_first).collect()
+/// The matrix G of each dimension, that first and all others taken together.
+fn unfolded<const D: usize>(g: &Tensor<D>) -> impl Iterator<Item = Tensor<2>> {
+    let turns = std::iter::successors(Some(g.clone()), |tensor| Some(turned(tensor.clone(), None)));
+    turns.map(flat).take(D)
+}
+
+/// `G Gᵀ`.
+fn outer(rows: Tensor<2>) -> Tensor<2> {
+    rows.clone().matmul(rows.transpose())
 }
 
 impl Soap {
     /// The averages and bases that the first gradient makes. None where it is not finite.
     fn begin<const D: usize>(&self, g: &Tensor<D>) -> Option<SoapState<D>> {
         let SoapConfig { beta_2, largest, .. } = self.config;
-        let axis = |(dim, outer): (usize, Tensor<2>)| {
+        let axis = |rows: Tensor<2>| {
+            let [dim, _] = rows.dims();
             if D == 1 || dim > largest {
                 return Some(None);
             }
-            let average = outer.mul_scalar(1.0 - beta_2);
+            let average = outer(rows).mul_scalar(1.0 - beta_2);
             let (_, vectors) = eigenpairs(average.clone()).ok()?;
             // The largest eigenvalue first; rows here, columns there.
             let rows: Vec<f64> = vectors.into_iter().rev().flatten().collect();
@@ -200,7 +200,7 @@ impl Soap {
             let basis = Tensor::<2>::from_data(data, (&average.device(), average.dtype())).transpose();
             Some(Some(Axis { average, basis }))
         };
-        let axes = g.dims().into_iter().zip(outer(g)).map(axis).collect::<Option<_>>()?;
+        let axes = unfolded(g).map(axis).collect::<Option<_>>()?;
         Some(SoapState { steps: 0, mean: g.zeros_like(), mean_square: g.zeros_like(), axes })
     }
 
@@ -209,9 +209,9 @@ impl Soap {
     fn follow<const D: usize>(&self, mut state: SoapState<D>, g: &Tensor<D>) -> SoapState<D> {
         let SoapConfig { beta_2, frequency, .. } = self.config;
         let due = state.steps.is_multiple_of(frequency);
-        for (at, (axis, outer)) in state.axes.iter_mut().zip(outer(g)).enumerate() {
+        for (at, (axis, rows)) in state.axes.iter_mut().zip(unfolded(g)).enumerate() {
             let Some(axis) = axis else { continue };
-            axis.average = axis.average.clone().mul_scalar(beta_2) + outer.mul_scalar(1.0 - beta_2);
+            axis.average = axis.average.clone().mul_scalar(beta_2) + outer(rows).mul_scalar(1.0 - beta_2);
             if due {
                 let powers = axis.average.clone().matmul(axis.basis.clone());
                 let values = (axis.basis.clone() * powers.clone()).sum_dim(0).squeeze_dim::<1>(0);

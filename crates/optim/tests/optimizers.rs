@@ -596,6 +596,36 @@ mod identities {
         }
     }
 
+    /// What the check of memory before training goes by.
+    #[test]
+    fn a_state_has_as_many_numbers_as_its_rule_says() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let start = || {
+            let weight: Vec<f64> = (0..1800).map(|at| f64::from(at % 7) * 0.1).collect();
+            Affine::new(&weight, &[0.3; 30], DType::F64)
+        };
+        for (name, _) in RuleConfig::ALL {
+            let rule: RuleConfig = serde_json::from_str(&format!("{{\"{name}\": {{}}}}")).expect("known");
+            if !rule.restores(DType::F64) {
+                continue;
+            }
+            let numbers = 1830 * rule.states() + rule.squares(&start());
+            let mut method = OptimizerConfig::new(rule, 0.01).init().expect("valid");
+            steps(&mut method, 0.01, start(), 3);
+            let path = folder.path().join(format!("{name}.bpk"));
+            method.save(&path).expect("the folder can be written");
+            let bytes = std::fs::metadata(&path).expect("it was written").len() as usize;
+            // With names and alignment.
+            assert!((8 * numbers..8 * numbers + 3000).contains(&bytes), "{name}: {bytes} for {numbers} numbers");
+        }
+        let squares = |settings: &str, module: &Affine| {
+            let rule: RuleConfig = serde_json::from_str(&format!("{{\"soap\": {settings}}}")).expect("known");
+            rule.squares(module)
+        };
+        assert_eq!(squares("{}", &start()), 2 * (60 * 60 + 30 * 30));
+        assert_eq!(squares(r#"{"largest": 40}"#, &start()), 2 * 30 * 30);
+    }
+
     #[test]
     fn settings_out_of_range_are_refused() {
         let gd = || OptimizerConfig::new(GradientDescentConfig {}, 0.1);

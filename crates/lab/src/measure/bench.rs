@@ -104,6 +104,7 @@ impl<'a> Bench<'a> {
         // The change takes a second kernel beside the first, and their difference.
         let change = needs.change && rows <= SMALL_KERNEL && subject.training.is_some();
         let needs = Needs { kernel: needs.kernel.min(most), change, ..needs };
+        settings.chains.check()?;
         check_memory(objective, settings, needs)?;
         let (sharpest, kernel) = (OnceCell::new(), OnceCell::new());
         Ok(Self { subject, point: objective.here()?, settings, needs, progress, sharpest, kernel })

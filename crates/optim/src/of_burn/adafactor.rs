@@ -23,7 +23,7 @@ impl Settings for AdafactorConfig {
     }
 
     fn facts(&self) -> Facts {
-        Facts { elementwise: false, restores: false, states: 1 }
+        Facts { elementwise: false, restores: false, states: 1, squares: None }
     }
 
     fn edge(&self, _: f64, _: f64) -> Option<f64> {

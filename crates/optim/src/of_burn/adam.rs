@@ -20,7 +20,7 @@ impl Settings for BurnAdamConfig {
     }
 
     fn facts(&self) -> Facts {
-        Facts { elementwise: true, restores: false, states: 2 }
+        Facts { elementwise: true, restores: false, states: 2, squares: None }
     }
 
     fn edge(&self, _: f64, _: f64) -> Option<f64> {

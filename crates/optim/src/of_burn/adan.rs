@@ -19,7 +19,7 @@ impl Settings for AdanConfig {
     }
 
     fn facts(&self) -> Facts {
-        Facts { elementwise: false, restores: false, states: 4 }
+        Facts { elementwise: false, restores: false, states: 4, squares: None }
     }
 
     fn edge(&self, _: f64, _: f64) -> Option<f64> {

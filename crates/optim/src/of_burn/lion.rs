@@ -36,7 +36,7 @@ impl Settings for LionConfig {
     }
 
     fn facts(&self) -> Facts {
-        Facts { elementwise: true, restores: false, states: 1 }
+        Facts { elementwise: true, restores: false, states: 1, squares: None }
     }
 
     fn edge(&self, _: f64, _: f64) -> Option<f64> {

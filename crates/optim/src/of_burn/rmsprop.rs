@@ -21,7 +21,7 @@ impl Settings for BurnRmsPropConfig {
     }
 
     fn facts(&self) -> Facts {
-        Facts { elementwise: true, restores: false, states: 3 }
+        Facts { elementwise: true, restores: false, states: 3, squares: None }
     }
 
     fn edge(&self, _: f64, _: f64) -> Option<f64> {

@@ -29,7 +29,7 @@ impl Settings for BurnSgdConfig {
     }
 
     fn facts(&self) -> Facts {
-        Facts { elementwise: true, restores: false, states: 1 }
+        Facts { elementwise: true, restores: false, states: 1, squares: None }
     }
 
     fn edge(&self, _: f64, _: f64) -> Option<f64> {

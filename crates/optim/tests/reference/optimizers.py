@@ -2,7 +2,8 @@
 
 PyTorch is the reference where it has the method; what it lacks (the look-ahead form of Nesterov's gradient, epsilon inside the
 root, SAM, ASAM, Friendly SAM, Entropy-SGD, scalar RMSProp, SOAP, clipping by the norm alone) is written out below from the papers, and so is AMSGrad. Schedule-Free
-is the authors' package, schedulefree. Made with: python3 optimizers.py > optimizers.json
+is the authors' package, schedulefree. SOAP and Friendly SAM agree with the authors' programs to rounding, SOAP where its
+bases, which are in f32 there, are made in f64. Made with: python3 optimizers.py > optimizers.json
 """
 
 import importlib.metadata
