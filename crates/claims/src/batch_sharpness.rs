@@ -1,9 +1,7 @@
 //! The curvature that mini-batch gradients feel sits at 2/ε.
 
-use burn::tensor::{DType, Int, Tensor, TensorData};
-use losscape_analysis::Objective;
 use losscape_krylov::SymmetricOperator;
-use losscape_model::{Loss, MlpConfig};
+use losscape_model::MlpConfig;
 use rand::seq::index::sample;
 use rayon::prelude::*;
 
@@ -85,28 +83,21 @@ fn measure(bench: &Workbench) -> Result<Evidence, LabError> {
         let objective = bench.digits(&MlpConfig::new([32, 32]), SAMPLES, 1.0, own)?;
         bench.note("batches drawn without replacement, anew at every step, of samples", [batch]);
         let random = std::cell::RefCell::new(draws(own, 23));
-        let drawn = || -> Result<Objective<_>, LabError> {
-            let rows: Vec<i64> =
-                sample(&mut *random.borrow_mut(), SAMPLES, batch).into_iter().map(|row| row as i64).collect();
-            let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, [batch]), (&bench.device, DType::I64));
-            let (x, y) = (objective.inputs().clone(), objective.targets().clone());
-            let (x, y) = (x.select(0, rows.clone()), y.select(0, rows));
-            Ok(Objective::new(objective.network().clone(), x, y, Loss::squared_error())?)
-        };
+        let drawn = || objective.of_rows(&sample(&mut *random.borrow_mut(), SAMPLES, batch).into_vec());
         let mut series = Vec::new();
         let (mut felt, mut full, mut losses) = (0.0, 0.0, Vec::new());
         descend(
             &gradient_descent(RATE),
             objective.parameters(),
             STEPS,
-            |w| Ok(drawn()?.gradient(w)?),
+            |w| Ok(drawn().gradient(w)?),
             |at| {
                 if at.step % 400 > 0 || at.step == 0 {
                     return Ok(at.value.is_finite());
                 }
                 let mut mean = 0.0;
                 for _ in 0..16 {
-                    let batch = drawn()?;
+                    let batch = drawn();
                     let point = batch.at(&at.w)?;
                     let g = point.gradient();
                     mean += inner(g, &point.hessian().apply(g.clone())) / inner(g, g) / 16.0;

@@ -78,6 +78,7 @@ mod preconditioner;
 pub mod rmsprop;
 mod rule;
 pub mod sam;
+mod scalar;
 pub mod scalar_rmsprop;
 pub mod schedule;
 pub mod schedule_free;

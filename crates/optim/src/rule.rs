@@ -9,7 +9,7 @@ use burn::optim::{LBFGS, ModuleOptimizer, Optimizer};
 use crate::error::OptimError;
 use crate::look_ahead::LookAhead;
 use crate::preconditioner::Reveal;
-use crate::scalar_rmsprop::ScalarRmsProp;
+use crate::scalar::Scalar;
 use crate::weight_decay::WithWeightDecay;
 
 /// How a step is made from gradients.
@@ -17,8 +17,8 @@ use crate::weight_decay::WithWeightDecay;
 pub(crate) enum Rule {
     /// A rule that takes one gradient, at the parameters.
     Module(ModuleOptimizer),
-    /// Scalar RMSProp, which takes the whole gradient at once.
-    Scalar(Box<ScalarRmsProp>),
+    /// A rule of one number that moves by the gradient's length.
+    Scalar(Box<Scalar>),
     /// Nesterov's look-ahead.
     LookAhead(LookAhead),
     /// L-BFGS.
