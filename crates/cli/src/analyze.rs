@@ -4,6 +4,7 @@ use losscape_lab::config::{Mode, Precision};
 use losscape_lab::folder::no_link;
 use losscape_lab::measure::llc::ChainSettings;
 use losscape_lab::measure::{AnalysisSettings, Measure, Progress};
+use losscape_lab::nearest::meant;
 use losscape_lab::open::{Files, Made};
 use losscape_lab::pytorch::Layout;
 use losscape_lab::{Analysis, RunFolder, Subject};
@@ -70,7 +71,7 @@ pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
     if args.json {
         terminal::out(&(analysis.json() + "\n"));
     } else {
-        show!("{}", landscape::text(&analysis));
+        show!("{}", landscape::text(&analysis, terminal::columns()));
     }
     if let Some(error) = unkept {
         return Err(error.into());
@@ -91,7 +92,8 @@ pub fn run(args: &AnalyzeArgs) -> Result<(), CliError> {
 fn loss(name: &str) -> Result<LossKind, CliError> {
     LossKind::named(name).ok_or_else(|| {
         let known: Vec<&str> = Loss::ALL.iter().map(|(name, _)| *name).collect();
-        CliError::Message(format!("unknown loss `{name}`; known are {}", known.join(", ")))
+        let meant = meant(name, known.iter().copied());
+        CliError::Message(format!("unknown loss `{name}`; known are {}{meant}", known.join(", ")))
     })
 }
 
@@ -126,6 +128,5 @@ fn measures(args: &AnalyzeArgs) -> Result<Vec<&'static Measure>, CliError> {
 }
 
 fn named(name: &str) -> Result<&'static Measure, CliError> {
-    let unknown = || CliError::Message(format!("unknown measure `{name}`; known are {}", Measure::names()));
-    Measure::named(name).ok_or_else(unknown)
+    Measure::named(name).ok_or_else(|| CliError::Message(Measure::unknown(name)))
 }

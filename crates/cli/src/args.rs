@@ -5,7 +5,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use losscape_lab::measure::llc::ChainSettings;
 
@@ -13,9 +13,49 @@ use losscape_lab::measure::llc::ChainSettings;
 #[derive(Parser)]
 #[command(name = "losscape", version, arg_required_else_help = true)]
 pub struct Cli {
+    /// How much it says.
+    #[command(flatten)]
+    pub talk: Talk,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// How much the program says beside its results.
+#[derive(Args, Clone, Copy)]
+pub struct Talk {
+    /// No progress, and no word but on what a result depends on or what went wrong
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say also what is calculated with: device, threads, memory
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// Colours in the terminal
+    #[arg(long, value_name = "WHEN", global = true, default_value = "auto")]
+    pub color: Color,
+}
+
+/// When text is coloured.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Color {
+    /// In a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl Color {
+    /// Makes it the choice of the process.
+    pub fn write_global(self) {
+        match self {
+            Self::Auto => anstream::ColorChoice::Auto,
+            Self::Always => anstream::ColorChoice::Always,
+            Self::Never => anstream::ColorChoice::Never,
+        }
+        .write_global();
+    }
 }
 
 /// What to do.
@@ -44,13 +84,18 @@ pub enum Command {
     /// Write the figures and the HTML report of a run again from its records
     Report {
         /// Run folder
+        #[arg(value_hint = ValueHint::DirPath)]
         run: PathBuf,
     },
     /// Show runs side by side: the settings in which they differ, and the results
-    Compare {
-        /// Run folders
-        #[arg(required = true, num_args = 2..)]
-        runs: Vec<PathBuf>,
+    Compare(CompareArgs),
+    /// List runs and studies: how far they are and what came out
+    Ls(LsArgs),
+    /// Follow a run while it trains
+    Watch {
+        /// Run folder
+        #[arg(value_hint = ValueHint::DirPath)]
+        run: PathBuf,
     },
     /// Look at what lies between two trained networks: barriers on the line and on a trained curve
     Connect(ConnectArgs),
@@ -77,7 +122,8 @@ SIGHUP (the terminal closes) write a checkpoint and exit with code 75; the same 
 A second Ctrl-C stops at once. To train a finished run further, set more steps or epochs and name it:
   losscape train examples/edge.toml -s training.steps=2000 --extend runs/edge-0123456789abcdef")]
 pub struct TrainArgs {
-    /// Configuration file
+    /// Configuration file; - is the standard input
+    #[arg(value_hint = ValueHint::FilePath)]
     pub config: PathBuf,
     /// Set a key of the configuration; KEY=null or ~KEY takes one away; may be given more than once
     #[arg(short, long = "set", value_name = "KEY=VALUE")]
@@ -197,6 +243,55 @@ pub struct AnalyzeArgs {
     /// Device to calculate on: flex, ndarray, cuda or wgpu, with an index like cuda:1
     #[arg(long, default_value = "flex")]
     pub device: String,
+}
+
+/// Arguments of `compare`.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  losscape compare runs/edge-*
+  losscape compare runs/edge-* --out compare.html")]
+pub struct CompareArgs {
+    /// Run folders
+    #[arg(required = true, num_args = 2.., value_hint = ValueHint::DirPath)]
+    pub runs: Vec<PathBuf>,
+    /// Print the results as a JSON array, an object a run
+    #[arg(long)]
+    pub json: bool,
+    /// Write a page with the table and the curves of all runs
+    #[arg(long, value_name = "FILE.html")]
+    pub out: Option<PathBuf>,
+}
+
+/// Arguments of `ls`.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  losscape ls
+  losscape ls runs --where optimizer.name=adam --show optimizer.learning_rate --sort test_accuracy
+  losscape ls studies/flatness/runs --out index.html
+
+A KEY is folder, state, steps, updated_unix_s, a quantity of summary.json like test_loss, or a dotted key of the
+configuration like optimizer.learning_rate.")]
+pub struct LsArgs {
+    /// Runs, studies, or folders that they are in [default: runs and studies]
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub folders: Vec<PathBuf>,
+    /// Only those that have this value; may be given more than once
+    #[arg(long = "where", value_name = "KEY=VALUE")]
+    pub filters: Vec<String>,
+    /// Sort by this, the largest last
+    #[arg(long, value_name = "KEY", default_value = "folder")]
+    pub sort: String,
+    /// Show this as a further column; may be given more than once
+    #[arg(long, value_name = "KEY", value_delimiter = ',')]
+    pub show: Vec<String>,
+    /// Print a JSON array, an object a run or study, with all settings
+    #[arg(long)]
+    pub json: bool,
+    /// Write a page that leads to theirs
+    #[arg(long, value_name = "FILE.html")]
+    pub out: Option<PathBuf>,
 }
 
 /// Arguments of `connect`.

@@ -1,6 +1,7 @@
 //! `losscape claims`.
 
 use losscape_claims::{ALL, Claim, ClaimFolder, ClaimRecord, ClaimSettings, Effect, Effort, find};
+use losscape_lab::nearest::meant;
 use losscape_report::claims::{table, write};
 use serde_json::json;
 
@@ -8,7 +9,7 @@ use crate::args::{ClaimsArgs, ClaimsCommand};
 use crate::device;
 use crate::error::CliError;
 use crate::progress;
-use crate::terminal::{self, note, say, show};
+use crate::terminal::{self, news, note, say, show};
 
 /// Lists or measures; the exit code is 1 when a verdict is not the one expected.
 pub fn run(command: &ClaimsCommand) -> Result<u8, CliError> {
@@ -36,7 +37,7 @@ fn measure(args: &ClaimsArgs) -> Result<u8, CliError> {
     let done: Vec<Option<ClaimRecord>> = claims.iter().map(|claim| folder.of(claim.id, &settings)).collect();
     let known = done.iter().flatten().count();
     if known > 0 {
-        note!("{known} of {} claims were measured before (--fresh measures them anew)", claims.len());
+        news!("{known} of {} claims were measured before (--fresh measures them anew)", claims.len());
     }
     let bar = progress::counter(claims.len());
     let mut records = Vec::new();
@@ -68,7 +69,7 @@ fn measure(args: &ClaimsArgs) -> Result<u8, CliError> {
         // JSON has no control characters but line breaks.
         terminal::out(&format!("{:#}\n", serde_json::Value::from(array)));
     } else {
-        show!("{}", table(&records));
+        show!("{}", table(&records).text(terminal::columns()));
         // Of all claims the page says it; of a few there is room here.
         for record in records.iter().filter(|_| records.len() <= 3) {
             say!("{}: prepared from", record.id);
@@ -88,8 +89,10 @@ fn chosen(ids: &[String]) -> Result<Vec<&'static Claim>, CliError> {
     if ids.is_empty() {
         return Ok(ALL.iter().collect());
     }
-    let unknown =
-        |id: &str| CliError::Message(format!("unknown claim `{id}`; `losscape claims list` tells what there is"));
+    let unknown = |id: &str| {
+        let meant = meant(id, ALL.iter().map(|claim| claim.id));
+        CliError::Message(format!("unknown claim `{id}`; `losscape claims list` tells what there is{meant}"))
+    };
     ids.iter().map(|id| find(id).ok_or_else(|| unknown(id))).collect()
 }
 

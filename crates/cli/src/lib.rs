@@ -4,7 +4,8 @@
 //!
 //! - `args`: the command line as types; `call`: how the command was called.
 //! - `device`: device names, and which devices this build has.
-//! - `train`, `analyze`, `connect`, `claims`, `study`, `data`, `list`: the commands that need more than a call.
+//! - `train`, `watch`, `analyze`, `connect`, `claims`, `study`, `data`, `list`, `ls`, `compare`: the commands that need
+//!   more than a call.
 //! - `progress`: bars; `signals`: a word from outside that stops a run.
 //! - `terminal`: what goes to the user; `error`: when something is wrong, and the exit code.
 //! - `memory`, `threads`: how much of the machine there is.
@@ -15,11 +16,13 @@ mod analyze;
 mod args;
 mod call;
 mod claims;
+mod compare;
 mod connect;
 mod data;
 mod device;
 mod error;
 mod list;
+mod ls;
 mod memory;
 mod progress;
 mod signals;
@@ -27,10 +30,11 @@ mod study;
 mod terminal;
 mod threads;
 mod train;
+mod watch;
 
 use clap::{CommandFactory, Parser};
 use losscape_lab::RunFolder;
-use losscape_report::{RunRecords, compare, page};
+use losscape_report::page;
 
 use crate::args::{Cli, Command};
 pub use crate::call::Call;
@@ -52,6 +56,7 @@ pub fn main(call: &Call) -> u8 {
             return 0;
         }
     };
+    terminal::listen(&cli.talk);
     threads::start().and_then(|()| run(cli.command, call)).unwrap_or_else(|error| {
         error.print();
         2
@@ -72,12 +77,9 @@ fn run(command: Command, call: &Call) -> Result<u8, CliError> {
             page::write(&folder)?;
             say!("{}", folder.report().display());
         }
-        Command::Compare { runs } => {
-            let records =
-                runs.iter().map(|run| RunRecords::read(&RunFolder::new(run))).collect::<Result<Vec<_>, _>>()?;
-            let table = compare::table(&records).map_err(|error| CliError::Message(error.to_string()))?;
-            show!("{table}");
-        }
+        Command::Compare(args) => compare::run(&args)?,
+        Command::Ls(args) => ls::run(&args)?,
+        Command::Watch { run } => watch::run(&RunFolder::new(run))?,
         Command::Connect(args) => connect::run(&args)?,
         Command::Completions { shell } => {
             let mut script = Vec::new();

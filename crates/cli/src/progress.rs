@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use losscape_lab::measure::Progress;
 use losscape_lab::records::{Metric, Split};
 use losscape_lab::{LabError, Moment, Observe};
@@ -14,15 +14,20 @@ use losscape_study::PlannedRun;
 use losscape_study::launch::processes::{Event, Tally};
 use losscape_study::launch::worker::Told;
 
-use crate::terminal::{clean, note};
+use crate::terminal::{self, clean, note};
 
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).expect("the template is valid")
 }
 
+/// A bar of this length, or none where nothing is to be said.
+fn bar(length: usize) -> ProgressBar {
+    if terminal::is_quiet() { ProgressBar::hidden() } else { ProgressBar::new(length as u64) }
+}
+
 /// A bar for so many things, one after the other.
 pub fn counter(things: usize) -> ProgressBar {
-    let bar = ProgressBar::new(things as u64).with_style(style("{bar:28} {pos:>3}/{len:3} {elapsed:>4}  {msg}"));
+    let bar = bar(things).with_style(style("{wide_bar} {pos:>3}/{len:3} {elapsed:>4} of about {duration}  {msg:24}"));
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
 }
@@ -36,13 +41,8 @@ pub struct Training {
 
 impl Training {
     pub fn new(started_at: usize) -> Self {
-        let style = style("{bar:28} {percent:>3} %  step {pos}/{len}  {msg}  {per_sec}  {eta} left").with_key(
-            "per_sec",
-            |state: &ProgressState, w: &mut dyn std::fmt::Write| {
-                let _ = write!(w, "{:.0} steps/s", state.per_sec());
-            },
-        );
-        let bar = ProgressBar::new(0).with_style(style);
+        let style = style("{wide_bar} {percent:>3} %  step {pos}/{len}  {msg}  {eta} left");
+        let bar = bar(0).with_style(style);
         Self { bar, test_accuracy: None, started_at }
     }
 }
@@ -73,7 +73,7 @@ pub struct Measuring(Mutex<ProgressBar>);
 
 impl Measuring {
     pub fn new() -> Self {
-        Self(Mutex::new(ProgressBar::new(0)))
+        Self(Mutex::new(bar(0)))
     }
 
     pub fn show(&self, progress: &Progress) {
@@ -82,11 +82,11 @@ impl Measuring {
             Progress::Begin(what, parts) => {
                 bar.finish_and_clear();
                 let template = if parts > 0 {
-                    "{bar:28} {pos:>4}/{len:4} {elapsed:>4}  {msg}"
+                    "{bar:20} {pos:>4}/{len:4} {elapsed:>4}  {wide_msg}"
                 } else {
-                    "{spinner} {elapsed:>4}  {msg}"
+                    "{spinner} {elapsed:>4}  {wide_msg}"
                 };
-                *bar = ProgressBar::new(parts as u64).with_style(style(template)).with_message(what.to_owned());
+                *bar = self::bar(parts).with_style(style(template)).with_message(what.to_owned());
                 bar.enable_steady_tick(Duration::from_millis(200));
             }
             Progress::Done(done) => {
@@ -118,8 +118,11 @@ impl Study {
     /// A bar for so many runs.
     pub fn new(runs: usize) -> Self {
         let bars = MultiProgress::new();
+        if terminal::is_quiet() {
+            bars.set_draw_target(ProgressDrawTarget::hidden());
+        }
         let bar = bars.add(ProgressBar::new(runs as u64));
-        bar.set_style(style("{bar:28} {pos}/{len} runs  {msg}  {elapsed} so far, {eta} left"));
+        bar.set_style(style("{wide_bar} {pos}/{len} runs  {msg}  {elapsed}, {eta} left"));
         Self { bars, runs: bar, lines: Mutex::default() }
     }
 
@@ -156,7 +159,7 @@ impl Study {
     /// The line of a process.
     fn line(&self, slot: usize) -> ProgressBar {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || self.bars.add(ProgressBar::new_spinner().with_style(style("  {msg}")));
+        let new = || self.bars.add(ProgressBar::new_spinner().with_style(style("  {wide_msg}")));
         lines.entry(slot).or_insert_with(new).clone()
     }
 

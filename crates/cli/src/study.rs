@@ -15,7 +15,7 @@ use losscape_study::{Findings, Merged, PlannedRun, RunState, StudyFolder};
 use crate::args::{Launcher, StudyArgs, StudyCommand, StudyRunArgs, SubmitArgs};
 use crate::call::Call;
 use crate::error::CliError;
-use crate::terminal::{note, say, show};
+use crate::terminal::{news, note, say, show};
 use crate::{device, memory, progress, signals};
 
 /// Seed of resamples and noise in the statistics.
@@ -79,7 +79,7 @@ fn plan(args: &StudyArgs) -> Result<(StudyFolder, Lock), CliError> {
     if planned.added > 0 {
         let before = planned.runs - planned.added;
         let grown = if before > 0 { format!(" beside {before} planned before") } else { String::new() };
-        note!("planned {} runs{grown} in {}", planned.added, folder.path().display());
+        news!("planned {} runs{grown} in {}", planned.added, folder.path().display());
     }
     if planned.repeated > 0 {
         note!("{} points of the design repeat others and are left out", planned.repeated);
@@ -148,7 +148,7 @@ fn start(args: &StudyRunArgs, call: &Call) -> Result<u8, CliError> {
         .collect();
     let total = all.len();
     if open.len() < total {
-        note!("{} of {total} runs have ended already", total - open.len());
+        news!("{} of {total} runs have ended already", total - open.len());
     }
     let program = call.program.clone();
     let processes = Processes { study: &folder, program, device: &args.device, jobs, threads: args.threads, memory };

@@ -4,6 +4,9 @@
 //! head`) ends the process quietly; any other failure of standard output ends it with a word and exit code 2.
 
 use std::io::{ErrorKind, Write};
+use std::sync::OnceLock;
+
+use crate::args::Talk;
 
 /// Prints a line to standard output.
 macro_rules! say {
@@ -15,12 +18,41 @@ macro_rules! show {
     ($($words:tt)*) => { $crate::terminal::out(&$crate::terminal::clean(&format!($($words)*))) };
 }
 
-/// Prints a line to standard error.
+/// Prints a line to standard error that no result depends on: what goes on, what could be done next.
+macro_rules! news {
+    ($($words:tt)*) => { if !$crate::terminal::is_quiet() { $crate::terminal::note!($($words)*) } };
+}
+
+/// Prints a line to standard error: what a result depends on, or what went wrong.
 macro_rules! note {
     ($($words:tt)*) => { $crate::terminal::err(&$crate::terminal::clean(&format!($($words)*))) };
 }
 
-pub(crate) use {note, say, show};
+pub(crate) use {news, note, say, show};
+
+/// How much is said, once [`listen`] was called.
+static TALK: OnceLock<Talk> = OnceLock::new();
+
+/// Takes down how much the user wants to hear, and whether in colours.
+pub fn listen(talk: &Talk) {
+    talk.color.write_global();
+    let _ = TALK.set(*talk);
+}
+
+/// Whether nothing is to be said but results, what they depend on, and what went wrong.
+pub fn is_quiet() -> bool {
+    TALK.get().is_some_and(|talk| talk.quiet)
+}
+
+/// Whether more is to be said.
+pub fn is_verbose() -> bool {
+    TALK.get().is_some_and(|talk| talk.verbose)
+}
+
+/// The width of the terminal that results go to; `None` where they go elsewhere.
+pub fn columns() -> Option<usize> {
+    terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0))
+}
 
 /// The text with its control characters in words, `\u{1b}`: those that steer a terminal, and those that turn the
 /// direction of writing.

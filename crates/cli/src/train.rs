@@ -1,9 +1,9 @@
 //! `losscape train`.
 
+use burn::tensor::DType;
 use losscape_lab::records::{State, Summary};
 use losscape_lab::{Outcome, Plan, Run, RunFolder, RunOptions};
-use losscape_report::compare::Table;
-use losscape_report::{RunRecords, number, page, percent, training};
+use losscape_report::{RunRecords, Table, number, page, percent, training};
 use losscape_study::launch::INTERRUPTED;
 
 use crate::args::TrainArgs;
@@ -11,7 +11,7 @@ use crate::call::Call;
 use crate::error::CliError;
 use crate::progress;
 use crate::signals;
-use crate::terminal::{self, note, say};
+use crate::terminal::{self, news, note, say};
 use crate::{device, memory};
 
 /// Trains, reports, and says how it went.
@@ -33,6 +33,13 @@ fn follow(args: &TrainArgs, call: &Call, plan: Plan) -> Result<u8, CliError> {
     let device = device::parse(&args.device)?;
     let allowed = args.memory.as_deref().map(memory::bytes).transpose()?;
     plan.check_memory(allowed)?;
+    if terminal::is_verbose() {
+        let (threads, dtype) = (rayon::current_num_threads(), DType::from(plan.config.precision).name());
+        note!("on {} with {threads} threads, in {dtype}", args.device);
+        if let Ok(memory) = plan.memory() {
+            note!("memory, estimated: {memory}");
+        }
+    }
     let options = RunOptions {
         out: args.out.clone(),
         device,
@@ -52,13 +59,13 @@ fn follow(args: &TrainArgs, call: &Call, plan: Plan) -> Result<u8, CliError> {
     let averages = run.plan().config.average.is_some();
     if let Some(summary) = run.ended() {
         let how = if summary.outcome == State::Diverged { "diverged" } else { "ended" };
-        note!("this run has {how} already; --fresh starts it over");
+        news!("this run has {how} already; --fresh starts it over");
         page::write(&folder)?;
         print(&folder, &summary, averages)?;
         return Ok(0);
     }
     if run.resumes_at() > 0 {
-        note!("going on from step {}", run.resumes_at());
+        news!("going on from step {}", run.resumes_at());
     }
 
     let stop = signals::listen()?;
@@ -76,7 +83,8 @@ fn follow(args: &TrainArgs, call: &Call, plan: Plan) -> Result<u8, CliError> {
 /// The curves and numbers of a run, which averages its weights or not, and where the rest is.
 fn print(folder: &RunFolder, summary: &Summary, averages: bool) -> Result<(), CliError> {
     let records = RunRecords::read(folder)?;
-    if let Some(plot) = training::terminal(&records.metrics, 78) {
+    let width = terminal::columns().map_or(78, |columns| columns.saturating_sub(2).clamp(40, 118));
+    if let Some(plot) = training::terminal(&records.metrics, width) {
         terminal::out(&format!("{plot}\n"));
     }
     let cell = |value: Option<f64>, form: fn(f64) -> String| value.map_or_else(|| "–".to_owned(), form);
@@ -119,5 +127,10 @@ fn print(folder: &RunFolder, summary: &Summary, averages: bool) -> Result<(), Cl
         );
     }
     say!("{}", folder.report().display());
+    match summary.outcome {
+        State::Done => news!("next: losscape analyze {}", folder.path().display()),
+        State::Interrupted => news!("the same command goes on from here"),
+        _ => {}
+    }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Training from the command line: the run folder, interruption, and resuming to the bit.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -347,7 +348,70 @@ fn lists_compares_and_completes() {
         assert!(table.contains(word), "{table}");
     }
     assert!(!table.contains("data.samples"), "settings that agree are left out: {table}");
+    let output = place.run(&["compare", &runs[0], &runs[1], "--json", "--out", "both.html"]);
+    let both: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+    let rates: Vec<_> = (0..2).map(|at| both[at]["settings"]["optimizer.learning_rate"].as_f64()).collect();
+    assert!(rates.contains(&Some(0.1)) && rates.contains(&Some(0.2)), "{both}");
+    assert_eq!(both[0]["summary"]["steps"], 100);
+    let page = fs::read_to_string(place.path().join("both.html")).expect("there is a page");
+    assert!(page.contains("href=\"./runs/") && page.contains("uPlot") && !page.contains("src="), "{page}");
     fs::remove_file(format!("{}/report.html", runs[0])).expect("the report is there");
     assert!(place.run(&["report", &runs[0]]).status.success());
     assert!(fs::metadata(format!("{}/report.html", runs[0])).is_ok());
+}
+
+#[test]
+fn runs_and_studies_are_listed() {
+    let place = Place::new(CONFIG);
+    for rate in ["0.2", "0.1"] {
+        let set = format!("optimizer.learning_rate={rate}");
+        assert!(place.run(&["train", "run.toml", "-s", &set]).status.success());
+    }
+    let said = |arguments: &[&str]| {
+        let output = place.run(&[&["ls"], arguments].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    assert_eq!(said(&[]).matches(" done ").count(), 2, "{}", said(&[]));
+    let sorted = said(&["--sort", "optimizer.learning_rate", "--show", "optimizer.learning_rate"]);
+    let last = |line: &str| line.split_whitespace().next_back().unwrap_or_default().to_owned();
+    assert_eq!(sorted.lines().map(last).collect::<Vec<_>>(), ["optimizer.learning_rate", "0.1", "0.2"]);
+    let one: serde_json::Value =
+        serde_json::from_str(&said(&["runs", "--where", "optimizer.learning_rate=.2", "--json"])).expect("it is JSON");
+    assert_eq!(one.as_array().map(Vec::len), Some(1), "{one}");
+    assert_eq!(one[0]["settings"]["optimizer.learning_rate"], 0.2);
+    said(&["--out", "index.html"]);
+    let page = fs::read_to_string(place.path().join("index.html")).expect("there is a page");
+    assert_eq!(page.matches("/report.html\"").count(), 2, "{page}");
+    // A folder that cannot be read takes no other with it.
+    let damaged = place.path().join("runs/damaged");
+    fs::create_dir(&damaged).expect("it can be made");
+    fs::write(damaged.join("manifest.json"), "{").expect("it can be written");
+    let output = place.run(&["ls"]);
+    assert!(output.status.success() && text(&output.stderr).contains("left out: runs/damaged"));
+    assert_eq!(text(&output.stdout).matches(" done ").count(), 2);
+    let output = place.run(&["ls", "--sort", "optimizer.learning_rat"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("did you mean"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_configuration_may_come_from_the_standard_input() {
+    let place = Place::new("");
+    let mut train = place.command(&["-q", "train", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let train = train.as_mut().expect("the tool starts");
+    let mut input = train.stdin.take().expect("it is piped");
+    input.write_all(CONFIG.as_bytes()).expect("it reads");
+    drop(input);
+    assert!(train.wait().expect("it ends").success());
+    let mut said = String::new();
+    train.stderr.take().expect("it is piped").read_to_string(&mut said).expect("it is text");
+    assert_eq!(said, "", "quietly");
+    let folder = place.run_folder();
+    assert!(folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with("run-")), "{folder:?}");
+    // What has ended is shown once.
+    let output = place.run(&["watch", &folder.display().to_string()]);
+    assert!(output.status.success());
+    assert!(text(&output.stdout).contains("step 100") && text(&output.stdout).contains("done"));
+    assert_eq!(text(&output.stdout).lines().count(), 1);
 }

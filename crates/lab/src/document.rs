@@ -33,14 +33,17 @@ const MAX_BYTES: usize = 1 << 20;
 /// The most keys that another name makes superfluous: more than any choice has.
 const MAX_LEFT_OUT: usize = 32;
 
-/// The text of a configuration file.
+/// The text of a configuration file; `-` is the standard input.
 ///
 /// # Errors
 ///
 /// When it cannot be read, or is larger than 1 MiB.
 pub fn text(path: &Path) -> Result<String, LabError> {
     let mut text = String::new();
-    let file = std::fs::File::open(path).map_err(LabError::io("read", path))?;
+    let file: Box<dyn Read> = match path.to_str() {
+        Some("-") => Box::new(std::io::stdin().lock()),
+        _ => Box::new(std::fs::File::open(path).map_err(LabError::io("read", path))?),
+    };
     file.take(MAX_BYTES as u64 + 1).read_to_string(&mut text).map_err(LabError::io("read", path))?;
     if text.len() > MAX_BYTES {
         let problem = "it has more than 1 MiB; is it a configuration file?".to_owned();

@@ -138,6 +138,13 @@ impl RunFolder {
         self.path.join("report.html")
     }
 
+    /// Whether a process trains in it now; where the file system has no locks, that is not known.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        let Ok(file) = File::open(self.lock()) else { return false };
+        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+    }
+
     /// Makes the folder for measurements in this mode, with a look whether it can be written.
     ///
     /// # Errors

@@ -42,7 +42,7 @@ pub mod learner;
 mod matching;
 pub mod measure;
 pub mod memory;
-mod nearest;
+pub mod nearest;
 mod numbers;
 pub mod observe;
 pub mod open;

@@ -66,13 +66,17 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Reads a configuration file and the data it names; relative paths in it start at its folder.
+    /// Reads a configuration file and the data it names; relative paths in it start at its folder. `-` is the standard
+    /// input, whose paths start where the process works and whose label is `run`.
     ///
     /// # Errors
     ///
     /// [`LabError::Config`], pointing at what is wrong.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self, LabError> {
         let text = document::text(path)?;
+        if path == Path::new("-") {
+            return Self::of(&Document::parse("standard input", &text, overrides)?, Path::new("."), "run");
+        }
         let document = Document::parse(path.display().to_string(), &text, overrides)?;
         let folder = path.parent().unwrap_or(Path::new("."));
         let stem = path.file_stem().map_or(Some("run"), |stem| stem.to_str()).ok_or_else(|| LabError::Damaged {

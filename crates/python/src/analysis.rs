@@ -21,7 +21,7 @@ impl Measured {
 
     /// As text, in tables.
     fn text(&self) -> String {
-        landscape::text(&self.analysis)
+        landscape::text(&self.analysis, None)
     }
 
     /// As a part of a page.
@@ -40,7 +40,7 @@ impl Measured {
     }
 
     /// Name, title, reading and SVG of its figures.
-    fn figures(&self) -> Vec<(&'static str, &'static str, &'static str, String)> {
+    fn figures(&self) -> Vec<(String, String, String, String)> {
         let figures = landscape::figures(&self.analysis).into_iter();
         figures.map(|figure| (figure.name, figure.title, figure.reading, figure.svg)).collect()
     }

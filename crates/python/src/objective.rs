@@ -264,8 +264,7 @@ impl Objective {
         localization: f64,
         progress: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Measured> {
-        let unknown = |name: &str| Error::new_err(format!("unknown measure `{name}`; known are {}", Measure::names()));
-        let named = |name: &String| Measure::named(name).ok_or_else(|| unknown(name));
+        let named = |name: &String| Measure::named(name).ok_or_else(|| Error::new_err(Measure::unknown(name)));
         let usual = AnalysisSettings::default();
         let settings = AnalysisSettings {
             precision: self.0.precision,

@@ -67,7 +67,7 @@ pub fn train(
 #[pyfunction]
 pub fn run_records(py: Python<'_>, folder: PathBuf) -> PyResult<String> {
     run(py, &Caller::default(), move |_| {
-        let RunRecords { manifest, status, metrics, summary, flows, analysis, config } =
+        let RunRecords { manifest, status, metrics, summary, flows, analysis, config, .. } =
             RunRecords::read(&RunFolder::new(folder))?;
         let record = json!({
             "manifest": manifest, "status": status, "summary": summary, "config": config, "metrics": metrics,
@@ -83,10 +83,6 @@ pub fn run_figures(py: Python<'_>, folder: PathBuf) -> PyResult<Vec<(String, Str
     run(py, &Caller::default(), move |_| {
         let records = RunRecords::read(&RunFolder::new(folder))?;
         let figures = page::figures(&records);
-        let words = str::to_owned;
-        Ok(figures
-            .into_iter()
-            .map(|figure| (words(figure.name), words(figure.title), words(figure.reading), figure.svg))
-            .collect())
+        Ok(figures.into_iter().map(|figure| (figure.name, figure.title, figure.reading, figure.svg)).collect())
     })
 }

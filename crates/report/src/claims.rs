@@ -8,9 +8,9 @@ use losscape_lab::LabError;
 use losscape_lab::folder::write_whole;
 use math_core::{LatexToMathML, MathCoreConfig, MathDisplay};
 
-use crate::compare::Table;
-use crate::figure::{AMBER, BLUE, Chart, Curve, GREEN, GREY, ORANGE, PURPLE, SKY, contours, slug};
+use crate::figure::{BLUE, COLORS, Chart, Curve, Figure, GREY, contours, slug};
 use crate::number;
+use crate::table::Table;
 
 /// One row for each claim: id, verdict, key figure, seconds.
 #[must_use]
@@ -31,8 +31,8 @@ pub fn table(records: &[ClaimRecord]) -> Table {
 /// When the folder cannot be written.
 pub fn write(folder: &ClaimFolder, records: &[ClaimRecord]) -> Result<(), LabError> {
     let entries: Vec<Entry> = records.iter().map(entry).collect();
-    for drawing in entries.iter().flat_map(|entry| &entry.drawings) {
-        folder.write_figure(&drawing.name, &drawing.svg)?;
+    for figure in entries.iter().flat_map(|entry| &entry.figures) {
+        folder.write_figure(&figure.name, &figure.svg)?;
     }
     write_whole(&folder.report(), page(records, entries).as_bytes())
 }
@@ -43,22 +43,22 @@ struct Entry<'a> {
     class: &'static str,
     printed: String,
     exact: String,
-    drawings: Vec<Drawing<'a>>,
+    figures: Vec<Figure>,
     rows: Vec<[String; 3]>,
     reproduce: String,
-}
-
-struct Drawing<'a> {
-    name: String,
-    title: &'a str,
-    reading: &'a str,
-    svg: String,
 }
 
 #[derive(Template)]
 #[template(path = "claims.html")]
 struct Page<'a> {
     summary: String,
+    families: Vec<FamilyEntries<'a>>,
+    has_curves: bool,
+}
+
+/// The claims of a family.
+struct FamilyEntries<'a> {
+    name: String,
     entries: Vec<Entry<'a>>,
 }
 
@@ -66,7 +66,16 @@ struct Page<'a> {
 fn page(records: &[ClaimRecord], entries: Vec<Entry<'_>>) -> String {
     let expected = records.iter().filter(|record| record.is_as_expected()).count();
     let summary = format!("{} claims measured, {expected} with the verdict that theory expects", records.len());
-    Page { summary, entries }.render().expect("the template writes to a string")
+    let has_curves = entries.iter().flat_map(|entry| &entry.figures).any(|figure| figure.data.is_some());
+    let mut families: Vec<FamilyEntries> = Vec::new();
+    for entry in entries {
+        let name = entry.record.family.to_string();
+        match families.iter_mut().find(|family| family.name == name) {
+            Some(family) => family.entries.push(entry),
+            None => families.push(FamilyEntries { name, entries: vec![entry] }),
+        }
+    }
+    Page { summary, families, has_curves }.render().expect("the template writes to a string")
 }
 
 fn entry(record: &ClaimRecord) -> Entry<'_> {
@@ -77,9 +86,8 @@ fn entry(record: &ClaimRecord) -> Entry<'_> {
         Verdict::Violated | Verdict::NotSupported | Verdict::Unmeasured => "bad",
         Verdict::Inconclusive => "open",
     };
-    let drawings = record.evidence.plots.iter().enumerate().filter_map(|(at, plot)| {
-        let colors = [BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY];
-        let mut measured = colors.iter().cycle();
+    let figures = record.evidence.plots.iter().enumerate().filter_map(|(at, plot)| {
+        let mut measured = COLORS.iter().cycle();
         let name = format!("{}-{}", slug(&record.id), at + 1);
         let curves = plot.series.iter().map(|series| {
             let color = if series.dashed { GREY } else { measured.next().copied().unwrap_or(BLUE) };
@@ -87,14 +95,14 @@ fn entry(record: &ClaimRecord) -> Entry<'_> {
             if series.dashed { curve.dashed() } else { curve }
         });
         let curves: Vec<Curve> = curves.collect();
-        let svg = match &plot.heights {
-            Some(heights) => contours(&name, [&plot.x, &plot.y], heights, &curves)?,
+        let drawing = match &plot.heights {
+            Some(heights) => contours([&plot.x, &plot.y], heights, &curves)?,
             None => {
                 let chart = Chart::new(plot.x.as_str(), plot.y.as_str(), plot.log_y, curves)?.headroom();
-                if plot.log_x { chart.log_x() } else { chart }.svg(&name)
+                if plot.log_x { chart.log_x() } else { chart }.draw()
             }
         };
-        Some(Drawing { name, title: &plot.title, reading: &plot.reading, svg })
+        Some(Figure::new(name, plot.title.as_str(), plot.reading.as_str(), drawing))
     });
     let effort = match record.effort {
         losscape_claims::Effort::Quick => "--quick",
@@ -105,7 +113,7 @@ fn entry(record: &ClaimRecord) -> Entry<'_> {
         class,
         printed: typeset(&record.printed),
         exact: typeset(&record.exact),
-        drawings: drawings.collect(),
+        figures: figures.collect(),
         rows: rows(record),
         reproduce: format!("losscape claims run {} {effort} --seed {}", record.id, record.seed),
     }

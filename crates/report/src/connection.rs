@@ -3,9 +3,9 @@
 use losscape_lab::Connection;
 use losscape_lab::connectivity::Barrier;
 
-use crate::compare::Table;
 use crate::figure::{BLUE, Chart, Curve, Figure, GREEN, ORANGE};
 use crate::number;
+use crate::table::Table;
 
 /// The ways there are, by name and colour.
 fn ways(found: &Connection) -> impl Iterator<Item = (&'static str, &'static str, &Barrier)> {
@@ -28,13 +28,8 @@ fn chart(found: &Connection) -> Option<Chart> {
 /// The figure, where something can be drawn.
 #[must_use]
 pub fn figure(found: &Connection) -> Option<Figure> {
-    let chart = chart(found)?;
-    Some(Figure {
-        name: "connection",
-        title: "Loss between two networks",
-        reading: "A rise above the straight line between the losses of the ends is a barrier.",
-        svg: chart.svg("connection"),
-    })
+    let reading = "A rise above the straight line between the losses of the ends is a barrier.";
+    Some(Figure::new("connection", "Loss between two networks", reading, chart(found)?.draw()))
 }
 
 /// The same with characters, `columns` wide.

@@ -1,4 +1,7 @@
-//! Drawing: curves and contours as SVG that stands in a page, and curves for the terminal.
+//! Drawing: curves, dots and contours as SVG that stands in a page, and curves for the terminal.
+//!
+//! A page draws curves again, from the numbers that it carries beside the drawing, as ones that answer to a pointer
+//! ([`SCRIPTS`]). Where no script runs, in print and in a file of its own there is the drawing.
 
 use std::sync::Arc;
 
@@ -10,6 +13,7 @@ use kuva::render::layout::{Layout, TickFormat};
 use kuva::render::plots::Plot;
 use kuva::render::render::render_multiple;
 use losscape_claims::Heights;
+use serde_json::json;
 
 use crate::number;
 
@@ -32,17 +36,63 @@ pub(crate) const AMBER: &str = "#E69F00";
 pub(crate) const SKY: &str = "#56B4E9";
 pub(crate) const GREY: &str = "#9AA5B1";
 
+/// Those of things of one kind.
+pub(crate) const COLORS: [&str; 6] = [BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY];
+
+/// What a page needs to draw its curves again: uPlot, its styles, and what calls it.
+pub(crate) const SCRIPTS: &str = concat!(
+    "<style>",
+    include_str!("../assets/uplot.min.css"),
+    "</style>\n<script>",
+    include_str!("../assets/uplot.min.js"),
+    "</script>\n<script>",
+    include_str!("../assets/curves.js"),
+    "</script>\n"
+);
+
 /// A figure and what to read from it.
 #[derive(Debug, Clone)]
 pub struct Figure {
-    /// File name without ending; no two figures of a run have the same.
-    pub name: &'static str,
+    /// File name without ending; no two figures of a page have the same.
+    pub name: String,
     /// Heading on the page.
-    pub title: &'static str,
+    pub title: String,
     /// One sentence on what to read from it.
-    pub reading: &'static str,
+    pub reading: String,
     /// The drawing, an SVG element that can stand in a page.
     pub svg: String,
+    /// The drawn curves as JSON that can stand in a `script` element: `{x, y, logX, logY, curves}`, the names of the
+    /// axes, whether they are logarithmic, and of each curve `{name, color, dashed, x, y}`. Absent where the drawing
+    /// shows something else.
+    pub data: Option<String>,
+}
+
+impl Figure {
+    pub(crate) fn new(
+        name: impl Into<String>,
+        title: impl Into<String>,
+        reading: impl Into<String>,
+        drawing: Drawing,
+    ) -> Self {
+        let name = name.into();
+        let svg = embeddable(&drawing.svg, &name);
+        Self { name, title: title.into(), reading: reading.into(), svg, data: drawing.data }
+    }
+}
+
+/// What a figure shows.
+pub(crate) struct Drawing {
+    svg: String,
+    data: Option<String>,
+}
+
+impl Drawing {
+    /// Plots without a box around their names.
+    fn of(plots: Vec<Plot>, layout: Layout, data: Option<String>) -> Self {
+        let layout = layout.with_width(SIZE.0).with_height(SIZE.1);
+        let layout = layout.with_label_size(15).with_tick_size(13).with_body_size(13).with_legend_box(false);
+        Self { svg: SvgBackend::new().render_scene(&render_multiple(plots, layout)), data }
+    }
 }
 
 /// A curve: its name, its colour, its points.
@@ -207,11 +257,28 @@ impl Chart {
         layout.with_log_x()
     }
 
-    /// As SVG; `name` keeps its ids apart from those of other figures.
-    pub fn svg(&self, name: &str) -> String {
+    pub fn draw(&self) -> Drawing {
         let plots = self.plots(self.curves.len() > 1);
-        let layout = sized(self.layout(&plots)).with_legend_box(false).with_legend_position(self.legend);
-        embeddable(&SvgBackend::new().render_scene(&render_multiple(plots, layout)), name)
+        let layout = self.layout(&plots).with_legend_position(self.legend);
+        Drawing::of(plots, layout, self.data())
+    }
+
+    /// The curves for [`Figure::data`], where each goes from left to right, with six digits.
+    fn data(&self) -> Option<String> {
+        let rises = |curve: &Curve| curve.points.windows(2).all(|pair| pair[0].0 < pair[1].0);
+        if !self.curves.iter().all(rises) {
+            return None;
+        }
+        let short = |value: f64| format!("{value:.5e}").parse::<f64>().unwrap_or(value);
+        let curve = |curve: &Curve| {
+            let x: Vec<f64> = curve.points.iter().map(|point| point.0).collect();
+            let y: Vec<f64> = curve.points.iter().map(|point| short(point.1)).collect();
+            json!({ "name": curve.name, "color": curve.color, "dashed": curve.dashed, "x": x, "y": y })
+        };
+        let curves: Vec<_> = self.curves.iter().map(curve).collect();
+        let data = json!({ "x": self.x, "y": self.y, "logX": self.log_x, "logY": self.log_y, "curves": curves });
+        // Within a string it ends no element.
+        Some(data.to_string().replace('<', "\\u003c"))
     }
 
     /// Without the grey curve, drawn with characters, `columns` wide, in the terminal's own colours.
@@ -253,7 +320,7 @@ fn themed(text: String) -> String {
 
 /// Dots by group, with the groups' names at the side. `None` where there are fewer than two dots. An axis whose values
 /// are positive and span more than a factor of 30 is logarithmic.
-pub(crate) fn scatter(name: &str, [x, y]: [&str; 2], groups: &[Curve]) -> Option<String> {
+pub(crate) fn scatter([x, y]: [&str; 2], groups: &[Curve]) -> Option<Drawing> {
     let finite = |(x, y): &&(f64, f64)| x.is_finite() && y.is_finite();
     let points = || groups.iter().flat_map(|group| &group.points).filter(finite);
     if points().count() < 2 {
@@ -280,8 +347,7 @@ pub(crate) fn scatter(name: &str, [x, y]: [&str; 2], groups: &[Curve]) -> Option
     let layout = layout.with_x_tick_format(ticks(lifts[0])).with_y_tick_format(ticks(lifts[1]));
     let layout = if log_x { layout.with_log_x() } else { layout };
     let layout = if log_y { layout.with_log_y() } else { layout };
-    let layout = sized(layout).with_legend_box(false).with_legend_position(LegendPosition::OutsideRightTop);
-    Some(embeddable(&SvgBackend::new().render_scene(&render_multiple(plots, layout)), name))
+    Some(Drawing::of(plots, layout.with_legend_position(LegendPosition::OutsideRightTop), None))
 }
 
 /// The label of a tick, short at any size.
@@ -297,7 +363,7 @@ fn tick(value: f64) -> String {
 
 /// Lines of equal height, with curves over them; a curve of one point is a dot. None where there is not a height for
 /// every point of the grid.
-pub(crate) fn contours(name: &str, [x, y]: [&str; 2], heights: &Heights, curves: &[Curve]) -> Option<String> {
+pub(crate) fn contours([x, y]: [&str; 2], heights: &Heights, curves: &[Curve]) -> Option<Drawing> {
     let Heights { columns, rows, values, levels } = heights;
     let is_grid = values.len() == rows.len() && values.iter().all(|row| row.len() == columns.len());
     if !is_grid || columns.len() < 2 || rows.len() < 2 {
@@ -311,14 +377,8 @@ pub(crate) fn contours(name: &str, [x, y]: [&str; 2], heights: &Heights, curves:
         [dot] => Plot::Scatter(ScatterPlot::new().with_data([*dot]).with_color(curve.color).with_size(5.0)),
         _ => curve.line(1.4, named),
     }));
-    let layout = sized(Layout::auto_from_plots(&plots).with_x_label(x).with_y_label(y))
-        .with_legend_box(false)
-        .with_legend_position(LegendPosition::OutsideRightTop);
-    Some(embeddable(&SvgBackend::new().render_scene(&render_multiple(plots, layout)), name))
-}
-
-fn sized(layout: Layout) -> Layout {
-    layout.with_width(SIZE.0).with_height(SIZE.1).with_label_size(15).with_tick_size(13).with_body_size(13)
+    let layout = Layout::auto_from_plots(&plots).with_x_label(x).with_y_label(y);
+    Some(Drawing::of(plots, layout.with_legend_position(LegendPosition::OutsideRightTop), None))
 }
 
 /// The drawing made fit to stand in a page with others: with a `viewBox`, so that it takes the width it is given
@@ -343,17 +403,19 @@ fn thin(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{AMBER, BLUE, Chart, Curve, GREEN, ORANGE, PURPLE, SKY, scatter};
+    use super::{AMBER, BLUE, Chart, Curve, Figure, GREEN, ORANGE, PURPLE, SKY, scatter};
 
     #[test]
     fn words_stay_words() {
         let word = "<script>\"&'</text>";
         let curve = |color| Curve::new(word, color, vec![(0.0, 1.0), (1.0, 2.0)]);
         let chart = Chart::new(word, word, false, vec![curve(BLUE), curve(ORANGE)]).expect("there are points");
-        let dots = scatter(word, [word, word], &[curve(BLUE), curve(ORANGE)]).expect("there are points");
-        for svg in [chart.svg(word), dots] {
+        let dots = scatter([word, word], &[curve(BLUE), curve(ORANGE)]).expect("there are points");
+        for drawing in [chart.draw(), dots] {
+            let Figure { svg, data, .. } = Figure::new(word, word, word, drawing);
             assert!(svg.contains("&lt;script&gt;"), "{svg}");
             assert!(!svg.contains("<script") && !svg.contains("</text>\"") && !svg.contains("id=\"<"), "{svg}");
+            assert!(data.is_none_or(|data| !data.contains('<') && data.contains("u003cscript>")));
         }
     }
 
@@ -363,7 +425,7 @@ mod tests {
         let points = |scale: f64| (0..7).map(|at| (f64::from(at), scale * 10f64.powi(-at))).collect::<Vec<_>>();
         let drawn = |scale: f64| {
             let svg = Chart::new("k", "eigenvalue", true, vec![Curve::new("", BLUE, points(scale))]);
-            let svg = svg.expect("there are points").svg("s");
+            let svg = svg.expect("there are points").draw().svg;
             let (_, path) = svg.split_once("<path d=\"").expect("there is a curve");
             let numbers = path.split('"').next().unwrap_or_default().split(' ').filter_map(|word| word.parse().ok());
             (numbers.skip(1).step_by(2).collect::<Vec<f64>>(), svg)
@@ -376,8 +438,20 @@ mod tests {
         }
         // Of many decades not all have a label.
         let wide = vec![Curve::new("", BLUE, vec![(0.0, 1.0), (1.0, 1e-46)])];
-        let svg = Chart::new("k", "gap", true, wide).expect("there are points").svg("s");
+        let svg = Chart::new("k", "gap", true, wide).expect("there are points").draw().svg;
         assert!(svg.matches(">1e-").count() <= 14 && svg.contains(">1e-44<"), "{svg}");
+    }
+
+    #[test]
+    fn curves_go_with_their_drawing_where_each_goes_to_the_right() {
+        let data = |points: [(f64, f64); 3]| {
+            let chart = Chart::new("step", "loss", true, vec![Curve::new("train", BLUE, points.to_vec()).dashed()]);
+            chart.expect("there are points").draw().data
+        };
+        let kept = data([(0.0, 1.0 / 3.0), (2.0, 1e-300), (3.0, 1e-45)]).expect("it goes to the right");
+        let curve = r##"{"color":"#0072B2","dashed":true,"name":"train","x":[0.0,3.0],"y":[0.333333,1e-45]}"##;
+        assert_eq!(kept, format!(r#"{{"curves":[{curve}],"logX":false,"logY":true,"x":"step","y":"loss"}}"#));
+        assert_eq!(data([(0.0, 1.0), (2.0, 1.0), (1.0, 1.0)]), None);
     }
 
     /// What is legible on a dark ground and on a light one is known to the terminal alone.

@@ -5,9 +5,9 @@ use losscape_lab::config::Kind;
 use losscape_lab::flows::FlowSummary;
 use losscape_lab::records::{Metric, Split};
 
-use crate::compare::Table;
 use crate::figure::{AMBER, BLUE, Chart, Curve, Figure, GREEN, GREY, ORANGE, PURPLE};
 use crate::landscape::Section;
+use crate::table::Table;
 use crate::{number, percent};
 
 /// A quantity that the records of flows have under this name.
@@ -61,7 +61,7 @@ pub(crate) fn figures(metrics: &[Metric]) -> Vec<Figure> {
     ];
     charts
         .into_iter()
-        .filter_map(|(name, title, reading, chart)| Some(Figure { name, title, reading, svg: chart?.svg(name) }))
+        .filter_map(|(name, title, reading, chart)| Some(Figure::new(name, title, reading, chart?.draw())))
         .collect()
 }
 

@@ -7,7 +7,8 @@
 //! - [`landscape`]: measurements of the landscape in tables and figures.
 //! - [`claims`]: the claims and their verdicts, as a table and as a page.
 //! - [`study`]: the table of a study, weighed.
-//! - [`compare`]: runs side by side.
+//! - [`compare`]: runs side by side; [`listing`]: the runs and studies of a folder.
+//! - [`table`]: a table of text.
 
 pub mod claims;
 pub mod compare;
@@ -15,18 +16,26 @@ pub mod connection;
 pub mod figure;
 pub mod flows;
 pub mod landscape;
+pub mod listing;
 pub mod page;
 pub mod study;
+pub mod table;
 pub mod training;
 
+use chrono::DateTime;
 use losscape_lab::flows::FlowSummary;
 use losscape_lab::folder::read_json;
-use losscape_lab::records::{Manifest, Metric, Status, Summary};
+use losscape_lab::measure::hessian::{Eigenvalue, HESSIAN};
+use losscape_lab::records::{Manifest, Metric, Split, Status, Summary};
 use losscape_lab::{Analysis, LabError, RunFolder};
+
+pub use table::Table;
 
 /// What a run folder tells about its run.
 #[derive(Debug, Clone)]
 pub struct RunRecords {
+    /// Where they were read.
+    pub folder: RunFolder,
     /// Where the run comes from.
     pub manifest: Manifest,
     /// How far it is, and why it ended.
@@ -52,6 +61,7 @@ impl RunRecords {
     pub fn read(folder: &RunFolder) -> Result<Self, LabError> {
         let config = folder.config();
         Ok(Self {
+            folder: folder.clone(),
             manifest: folder.read_manifest()?,
             status: folder.read_status()?,
             metrics: folder.read_metrics()?,
@@ -60,6 +70,37 @@ impl RunRecords {
             analysis: Analysis::read(folder)?,
             config: std::fs::read_to_string(&config).map_err(LabError::io("read", &config))?,
         })
+    }
+}
+
+impl RunRecords {
+    /// The label with the first six digits of the identity.
+    #[must_use]
+    pub fn short_name(&self) -> String {
+        let Manifest { label, run_id, .. } = &self.manifest;
+        format!("{label}-{}", run_id.chars().take(6).collect::<String>())
+    }
+
+    /// Every leaf of its resolved configuration under its dotted key.
+    ///
+    /// # Errors
+    ///
+    /// When that is no TOML.
+    pub fn settings(&self) -> Result<Vec<(String, toml::Value)>, toml::de::Error> {
+        listing::settings(&self.config)
+    }
+
+    /// The largest eigenvalue of the Hessian that was measured.
+    #[must_use]
+    pub fn largest_eigenvalue(&self) -> Option<Eigenvalue> {
+        self.analysis.as_ref()?.get(HESSIAN)?.top.first().copied()
+    }
+
+    /// The last value of what `[track]` measures under this name, and the step it was measured at.
+    #[must_use]
+    pub fn last_tracked(&self, name: &str) -> Option<(usize, f64)> {
+        let tracked = self.metrics.iter().rev().filter(|record| record.split == Split::Track);
+        tracked.filter_map(|record| Some((record.step, record.tracked.as_ref()?.get(name)?))).next()
     }
 }
 
@@ -83,6 +124,13 @@ pub fn number(value: f64) -> String {
 #[must_use]
 pub fn percent(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
+}
+
+/// A time in seconds since 1970 as date and time of day, like `2026-12-01 14:20 UTC`.
+#[must_use]
+pub fn utc(unix_s: f64) -> String {
+    let time = DateTime::from_timestamp(unix_s.floor() as i64, 0);
+    time.map_or_else(|| "unknown".to_owned(), |time| time.format("%Y-%m-%d %H:%M UTC").to_string())
 }
 
 /// The README's examples.

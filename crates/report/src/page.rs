@@ -2,14 +2,14 @@
 
 use askama::Template;
 use losscape_lab::folder::{create, write_whole};
-use losscape_lab::records::State;
+use losscape_lab::records::{State, Summary};
 use losscape_lab::{Analysis, LabError, RunFolder};
 
 use crate::figure::Figure;
 use crate::flows;
-use crate::landscape::{self, Section};
+use crate::landscape::{self, Section, with_error};
 use crate::training;
-use crate::{RunRecords, number, percent};
+use crate::{RunRecords, number, percent, utc};
 
 /// A figure of the head: a name and a number.
 struct Fact {
@@ -29,6 +29,10 @@ struct Page<'a> {
     measured_at: Option<&'a str>,
     sections: Vec<Section>,
     setup: Vec<(&'a String, &'a String)>,
+    started: String,
+    command: String,
+    files: Vec<(&'static str, &'static str)>,
+    has_curves: bool,
 }
 
 /// Writes the figures of a run to `plots/` and its report to `report.html`.
@@ -52,6 +56,7 @@ pub fn figures(records: &RunRecords) -> Vec<Figure> {
     figures
 }
 
+/// Measurements of a network that was trained elsewhere.
 #[derive(Template)]
 #[template(path = "landscape.html")]
 struct Landscape<'a> {
@@ -61,17 +66,19 @@ struct Landscape<'a> {
     figures: &'a [Figure],
     sections: Vec<Section>,
     setup: Vec<(&'a String, &'a String)>,
-    /// Whether it is a part of a page that has colours of its own.
-    in_notebook: bool,
+    has_curves: bool,
 }
 
-impl Landscape<'_> {
-    fn html(analysis: &Analysis, figures: &[Figure], in_notebook: bool) -> String {
-        let (sections, setup) = (landscape::sections(analysis), analysis.setup.iter().collect());
-        let (loss, gradient_norm) = (number(analysis.loss.value), number(analysis.gradient_norm));
-        let page = Landscape { analysis, loss, gradient_norm, figures, sections, setup, in_notebook };
-        page.render().expect("the template writes to a string")
-    }
+/// The same as a part of a page that has colours of its own.
+#[derive(Template)]
+#[template(path = "fragment.html")]
+struct Fragment<'a> {
+    analysis: &'a Analysis,
+    loss: String,
+    gradient_norm: String,
+    figures: &'a [Figure],
+    sections: Vec<Section>,
+    setup: Vec<(&'a String, &'a String)>,
 }
 
 /// Writes the figures of measurements of weights that were trained elsewhere to `plots/`, and their page to
@@ -87,7 +94,16 @@ impl Landscape<'_> {
 pub fn write_landscape(folder: &RunFolder, analysis: &Analysis) -> Result<(), LabError> {
     let figures = landscape::figures(analysis);
     write_figures(folder, &figures)?;
-    write_whole(&folder.report(), Landscape::html(analysis, &figures, false).as_bytes())
+    let page = Landscape {
+        analysis,
+        loss: number(analysis.loss.value),
+        gradient_norm: number(analysis.gradient_norm),
+        figures: &figures,
+        sections: landscape::sections(analysis),
+        setup: analysis.setup.iter().collect(),
+        has_curves: has_curves(&figures),
+    };
+    write_whole(&folder.report(), page.render().expect("the template writes to a string").as_bytes())
 }
 
 /// Measurements as a part of a page that has colours of its own, as a notebook is.
@@ -97,7 +113,21 @@ pub fn write_landscape(folder: &RunFolder, analysis: &Analysis) -> Result<(), La
 /// As [`write_landscape`].
 #[must_use]
 pub fn fragment(analysis: &Analysis) -> String {
-    Landscape::html(analysis, &landscape::figures(analysis), true)
+    // A notebook draws nothing again.
+    let drawn = landscape::figures(analysis).into_iter().map(|figure| Figure { data: None, ..figure });
+    let page = Fragment {
+        analysis,
+        loss: number(analysis.loss.value),
+        gradient_norm: number(analysis.gradient_norm),
+        figures: &drawn.collect::<Vec<_>>(),
+        sections: landscape::sections(analysis),
+        setup: analysis.setup.iter().collect(),
+    };
+    page.render().expect("the template writes to a string")
+}
+
+fn has_curves(figures: &[Figure]) -> bool {
+    figures.iter().any(|figure| figure.data.is_some())
 }
 
 fn write_figures(folder: &RunFolder, figures: &[Figure]) -> Result<(), LabError> {
@@ -125,23 +155,49 @@ pub fn html(records: &RunRecords, figures: &[Figure]) -> String {
         measured_at: records.analysis.as_ref().map(|analysis| analysis.source.as_str()),
         sections: records.analysis.as_ref().map(landscape::sections).unwrap_or_default(),
         setup: records.analysis.iter().flat_map(|analysis| &analysis.setup).collect(),
+        started: utc(records.manifest.started_unix_s),
+        command: records.manifest.argv.join(" "),
+        files: files(records),
+        has_curves: has_curves(figures),
     };
     page.render().expect("the template writes to a string")
 }
 
+/// What a reader looks for first.
 fn facts(records: &RunRecords) -> Vec<Fact> {
-    let Some(summary) = &records.summary else { return Vec::new() };
+    let top = records.largest_eigenvalue().map(|pair| with_error(pair.value, Some(pair.error_bound)));
+    let tracked = |name| records.last_tracked(name).map(|(_, value)| number(value));
+    let summary = records.summary.as_ref();
+    let of = |quantity: fn(&Summary) -> Option<f64>, form: fn(f64) -> String| summary.and_then(quantity).map(form);
     let measured = [
-        ("test accuracy", summary.test_accuracy.map(percent)),
-        ("train accuracy", summary.train_accuracy.map(percent)),
-        ("test loss", summary.test_loss.map(number)),
-        ("train loss", summary.train_loss.map(number)),
-        ("train gradient norm", summary.train_grad_norm.map(number)),
-        ("test accuracy, average", summary.average_test_accuracy.map(percent)),
-        ("test loss, average", summary.average_test_loss.map(number)),
-        ("train loss, average", summary.average_train_loss.map(number)),
+        ("λ max, analyzed", top),
+        ("λ max, last tracked", tracked("sharpness")),
+        ("edge, last tracked", tracked("edge")),
+        ("train loss", of(|summary| summary.train_loss, number)),
+        ("test loss", of(|summary| summary.test_loss, number)),
+        ("train accuracy", of(|summary| summary.train_accuracy, percent)),
+        ("test accuracy", of(|summary| summary.test_accuracy, percent)),
+        ("train gradient norm", of(|summary| summary.train_grad_norm, number)),
+        ("train loss, average", of(|summary| summary.average_train_loss, number)),
+        ("test loss, average", of(|summary| summary.average_test_loss, number)),
+        ("test accuracy, average", of(|summary| summary.average_test_accuracy, percent)),
     ];
     measured.into_iter().filter_map(|(name, value)| Some(Fact { name, value: value? })).collect()
+}
+
+/// The files beside the page that there are, with what they hold.
+fn files(records: &RunRecords) -> Vec<(&'static str, &'static str)> {
+    let trained = records.summary.as_ref().is_some_and(|summary| summary.weights_digest.is_some());
+    let files = [
+        ("config.toml", "configuration", true),
+        ("metrics.jsonl", "records", true),
+        ("summary.json", "summary", records.summary.is_some()),
+        ("model.safetensors", "weights", trained),
+        ("analysis/", "measurements", records.analysis.is_some()),
+        ("plots/", "figures", true),
+        ("manifest.json", "origin", true),
+    ];
+    files.into_iter().filter(|(.., there)| *there).map(|(file, words, _)| (file, words)).collect()
 }
 
 /// Which label each class has, of the first hundred.
@@ -165,6 +221,7 @@ fn details(records: &RunRecords) -> Vec<Fact> {
     }
     details.extend([
         Fact { name: "run", value: manifest.run_id.clone() },
+        Fact { name: "written", value: utc(records.status.updated_unix_s) },
         Fact { name: "seed", value: manifest.seed.to_string() },
         Fact {
             name: "calculated on",
@@ -175,17 +232,14 @@ fn details(records: &RunRecords) -> Vec<Fact> {
     if !manifest.classes.is_empty() {
         details.push(Fact { name: "labels of the classes", value: labels(&manifest.classes) });
     }
-    details.extend([
-        Fact {
-            name: "versions",
-            value: manifest
-                .versions
-                .iter()
-                .map(|(name, version)| format!("{name} {version}"))
-                .collect::<Vec<_>>()
-                .join(", "),
-        },
-        Fact { name: "command", value: manifest.argv.join(" ") },
-    ]);
+    details.extend([Fact {
+        name: "versions",
+        value: manifest
+            .versions
+            .iter()
+            .map(|(name, version)| format!("{name} {version}"))
+            .collect::<Vec<_>>()
+            .join(", "),
+    }]);
     details
 }

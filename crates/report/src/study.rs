@@ -11,9 +11,9 @@ use losscape_lab::statistics::{FEWEST, Tau};
 use losscape_study::findings::OUTCOMES;
 use losscape_study::{Association, Comparable, Findings, PlannedRun, RunState, StudyFolder, Table};
 
-use crate::compare;
-use crate::figure::{AMBER, BLUE, Curve, GREEN, ORANGE, PURPLE, SKY, scatter, slug};
+use crate::figure::{COLORS, Curve, Figure, scatter, slug};
 use crate::number;
+use crate::table;
 
 /// Lines of a status on runs that are not done.
 const TOLD: usize = 20;
@@ -61,7 +61,7 @@ pub fn text(findings: &Findings) -> String {
     });
     let rows: Vec<Vec<String>> = rows.collect();
     let counts = format!("{runs} runs compared, {diverged} diverged, {off_target} did not reach the target loss\n");
-    if rows.is_empty() { counts } else { format!("{}{counts}{}", compare::Table { head, rows }, few(findings)) }
+    if rows.is_empty() { counts } else { format!("{}{counts}{}", table::Table { head, rows }, few(findings)) }
 }
 
 /// Why there are no intervals; empty where there are.
@@ -103,14 +103,6 @@ struct Section {
     rows: Vec<Row>,
 }
 
-struct Drawing {
-    /// File name without ending.
-    id: String,
-    title: String,
-    reading: String,
-    svg: String,
-}
-
 struct HeatRow {
     name: String,
     cells: Vec<HeatCell>,
@@ -136,8 +128,9 @@ struct Page {
     summary: String,
     facts: Vec<(&'static str, String)>,
     sections: Vec<Section>,
-    figures: Vec<Drawing>,
+    figures: Vec<Figure>,
     maps: Vec<HeatMap>,
+    has_curves: bool,
 }
 
 /// Writes `report.html` of a study of which so many runs are missing, and its figures to `figures/`.
@@ -152,13 +145,13 @@ pub fn write(study: &StudyFolder, table: &Table, findings: &Findings, missing: u
     let folder = study.file("figures");
     create(&folder)?;
     for figure in &figures {
-        write_whole(&folder.join(format!("{}.svg", figure.id)), figure.svg.as_bytes())?;
+        write_whole(&folder.join(format!("{}.svg", figure.name)), figure.svg.as_bytes())?;
     }
     write_whole(&study.file("report.html"), page(study, table, findings, missing, figures).as_bytes())
 }
 
 /// The page as HTML.
-fn page(study: &StudyFolder, table: &Table, findings: &Findings, missing: usize, figures: Vec<Drawing>) -> String {
+fn page(study: &StudyFolder, table: &Table, findings: &Findings, missing: usize, figures: Vec<Figure>) -> String {
     let name = study.path().file_name().map_or_else(|| "study".into(), |name| name.to_string_lossy().into_owned());
     let summary = format!(
         "{} runs, {} seeds, that differ in {}; a row each in results.csv and results.parquet.",
@@ -177,7 +170,10 @@ fn page(study: &StudyFolder, table: &Table, findings: &Findings, missing: usize,
     let rows = Comparable::of(table).rows;
     let sections = OUTCOMES.into_iter().filter_map(|outcome| section(outcome, findings)).collect();
     let maps = OUTCOMES.into_iter().chain(["hessian_max"]).filter_map(|value| heat_map(value, table, &rows)).collect();
-    Page { name, summary, facts, sections, figures, maps }.render().expect("the template writes to a string")
+    let has_curves = figures.iter().any(|figure| figure.data.is_some());
+    Page { name, summary, facts, sections, figures, maps, has_curves }
+        .render()
+        .expect("the template writes to a string")
 }
 
 fn section(outcome: &'static str, findings: &Findings) -> Option<Section> {
@@ -265,15 +261,14 @@ fn groups(table: &Table, findings: &Findings, rows: &[usize], but: Option<&str>)
 }
 
 fn dots(groups: &Groups, x: &[f64], y: &[f64]) -> Vec<Curve> {
-    let colors = [BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY];
     let curve = |((name, rows), color): (&(String, Vec<usize>), &'static str)| {
         Curve::new(name.as_str(), color, rows.iter().map(|&row| (x[row], y[row])).collect())
     };
-    groups.of.iter().zip(colors).map(curve).collect()
+    groups.of.iter().zip(COLORS).map(curve).collect()
 }
 
 /// The measures with the strongest evidence against the first outcome.
-fn outcomes(table: &Table, findings: &Findings, rows: &[usize]) -> Vec<Drawing> {
+fn outcomes(table: &Table, findings: &Findings, rows: &[usize]) -> Vec<Figure> {
     let Some(outcome) =
         OUTCOMES.into_iter().find(|outcome| findings.associations.iter().any(|a| a.outcome == *outcome))
     else {
@@ -285,31 +280,31 @@ fn outcomes(table: &Table, findings: &Findings, rows: &[usize]) -> Vec<Drawing> 
         .take(FIGURES)
         .filter_map(|known| {
             let (x, y) = (table.numbers(&known.measure)?, table.numbers(outcome)?);
-            let id = format!("outcome-{}", slug(&known.measure));
-            let svg = scatter(&id, [&known.measure, outcome], &dots(&groups, &x, &y))?;
+            let name = format!("outcome-{}", slug(&known.measure));
+            let drawing = scatter([&known.measure, outcome], &dots(&groups, &x, &y))?;
             let [tau, granulated] = [signed(known.tau.value), cell(known.granulated_mean.map(|tau| tau.value))];
             let reading = format!("A dot is a run.{} τ = {tau}, granulated {granulated}.", groups.meaning);
-            Some(Drawing { id, title: format!("{outcome} against {}", known.measure), reading, svg })
+            Some(Figure::new(name, format!("{outcome} against {}", known.measure), reading, drawing))
         })
         .collect()
 }
 
 /// For every setting that is a number, the measures that follow it most closely.
-fn settings(table: &Table, findings: &Findings, rows: &[usize]) -> Vec<Drawing> {
-    let mut drawings = Vec::new();
+fn settings(table: &Table, findings: &Findings, rows: &[usize]) -> Vec<Figure> {
+    let mut figures = Vec::new();
     for setting in &findings.given {
         let Some(x) = table.setting(setting) else { continue };
         let groups = groups(table, findings, rows, Some(setting));
         for known in findings.followers.iter().filter(|known| known.setting == *setting).take(FIGURES) {
-            let name = &known.measure;
-            let id = format!("setting-{}-{}", slug(setting), slug(name));
-            let drawn = table.numbers(name).and_then(|y| scatter(&id, [setting, name], &dots(&groups, &x, &y)));
-            let Some(svg) = drawn else { continue };
+            let measure = &known.measure;
+            let name = format!("setting-{}-{}", slug(setting), slug(measure));
+            let drawn = table.numbers(measure).and_then(|y| scatter([setting, measure], &dots(&groups, &x, &y)));
+            let Some(drawing) = drawn else { continue };
             let reading = format!("A dot is a run.{} τ = {}.", groups.meaning, signed(known.tau));
-            drawings.push(Drawing { id, title: format!("{name} against {setting}"), reading, svg });
+            figures.push(Figure::new(name, format!("{measure} against {setting}"), reading, drawing));
         }
     }
-    drawings
+    figures
 }
 
 /// Means over the runs of every learning rate and batch size, where both vary.

@@ -6,7 +6,7 @@ use losscape_lab::records::{Metric, Split, Tracked};
 use crate::figure::{AMBER, BLUE, Chart, Curve, Figure, GREEN, GREY, ORANGE, PURPLE};
 
 /// A quantity of the records of a split.
-fn curve(
+pub(crate) fn curve(
     metrics: &[Metric],
     name: &str,
     color: &'static str,
@@ -156,7 +156,7 @@ pub fn curves(metrics: &[Metric]) -> Vec<Figure> {
     ];
     charts
         .into_iter()
-        .filter_map(|(name, title, reading, chart)| Some(Figure { name, title, reading, svg: chart?.svg(name) }))
+        .filter_map(|(name, title, reading, chart)| Some(Figure::new(name, title, reading, chart?.draw())))
         .collect()
 }
 

@@ -227,10 +227,7 @@ impl StudyConfig {
     /// At the measure that is not known.
     pub(crate) fn check_measures(&self, document: &Document) -> Result<Vec<&'static Measure>, Box<SourceError>> {
         let find = |name: &String| {
-            Measure::named(name).ok_or_else(|| {
-                let message = format!("unknown measure `{name}`; known are {}", Measure::names());
-                document.error_at(&["study", "measures"], message)
-            })
+            Measure::named(name).ok_or_else(|| document.error_at(&["study", "measures"], Measure::unknown(name)))
         };
         if self.samples == Some(0) || self.top == Some(0) {
             let key = if self.samples == Some(0) { "samples" } else { "top" };

@@ -10,7 +10,6 @@
 //! runs. Only what plans or starts runs reads the file, under the study's lock.
 
 use std::collections::HashSet;
-use std::fs::{File, TryLockError};
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -301,7 +300,7 @@ impl StudyFolder {
         }
         match folder.read_status() {
             Err(_) => of(State::Planned, "not started"),
-            Ok(_) if is_locked(&folder) => of(State::Running, "at work"),
+            Ok(_) if folder.is_busy() => of(State::Running, "at work"),
             Ok(status) => {
                 let reason = match (result, status.state) {
                     (Err(error), _) => error.to_string(),
@@ -378,10 +377,4 @@ fn stem(file: &Path) -> String {
 
 fn failure(folder: &RunFolder) -> PathBuf {
     folder.path().join("failure.json")
-}
-
-/// Whether a process is at work on the run.
-fn is_locked(folder: &RunFolder) -> bool {
-    let Ok(file) = File::open(folder.lock()) else { return false };
-    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
 }

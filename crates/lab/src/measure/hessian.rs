@@ -5,7 +5,7 @@ pub use losscape_analysis::spectrum::Spectrum;
 use losscape_analysis::spectrum::SpectrumSettings;
 use losscape_analysis::{AnalysisError, Mode};
 use losscape_krylov::trace::hutchinson;
-pub use losscape_krylov::{Ended, Estimate};
+pub use losscape_krylov::{Eigenvalue, Ended, Estimate};
 
 use super::along::Along;
 use super::bench::{Bench, spectrum_settings};

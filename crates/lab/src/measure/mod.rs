@@ -33,6 +33,7 @@ pub mod sharpness;
 pub mod slices;
 
 pub use crate::analysis::Section;
+use crate::nearest::meant;
 pub use along::{Along, AnyObjective, AnyPoint};
 pub use bench::{Bench, Progress};
 pub use draw::{Draw, TrackedDraw};
@@ -75,9 +76,11 @@ impl Measure {
         ALL.iter().copied().filter(|measure| measure.tracking.is_some())
     }
 
-    /// The names of all, for a message.
+    /// A message about a name that no measure has.
     #[must_use]
-    pub fn names() -> String {
-        ALL.iter().map(|measure| measure.name).collect::<Vec<_>>().join(", ")
+    pub fn unknown(name: &str) -> String {
+        let names = || ALL.iter().map(|measure| measure.name);
+        let known = names().collect::<Vec<_>>().join(", ");
+        format!("unknown measure `{name}`; known are {known}{}", meant(name, names()))
     }
 }

@@ -4,8 +4,8 @@ use losscape_lab::Analysis;
 use losscape_lab::measure::basin::BASIN;
 
 use super::{Page, Section, maybe, row};
-use crate::compare::Table;
 use crate::number;
+use crate::table::Table;
 
 pub(super) const PAGE: Page = Page { measure: "basin", section, figures: |_| Vec::new() };
 

@@ -4,8 +4,8 @@ use losscape_lab::Analysis;
 use losscape_lab::measure::batch::BATCH;
 
 use super::{Page, Section, head, row};
-use crate::compare::Table;
 use crate::number;
+use crate::table::Table;
 
 pub(super) const PAGE: Page = Page { measure: "batch", section, figures: |_| Vec::new() };
 

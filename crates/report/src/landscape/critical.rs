@@ -4,7 +4,7 @@ use losscape_lab::Analysis;
 use losscape_lab::measure::critical::CRITICAL;
 
 use super::{Page, Section, head, maybe, row};
-use crate::compare::Table;
+use crate::table::Table;
 
 pub(super) const PAGE: Page = Page { measure: "critical", section, figures: |_| Vec::new() };
 

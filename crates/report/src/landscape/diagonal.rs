@@ -4,8 +4,8 @@ use losscape_lab::Analysis;
 use losscape_lab::measure::diagonal::DIAGONAL;
 
 use super::{Page, Section, head, row, with_error};
-use crate::compare::Table;
 use crate::number;
+use crate::table::Table;
 
 pub(super) const PAGE: Page = Page { measure: "diagonal", section, figures: |_| Vec::new() };
 

@@ -4,9 +4,9 @@ use losscape_lab::Analysis;
 use losscape_lab::measure::hessian::{Ended, Estimate, FISHER, GAUSS_NEWTON, HESSIAN, RESIDUAL, Spectrum};
 
 use super::{Page, Section, row, with_error};
-use crate::compare::Table;
 use crate::figure::{BLUE, Chart, Curve, Figure, GREEN, ORANGE};
 use crate::number;
+use crate::table::Table;
 
 pub(super) const PAGE: Page =
     Page { measure: "hessian", section, figures: |analysis| density(analysis).into_iter().collect() };
@@ -90,12 +90,11 @@ fn density(analysis: &Analysis) -> Option<Figure> {
         });
         Curve::new(name, color, points.collect())
     });
-    Some(Figure {
-        name: "spectral-density",
-        title: "Spectral density",
-        reading: "A bulk at zero and a few outliers to the right is what trained networks look like; what reaches \
-                  left of zero is negative curvature. The base line stands for less than a hundredth of one \
-                  eigenvalue.",
-        svg: Chart::new(axis, "density", true, curves.collect())?.svg("spectral-density"),
-    })
+    Some(Figure::new(
+        "spectral-density",
+        "Spectral density",
+        "A bulk at zero and a few outliers to the right is what trained networks look like; what reaches left of zero \
+         is negative curvature. The base line stands for less than a hundredth of one eigenvalue.",
+        Chart::new(axis, "density", true, curves.collect())?.draw(),
+    ))
 }

@@ -4,7 +4,7 @@ use losscape_lab::Analysis;
 use losscape_lab::measure::llc::{Chains, LLC};
 
 use super::{Page, Section, head, maybe, row};
-use crate::compare::Table;
+use crate::table::Table;
 use crate::{number, percent};
 
 pub(super) const PAGE: Page = Page { measure: "llc", section, figures: |_| Vec::new() };

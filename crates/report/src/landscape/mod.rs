@@ -17,9 +17,9 @@ mod slices;
 
 use losscape_lab::Analysis;
 
-use crate::compare::Table;
 use crate::figure::Figure;
 use crate::number;
+use crate::table::Table;
 
 /// What each measure shows, in the order of the page.
 const PAGES: &[Page] = &[
@@ -77,9 +77,9 @@ pub fn shown(analysis: &Analysis) -> Vec<&'static str> {
     PAGES.iter().filter(shows).map(|page| page.measure).collect()
 }
 
-/// The sections as text.
+/// The sections as text for a terminal of so many columns.
 #[must_use]
-pub fn text(analysis: &Analysis) -> String {
+pub fn text(analysis: &Analysis, columns: Option<usize>) -> String {
     let mut text = format!(
         "{}: P = {}, n = {}, C = {}; loss {}, gradient norm {}\n",
         analysis.source,
@@ -93,7 +93,7 @@ pub fn text(analysis: &Analysis) -> String {
         text += &format!("{topic}: {words}\n");
     }
     for section in sections(analysis) {
-        text += &format!("\n{}\n{}", section.title, section.table);
+        text += &format!("\n{}\n{}", section.title, section.table.text(columns));
     }
     text
 }
@@ -112,7 +112,7 @@ fn maybe(value: Option<f64>) -> String {
 }
 
 /// A number with its error, where that reaches the digits shown.
-fn with_error(value: f64, error: Option<f64>) -> String {
+pub(crate) fn with_error(value: f64, error: Option<f64>) -> String {
     match error {
         Some(error) if error > 1e-5 * value.abs() => format!("{}\u{a0}±\u{a0}{error:.1e}", number(value)),
         _ => number(value),

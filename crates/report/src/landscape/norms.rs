@@ -4,8 +4,8 @@ use losscape_lab::Analysis;
 use losscape_lab::measure::norms::NORMS;
 
 use super::{Page, Section, head, maybe, row};
-use crate::compare::Table;
 use crate::number;
+use crate::table::Table;
 
 pub(super) const PAGE: Page = Page { measure: "norms", section, figures: |_| Vec::new() };
 

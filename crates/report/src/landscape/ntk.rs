@@ -1,12 +1,13 @@
 //! The tangent kernel's spectrum.
 
+use kuva::plot::legend::LegendPosition;
 use losscape_lab::Analysis;
 use losscape_lab::measure::ntk::{EIGENVALUES, KernelRecord, NTK};
 
 use super::{Page, Section, head, maybe, row, with_error};
-use crate::compare::Table;
 use crate::figure::{BLUE, Chart, Curve, Figure, GREY};
 use crate::number;
+use crate::table::Table;
 
 pub(super) const PAGE: Page =
     Page { measure: "ntk", section, figures: |analysis| spectrum(analysis).into_iter().collect() };
@@ -54,14 +55,12 @@ fn spectrum(analysis: &Analysis) -> Option<Figure> {
     if count < 2 {
         return None;
     }
-    Some(Figure {
-        name: "kernel-spectrum",
-        title: "Spectrum of the tangent kernel",
-        reading: "The faster it falls, the more slowly gradient descent learns its last directions; what lies at the \
-                  dashed floor is rounding.",
-        svg: Chart::new("rank", "eigenvalue of K_c", true, curves)?
-            .log_x()
-            .legend(kuva::plot::legend::LegendPosition::InsideBottomLeft)
-            .svg("kernel-spectrum"),
-    })
+    let chart = Chart::new("rank", "eigenvalue of K_c", true, curves)?.log_x().legend(LegendPosition::InsideBottomLeft);
+    Some(Figure::new(
+        "kernel-spectrum",
+        "Spectrum of the tangent kernel",
+        "The faster it falls, the more slowly gradient descent learns its last directions; what lies at the dashed \
+         floor is rounding.",
+        chart.draw(),
+    ))
 }

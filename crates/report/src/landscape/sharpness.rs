@@ -4,8 +4,8 @@ use losscape_lab::Analysis;
 use losscape_lab::measure::sharpness::{Neighbourhood, SHARPNESS};
 
 use super::{NOT_FINITE, Page, Section, head, maybe, row, with_error};
-use crate::compare::Table;
 use crate::number;
+use crate::table::Table;
 
 pub(super) const PAGE: Page = Page { measure: "sharpness", section, figures: |_| Vec::new() };
 

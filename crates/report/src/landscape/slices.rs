@@ -28,15 +28,14 @@ fn lines(analysis: &Analysis) -> Option<Figure> {
         let points = line.steps.iter().zip(&line.losses).filter_map(|(step, loss)| Some((step / reach, (*loss)?)));
         Curve::new(format!("{} (±{})", line.direction, short(reach)), color, points.collect())
     });
-    Some(Figure {
-        name: "lines",
-        title: "Loss along lines",
-        reading: "The narrower a valley, the sharper the direction; each line is drawn on its own scale, whose end is \
-                  in brackets.",
-        svg: Chart::new("distance, relative to the end of the line", "loss", true, curves.collect())?
-            .headroom()
-            .svg("lines"),
-    })
+    let chart = Chart::new("distance, relative to the end of the line", "loss", true, curves.collect())?.headroom();
+    Some(Figure::new(
+        "lines",
+        "Loss along lines",
+        "The narrower a valley, the sharper the direction; each line is drawn on its own scale, whose end is in \
+         brackets.",
+        chart.draw(),
+    ))
 }
 
 fn plane(analysis: &Analysis) -> Option<Figure> {
@@ -54,11 +53,11 @@ fn plane(analysis: &Analysis) -> Option<Figure> {
     let values = plane.losses.iter().map(row).collect();
     let heights = Heights { columns: plane.columns.clone(), rows: plane.rows.clone(), values, levels };
     let axes = [plane.directions[0].as_str(), plane.directions[1].as_str()];
-    Some(Figure {
-        name: "plane",
-        title: "Loss on a plane",
-        reading: "Lines of equal loss, in equal ratios, around the solution (dot), along two random directions with \
-                  filters as long as the network's own (Li et al. 2018); plots of different networks can be compared.",
-        svg: contours("plane", axes, &heights, &[Curve::new("", ORANGE, vec![(0.0, 0.0)])])?,
-    })
+    Some(Figure::new(
+        "plane",
+        "Loss on a plane",
+        "Lines of equal loss, in equal ratios, around the solution (dot), along two random directions with filters as \
+         long as the network's own (Li et al. 2018); plots of different networks can be compared.",
+        contours(axes, &heights, &[Curve::new("", ORANGE, vec![(0.0, 0.0)])])?,
+    ))
 }
