@@ -4,10 +4,11 @@
     pip install playwright; apt-get install chromium
     tests/checks/pages.py PAGE.html...
 
-Of each page: nothing is asked of any host and no script fails; nothing reaches over the edge of a screen of 390 or 1280
-pixels; text stands out from its ground, light and dark; every figure with curves shows the value under the pointer, and
-its button draws it on the other axis; in print and without scripts there are the drawings instead. Prints a line a page,
-with its size in kB. Exit code 1 where something is not so. CHROMIUM names another browser than /usr/bin/chromium.
+Of each page: nothing is asked of any host and no script fails; nothing reaches over the edge of a screen of 390 or
+1280 pixels; text stands out from its ground, light and dark; every figure with curves shows the value under the
+pointer, and its button draws it on the other axis; in print and without scripts there are the drawings instead. Prints
+a line a page, with its size in kB. Exit code 1 where something is not so. CHROMIUM names another browser than
+/usr/bin/chromium.
 """
 
 import os
@@ -23,7 +24,8 @@ CONTRAST = 4.5
 RATIO = """() => {
   const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
   const light = (text) => {
-    const [r, g, b] = rgb(text).slice(0, 3).map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
+    const linear = (v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    const [r, g, b] = rgb(text).slice(0, 3).map((v) => linear(v / 255));
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
   const ground = (element) => {

@@ -12,6 +12,7 @@ use losscape_model::data::Dataset;
 use losscape_model::{FromDataset, Loss, Network, Reduction};
 use losscape_tangent::parameters::{self, Segment};
 use losscape_tangent::{Inputs, Linearized, Map, TangentError};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::covariance::GradientCovariance;
@@ -28,7 +29,7 @@ use crate::residual::Residual;
 const CHUNK: usize = 256;
 
 /// What batch norm normalizes by while a network is measured. Networks without one are the same function in both.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// The running statistics, as at inference: samples do not see each other.

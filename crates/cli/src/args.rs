@@ -11,7 +11,7 @@ use losscape_lab::measure::llc::ChainSettings;
 
 /// Trains overparameterized networks and measures the loss landscape they move through.
 #[derive(Parser)]
-#[command(name = "losscape", version, arg_required_else_help = true)]
+#[command(name = "losscape", version, arg_required_else_help = true, disable_help_subcommand = true)]
 pub struct Cli {
     /// How much it says.
     #[command(flatten)]
@@ -63,6 +63,8 @@ impl Color {
 pub enum Command {
     /// Train the network a configuration file describes; goes on by itself where an earlier start was stopped
     Train(TrainArgs),
+    /// Write a configuration to begin with, for data that are looked at first
+    Init(InitArgs),
     /// Train with flows beside: differential equations that predict loss, sharpness and path
     Flow(FlowArgs),
     /// Measure the loss landscape at trained parameters: curvature, tangent kernel, PL*, sharpness, slices
@@ -99,6 +101,17 @@ pub enum Command {
     },
     /// Look at what lies between two trained networks: barriers on the line and on a trained curve
     Connect(ConnectArgs),
+    /// Print the JSON schema of a configuration, for editors
+    Schema {
+        /// As a page instead: docs/reference.md
+        #[arg(long)]
+        markdown: bool,
+    },
+    /// Explain a command, or a key of a configuration like optimizer.momentum, ema.decay or track
+    Help {
+        /// A command, a key, or the name of a choice
+        words: Vec<String>,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -144,6 +157,24 @@ pub struct TrainArgs {
     /// Go on from the end of this run, which has the same configuration but for its length
     #[arg(long, value_name = "RUN")]
     pub extend: Option<PathBuf>,
+}
+
+/// Arguments of `init`.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  losscape init measurements.csv -s target=price -s task=regression
+  losscape init fashion-mnist --out fashion.toml")]
+pub struct InitArgs {
+    /// A table (.csv, .tsv, also gzipped), an archive of NumPy (.npz), or the name of a dataset
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub data: String,
+    /// File to write [default: the name of the data, with .toml]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Set a key of the `data` table; may be given more than once
+    #[arg(short, long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
 }
 
 /// Arguments of `flow`.
@@ -583,4 +614,6 @@ pub enum Names {
     Measures,
     /// Flows for `[flow] flows`
     Flows,
+    /// Every key of a configuration
+    Keys,
 }

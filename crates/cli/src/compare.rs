@@ -15,7 +15,7 @@ use crate::terminal::{self, say, show};
 pub fn run(args: &CompareArgs) -> Result<(), CliError> {
     let read = |run| RunRecords::read(&RunFolder::new(run));
     let records = args.runs.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    let comparison = Comparison::of(&records).map_err(|error| CliError::Message(error.to_string()))?;
+    let comparison = Comparison::of(&records)?;
     if args.json {
         terminal::out(&format!("{:#}\n", comparison.json()));
     } else {
@@ -31,8 +31,13 @@ pub fn run(args: &CompareArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The address of a file for a page: from the page's folder where it stands below it, otherwise the whole path.
-pub fn link(page: &Path, file: &Path) -> String {
+/// The address of a file for a page, if there is such a file.
+pub fn link(page: &Path, file: &Path) -> Option<String> {
+    file.exists().then(|| address(page, file))
+}
+
+/// From the page's folder where the file stands below it, otherwise the whole path.
+fn address(page: &Path, file: &Path) -> String {
     let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let (page, file) = (whole(page), whole(file));
     let below = page.parent().and_then(|folder| file.strip_prefix(folder).ok());
@@ -40,7 +45,7 @@ pub fn link(page: &Path, file: &Path) -> String {
     let safe = |path: &Path| {
         let text = path.display().to_string();
         let encode = |c: char| match c {
-            '%' | '?' | '#' | ' ' | '"' | '<' | '>' => format!("%{:02X}", c as u32),
+            '%' | '?' | '#' | ' ' | '"' | '<' | '>' | '\\' => format!("%{:02X}", c as u32),
             _ => c.to_string(),
         };
         text.chars().map(encode).collect::<String>()
@@ -55,11 +60,11 @@ pub fn link(page: &Path, file: &Path) -> String {
 mod tests {
     use std::path::Path;
 
-    use super::link;
+    use super::address;
 
     #[test]
     fn links_lead_from_the_page() {
-        let to = |file: &str| link(Path::new("/a/compare.html"), Path::new(file));
+        let to = |file: &str| address(Path::new("/a/compare.html"), Path::new(file));
         assert_eq!(to("/a/runs/x y#1/report.html"), "./runs/x%20y%231/report.html");
         assert_eq!(to("/b/report.html"), "file:///b/report.html");
         assert_eq!(to("/a/javascript:x/report.html"), "./javascript:x/report.html");

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use losscape_lab::folder::write_whole;
 use losscape_lab::{Document, LabError};
-use losscape_model::data::{DataConfig, Source, npz};
+use losscape_model::data::{DataConfig, Parts, Source, npz};
 use serde::Deserialize;
 
 use crate::args::{DataCommand, Names};
@@ -45,6 +45,11 @@ fn section(overrides: &[String]) -> Result<Section, LabError> {
     Ok(Document::parse("data", "", overrides)?.read()?)
 }
 
+/// The data that settings of the `[data]` table name, read.
+pub fn parts(overrides: &[String]) -> Result<Parts, CliError> {
+    Ok(section(overrides)?.data.parts()?)
+}
+
 #[derive(Deserialize)]
 struct Section {
     data: DataConfig,
@@ -53,7 +58,7 @@ struct Section {
 fn export(name: &str, out: &Path, set: &[String]) -> Result<(), CliError> {
     let overrides: Vec<String> =
         std::iter::once(format!("name={name}")).chain(set.iter().cloned()).map(|item| format!("data.{item}")).collect();
-    let data = section(&overrides)?.data.parts()?;
+    let data = parts(&overrides)?;
     for notice in &data.notices {
         note!("note: {notice}");
     }

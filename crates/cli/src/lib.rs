@@ -4,8 +4,8 @@
 //!
 //! - `args`: the command line as types; `call`: how the command was called.
 //! - `device`: device names, and which devices this build has.
-//! - `train`, `watch`, `analyze`, `connect`, `claims`, `study`, `data`, `list`, `ls`, `compare`: the commands that need
-//!   more than a call.
+//! - `train`, `watch`, `analyze`, `connect`, `claims`, `study`, `data`, `list`, `ls`, `compare`, `init`, `help`: the
+//!   commands that need more than a call.
 //! - `progress`: bars; `signals`: a word from outside that stops a run.
 //! - `terminal`: what goes to the user; `error`: when something is wrong, and the exit code.
 //! - `memory`, `threads`: how much of the machine there is.
@@ -21,6 +21,8 @@ mod connect;
 mod data;
 mod device;
 mod error;
+mod help;
+mod init;
 mod list;
 mod ls;
 mod memory;
@@ -72,12 +74,15 @@ fn run(command: Command, call: &Call) -> Result<u8, CliError> {
         Command::Study(command) => return study::run(&command, call),
         Command::Data(command) => data::run(&command)?,
         Command::List { what } => list::print(what),
+        Command::Help { words } => help::run(&words)?,
+        Command::Schema { markdown } => help::schema(markdown),
         Command::Report { run } => {
             let folder = RunFolder::new(run);
             page::write(&folder)?;
             say!("{}", folder.report().display());
         }
         Command::Compare(args) => compare::run(&args)?,
+        Command::Init(args) => init::run(&args)?,
         Command::Ls(args) => ls::run(&args)?,
         Command::Watch { run } => watch::run(&RunFolder::new(run))?,
         Command::Connect(args) => connect::run(&args)?,

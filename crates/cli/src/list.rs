@@ -7,6 +7,7 @@ use losscape_model::{Activation, Loss, ModelConfig};
 use losscape_optim::{AverageConfig, RuleConfig, ScheduleConfig};
 
 use crate::args::Names;
+use crate::help;
 use crate::terminal::say;
 
 /// Prints names with what they are, one a line.
@@ -23,6 +24,7 @@ pub fn print(what: Names) {
         Names::Activations => Activation::ALL,
         Names::Measures => &measures,
         Names::Flows => &flows,
+        Names::Keys => return help::list(),
     };
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     for (name, words) in rows {

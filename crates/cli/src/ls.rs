@@ -1,10 +1,10 @@
 //! `losscape ls`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use losscape_lab::folder::write_whole;
 use losscape_lab::nearest::meant;
-use losscape_report::listing::{Entry, Listing};
+use losscape_report::listing::Listing;
 
 use crate::args::LsArgs;
 use crate::compare::link;
@@ -51,16 +51,11 @@ pub fn run(args: &LsArgs) -> Result<(), CliError> {
         show!("{}", listing.table(&args.show));
     }
     if let Some(out) = &args.out {
-        write_whole(out, listing.html(&args.show, |entry| page_of(out, entry)).as_bytes())?;
+        let page = listing.html(&args.show, |entry| link(out, &entry.folder.join("report.html")));
+        write_whole(out, page.as_bytes())?;
         if !args.json {
             say!("{}", out.display());
         }
     }
     Ok(())
-}
-
-/// The page of a run or study, where there is one.
-fn page_of(out: &Path, entry: &Entry) -> Option<String> {
-    let page = entry.folder.join("report.html");
-    page.exists().then(|| link(out, &page))
 }

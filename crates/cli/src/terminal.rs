@@ -49,6 +49,11 @@ pub fn is_verbose() -> bool {
     TALK.get().is_some_and(|talk| talk.verbose)
 }
 
+/// Whether what steers a terminal reaches it; it is taken away with the colours.
+pub fn is_steered() -> bool {
+    anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never
+}
+
 /// The width of the terminal that results go to; `None` where they go elsewhere.
 pub fn columns() -> Option<usize> {
     terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0))

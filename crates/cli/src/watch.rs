@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use losscape_lab::RunFolder;
-use losscape_lab::records::State;
+use losscape_lab::records::{Split, State};
 use losscape_report::{RunRecords, number, percent, training, utc};
 
 use crate::error::CliError;
@@ -12,8 +12,8 @@ use crate::terminal;
 /// From look to look.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Shows a run until no process is at work on it: in a terminal its curves, drawn again with every record, elsewhere a
-/// line for every state that is new.
+/// Shows a run until no process is at work on it: in a terminal its curves, drawn again with every record, elsewhere,
+/// and without colours, a line for every state that is new.
 pub fn run(folder: &RunFolder) -> Result<(), CliError> {
     let mut shown = None;
     loop {
@@ -22,7 +22,7 @@ pub fn run(folder: &RunFolder) -> Result<(), CliError> {
         let records = RunRecords::read(folder)?;
         let seen = (records.metrics.len(), records.status.step, records.status.state);
         if shown != Some(seen) {
-            terminal::out(&frame(&records, is_busy, terminal::columns()));
+            terminal::out(&frame(&records, is_busy, terminal::columns().filter(|_| terminal::is_steered())));
             shown = Some(seen);
         }
         if !is_busy {
@@ -42,11 +42,13 @@ fn frame(records: &RunRecords, is_busy: bool, columns: Option<usize>) -> String 
         state => format!("{state}: {}", status.reason),
     };
     let mut line = format!("{}  step {step}", records.short_name());
-    if let Some(record) = metrics.last() {
-        line += &format!("  loss {}", number(record.loss));
+    for (split, name) in [(Split::Batch, "batch loss"), (Split::Train, "train loss")] {
+        if let Some(record) = records.last(split) {
+            line += &format!("  {name} {}", number(record.loss));
+        }
     }
-    if let Some(accuracy) = metrics.iter().rev().find_map(|record| record.accuracy) {
-        line += &format!("  accuracy {}", percent(accuracy));
+    if let Some(accuracy) = records.last(Split::Test).and_then(|record| record.accuracy) {
+        line += &format!("  test accuracy {}", percent(accuracy));
     }
     if let Some((_, sharpness)) = records.last_tracked("sharpness") {
         line += &format!("  sharpness {}", number(sharpness));

@@ -1,11 +1,9 @@
 //! `losscape analyze` and `[track]`: what they write, and what they refuse.
 
 use std::fs;
-use std::io::Write;
 use std::path::PathBuf;
 
-use crate::common::{CONFIG, Place, text};
-use npyz::WriterBuilder;
+use crate::common::{CONFIG, Place, Y, npz, text};
 use serde_json::Value;
 
 fn reference(file: &str) -> String {
@@ -43,35 +41,6 @@ fn safetensors(tensors: &[(&str, &[usize], &[f32])]) -> Vec<u8> {
     }
     let header = format!("{{{}}}", entries.join(","));
     [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &data].concat()
-}
-
-/// What the network should say.
-enum Y<'a> {
-    Labels(&'a [i64]),
-    Values(&'a [u64], &'a [f64]),
-}
-
-/// A NumPy archive with `x` and `y`.
-fn npz<X: npyz::AutoSerialize + Copy>(place: &Place, name: &str, shape: &[u64], x: &[X], y: &Y) {
-    fn array<T: npyz::AutoSerialize + Copy>(shape: &[u64], values: &[T]) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let mut writer =
-            npyz::WriteOptions::new().default_dtype().shape(shape).writer(&mut bytes).begin_nd().expect("in memory");
-        writer.extend(values.iter().copied()).expect("in memory");
-        writer.finish().expect("in memory");
-        bytes
-    }
-    let y = match y {
-        Y::Labels(labels) => array(&[labels.len() as u64], labels),
-        Y::Values(shape, values) => array(shape, values),
-    };
-    let file = fs::File::create(place.path().join(name)).expect("the folder can be written");
-    let mut archive = zip::ZipWriter::new(file);
-    for (entry, bytes) in [("x.npy", array(shape, x)), ("y.npy", y)] {
-        archive.start_file(entry, zip::write::SimpleFileOptions::default()).expect("it can be written");
-        archive.write_all(&bytes).expect("it can be written");
-    }
-    archive.finish().expect("it can be written");
 }
 
 #[test]

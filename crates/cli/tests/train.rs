@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::common::{CONFIG, FLOWING, Place, text};
+use crate::common::{CONFIG, FLOWING, Place, Y, npz, text};
 use losscape_lab::RunFolder;
 use losscape_lab::flows::FlowSummary;
 use losscape_lab::records::{Split, State};
@@ -414,4 +414,110 @@ fn a_configuration_may_come_from_the_standard_input() {
     assert!(output.status.success());
     assert!(text(&output.stdout).contains("step 100") && text(&output.stdout).contains("done"));
     assert_eq!(text(&output.stdout).lines().count(), 1);
+}
+
+#[test]
+fn a_configuration_is_written_for_given_data() {
+    let place = Place::new("");
+    let row = |at: usize| format!("{},{},{}\n", at as f64 * 0.7, at * at % 7, ["cat", "dog"][at % 2]);
+    let rows: String = std::iter::once("a,b,kind\n".to_owned()).chain((0..30).map(row)).collect();
+    fs::write(place.path().join("pets.csv"), rows).expect("the folder can be written");
+    let cases: [(&[&str], &str, &str); 5] = [
+        (&["pets.csv"], "pets.toml", "2 classes"),
+        (
+            &["pets.csv", "-s", "target=a", "-s", "task=regression", "-s", "drop=[\"kind\"]", "--out", "a.toml"],
+            "a.toml",
+            "a number",
+        ),
+        (&["sorting", "-s", "samples=40"], "sorting.toml", "causal = true"),
+        (&["moons", "-s", "test_fraction=.3", "-s", "samples=50"], "moons.toml", "test_fraction = 0.3"),
+        (
+            &["odd.npz", "-s", "channels=first", "--out", "sub/odd.toml"],
+            "sub/odd.toml",
+            "pool = 2 }, { channels = 32 }]",
+        ),
+    ];
+    fs::create_dir(place.path().join("sub")).expect("it can be made");
+    // Images that can be halved once.
+    let pixels: Vec<f64> = (0..20 * 36).map(|at| f64::from(at * at % 11)).collect();
+    let labels: Vec<i64> = (0..20).map(|at| at % 2).collect();
+    npz(&place, "odd.npz", &[20, 1, 6, 6], &pixels, &Y::Labels(&labels));
+    for (arguments, file, words) in cases {
+        let output = place.run(&[&["init"], arguments].concat());
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+        let written = fs::read_to_string(place.path().join(file)).expect("it was written");
+        assert!(written.contains(words), "{written}");
+        let output = place.run(&["train", file, "-s", "training.epochs=1"]);
+        assert!(output.status.success(), "{written}{}", text(&output.stderr));
+    }
+    let hostile = "q\nprecision = \"f64\"\n#.csv";
+    fs::write(place.path().join(hostile), "a,kind\n1,x\n2,y\n3,x\n4,y\n").expect("the folder can be written");
+    assert!(place.run(&["init", hostile, "--out", "q.toml"]).status.success());
+    let written = fs::read_to_string(place.path().join("q.toml")).expect("it was written");
+    let table: toml::Table = written.parse().expect("it is TOML");
+    assert!(!table.contains_key("precision"), "{written}");
+    for (arguments, words) in [(["init", "pets.csv"], "is there already"), (["init", "pets.txt"], "is neither a table")]
+    {
+        let output = place.run(&arguments);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(text(&output.stderr).contains(words), "{}", text(&output.stderr));
+    }
+}
+
+/// docs/reference.md is printed by the types.
+#[test]
+fn keys_are_explained_as_the_reference_has_them() {
+    let place = Place::new("");
+    let said = |arguments: &[&str]| text(&place.run(arguments).stdout);
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    let page = |name: &str| fs::read_to_string(root.join(name)).expect("the page is there");
+    assert!(said(&["schema", "--markdown"]) == page("reference.md"), "losscape schema --markdown > docs/reference.md");
+    let help = said(&["help", "ema.decay"]);
+    assert!(help.contains("average.decay (ema)") && help.contains("number"), "{help}");
+    assert!(said(&["help", "train"]).contains("Usage: losscape train"));
+    let both = said(&["help", "flow"]);
+    assert!(both.contains("Usage: losscape flow") && both.contains("flow.every"), "{both}");
+    let output = place.run(&["help", "learning_rat"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("did you mean"), "{}", text(&output.stderr));
+    // Every key stands in the page that says what it is for.
+    let configuration = page("configuration.md");
+    let keys = said(&["list", "keys"]);
+    let missing = keys.lines().filter_map(|line| line.split_whitespace().next()?.rsplit('.').next());
+    let missing: Vec<&str> = missing.filter(|key| !configuration.contains(*key)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// Every key of the examples is one of the reference.
+#[test]
+fn examples_have_known_keys() {
+    let place = Place::new("");
+    let keys = text(&place.run(&["list", "keys"]).stdout);
+    let known: Vec<&str> = keys.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    fn paths(prefix: &str, table: &toml::Table, found: &mut Vec<String>) {
+        for (key, value) in table {
+            let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+            found.push(path.clone());
+            if let toml::Value::Table(inner) = value
+                && path != "study.axes"
+            {
+                paths(&path, inner, found);
+            }
+        }
+    }
+    let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let mut looked = 0;
+    for folder in [examples.clone(), examples.join("studies")] {
+        for entry in fs::read_dir(folder).expect("there are examples").flatten() {
+            if entry.path().extension().is_some_and(|ending| ending == "toml") {
+                let mut found = Vec::new();
+                let text = fs::read_to_string(entry.path()).expect("it can be read");
+                paths("", &text.parse().expect("it is TOML"), &mut found);
+                let unknown: Vec<&String> = found.iter().filter(|path| !known.contains(&path.as_str())).collect();
+                assert!(unknown.is_empty(), "{}: {unknown:?}", entry.path().display());
+                looked += 1;
+            }
+        }
+    }
+    assert!(looked > 10, "{looked}");
 }

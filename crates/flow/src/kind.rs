@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 use losscape_analysis::Objective;
 use losscape_model::Network;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::central::Central;
@@ -17,7 +18,7 @@ use crate::update::{Start, Update};
 macro_rules! flows {
     ($($variant:ident = $name:literal, of $models:literal: $words:literal;)+) => {
         /// A flow.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "lowercase")]
         pub enum Kind {
             $(#[doc = $words] $variant,)+

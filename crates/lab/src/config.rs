@@ -34,12 +34,13 @@ pub use losscape_flow::Kind;
 use losscape_model::data::DataConfig;
 use losscape_model::{Augment, Loss, ModelConfig};
 use losscape_optim::{AverageConfig, OptimizerConfig};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::SettingError;
 
 /// A training configuration.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
     /// First part of the run folder's name. Default: the name of the configuration file.
@@ -74,15 +75,14 @@ pub struct RunConfig {
 }
 
 /// Flows beside full-batch training: what [`losscape_flow`] has, by name.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FlowConfig {
     /// The flows. Default: all that model the method.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flows: Option<Vec<Kind>>,
-    /// The step of the training at which they begin, in its first half; a value above 0 is
-    /// possible for methods without momentum only. Default:
-    /// 0.
+    /// The step of the training at which they begin, in its first half; a value above 0 is possible for methods
+    /// without momentum only. Default: 0.
     #[serde(default, skip_serializing_if = "is_default")]
     pub start: usize,
     /// Steps between looks at sharpness and distance, at least 1.
@@ -100,7 +100,7 @@ fn one() -> usize {
 }
 
 /// Curvature measured along training.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrackConfig {
     /// Steps between measurements, at least 1; the first is at step 0.
@@ -143,7 +143,7 @@ fn double() -> Precision {
 }
 
 /// Floating-point type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// 32 bits.
@@ -178,6 +178,16 @@ pub enum BatchSize {
     Samples(usize),
     /// All of them, in their own order.
     Full,
+}
+
+impl JsonSchema for BatchSize {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "BatchSize".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "anyOf": [{ "type": "integer", "minimum": 1 }, { "const": "full" }] })
+    }
 }
 
 impl Serialize for BatchSize {
@@ -221,7 +231,7 @@ impl<'de> Deserialize<'de> for BatchSize {
 }
 
 /// How long to train and what to write down; everything is counted in optimizer steps.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingConfig {
     /// Samples a step: a number, or `"full"`.

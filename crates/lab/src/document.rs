@@ -33,18 +33,23 @@ const MAX_BYTES: usize = 1 << 20;
 /// The most keys that another name makes superfluous: more than any choice has.
 const MAX_LEFT_OUT: usize = 32;
 
-/// The text of a configuration file; `-` is the standard input.
+/// The text of a configuration file.
 ///
 /// # Errors
 ///
 /// When it cannot be read, or is larger than 1 MiB.
 pub fn text(path: &Path) -> Result<String, LabError> {
+    read(std::fs::File::open(path).map_err(LabError::io("read", path))?, path)
+}
+
+/// The text of a configuration from anywhere; `path` names that in messages.
+///
+/// # Errors
+///
+/// As [`text`].
+pub fn read(from: impl Read, path: &Path) -> Result<String, LabError> {
     let mut text = String::new();
-    let file: Box<dyn Read> = match path.to_str() {
-        Some("-") => Box::new(std::io::stdin().lock()),
-        _ => Box::new(std::fs::File::open(path).map_err(LabError::io("read", path))?),
-    };
-    file.take(MAX_BYTES as u64 + 1).read_to_string(&mut text).map_err(LabError::io("read", path))?;
+    from.take(MAX_BYTES as u64 + 1).read_to_string(&mut text).map_err(LabError::io("read", path))?;
     if text.len() > MAX_BYTES {
         let problem = "it has more than 1 MiB; is it a configuration file?".to_owned();
         return Err(LabError::Damaged { path: path.to_owned(), problem });
@@ -53,18 +58,18 @@ pub fn text(path: &Path) -> Result<String, LabError> {
 }
 
 /// A table whose `name` chooses a variant.
-struct Named {
+pub(crate) struct Named {
     /// Where the table is in a file.
-    path: &'static [&'static str],
+    pub path: &'static [&'static str],
     /// The field that holds the enum, when the table has keys of its own beside it.
-    field: Option<&'static str>,
+    pub field: Option<&'static str>,
     /// Those keys.
     common: &'static [&'static str],
 }
 
 /// Every such table, outer ones before those inside them: the forms of a file are made from outside in, those of types
 /// from inside out.
-const NAMED: &[Named] = &[
+pub(crate) const NAMED: &[Named] = &[
     Named {
         path: &["data"],
         field: Some("source"),

@@ -2,7 +2,8 @@
 //!
 //! The only crate that sees model, optimizer and analysis together.
 //!
-//! - [`config`]: what a run is made of; [`document`]: the TOML it comes from, with errors that point at their source.
+//! - [`config`]: what a run is made of; [`document`]: the TOML it comes from, with errors that point at their source;
+//!   [`schema`]: what it can say, made from the types; [`nearest`]: what a misspelt word was meant to be.
 //! - [`plan`]: a configuration with its data, checked, and its identity.
 //! - [`trainer`]: one step-level loop for every network and method; [`outcome`]: how it ends; [`observe`]: how to
 //!   measure along it; [`track`]: curvature along it; [`flows`]: differential equations beside it.
@@ -53,6 +54,7 @@ pub mod pytorch;
 pub mod records;
 pub mod run;
 pub mod running;
+pub mod schema;
 mod source_error;
 pub mod statistics;
 pub mod subject;

@@ -73,10 +73,11 @@ impl Plan {
     ///
     /// [`LabError::Config`], pointing at what is wrong.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self, LabError> {
-        let text = document::text(path)?;
         if path == Path::new("-") {
+            let text = document::read(std::io::stdin().lock(), Path::new("standard input"))?;
             return Self::of(&Document::parse("standard input", &text, overrides)?, Path::new("."), "run");
         }
+        let text = document::text(path)?;
         let document = Document::parse(path.display().to_string(), &text, overrides)?;
         let folder = path.parent().unwrap_or(Path::new("."));
         let stem = path.file_stem().map_or(Some("run"), |stem| stem.to_str()).ok_or_else(|| LabError::Damaged {

@@ -5,10 +5,11 @@ use burn::tensor::{Bool, DType, Int, Tensor, TensorData};
 use losscape_tangent::{Inputs, TensorMapper};
 use rand::RngExt;
 use rand::rngs::ChaCha12Rng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What is done to every image of a batch; draws are of the caller's generator, in the order of the images.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Augment {
     /// The image is moved by at most so many rows and columns, each way equally likely; zeros come in at the border.

@@ -20,6 +20,7 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::module::{avg_pool2d, max_pool2d};
 use burn::tensor::ops::{AvgPoolOptions, MaxPoolOptions};
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::activation::Activation;
@@ -32,7 +33,7 @@ use crate::norm::{Norm, Normalization};
 use crate::sample::{Outputs, Sample};
 
 /// Configuration of a [`Cnn`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CnnConfig {
     /// The convolutions, from the input on.
@@ -58,7 +59,7 @@ pub struct CnnConfig {
 }
 
 /// One convolution with square kernel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConvolutionConfig {
     /// Channels of its output.
@@ -78,7 +79,7 @@ pub struct ConvolutionConfig {
 }
 
 /// How pixels are pooled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pooling {
     /// Their mean.
@@ -89,7 +90,7 @@ pub enum Pooling {
 }
 
 /// What the fully connected layers see of the last convolution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Head {
     /// Every pixel of every channel.

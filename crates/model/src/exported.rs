@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use burn::tensor::{DType, Device, Tensor};
 use losscape_exchange::{ExchangeError, Kind};
 pub use losscape_exchange::{Exported, Further, Program};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ModelError;
@@ -17,7 +18,7 @@ use crate::network::{Network, Settings, Size};
 use crate::sample::{Outputs, Sample};
 
 /// Configuration of a network from PyTorch.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExportedConfig {
     /// The archive, which is read once, when something of it is first asked for.

@@ -2,6 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::dense::{Dense, parameter};
@@ -11,7 +12,7 @@ use crate::network::{Network, Settings, Size, names_of_layer};
 use crate::sample::{Outputs, Sample};
 
 /// Configuration of a [`LinearModel`].
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LinearModelConfig {
     /// The feature map. Default: identity.

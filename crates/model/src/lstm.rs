@@ -26,6 +26,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::module::embedding;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::activation::Activation;
@@ -40,7 +41,7 @@ use crate::sequence::Read;
 const MAX_DEPTH: usize = 100;
 
 /// Configuration of an [`Lstm`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LstmConfig {
     /// Numbers that a token becomes, and those that a layer remembers. Default: 64.

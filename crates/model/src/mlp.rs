@@ -16,6 +16,7 @@
 
 use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::activation::Activation;
@@ -29,7 +30,7 @@ use crate::sample::{Outputs, Sample};
 const MAX_LAYERS: usize = 1000;
 
 /// How weights and multipliers scale with width; see the [module documentation](self).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Parameterization {
     /// No multiplier, initial variance `g²/fan_in`.
@@ -42,7 +43,7 @@ pub enum Parameterization {
 }
 
 /// Configuration of an [`Mlp`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MlpConfig {
     /// Widths of the hidden layers, from the input on; empty for a linear network.

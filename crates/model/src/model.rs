@@ -6,6 +6,7 @@
 use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor};
 use losscape_exchange::{Exported, Program};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::cnn::{Cnn, CnnConfig};
@@ -68,7 +69,7 @@ macro_rules! networks {
         }
 
         /// Which network to build; the `[model]` table of a training configuration.
-        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[non_exhaustive]
         pub enum ModelConfig {
             $(#[doc = $words] #[serde(rename = $name)] $variant($settings),)+

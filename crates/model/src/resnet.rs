@@ -21,6 +21,7 @@
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::activation::Activation;
@@ -36,7 +37,7 @@ use crate::sample::{Outputs, Sample};
 const MAX_DEPTH: usize = 1202;
 
 /// Configuration of a [`ResNet`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResNetConfig {
     /// Layers with weights on the way: 18, or 6n + 2. Default: 20.

@@ -8,6 +8,7 @@
 //! the one layer behind them.
 
 use burn::tensor::{DType, Device};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::activation::Activation;
@@ -18,7 +19,7 @@ use crate::norm::Norm;
 use crate::sample::{Outputs, Sample};
 
 /// Configuration of a VGG network.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VggConfig {
     /// Layers with weights in the paper's count, which has two fully connected ones more: 11, 13 or 16. Default: 11.

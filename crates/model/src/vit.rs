@@ -16,6 +16,7 @@
 use burn::module::{Module, Param};
 use burn::nn::conv::Conv2d;
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::activation::Activation;
@@ -28,7 +29,7 @@ use crate::network::{Network, Settings, Size, names_of_layer};
 use crate::sample::{Outputs, Sample};
 
 /// Configuration of a [`Vit`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VitConfig {
     /// Rows and columns of a patch; they divide those of the image. Default: 4, which makes 64 patches of 32×32 pixels.

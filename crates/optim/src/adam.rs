@@ -14,6 +14,7 @@
 
 use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Device, Tensor};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{OptimError, check_factor, check_not_negative};
@@ -23,7 +24,7 @@ use crate::rule::{Facts, Rule, Settings};
 use crate::state::{put, take};
 
 /// Configuration of [`Adam`]; all defaults are those of Kingma & Ba.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AdamConfig {
     /// The factor β₁ of the first moment (the notes' δ), from 0 to below 1. Default: 0.9.

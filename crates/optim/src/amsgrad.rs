@@ -14,6 +14,7 @@
 
 use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Device, Tensor};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::adam::{AdamState, beta_1, beta_2};
@@ -24,7 +25,7 @@ use crate::rule::{Facts, Rule, Settings};
 use crate::state::{put, take};
 
 /// Configuration of [`AmsGrad`].
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AmsGradConfig {
     /// The factor β₁ of the first moment, from 0 to below 1. Default: 0.9 (Reddi et al. 2018, §5, as Adam's).

@@ -2,6 +2,7 @@
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{DType, Tensor};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::adam::AdamConfig;
@@ -41,10 +42,15 @@ macro_rules! rules {
         ///
         /// Where Burn's AdaGrad, RMSProp, SGD and Adam and ours take a weight decay, it is coupled (`g + λw`); the
         /// others decouple it.
-        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[non_exhaustive]
         pub enum RuleConfig {
-            $(#[doc = $words] #[serde(rename = $name $(, alias = $alias)?)] $variant($settings),)+
+            $(
+                #[doc = $words]
+                #[serde(rename = $name $(, alias = $alias)?)]
+                $(#[schemars(extend("alias" = $alias))])?
+                $variant($settings),
+            )+
         }
 
         impl RuleConfig {
@@ -140,7 +146,7 @@ impl RuleConfig {
 }
 
 /// A rule, its learning rate, and what goes around it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OptimizerConfig {
     /// The update rule.

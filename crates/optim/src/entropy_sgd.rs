@@ -20,6 +20,7 @@
 
 use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Device, Tensor};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{OptimError, check, check_not_negative};
@@ -28,7 +29,7 @@ use crate::rule::{Facts, Rule, Settings};
 use crate::state::{put, take};
 
 /// Settings of Entropy-SGD.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EntropySgdConfig {
     /// Inner steps L, at least 1. Default: 20 (Chaudhari et al. 2017).

@@ -9,6 +9,7 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsParams, LBFGS, LBFGSConfig, LearningRate, LineSearchFn, Optimizer};
 use burn::tensor::{Device, Tensor};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{OptimError, check_positive};
@@ -18,7 +19,7 @@ use crate::shared::{self, elsewhere, visit_once};
 
 /// Settings of Burn's L-BFGS (Liu & Nocedal 1989); one step runs up to `iterations` inner iterations on one batch, so
 /// use it full-batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LbfgsConfig {
     /// Inner iterations a step, at most. Default: 20 (Burn, PyTorch).

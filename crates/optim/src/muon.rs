@@ -11,6 +11,7 @@ use burn::optim::{
     RecordState,
 };
 use burn::tensor::{Device, Tensor};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{OptimError, check_factor};
@@ -18,7 +19,7 @@ use crate::preconditioner::Reveal;
 use crate::rule::{Facts, Rule, Settings};
 
 /// Configuration of [`MuonWithAdamW`].
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MuonConfig {
     /// Nesterov momentum of the orthogonalized gradient. Default: 0.95 (Jordan et al. 2024).

@@ -10,6 +10,7 @@
 
 use burn::optim::{LearningRate, Optimizer};
 use burn::tensor::{Device, Tensor};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{OptimError, check_factor};
@@ -19,7 +20,7 @@ use crate::preconditioner::Reveal;
 use crate::rule::{Facts, Rule, Settings};
 
 /// Which of the two forms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Form {
     /// Gradient at the parameters kept; what PyTorch does.
@@ -30,10 +31,10 @@ pub enum Form {
 }
 
 /// Configuration of [`Nesterov`] and [`LookAhead`].
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NesterovConfig {
-    /// The factor b, from 0 to below 1. Default: 0.9, as for [`MomentumConfig`].
+    /// The factor b, from 0 to below 1. Default: 0.9, as of `momentum`.
     #[serde(default = "momentum")]
     pub momentum: f64,
     /// Default: re-parameterised.

@@ -13,6 +13,7 @@
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::clip::global_norm;
@@ -24,7 +25,7 @@ use crate::shared::{self, combined, elsewhere};
 const MAX_ITERATIONS: usize = 1000;
 
 /// Configuration of [`SharpnessPenalty`].
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SharpnessPenaltyConfig {
     /// α, not negative: the loss becomes `L + α λ`.

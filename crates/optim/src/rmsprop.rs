@@ -8,6 +8,7 @@
 
 use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Device, Tensor};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{OptimError, check_factor, check_not_negative};
@@ -16,7 +17,7 @@ use crate::rule::{Facts, Rule, Settings};
 use crate::state::{put, take};
 
 /// Configuration of [`RmsProp`].
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RmsPropConfig {
     /// The averaging factor γ, from 0 to below 1. Default: 0.9 (the lecture's; PyTorch has 0.99).

@@ -27,6 +27,7 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsParams, LearningRate, ModuleOptimizer, Optimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Device, Tensor};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::clip::global_norm;
@@ -35,7 +36,7 @@ use crate::shared::{self, combined, elsewhere, own, visit_once};
 use crate::state::{put, take};
 
 /// Configuration of [`Sam`].
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SamConfig {
     /// Radius ρ, not negative. Default: 0.05 (Foret et al. 2021, §3.1); Kwon et al. take 0.5 for ASAM.
@@ -56,7 +57,7 @@ pub struct SamConfig {
 }
 
 /// What Friendly SAM takes off a gradient.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FriendlyConfig {
     /// How much of the average σ, not negative. Default: 1 (Li et al. 2024).

@@ -6,6 +6,7 @@
 //!
 //! It is [`RMSProp`](crate::rmsprop) of one number that moves by the gradient's length, and all parameters go with it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::OptimError;
@@ -15,7 +16,7 @@ use crate::rule::{Facts, Rule, Settings};
 use crate::scalar::Scalar;
 
 /// Settings of scalar RMSProp.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScalarRmsPropConfig {
     /// The averaging factor γ, from 0 to below 1. Default: 0.99 (PyTorch, for its RMSProp).

@@ -11,13 +11,14 @@ use burn::optim::lr_scheduler::linear::LinearLrSchedulerConfig;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::optim::lr_scheduler::noam::NoamLrSchedulerConfig;
 use burn::optim::lr_scheduler::step::StepLrSchedulerConfig;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::average::swa::three_quarters;
 use crate::error::{OptimError, check};
 
 /// How the learning rate changes from step to step; `t` counts steps from 0.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ScheduleConfig {
     /// `ε`.
@@ -38,7 +39,7 @@ pub enum ScheduleConfig {
 }
 
 /// Settings of [`ScheduleConfig::Step`].
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StepConfig {
     /// Steps between changes, at least 1.
@@ -49,7 +50,7 @@ pub struct StepConfig {
 }
 
 /// Settings of [`ScheduleConfig::Exponential`].
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExponentialConfig {
     /// Factor of each step, above 0 and at most 1.
@@ -57,7 +58,7 @@ pub struct ExponentialConfig {
 }
 
 /// Settings of [`ScheduleConfig::Linear`] and [`ScheduleConfig::Cosine`].
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DecayConfig {
     /// Steps until the end is reached. Default: all steps of the run.
@@ -69,7 +70,7 @@ pub struct DecayConfig {
 }
 
 /// Settings of [`ScheduleConfig::Noam`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NoamConfig {
     /// Steps of rising rate. Default: 4000 (Vaswani et al. 2017, §5.3).
@@ -78,7 +79,7 @@ pub struct NoamConfig {
 }
 
 /// Settings of [`ScheduleConfig::Swa`].
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SwaScheduleConfig {
     /// Steps until weights are averaged. Default: three quarters of the run, as for the average.

@@ -16,6 +16,7 @@
 use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Device, Tensor};
 use losscape_krylov::dense::{eigenpairs, orthonormal};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{OptimError, check, check_factor, check_not_negative};
@@ -25,7 +26,7 @@ use crate::rule::{Facts, Rule, Settings};
 use crate::state::{put, take};
 
 /// Settings of SOAP.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SoapConfig {
     /// The factor β₁ of the first moment, from 0 to below 1. Default: 0.95 (Vyas et al. 2025).

@@ -5,12 +5,17 @@
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-  const number = (value) => {
+  // Whole numbers are steps and counts, whose every digit counts.
+  const number = (value, digits) => {
     if (value == null) return "–";
-    const short = Number(value.toPrecision(4));
+    if (Number.isInteger(value) && Math.abs(value) < 1e9) return String(value);
+    const short = Number(value.toPrecision(digits));
     const size = Math.abs(short);
     return short !== 0 && (size < 1e-3 || size >= 1e6) ? short.toExponential().replace("e+", "e") : String(short);
   };
+
+  // As many digits as tell ticks of this distance apart.
+  const digits = (tick, distance) => Math.min(16, Math.max(1, Math.ceil(Math.log10(Math.abs(tick) / distance)) + 1));
 
   // Of a logarithmic axis over many decades, the powers of ten alone.
   const main = (_, ticks) => {
@@ -27,7 +32,8 @@
     ticks: { stroke: color("--line"), width: 1, ...(logarithmic && { filter: main }) },
     font: "13px system-ui, sans-serif",
     labelFont: "14px system-ui, sans-serif",
-    values: (_, ticks) => ticks.map((tick) => (tick == null ? "" : number(tick))),
+    values: (_, ticks, _axis, _space, distance) =>
+      ticks.map((tick) => (tick == null ? "" : number(tick, logarithmic ? 4 : digits(tick, distance)))),
     ...more,
   });
 
@@ -38,7 +44,7 @@
     dash: curve.dashed ? [7, 4] : undefined,
     spanGaps: true,
     points: { show: curve.x.length < 30, fill: color("--card") },
-    value: (_, value) => number(value),
+    value: (_, value) => number(value, 6),
   });
 
   const size = (figure) => {
@@ -51,7 +57,7 @@
       ...size(figure),
       scales: { x: { time: false, distr: data.logX ? 3 : 1 }, y: { distr: logarithmic ? 3 : 1 } },
       axes: [axis(data.x, data.logX), axis(data.y, logarithmic, { size: 58 })],
-      series: [{ label: data.x, value: (_, value) => number(value) }, ...data.curves.map((one) => series(one, data))],
+      series: [{ label: data.x, value: (_, value) => number(value, 6) }, ...data.curves.map((one) => series(one, data))],
       cursor: { drag: { x: true, y: true, uni: 30 } },
     };
     // One row of places for all curves, empty where a curve has none.

@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use askama::Template;
-use losscape_lab::records::{Split, Summary};
+use losscape_lab::LabError;
+use losscape_lab::records::{Metric, Split, Summary};
 use serde_json::{Map, Value, json};
 
 use crate::figure::{COLORS, Chart, Curve, Figure};
@@ -24,7 +25,7 @@ pub struct Comparison<'a> {
 #[derive(Template)]
 #[template(path = "compare.html")]
 struct Page<'a> {
-    names: Vec<(String, String)>,
+    names: Vec<(String, Option<String>)>,
     table: &'a Table,
     figures: Vec<Figure>,
     has_curves: bool,
@@ -36,7 +37,7 @@ impl<'a> Comparison<'a> {
     /// # Errors
     ///
     /// When a resolved configuration is no TOML.
-    pub fn of(runs: &'a [RunRecords]) -> Result<Self, toml::de::Error> {
+    pub fn of(runs: &'a [RunRecords]) -> Result<Self, LabError> {
         let leaves = runs.iter().map(RunRecords::settings).collect::<Result<Vec<_>, _>>()?;
         let value = |run: &[(String, toml::Value)], key: &str| {
             run.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone())
@@ -86,10 +87,15 @@ impl<'a> Comparison<'a> {
         type Measured = (&'static str, fn(&RunRecords) -> Option<String>);
         let measured: [Measured; 3] = [
             ("λ max, analyzed", |run| {
-                run.largest_eigenvalue().map(|pair| with_error(pair.value, Some(pair.error_bound)))
+                let pair = run.largest_eigenvalue()?;
+                Some(format!("{} at {}", with_error(pair.value, Some(pair.error_bound)), run.analyzed_at()?))
             }),
-            ("λ max, last tracked", |run| run.last_tracked("sharpness").map(|(_, value)| number(value))),
-            ("edge, last tracked", |run| run.last_tracked("edge").map(|(_, value)| number(value))),
+            ("sharpness, tracked", |run| {
+                run.last_tracked("sharpness").map(|(step, value)| format!("{} at step {step}", number(value)))
+            }),
+            ("edge, tracked", |run| {
+                run.last_tracked("edge").map(|(step, value)| format!("{} at step {step}", number(value)))
+            }),
         ];
         for (name, of) in measured {
             put(name, self.runs.iter().map(of).collect());
@@ -105,7 +111,6 @@ impl<'a> Comparison<'a> {
         let object = |(at, run): (usize, &RunRecords)| {
             let settings: Map<String, Value> =
                 self.settings.iter().map(|(key, values)| (key.clone(), json!(values[at]))).collect();
-            let tracked = run.metrics.iter().rev().find(|record| record.split == Split::Track);
             json!({
                 "folder": run.folder.path(),
                 "label": run.manifest.label,
@@ -113,7 +118,7 @@ impl<'a> Comparison<'a> {
                 "state": run.status.state,
                 "settings": settings,
                 "summary": run.summary,
-                "tracked": tracked,
+                "tracked": run.last(Split::Track),
                 "analysis": run.analysis.as_ref().map(|analysis| json!({
                     "source": analysis.source,
                     "mode": analysis.mode,
@@ -124,13 +129,13 @@ impl<'a> Comparison<'a> {
         self.runs.iter().enumerate().map(object).collect()
     }
 
-    /// A page with the table and the curves of all runs; links lead from the folder that it stands in.
+    /// A page with the table and the curves of all runs; `link` leads from the page to that of a run, where there is one.
     ///
     /// # Panics
     ///
     /// Never: the template was checked when it was compiled.
     #[must_use]
-    pub fn html(&self, link: impl Fn(&RunRecords) -> String) -> String {
+    pub fn html(&self, link: impl Fn(&RunRecords) -> Option<String>) -> String {
         let figures = self.figures();
         let page = Page {
             names: self.runs.iter().map(|run| (run.short_name(), link(run))).collect(),
@@ -143,7 +148,7 @@ impl<'a> Comparison<'a> {
 
     /// Quantities against the step, a colour a run.
     fn figures(&self) -> Vec<Figure> {
-        let curves = |split: Split, of: fn(&losscape_lab::records::Metric) -> Option<f64>| {
+        let curves = |split: Split, of: fn(&Metric) -> Option<f64>| {
             self.runs
                 .iter()
                 .zip(COLORS.iter().cycle())
@@ -151,7 +156,7 @@ impl<'a> Comparison<'a> {
         };
         let tracked = |name: &'static str| {
             self.runs.iter().zip(COLORS.iter().cycle()).map(move |(run, color)| {
-                let quantity = |record: &losscape_lab::records::Metric| record.tracked.as_ref()?.get(name);
+                let quantity = |record: &Metric| record.tracked.as_ref()?.get(name);
                 training::curve(&run.metrics, &run.short_name(), color, Split::Track, quantity)
             })
         };
@@ -179,7 +184,7 @@ impl<'a> Comparison<'a> {
             (
                 "sharpness",
                 "Sharpness and edge",
-                "Dashed: the edge of each run's method.",
+                "As each run's method sees it: of an adaptive one that of the preconditioned Hessian. Dashed: its edge.",
                 chart("sharpness", false, tracked("sharpness").chain(edges).collect()).map(Chart::headroom),
             ),
         ];

@@ -86,14 +86,26 @@ impl RunRecords {
     /// # Errors
     ///
     /// When that is no TOML.
-    pub fn settings(&self) -> Result<Vec<(String, toml::Value)>, toml::de::Error> {
-        listing::settings(&self.config)
+    pub fn settings(&self) -> Result<Vec<(String, toml::Value)>, LabError> {
+        listing::settings(&self.folder.config(), &self.config)
+    }
+
+    /// Where its analysis was made, as `step 500`.
+    #[must_use]
+    pub fn analyzed_at(&self) -> Option<&str> {
+        self.analysis.as_ref()?.source.rsplit_once(" at ").map(|(_, place)| place)
     }
 
     /// The largest eigenvalue of the Hessian that was measured.
     #[must_use]
     pub fn largest_eigenvalue(&self) -> Option<Eigenvalue> {
         self.analysis.as_ref()?.get(HESSIAN)?.top.first().copied()
+    }
+
+    /// The last record of a split.
+    #[must_use]
+    pub fn last(&self, split: Split) -> Option<&Metric> {
+        self.metrics.iter().rev().find(|record| record.split == split)
     }
 
     /// The last value of what `[track]` measures under this name, and the step it was measured at.

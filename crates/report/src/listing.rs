@@ -189,8 +189,8 @@ impl Listing {
 }
 
 impl Entry {
-    /// The value under a key: `folder`, `state`, `steps`, `updated_unix_s`, a quantity of `summary.json` or a dotted key
-    /// of the configuration.
+    /// The value under a key: `folder`, `state`, `steps`, `updated_unix_s`, a quantity of `summary.json`, or a dotted
+    /// key of the configuration.
     #[must_use]
     pub fn value(&self, key: &str) -> Option<Value> {
         let value = match key {
@@ -218,8 +218,7 @@ fn of_run(folder: &RunFolder) -> Result<Entry, LabError> {
     let status = folder.read_status()?;
     let path = folder.config();
     let config = std::fs::read_to_string(&path).map_err(LabError::io("read", &path))?;
-    let settings = settings(&config)
-        .map_err(|error| LabError::Damaged { path: path.clone(), problem: error.message().to_owned() })?;
+    let settings = settings(&path, &config)?;
     let is_left = status.state == State::Running && !folder.is_busy();
     Ok(Entry {
         folder: folder.path().to_owned(),
@@ -246,12 +245,12 @@ fn of_study(folder: &StudyFolder) -> Result<Entry, LabError> {
     })
 }
 
-/// Every leaf of a configuration under its dotted key.
+/// Every leaf of a configuration under its dotted key; `path` is where the text is from.
 ///
 /// # Errors
 ///
 /// When the text is no TOML.
-pub(crate) fn settings(text: &str) -> Result<Vec<(String, toml::Value)>, toml::de::Error> {
+pub(crate) fn settings(path: &Path, text: &str) -> Result<Vec<(String, toml::Value)>, LabError> {
     fn flatten(prefix: &str, value: toml::Value, leaves: &mut Vec<(String, toml::Value)>) {
         match value {
             toml::Value::Table(table) => {
@@ -264,6 +263,8 @@ pub(crate) fn settings(text: &str) -> Result<Vec<(String, toml::Value)>, toml::d
         }
     }
     let mut leaves = Vec::new();
-    flatten("", toml::Value::Table(text.parse()?), &mut leaves);
+    let damaged =
+        |error: toml::de::Error| LabError::Damaged { path: path.to_owned(), problem: error.message().to_owned() };
+    flatten("", toml::Value::Table(text.parse().map_err(damaged)?), &mut leaves);
     Ok(leaves)
 }

@@ -1,5 +1,7 @@
 //! The report of one run: a single HTML file with its figures inside.
 
+use std::borrow::Cow;
+
 use askama::Template;
 use losscape_lab::folder::{create, write_whole};
 use losscape_lab::records::{State, Summary};
@@ -13,7 +15,7 @@ use crate::{RunRecords, number, percent, utc};
 
 /// A figure of the head: a name and a number.
 struct Fact {
-    name: &'static str,
+    name: Cow<'static, str>,
     value: String,
 }
 
@@ -165,22 +167,28 @@ pub fn html(records: &RunRecords, figures: &[Figure]) -> String {
 
 /// What a reader looks for first.
 fn facts(records: &RunRecords) -> Vec<Fact> {
+    // Measured at other steps than the rest, they say at which.
+    let place = records.analyzed_at().unwrap_or_default();
     let top = records.largest_eigenvalue().map(|pair| with_error(pair.value, Some(pair.error_bound)));
-    let tracked = |name| records.last_tracked(name).map(|(_, value)| number(value));
+    let tracked = |name: &str, words: &str| {
+        let last = records.last_tracked(name);
+        let step = last.map_or(0, |(step, _)| step);
+        (Cow::from(format!("{words} at step {step}")), last.map(|(_, value)| number(value)))
+    };
     let summary = records.summary.as_ref();
     let of = |quantity: fn(&Summary) -> Option<f64>, form: fn(f64) -> String| summary.and_then(quantity).map(form);
     let measured = [
-        ("λ max, analyzed", top),
-        ("λ max, last tracked", tracked("sharpness")),
-        ("edge, last tracked", tracked("edge")),
-        ("train loss", of(|summary| summary.train_loss, number)),
-        ("test loss", of(|summary| summary.test_loss, number)),
-        ("train accuracy", of(|summary| summary.train_accuracy, percent)),
-        ("test accuracy", of(|summary| summary.test_accuracy, percent)),
-        ("train gradient norm", of(|summary| summary.train_grad_norm, number)),
-        ("train loss, average", of(|summary| summary.average_train_loss, number)),
-        ("test loss, average", of(|summary| summary.average_test_loss, number)),
-        ("test accuracy, average", of(|summary| summary.average_test_accuracy, percent)),
+        (format!("λ max at {place}").into(), top),
+        tracked("sharpness", "sharpness"),
+        tracked("edge", "edge"),
+        ("train loss".into(), of(|summary| summary.train_loss, number)),
+        ("test loss".into(), of(|summary| summary.test_loss, number)),
+        ("train accuracy".into(), of(|summary| summary.train_accuracy, percent)),
+        ("test accuracy".into(), of(|summary| summary.test_accuracy, percent)),
+        ("train gradient norm".into(), of(|summary| summary.train_grad_norm, number)),
+        ("train loss, average".into(), of(|summary| summary.average_train_loss, number)),
+        ("test loss, average".into(), of(|summary| summary.average_test_loss, number)),
+        ("test accuracy, average".into(), of(|summary| summary.average_test_accuracy, percent)),
     ];
     measured.into_iter().filter_map(|(name, value)| Some(Fact { name, value: value? })).collect()
 }
@@ -212,28 +220,30 @@ fn details(records: &RunRecords) -> Vec<Fact> {
     let mut details = Vec::new();
     if let Some(summary) = &records.summary {
         details.extend([
-            Fact { name: "parameters P", value: summary.parameters.to_string() },
-            Fact { name: "samples n × outputs C", value: format!("{} × {}", summary.samples, summary.outputs) },
-            Fact { name: "steps", value: format!("{} ({} epochs)", summary.steps, number(summary.epochs)) },
-            Fact { name: "time", value: format!("{} s", number(summary.wall_s)) },
-            Fact { name: "steps a second", value: number(summary.steps_per_s) },
+            Fact { name: "parameters P".into(), value: summary.parameters.to_string() },
+            Fact {
+                name: "samples n × outputs C".into(), value: format!("{} × {}", summary.samples, summary.outputs)
+            },
+            Fact { name: "steps".into(), value: format!("{} ({} epochs)", summary.steps, number(summary.epochs)) },
+            Fact { name: "time".into(), value: format!("{} s", number(summary.wall_s)) },
+            Fact { name: "steps a second".into(), value: number(summary.steps_per_s) },
         ]);
     }
     details.extend([
-        Fact { name: "run", value: manifest.run_id.clone() },
-        Fact { name: "written", value: utc(records.status.updated_unix_s) },
-        Fact { name: "seed", value: manifest.seed.to_string() },
+        Fact { name: "run".into(), value: manifest.run_id.clone() },
+        Fact { name: "written".into(), value: utc(records.status.updated_unix_s) },
+        Fact { name: "seed".into(), value: manifest.seed.to_string() },
         Fact {
-            name: "calculated on",
+            name: "calculated on".into(),
             value: format!("{}, {}, {} threads, {}", manifest.device, manifest.dtype, manifest.threads, manifest.cpu),
         },
-        Fact { name: "data (SHA-256)", value: manifest.data_digest.clone() },
+        Fact { name: "data (SHA-256)".into(), value: manifest.data_digest.clone() },
     ]);
     if !manifest.classes.is_empty() {
-        details.push(Fact { name: "labels of the classes", value: labels(&manifest.classes) });
+        details.push(Fact { name: "labels of the classes".into(), value: labels(&manifest.classes) });
     }
     details.extend([Fact {
-        name: "versions",
+        name: "versions".into(),
         value: manifest
             .versions
             .iter()

@@ -50,7 +50,8 @@ impl Table {
 }
 
 /// A text in lines of at most so many characters, if no word is longer.
-fn broken(text: &str, width: usize) -> Vec<String> {
+#[must_use]
+pub fn broken(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let line = lines.last_mut().expect("there is one");

@@ -88,7 +88,7 @@ pub fn curves(metrics: &[Metric]) -> Vec<Figure> {
             "sharpness",
             "Sharpness and edge",
             "Full-batch training drives the sharpness up to the edge of its method and then hovers there (Cohen et \
-             al. 2021).",
+             al. 2021). Of an adaptive method both are of the preconditioned Hessian.",
             Chart::new("step", "sharpness", false, sharpness).map(Chart::headroom),
         ),
         (

@@ -2,6 +2,7 @@
 
 use losscape_model::random::{Purpose, stream};
 use rand::RngExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
@@ -10,7 +11,7 @@ use losscape_lab::measure::Measure;
 use losscape_lab::{Document, SourceError};
 
 /// The `[study]` table of a study file: which runs, and what is measured of each.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StudyConfig {
     /// How axes become runs. Default: every combination.
@@ -43,11 +44,12 @@ pub struct StudyConfig {
     pub top: Option<usize>,
     /// Keys of the configuration with the values they take, first axis slowest. A value may be a table, which
     /// takes the place of the file's, or `false`, which takes it away.
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub axes: toml::Table,
 }
 
 /// How the networks of a study are measured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Measuring {
     /// Names of measures, in the order of the file.
@@ -77,7 +79,7 @@ fn double() -> Precision {
 }
 
 /// How axes become runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Design {
     /// Every combination of values.

@@ -1,7 +1,10 @@
 //! A temporary folder with a configuration in it, and the tool run there.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+use npyz::WriterBuilder;
 
 /// A small run: 100 steps of momentum with SAM and a schedule.
 pub const CONFIG: &str = r#"[data]
@@ -85,4 +88,33 @@ impl Place {
 
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// What the network should say.
+pub enum Y<'a> {
+    Labels(&'a [i64]),
+    Values(&'a [u64], &'a [f64]),
+}
+
+/// A NumPy archive with `x` and `y`.
+pub fn npz<X: npyz::AutoSerialize + Copy>(place: &Place, name: &str, shape: &[u64], x: &[X], y: &Y) {
+    fn array<T: npyz::AutoSerialize + Copy>(shape: &[u64], values: &[T]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut writer =
+            npyz::WriteOptions::new().default_dtype().shape(shape).writer(&mut bytes).begin_nd().expect("in memory");
+        writer.extend(values.iter().copied()).expect("in memory");
+        writer.finish().expect("in memory");
+        bytes
+    }
+    let y = match y {
+        Y::Labels(labels) => array(&[labels.len() as u64], labels),
+        Y::Values(shape, values) => array(shape, values),
+    };
+    let file = std::fs::File::create(place.path().join(name)).expect("the folder can be written");
+    let mut archive = zip::ZipWriter::new(file);
+    for (entry, bytes) in [("x.npy", array(shape, x)), ("y.npy", y)] {
+        archive.start_file(entry, zip::write::SimpleFileOptions::default()).expect("it can be written");
+        archive.write_all(&bytes).expect("it can be written");
+    }
+    archive.finish().expect("it can be written");
 }

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::{Dataset, Matrix, Parts, Targets};
@@ -16,7 +17,7 @@ const PIXELS: usize = 3 * 32 * 32;
 const IMAGE: Sample = Sample::Image { channels: 3, height: 32, width: 32 };
 
 /// Which files to read; inputs are the 3,072 bytes of an image, 0 to 255.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cifar10 {
     /// Training files, for example `data_batch_1.bin` to `data_batch_5.bin`.
@@ -45,7 +46,7 @@ impl Origin for Cifar10 {
 }
 
 /// Which files to read; inputs are the 3,072 bytes of an image, 0 to 255.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cifar100 {
     /// Training files, for example `train.bin`.
@@ -77,7 +78,7 @@ impl Origin for Cifar100 {
 }
 
 /// The two labels of CIFAR-100.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Granularity {
     /// 100 classes.

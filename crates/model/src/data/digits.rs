@@ -5,6 +5,7 @@
 use std::io::Read;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::{Dataset, Matrix, Parts, Targets};
@@ -20,7 +21,7 @@ const PIXELS: usize = 64;
 const CLASSES: usize = 10;
 
 /// Settings of the source `digits`: there are none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Digits {}
 

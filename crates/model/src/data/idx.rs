@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::{Matrix, Parts};
@@ -16,7 +17,7 @@ use super::standardize::Standardize;
 use crate::sample::Sample;
 
 /// Which IDX files to read; inputs are the images' values, row by row.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Idx {
     /// Images for training, for example `train-images-idx3-ubyte.gz`.

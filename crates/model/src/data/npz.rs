@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use npyz::WriterBuilder;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
@@ -32,7 +33,7 @@ use super::table::Task;
 use crate::sample::Sample;
 
 /// Which archive to read, and which of its arrays.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Npz {
     /// The file `.npz`; a relative path starts at the configuration's folder.
@@ -75,7 +76,7 @@ pub struct Npz {
 }
 
 /// The axis that has an image's channels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Channels {
     /// `[C, H, W]`, as in PyTorch.

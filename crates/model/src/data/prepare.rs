@@ -7,6 +7,7 @@ use std::collections::HashSet;
 
 use rand::RngExt;
 use rand::seq::SliceRandom;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::{Dataset, Parts, Targets};
@@ -17,7 +18,7 @@ use super::standardize::{Scaling, Standardize};
 use crate::random::{Purpose, stream};
 
 /// Which data to use and how to prepare it; the `[data]` table of a training configuration.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
     /// Where the data comes from.

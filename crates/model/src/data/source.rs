@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::origin::{Key, Origin};
@@ -12,7 +13,7 @@ use super::{cifar, digits, fashion_mnist, generate, idx, npz, table, text};
 macro_rules! sources {
     ($($variant:ident($settings:ty) = $name:literal: $words:literal;)+) => {
         /// Where data comes from; the name and its settings in the `[data]` table of a training configuration.
-        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[non_exhaustive]
         pub enum Source {
             $(#[doc = $words] #[serde(rename = $name)] $variant($settings),)+

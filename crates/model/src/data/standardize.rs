@@ -1,5 +1,6 @@
 //! Centring and scaling of inputs, by the statistics of the training part.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::Dataset;
@@ -7,7 +8,7 @@ use super::error::DataError;
 use crate::sample::Sample;
 
 /// How inputs are centred and scaled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standardize {
     /// Each feature to mean 0 and variance 1; one that is constant up to rounding to 0, which is one whose variance is

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::dataset::{Matrix, Parts};
@@ -19,7 +20,7 @@ const MAX_COLUMNS: usize = 1 << 20;
 const MAX_LABEL: usize = 1000;
 
 /// What targets mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Task {
     /// Classes: the distinct labels of the training part, whole numbers by size or words by alphabet, are the classes 0
@@ -31,7 +32,7 @@ pub enum Task {
 }
 
 /// A column, by its name or by its number, counted from 0.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum ColumnKey {
     /// As the first line names it.
@@ -71,7 +72,7 @@ impl<'de> Deserialize<'de> for ColumnKey {
 }
 
 /// Which CSV file to read, plain or gzipped, in UTF-8.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Csv {
     /// The file for training, plain or gzipped; a relative path starts at the configuration's folder.

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::{Dataset, MAX_VALUES, Matrix, Parts, Targets};
@@ -22,7 +23,7 @@ const PLAY: &[u8] = include_bytes!("../../assets/as-you-like-it.txt.gz");
 const MAX_VOCABULARY: usize = 4096;
 
 /// Which text, and how it is cut.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Text {
     /// The file, UTF-8, plain or gzipped; a relative path starts at the configuration's folder. Default: the play that

@@ -27,6 +27,7 @@ mod huber;
 mod squared_error;
 
 use burn::tensor::{DType, Device, Int, Tensor};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Dataset, Target, Targets};
@@ -38,7 +39,7 @@ use function::{Function, Settings};
 macro_rules! losses {
     ($($variant:ident = $name:literal in $file:ident: $words:literal;)+) => {
         /// Which function of outputs and targets; the formulas are in the [module](self).
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "kebab-case")]
         #[non_exhaustive]
         pub enum LossKind {
@@ -84,7 +85,7 @@ losses! {
 }
 
 /// The factor `c` in front of the sum over samples.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reduction {
     /// `c = 1/n`.
@@ -95,7 +96,7 @@ pub enum Reduction {
 }
 
 /// A loss; the `[loss]` table of a training configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Loss {
     /// Which function.

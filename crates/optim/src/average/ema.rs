@@ -5,13 +5,14 @@
 //! share `βᵏ`.
 
 use burn::tensor::Tensor;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::averaging::{Averaging, Taken, towards};
 use crate::error::{OptimError, check, check_factor};
 
 /// Settings of the exponential moving average.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EmaConfig {
     /// The factor β, from 0 to below 1. Default: 0.999 (Tarvainen & Valpola 2017; also PyTorch's).

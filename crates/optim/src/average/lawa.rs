@@ -1,6 +1,7 @@
 //! Latest weight averaging (Kaddour 2022): the mean of the last k weights, each taken at the end of an epoch.
 
 use burn::tensor::Tensor;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::averaging::{Averaging, Taken};
@@ -10,7 +11,7 @@ use crate::error::{OptimError, check};
 const MAX: usize = 1000;
 
 /// Settings of latest weight averaging.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LawaConfig {
     /// The number k of weights, from 1 to 1000; fewer at first. Default: 6, our choice.

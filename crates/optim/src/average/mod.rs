@@ -16,6 +16,7 @@ pub mod lawa;
 pub mod swa;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use averaging::Taken;
@@ -30,7 +31,7 @@ use swa::SwaConfig;
 macro_rules! averages {
     ($($variant:ident($settings:ty) = $name:literal: $words:literal;)+) => {
         /// An average of weights and its settings.
-        #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[non_exhaustive]
         pub enum AverageConfig {
             $(#[doc = $words] #[serde(rename = $name)] $variant($settings),)+

@@ -5,13 +5,14 @@
 //! here.
 
 use burn::tensor::Tensor;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::averaging::{Averaging, Taken, towards};
 use crate::error::{OptimError, check};
 
 /// Settings of stochastic weight averaging.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SwaConfig {
     /// The first step whose weights are in it, at least 1. Default: three quarters of the run (Izmailov et al. 2018:

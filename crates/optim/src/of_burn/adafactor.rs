@@ -2,6 +2,7 @@
 //! configured rate instead of a relative one.
 
 use burn::optim::AdafactorConfig as BurnConfig;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::OptimError;
@@ -9,7 +10,7 @@ use crate::preconditioner::Reveal;
 use crate::rule::{Facts, Rule, Settings};
 
 /// Adafactor has no settings here. Weight decay is decoupled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AdafactorConfig {}
 

@@ -1,6 +1,7 @@
 //! Burn's AdaGrad: steps over the root of the sum of squared derivatives (Duchi et al. 2011, §1.1).
 
 use burn::optim::AdaGradConfig as BurnConfig;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{OptimError, check_not_negative, rounded};
@@ -8,7 +9,7 @@ use crate::preconditioner::Reveal;
 use crate::rule::{Facts, Rule, Settings};
 
 /// Settings of AdaGrad. Burn rounds them to f32. Weight decay is coupled.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AdaGradConfig {
     /// ϵ. Default: 1e-10 (PyTorch).

@@ -2,6 +2,7 @@
 
 use burn::optim::AdamConfig as BurnConfig;
 use burn::optim::decay::WeightDecayConfig;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::OptimError;
@@ -9,7 +10,7 @@ use crate::preconditioner::Reveal;
 use crate::rule::{Facts, Rule, Settings};
 
 /// Burn's Adam has no settings here. Weight decay is coupled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BurnAdamConfig {}
 

@@ -1,6 +1,7 @@
 //! Burn's Adan: Nesterov's gradient in an adaptive rule (Xie et al. 2022, Algorithm 1), with Burn's defaults.
 
 use burn::optim::AdanConfig as BurnConfig;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::OptimError;
@@ -8,7 +9,7 @@ use crate::preconditioner::Reveal;
 use crate::rule::{Facts, Rule, Settings};
 
 /// Adan has no settings here. Weight decay is decoupled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AdanConfig {}
 

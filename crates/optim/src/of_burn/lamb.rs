@@ -1,6 +1,7 @@
 //! Burn's LAMB: Adam's direction, scaled for each tensor by the norm of its weights (You et al. 2020, Algorithm 2).
 
 use burn::optim::LambConfig as BurnConfig;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::adam::{beta_1, beta_2};
@@ -10,10 +11,10 @@ use crate::rmsprop::epsilon;
 use crate::rule::{Facts, Rule, Settings};
 
 /// Settings of LAMB. Burn rounds them to f32. Weight decay is decoupled.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LambConfig {
-    /// The factor of the first moment. Default: 0.9, as for [`AdamConfig`](crate::adam::AdamConfig).
+    /// The factor of the first moment. Default: 0.9, as of `adam`.
     #[serde(default = "beta_1")]
     pub beta_1: f64,
     /// The factor of the second moment. Default: 0.999, likewise.

@@ -1,6 +1,7 @@
 //! Burn's Lion: the sign of an average of gradients (Chen et al. 2023, Algorithm 2).
 
 use burn::optim::LionConfig as BurnConfig;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::adam::beta_1;
@@ -9,7 +10,7 @@ use crate::preconditioner::Reveal;
 use crate::rule::{Facts, Rule, Settings};
 
 /// Settings of Lion. Burn rounds them to f32. Weight decay is decoupled.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LionConfig {
     /// Interpolation of the step. Default: 0.9 (Chen et al. 2023, Algorithm 2).

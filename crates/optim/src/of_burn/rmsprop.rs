@@ -3,6 +3,7 @@
 
 use burn::optim::RmsPropConfig as BurnConfig;
 use burn::optim::decay::WeightDecayConfig;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::OptimError;
@@ -10,7 +11,7 @@ use crate::preconditioner::Reveal;
 use crate::rule::{Facts, Rule, Settings};
 
 /// Burn's RMSProp has no settings here. Weight decay is coupled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BurnRmsPropConfig {}
 

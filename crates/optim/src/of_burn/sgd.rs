@@ -3,6 +3,7 @@
 use burn::optim::SgdConfig as BurnConfig;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{OptimError, check_factor, rounded};
@@ -11,7 +12,7 @@ use crate::preconditioner::Reveal;
 use crate::rule::{Facts, Rule, Settings};
 
 /// Settings of Burn's SGD. Burn rounds them to f32. Weight decay is coupled.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BurnSgdConfig {
     /// The factor of its momentum, from 0 to below 1. Default: 0.9, as for

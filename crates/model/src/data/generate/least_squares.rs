@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use rand::rngs::ChaCha12Rng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::shared::{at_least_one, dot, fits, normal, not_negative};
@@ -15,7 +16,7 @@ use crate::random::{Purpose, stream};
 /// Least squares `½‖Φw − y‖²` whose Hessian `ΦᵀΦ` has the eigenvalues prescribed, the rest of the spectrum zero.
 ///
 /// `Φ = U diag(√λ) Vᵀ` (n×d) with random orthonormal U and V, `y = Φ w* + noise` with `w*` standard normal.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LeastSquares {
     /// Number of samples n.

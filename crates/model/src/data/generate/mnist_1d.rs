@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use rand::RngExt;
 use rand::rngs::ChaCha12Rng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::shared::{fits, normal};
@@ -49,7 +50,7 @@ const SMOOTH: f64 = 2.0;
 const SHEAR: f64 = 0.75;
 
 /// Settings of MNIST-1D.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Mnist1d {
     /// Number of samples; the classes alternate. Default: 5,000, as in the paper.

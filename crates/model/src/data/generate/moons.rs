@@ -4,6 +4,7 @@ use std::f64::consts::PI;
 use std::path::PathBuf;
 
 use rand::RngExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::shared::{SAMPLES, fits, normal, not_negative, samples};
@@ -14,7 +15,7 @@ use crate::data::standardize::Standardize;
 use crate::random::{Purpose, stream};
 
 /// Two interleaved half circles of radius 1, the second shifted by (1, ½), with normal noise on both coordinates.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Moons {
     /// Number of samples; the classes alternate.

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use rand::RngExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::shared::{SAMPLES, fits, samples};
@@ -18,7 +19,7 @@ use crate::random::{Purpose, stream};
 /// last positions, from the last digit of the sequence on, the target is the next digit in order: `0 1 1 2`.
 ///
 /// No sequence occurs twice, so that none is trained and tested on.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sorting {
     /// Number of samples.

@@ -4,6 +4,7 @@ use std::f64::consts::TAU;
 use std::path::PathBuf;
 
 use rand::RngExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::shared::{SAMPLES, at_least_one, fits, normal, not_negative, samples};
@@ -14,7 +15,7 @@ use crate::data::standardize::Standardize;
 use crate::random::{Purpose, stream};
 
 /// Spiral arms that start at the centre, one class an arm, with normal noise on both coordinates.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spirals {
     /// Number of samples; the classes alternate.

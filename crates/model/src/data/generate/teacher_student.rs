@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::shared::{SAMPLES, at_least_one, dot, fits, normal, not_negative, samples};
@@ -13,7 +14,7 @@ use crate::random::{Purpose, stream};
 
 /// Regression on a random network: `x ~ N(0, I_d)`, `y = A tanh(W x/√d)/√m + noise`, entries of A and W standard
 /// normal.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TeacherStudent {
     /// Number of samples.
