@@ -41,7 +41,8 @@ pub fn run(args: &InitArgs) -> Result<(), CliError> {
     let text = text(&args.data, &placed(settings, folder.is_some()), &parts, spread);
     // What cannot be trained is no help to anyone.
     let document = Document::parse(out.display().to_string(), &text, &[]).map_err(losscape_lab::LabError::from)?;
-    Plan::of(&document, folder.unwrap_or(Path::new(".")), &stem)?;
+    let label = out.file_stem().map_or_else(|| stem.clone(), |stem| stem.to_string_lossy().into_owned());
+    Plan::of(&document, folder.unwrap_or(Path::new(".")), &label)?;
     write_whole(&out, text.as_bytes())?;
     say!("{}", out.display());
     news!("next: losscape train {}", out.display());

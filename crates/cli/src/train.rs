@@ -3,6 +3,7 @@
 use burn::tensor::DType;
 use losscape_lab::records::{State, Summary};
 use losscape_lab::{Outcome, Plan, Run, RunFolder, RunOptions};
+use losscape_report::table::broken;
 use losscape_report::{RunRecords, Table, number, page, percent, training};
 use losscape_study::launch::INTERRUPTED;
 
@@ -107,16 +108,13 @@ fn print(folder: &RunFolder, summary: &Summary, averages: bool) -> Result<(), Cl
     if let Some(flows) = &records.flows {
         say!("{}", losscape_report::flows::table(flows));
     }
-    say!(
-        "{}: {}; {} parameters for {} samples × {} outputs; {:.1} s, {} steps/s",
-        summary.outcome,
-        summary.reason,
-        summary.parameters,
-        summary.samples,
-        summary.outputs,
-        summary.wall_s,
-        number(summary.steps_per_s),
+    let Summary { outcome, reason, parameters, samples, outputs, wall_s, steps_per_s, .. } = summary;
+    let steps = number(*steps_per_s);
+    let last = format!(
+        "{outcome}: {reason}; {parameters} parameters for {samples} samples × {outputs} outputs; {wall_s:.1} s, {steps} \
+         steps/s"
     );
+    broken(&last, terminal::columns().unwrap_or(usize::MAX)).iter().for_each(|line| say!("{line}"));
     if summary.outcome == State::Diverged {
         if folder.checkpoints().join("latest").exists() {
             say!("the last checkpoint before is kept in {}", folder.checkpoints().display());

@@ -178,6 +178,7 @@ fn by_name(table: &Value, field: Option<&str>) -> Value {
 
 fn collect(prefix: &str, schema: &Value, of: &[String], keys: &mut Vec<Key>) {
     let empty = Vec::new();
+    let is_choice = matches!(of, [choice] if name_of(schema).as_ref() == Some(choice));
     let required = schema.get("required").and_then(Value::as_array).unwrap_or(&empty);
     for (name, inner) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
         let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
@@ -189,14 +190,13 @@ fn collect(prefix: &str, schema: &Value, of: &[String], keys: &mut Vec<Key>) {
             is_needed: required.iter().any(|key| key == name),
             words: words(inner.get("description").and_then(Value::as_str).unwrap_or_default()),
         };
-        // Tables that choose have it as one key of their own.
-        if name != "name" {
+        // A choice's own name: the table has one key for all of them.
+        if !(name == "name" && is_choice) {
             put(keys, key);
         }
         collect(&path, inner, of, keys);
     }
     let choices = schema.get("oneOf").and_then(Value::as_array).unwrap_or(&empty);
-    let name_of = |choice: &Value| choice.pointer("/properties/name/enum/0").and_then(Value::as_str).map(str::to_owned);
     let names: Vec<String> = choices.iter().filter_map(name_of).collect();
     if !names.is_empty() {
         let kind = names.join(", ");
@@ -211,6 +211,11 @@ fn collect(prefix: &str, schema: &Value, of: &[String], keys: &mut Vec<Key>) {
     for key in keys[from..].iter_mut().filter(|key| !names.is_empty() && key.of == names) {
         key.of = of.to_vec();
     }
+}
+
+/// The name that a choice is called by.
+fn name_of(choice: &Value) -> Option<String> {
+    choice.pointer("/properties/name/enum/0").and_then(Value::as_str).map(str::to_owned)
 }
 
 /// Takes a key up; one that another choice has, too, is the same key.
@@ -335,6 +340,7 @@ mod tests {
         assert_eq!(names("average.name"), known(losscape_optim::AverageConfig::ALL));
         assert_eq!(names("model.name"), known(losscape_model::ModelConfig::ALL));
         assert_eq!(names("data.name"), known(losscape_model::data::Source::ALL));
+        assert_eq!(names("loss.name").len(), losscape_model::Loss::ALL.len());
         let momentum = Key {
             path: "optimizer.momentum".to_owned(),
             of: vec!["momentum".to_owned()],
