@@ -148,7 +148,7 @@ fn text(name: &str, settings: &toml::Table, parts: &Parts, spread: Option<f64>) 
     let _ = write!(
         text,
         "\n[model]\n{model}\n[loss]\n{loss}\n\
-         [optimizer]\nname = \"momentum\"            # or \"gd\", \"adam\", …; sam = {{ rho = 0.05 }} looks for flat minima\n\
+         [optimizer]\nname = \"momentum\"            # or \"gd\", \"adam\", …; sam = {{ rho = 0.05 }} for SAM\n\
          learning_rate = 0.05         # smaller where training diverges\nmomentum = 0.9\n\n\
          [training]\nbatch_size = {batch}              # or \"full\"\nepochs = 20\n\n\
          # [track]                    # curvature along the way; the report draws it\n\

@@ -109,11 +109,9 @@ fn print(folder: &RunFolder, summary: &Summary, averages: bool) -> Result<(), Cl
         say!("{}", losscape_report::flows::table(flows));
     }
     let Summary { outcome, reason, parameters, samples, outputs, wall_s, steps_per_s, .. } = summary;
-    let steps = number(*steps_per_s);
-    let last = format!(
-        "{outcome}: {reason}; {parameters} parameters for {samples} samples × {outputs} outputs; {wall_s:.1} s, {steps} \
-         steps/s"
-    );
+    let speed = format!("{wall_s:.1} s, {} steps/s", number(*steps_per_s));
+    let last =
+        format!("{outcome}: {reason}; {parameters} parameters for {samples} samples × {outputs} outputs; {speed}");
     broken(&last, terminal::columns().unwrap_or(usize::MAX)).iter().for_each(|line| say!("{line}"));
     if summary.outcome == State::Diverged {
         if folder.checkpoints().join("latest").exists() {

@@ -129,7 +129,7 @@ impl<'a> Comparison<'a> {
         self.runs.iter().enumerate().map(object).collect()
     }
 
-    /// A page with the table and the curves of all runs; `link` leads from the page to that of a run, where there is one.
+    /// A page with the table and the curves of all runs; `link` leads from it to the page of a run, where there is one.
     ///
     /// # Panics
     ///
@@ -184,7 +184,7 @@ impl<'a> Comparison<'a> {
             (
                 "sharpness",
                 "Sharpness and edge",
-                "As each run's method sees it: of an adaptive one that of the preconditioned Hessian. Dashed: its edge.",
+                "As each method sees it: of an adaptive one that of the preconditioned Hessian. Dashed: its edge.",
                 chart("sharpness", false, tracked("sharpness").chain(edges).collect()).map(Chart::headroom),
             ),
         ];

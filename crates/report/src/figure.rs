@@ -1,7 +1,7 @@
 //! Drawing: curves, dots and contours as SVG that stands in a page, and curves for the terminal.
 //!
 //! A page draws curves again, from the numbers that it carries beside the drawing, as ones that answer to a pointer
-//! ([`SCRIPTS`]). Where no script runs, in print and in a file of its own there is the drawing.
+//! (`assets/`). Where no script runs, in print and in a file of its own there is the drawing.
 
 use std::sync::Arc;
 
