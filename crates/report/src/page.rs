@@ -58,29 +58,46 @@ pub fn figures(records: &RunRecords) -> Vec<Figure> {
     figures
 }
 
-/// Measurements of a network that was trained elsewhere.
+/// Measurements of a network.
+#[derive(Template)]
+#[template(path = "measured.html")]
+struct Measured<'a> {
+    analysis: &'a Analysis,
+    loss: String,
+    gradient_norm: String,
+    figures: &'a [Figure],
+    sections: Vec<Section>,
+    setup: Vec<(&'a String, &'a String)>,
+}
+
+impl<'a> Measured<'a> {
+    fn html(analysis: &'a Analysis, figures: &'a [Figure]) -> String {
+        let page = Self {
+            analysis,
+            loss: number(analysis.loss.value),
+            gradient_norm: number(analysis.gradient_norm),
+            figures,
+            sections: landscape::sections(analysis),
+            setup: analysis.setup.iter().collect(),
+        };
+        page.render().expect("the template writes to a string")
+    }
+}
+
+/// They as a page.
 #[derive(Template)]
 #[template(path = "landscape.html")]
 struct Landscape<'a> {
-    analysis: &'a Analysis,
-    loss: String,
-    gradient_norm: String,
-    figures: &'a [Figure],
-    sections: Vec<Section>,
-    setup: Vec<(&'a String, &'a String)>,
+    source: &'a str,
+    measured: String,
     has_curves: bool,
 }
 
-/// The same as a part of a page that has colours of its own.
+/// They as a part of a page that has colours of its own.
 #[derive(Template)]
 #[template(path = "fragment.html")]
-struct Fragment<'a> {
-    analysis: &'a Analysis,
-    loss: String,
-    gradient_norm: String,
-    figures: &'a [Figure],
-    sections: Vec<Section>,
-    setup: Vec<(&'a String, &'a String)>,
+struct Fragment {
+    measured: String,
 }
 
 /// Writes the figures of measurements of weights that were trained elsewhere to `plots/`, and their page to
@@ -96,15 +113,8 @@ struct Fragment<'a> {
 pub fn write_landscape(folder: &RunFolder, analysis: &Analysis) -> Result<(), LabError> {
     let figures = landscape::figures(analysis);
     write_figures(folder, &figures)?;
-    let page = Landscape {
-        analysis,
-        loss: number(analysis.loss.value),
-        gradient_norm: number(analysis.gradient_norm),
-        figures: &figures,
-        sections: landscape::sections(analysis),
-        setup: analysis.setup.iter().collect(),
-        has_curves: has_curves(&figures),
-    };
+    let measured = Measured::html(analysis, &figures);
+    let page = Landscape { source: &analysis.source, measured, has_curves: has_curves(&figures) };
     write_whole(&folder.report(), page.render().expect("the template writes to a string").as_bytes())
 }
 
@@ -117,14 +127,7 @@ pub fn write_landscape(folder: &RunFolder, analysis: &Analysis) -> Result<(), La
 pub fn fragment(analysis: &Analysis) -> String {
     // A notebook draws nothing again.
     let drawn = landscape::figures(analysis).into_iter().map(|figure| Figure { data: None, ..figure });
-    let page = Fragment {
-        analysis,
-        loss: number(analysis.loss.value),
-        gradient_norm: number(analysis.gradient_norm),
-        figures: &drawn.collect::<Vec<_>>(),
-        sections: landscape::sections(analysis),
-        setup: analysis.setup.iter().collect(),
-    };
+    let page = Fragment { measured: Measured::html(analysis, &drawn.collect::<Vec<_>>()) };
     page.render().expect("the template writes to a string")
 }
 
